@@ -1,0 +1,48 @@
+// base/log.h: lines for operators, each with a level and the module that speaks.
+//
+//   log::Info("repair", "{}: {} entries pulled from {}", keyspace, count, peer);
+//
+// spdlog is behind it, in log.cc alone, because its headers cost seconds of compile time each.
+// Thread: any.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+
+namespace starling::base::log {
+
+enum class Level : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
+
+void SetLevel(Level level);
+Result<Level> ParseLevel(std::string_view text);  // "debug", "info", "warn", "error", "off"
+bool Enabled(Level level);
+void Write(Level level, std::string_view module, std::string_view line);
+
+template <typename... Args>
+void Debug(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kDebug))
+    Write(Level::kDebug, module, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void Info(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kInfo))
+    Write(Level::kInfo, module, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void Warn(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kWarn))
+    Write(Level::kWarn, module, fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void Error(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {
+  if (Enabled(Level::kError))
+    Write(Level::kError, module, fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace starling::base::log

@@ -1,0 +1,92 @@
+# How every folder of ours is built: warnings as errors, one precompiled header, ccache, a fast linker.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+
+find_program(MOLD mold)
+find_program(LLD ld.lld)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+elseif(LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+if(STARLING_SANITIZE)
+  add_compile_options(-fsanitize=${STARLING_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${STARLING_SANITIZE})
+endif()
+if(STARLING_MUTANTS)
+  add_compile_definitions(STARLING_MUTANTS)
+endif()
+
+# Seen by our own targets only: generated code and the libraries of others keep their warnings.
+add_library(starling_flags INTERFACE)
+target_compile_options(starling_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+target_include_directories(starling_flags INTERFACE ${CMAKE_SOURCE_DIR})
+
+# starling_library(NAME DEPS...): all .cc files beside the caller, linked to what it may include.
+function(starling_library name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
+  add_library(${name} STATIC ${sources})
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  target_link_libraries(${name} PUBLIC ${ARGN} PRIVATE starling_flags)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  starling_precompile(${name})
+endfunction()
+
+# One precompiled header for all: what nearly every file includes anyway.
+function(starling_precompile target)
+  target_precompile_headers(${target} PRIVATE <algorithm> <cstdint> <map> <memory> <optional> <string>
+                            <unordered_map> <vector> <fmt/core.h> <tl/expected.hpp>)
+  target_link_libraries(${target} PRIVATE fmt::fmt tl::expected)
+endfunction()
+
+# starling_wire(NAME FILE.proto...): generated messages, seen as a system include by their path from
+# the root, without our warnings. (protobuf_generate would name them by the caller's folder.)
+function(starling_wire name)
+  if(NOT ARGN)
+    message(FATAL_ERROR "${name}: no .proto files")
+  endif()
+  set(generated)
+  foreach(proto IN LISTS ARGN)
+    file(RELATIVE_PATH stem ${CMAKE_SOURCE_DIR} ${proto})
+    string(REGEX REPLACE "\\.proto$" "" stem ${CMAKE_BINARY_DIR}/${stem})
+    add_custom_command(
+      OUTPUT ${stem}.pb.cc ${stem}.pb.h
+      COMMAND protobuf::protoc --cpp_out=${CMAKE_BINARY_DIR} -I ${CMAKE_SOURCE_DIR} ${proto}
+      DEPENDS ${ARGN} protobuf::protoc
+      VERBATIM)
+    list(APPEND generated ${stem}.pb.cc ${stem}.pb.h)
+  endforeach()
+  add_library(${name} STATIC ${generated})
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
+  target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
+endfunction()
+
+# starling_program(NAME SOURCES... ): an executable in build/bin; link what it needs afterwards.
+function(starling_program name)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE starling_flags)
+  starling_precompile(${name})
+endfunction()
+
+# starling_test(NAME DEPS...): all *_test.cc files beside the caller as one doctest program; its
+# label for ctest is sim or process if that is the folder's name, else unit.
+function(starling_test name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cc)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name} ${sources} ${CMAKE_SOURCE_DIR}/tests/main.cc)
+  target_link_libraries(${name} PRIVATE ${ARGN} doctest::doctest starling_flags)
+  starling_precompile(${name})
+  add_test(NAME ${name} COMMAND ${name})
+  get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
+  if(NOT folder MATCHES "^(sim|process)$")
+    set(folder unit)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${folder})
+endfunction()

@@ -1,0 +1,87 @@
+// gossip/exchange.h: what two nodes tell each other over a stream: whole tables, and large rumors.
+//
+// Push-pull, digest first: Sync says "all that I know has this digest"; State answers "equal" or
+// with everything; what the asker has beyond that goes back as Push. An idle cluster exchanges
+// digests only. This is the backstop of all that datagrams carry: a node that was away, a rumor
+// that died out before it reached everybody, a partition that healed.
+//
+// Thread:    confined to one thread.
+// Read next: gossip/contacts.h, which starts exchanges with those that are no members (yet).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "gossip/courier.h"
+#include "gossip/membership.h"
+#include "gossip/message.h"
+#include "gossip/options.h"
+#include "gossip/prober.h"
+#include "gossip/rumors.h"
+
+namespace starling::gossip {
+
+class Exchange {
+ public:
+  // The references outlive this.
+  Exchange(const GossipOptions& options, Membership& membership, Rumors& rumors, Prober& prober,
+           Courier& courier, base::Random& random, base::Instant now);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Starts an exchange. `host` is absent where anybody may answer.
+  void SyncWith(base::Address to, std::optional<base::HostId> host);
+
+  // The header of a packet shows its sender newer than it is known here. If gossip does not bring
+  // the rest within a second, this asks for it.
+  void MissNewsOf(base::Instant now, base::Address from, const Header& header);
+
+  // A member that was dead here spoke: its whole side may be back. At most one sync a second.
+  void Reunite(base::Instant now, base::Address from, base::HostId host);
+
+  void SyncSoon(base::Instant now) { next_sync_ = now; }
+
+  // Requests, with their answers.
+  std::string OnSync(base::Instant now, const Message& message, const Sync& sync);
+  std::string OnPush(base::Instant now, const Message& message);
+  std::string OnPull(const Message& message);
+  // Answers.
+  void OnState(base::Instant now, const Message& message, const State& state);
+  void OnPayloads(base::Instant now, const Message& message);
+
+  // Takes rumors from `header`'s sender, and pulls what it only advertised. Bit i of the result
+  // says that the i-th was known.
+  std::uint64_t HearRumors(base::Instant now, const Header& header,
+                           const std::vector<RumorItem>& items);
+
+  void OnTick(base::Instant now);
+  base::Instant next_tick() const;
+
+ private:
+  struct Missing {
+    base::Address from;
+    Header header;
+    base::Instant due;
+  };
+
+  void HearTable(base::Instant now, const std::vector<Claim>& claims);
+  void PushBack(base::Instant now, const Message& theirs, const State& state);
+  void AskForMissing(base::Instant now);
+
+  const GossipOptions& options_;
+  Membership& membership_;
+  Rumors& rumors_;
+  Prober& prober_;
+  Courier& courier_;
+  base::Random& random_;
+
+  base::Instant next_sync_;
+  std::optional<base::Instant> last_reunion_;
+  std::vector<Missing> missing_;  // At most kMissingMax, one a host.
+};
+
+}  // namespace starling::gossip

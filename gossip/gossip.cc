@@ -1,0 +1,194 @@
+// gossip/gossip.cc: each input to the part that it concerns.
+#include "gossip/gossip.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace starling::gossip {
+namespace {
+
+constexpr base::Duration kMismatchGap = base::seconds(10);
+constexpr int kAsleepProbeIntervals = 2;
+
+GossipOptions Checked(GossipOptions options) {
+  CHECK(options.Validate().ok());
+  return options;
+}
+
+MemberInfo InfoOf(const Self& self, base::Instant now) {
+  return {.host = self.host,
+          .generation = self.generation,
+          .incarnation = 0,
+          .address = self.address,
+          .metadata = self.metadata,
+          .liveness = Liveness::kAlive,
+          .since = now};
+}
+
+}  // namespace
+
+Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now)
+    : options_(Checked(std::move(options))),
+      cluster_name_(self.cluster_name),
+      cluster_tag_(ClusterTag(self.cluster_name)),
+      random_(seed),
+      membership_(options_, InfoOf(self, now), random_, outputs_, counters_),
+      rumors_(options_, outputs_, counters_),
+      courier_(options_, cluster_tag_, membership_, outputs_, counters_),
+      prober_(options_, membership_, courier_, random_, counters_, now),
+      exchange_(options_, membership_, rumors_, prober_, courier_, random_, now),
+      contacts_(options_, membership_, prober_, exchange_, random_, now),
+      spreader_(options_, membership_, rumors_, exchange_, courier_, random_) {
+  CHECK(!self.host.empty());
+  CHECK(self.metadata.size() <= options_.metadata_bytes_max);
+}
+
+void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
+  membership_.Announce();
+  contacts_.Join(now, seeds);
+}
+
+std::optional<Message> Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
+  const base::Result<std::uint32_t> tag = TagOf(bytes);
+  if (tag && *tag != cluster_tag_) {
+    ReportOtherCluster(now, from);
+    return std::nullopt;
+  }
+  base::Result<Message> message = tag ? Decode(bytes, options_) : base::Fail(tag.error());
+  // Our own packets come back from an address of ours among the seeds.
+  if (!message || message->header.from == membership_.self().host) {
+    ++counters_.rejected;
+    return std::nullopt;
+  }
+  return *std::move(message);
+}
+
+void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
+  ++counters_.other_cluster;
+  if (last_mismatch_ && now - *last_mismatch_ < kMismatchGap) return;
+  last_mismatch_ = now;
+  Event event{.kind = Event::kClusterMismatch,
+              .reason = fmt::format("a packet from {} is of another cluster than '{}'",
+                                    from.port == 0 ? "a stream" : from.ToString(), cluster_name_)};
+  event.member.address = from;
+  outputs_.events.push_back(std::move(event));
+}
+
+void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes) {
+  ++counters_.datagrams_in;
+  counters_.datagram_bytes_in += bytes.size();
+  const std::optional<Message> message = Read(now, from, bytes);
+  if (!message) return;
+  HearClaims(now, from, *message);
+  NoticeSender(now, from, message->header);
+  if (const auto* ping = std::get_if<Ping>(&message->body))
+    prober_.OnPing(now, from, message->header, *ping);
+  else if (const auto* ack = std::get_if<Ack>(&message->body))
+    prober_.OnAck(now, *ack);
+  else if (const auto* request = std::get_if<PingRequest>(&message->body))
+    prober_.OnPingRequest(now, from, *request);
+  else if (const auto* spread = std::get_if<Spread>(&message->body))
+    spreader_.OnSpread(now, from, *message, *spread);
+  else if (const auto* feedback = std::get_if<Feedback>(&message->body))
+    rumors_.OnFeedback(*feedback);
+  else
+    ++counters_.rejected;  // Of a kind that belongs on streams.
+}
+
+void Gossip::HearClaims(base::Instant now, base::Address from, const Message& message) {
+  for (const Claim& claim : message.claims) {
+    const MemberInfo* known = membership_.Find(claim.host);
+    const bool was_dead = known != nullptr && known->liveness == Liveness::kDead;
+    const Membership::Heard heard = membership_.Hear(now, claim, Membership::Source::kGossip);
+    const bool is_back =
+        was_dead && heard == Membership::Heard::kTaken && claim.liveness == Liveness::kAlive;
+    if (is_back && claim.host == message.header.from) exchange_.Reunite(now, from, claim.host);
+  }
+}
+
+void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header) {
+  const MemberInfo* known = membership_.Find(header.from);
+  if (known == nullptr || std::pair(known->generation, known->incarnation) <
+                              std::pair(header.generation, header.incarnation))
+    exchange_.MissNewsOf(now, from, header);
+}
+
+std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
+  ++counters_.streams_in;
+  counters_.stream_bytes_in += request.size();
+  const std::optional<Message> message = Read(now, {}, request);
+  if (!message) return {};
+  if (const auto* ping = std::get_if<Ping>(&message->body))
+    return prober_.OnStreamPing(now, message->header, *ping);
+  if (const auto* sync = std::get_if<Sync>(&message->body))
+    return exchange_.OnSync(now, *message, *sync);
+  if (std::holds_alternative<Push>(message->body)) return exchange_.OnPush(now, *message);
+  if (std::holds_alternative<Pull>(message->body)) return exchange_.OnPull(*message);
+  ++counters_.rejected;
+  return {};
+}
+
+void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
+  counters_.stream_bytes_in += reply.size();
+  if (reply.empty()) return;  // A shell that passes on "no answer".
+  const std::optional<Message> message = Read(now, {}, reply);
+  if (!message) return;
+  if (const auto* ack = std::get_if<Ack>(&message->body)) {
+    HearClaims(now, {}, *message);
+    prober_.OnAck(now, *ack);
+  } else if (const auto* state = std::get_if<State>(&message->body)) {
+    exchange_.OnState(now, *message, *state);
+  } else if (std::holds_alternative<Payloads>(message->body)) {
+    exchange_.OnPayloads(now, *message);
+  } else {
+    ++counters_.rejected;
+  }
+}
+
+void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure) {
+  if (failure == StreamFailure::kRefused) prober_.OnStreamRefused(now, to);
+}
+
+void Gossip::OnTick(base::Instant now) {
+  if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
+    ++counters_.slept;
+    prober_.Slept(now);
+    membership_.Slept(now);
+    exchange_.SyncSoon(now);
+  }
+  prober_.OnTick(now);
+  membership_.OnTick(now);
+  exchange_.OnTick(now);
+  contacts_.OnTick(now);
+  spreader_.OnTick(now);
+}
+
+base::Instant Gossip::next_tick() const {
+  return std::min({prober_.next_tick(), membership_.next_tick(), exchange_.next_tick(),
+                   contacts_.next_tick(), spreader_.next_tick()});
+}
+
+void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
+  prober_.ProbeNow(now, host);
+}
+
+void Gossip::Publish(base::Instant /*now*/, std::string key, std::uint64_t version,
+                     std::string payload) {
+  rumors_.Publish(std::move(key), version, std::move(payload));
+}
+
+void Gossip::SetMetadata(base::Instant now, std::string metadata) {
+  membership_.SetMetadata(now, std::move(metadata));
+}
+
+void Gossip::Leave(base::Instant now) {
+  if (membership_.left()) return;
+  membership_.Leave(now);
+  spreader_.Farewell(now);
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,122 @@
+// gossip/gossip.h: SWIM membership and rumors behind one door, without any I/O.
+//
+// The shell (a node's control actor, or gossip-sim) hands in datagrams, answers, and the time, and
+// after each call carries out what outputs() holds, then clears it. Same calls with the same
+// seed, same outputs. Knows nothing of what metadata and rumors mean.
+//
+//   Gossip gossip(options, self, seed, now);
+//   gossip.Join(now, seeds);
+//   ... gossip.OnDatagram(now, from, bytes); ... gossip.OnTick(now) at next_tick() ...
+//   for (Datagram& d : gossip.outputs().datagrams) Send(d.to, d.bytes);   // and streams, events
+//   gossip.outputs().Clear();
+//
+// Thread:    confined to one thread; no call blocks or calls back.
+// Ownership: keeps copies only.
+// Read next: docs/gossip.md, then gossip/membership.h, prober.h, rumors.h, exchange.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <string>
+
+#include "base/address.h"
+#include "base/bytes.h"
+#include "base/host_id.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "gossip/contacts.h"
+#include "gossip/courier.h"
+#include "gossip/exchange.h"
+#include "gossip/member.h"
+#include "gossip/membership.h"
+#include "gossip/options.h"
+#include "gossip/outputs.h"
+#include "gossip/prober.h"
+#include "gossip/rumors.h"
+#include "gossip/spreader.h"
+
+namespace starling::gossip {
+
+struct Self {
+  base::HostId host;
+  std::uint64_t generation = 0;  // The boot counter, synced to disk before it is handed in.
+  base::Address address;         // Where this node takes datagrams and streams.
+  std::string cluster_name;      // Packets of another cluster are dropped.
+  std::string metadata;
+};
+
+class Gossip {
+ public:
+  // REQUIRES: options.Validate().ok(); metadata within metadata_bytes_max. `now` is never less
+  // than in an earlier call, here and below.
+  Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now);
+  Gossip(const Gossip&) = delete;
+  Gossip& operator=(const Gossip&) = delete;
+
+  // Calls all seeds every second until one answers, and for ever now and then those that are no
+  // member. May be called again with other seeds.
+  void Join(base::Instant now, std::span<const base::Address> seeds);
+
+  // Garbage is counted in counters().rejected, and changes nothing.
+  void OnDatagram(base::Instant now, base::Address from, base::Bytes bytes);
+  // The answer to send back; "" to garbage, to another cluster, and to what is not for us.
+  std::string OnStreamRequest(base::Instant now, base::Bytes request);
+  void OnStreamReply(base::Instant now, base::Bytes reply);
+  // A stream of ours came to nothing. Only a refusal says something: no process listens there.
+  enum class StreamFailure : std::uint8_t { kRefused, kOther };
+  void OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure);
+
+  // Does nothing before next_tick(). A tick that is late by two probe intervals shows that the
+  // process was asleep: it then drops its probes instead of accusing others.
+  void OnTick(base::Instant now);
+  base::Instant next_tick() const;
+
+  // A data connection to the member was reset or refused: it is probed at once.
+  void ReportConnectionLost(base::Instant now, base::HostId host);
+
+  // Tells all members, those that join later included. A higher version of a key replaces; an
+  // equal or lower one than is known is ignored. Gives no event here.
+  // REQUIRES: key of 1 to 255 bytes, payload within rumor_payload_bytes_max.
+  void Publish(base::Instant now, std::string key, std::uint64_t version, std::string payload);
+
+  // REQUIRES: within metadata_bytes_max.
+  void SetMetadata(base::Instant now, std::string metadata);
+
+  // Says goodbye. Further ticks repeat it for a while; nothing is probed any more.
+  void Leave(base::Instant now);
+
+  // nullptr: never heard of, or forgotten, or this node itself. Valid until the next call.
+  const MemberInfo* Find(base::HostId host) const { return membership_.Find(host); }
+  // All known, the dead and left included, this node not; by host id. Valid until the next call.
+  auto members() const { return std::views::values(membership_.members()); }
+  const MemberInfo& self() const { return membership_.self(); }
+
+  Outputs& outputs() { return outputs_; }
+  const Counters& counters() const { return counters_; }
+  const GossipOptions& options() const { return options_; }
+
+ private:
+  std::optional<Message> Read(base::Instant now, base::Address from, base::Bytes bytes);
+  void ReportOtherCluster(base::Instant now, base::Address from);
+  void HearClaims(base::Instant now, base::Address from, const Message& message);
+  void NoticeSender(base::Instant now, base::Address from, const Header& header);
+
+  const GossipOptions options_;
+  const std::string cluster_name_;
+  const std::uint32_t cluster_tag_;
+  base::Random random_;
+  Outputs outputs_;
+  Counters counters_;
+  Membership membership_;
+  Rumors rumors_;
+  Courier courier_;
+  Prober prober_;
+  Exchange exchange_;
+  Contacts contacts_;
+  Spreader spreader_;
+  std::optional<base::Instant> last_mismatch_;
+};
+
+}  // namespace starling::gossip

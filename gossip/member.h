@@ -1,0 +1,63 @@
+// gossip/member.h: what is said about a member, and which of two such sayings is newer.
+//
+// A member is a host and its generation (how often it booted); the address is an attribute. Only
+// the member itself raises its incarnation, so that nobody else can clear an accusation.
+// Read next: gossip/membership.h
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/address.h"
+#include "base/host_id.h"
+#include "base/time.h"
+
+namespace starling::gossip {
+
+// In the order in which one takes the place of another at the same incarnation.
+enum class Liveness : std::uint8_t { kAlive, kSuspect, kDead, kLeft };
+
+// A member as this node sees it now.
+struct MemberInfo {
+  base::HostId host;
+  std::uint64_t generation = 0;   // Counts boots; from a new one on, all older claims are void.
+  std::uint32_t incarnation = 0;  // Within the generation; raised to refute, or to say new things.
+  base::Address address{};
+  std::string metadata{};  // The owner's bytes; gossip carries them and does not look inside.
+  Liveness liveness = Liveness::kAlive;
+  base::Instant since{};  // When it came to be in this state, as far as this node knows.
+};
+
+// The same, as it travels. Complete: whoever takes a claim needs to know nothing from before.
+struct Claim {
+  base::HostId host;
+  std::uint64_t generation = 0;
+  std::uint32_t incarnation = 0;
+  Liveness liveness = Liveness::kAlive;
+  base::Address address{};
+  std::string metadata{};
+  base::Duration gone_for{0};  // How long a dead or left member has been so. Else 0.
+};
+
+// Dead or left: not probed, no target of gossip, forgotten after GossipOptions::dead_kept.
+constexpr bool IsGone(Liveness liveness) {
+  return liveness == Liveness::kDead || liveness == Liveness::kLeft;
+}
+
+// Suspect or dead: what its subject may refute.
+constexpr bool IsAccusation(Liveness liveness) {
+  return liveness == Liveness::kSuspect || liveness == Liveness::kDead;
+}
+
+// True if `claim` is news to one who holds `known` of the same host. A total order, so that all
+// nodes end with the same state whatever the order of arrival: generation first; left ends a
+// generation for good; then incarnation; then liveness, the worse one winning.
+bool Supersedes(const Claim& claim, const MemberInfo& known);
+bool Supersedes(const Claim& claim, const Claim& known);
+
+Claim ClaimOf(const MemberInfo& member, base::Instant now);
+
+// "alive", "suspect", "dead", "left"
+const char* Name(Liveness liveness);
+
+}  // namespace starling::gossip

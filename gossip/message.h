@@ -1,0 +1,97 @@
+// gossip/message.h: what nodes say to each other, as plain structs.
+//
+// One Message is a datagram, a request on a stream, or its answer. Datagrams give at most one
+// datagram in reply: Ping -> Ack, PingRequest -> Ping to a third, Spread -> Feedback. On a stream:
+// Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads.
+// Read next: gossip/codec.h for the bytes, gossip/wire/gossip.proto.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gossip/member.h"
+
+namespace starling::gossip {
+
+inline constexpr std::size_t kRumorKeyBytesMax = 255;
+
+// What travels of a rumor. Without payload it is an advertisement: whoever needs it pulls.
+struct RumorItem {
+  std::string key;
+  std::uint64_t version = 0;
+  std::uint64_t hash =
+      0;  // Of the payload. Of two payloads under one version the higher hash wins.
+  std::optional<std::string> payload{};
+};
+
+struct Ping {
+  std::uint64_t nonce = 0;  // Drawn at random: only who got the ping can acknowledge it.
+  base::HostId target{};    // Another node at the same address stays silent.
+};
+struct Ack {
+  std::uint64_t nonce = 0;
+};
+// Asks a helper to ping `target` and to pass its ack on under `nonce`.
+struct PingRequest {
+  std::uint64_t nonce = 0;
+  base::HostId target{};
+  base::Address address{};
+};
+// Carries waiting claims and rumors. `nonce` names this contact in the feedback.
+struct Spread {
+  std::uint64_t nonce = 0;
+};
+// Bit i of `known`: the i-th rumor of the Spread was known already.
+struct Feedback {
+  std::uint64_t nonce = 0;
+  std::uint64_t known = 0;
+};
+// "This is the digest of all that I know": equal digests end the exchange.
+struct Sync {
+  std::uint64_t members_digest = 0;
+  std::uint64_t rumors_digest = 0;
+};
+// All members in the message's claims and all rumors as advertisements, where they differ.
+struct State {
+  bool members_equal = false;
+  bool rumors_equal = false;
+};
+// What the asker of a State had and the answerer did not.
+struct Push {};
+struct Pull {};      // The message's rumors, as advertised, are what is wanted.
+struct Payloads {};  // The message's rumors, with payload.
+
+using Body =
+    std::variant<Ping, Ack, PingRequest, Spread, Feedback, Sync, State, Push, Pull, Payloads>;
+
+// Who speaks, and how new it is: a receiver that knows an older one asks for the rest.
+struct Header {
+  base::HostId from;
+  std::uint64_t generation = 0;
+  std::uint32_t incarnation = 0;
+};
+
+struct Message {
+  Header header;
+  Body body;
+  std::vector<Claim> claims{};
+  std::vector<RumorItem> rumors{};
+};
+
+// Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
+// by a property test.
+inline constexpr std::size_t kEnvelopeBytesMax = 100;  // A datagram with neither claim nor rumor.
+inline constexpr std::size_t kClaimBytesMax = 64;      // Beside the metadata.
+inline constexpr std::size_t kRumorBytesMax = 36;      // Beside key and payload.
+inline constexpr std::size_t kRumorsPerDatagramMax = 64;  // The bits of Feedback::known.
+
+inline std::size_t BytesBound(const Claim& claim) { return kClaimBytesMax + claim.metadata.size(); }
+inline std::size_t BytesBound(const RumorItem& rumor) {
+  return kRumorBytesMax + rumor.key.size() + (rumor.payload ? rumor.payload->size() : 0);
+}
+
+}  // namespace starling::gossip

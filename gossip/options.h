@@ -1,0 +1,85 @@
+// gossip/options.h: every knob of gossip, what it does, and what raising or lowering it costs.
+//
+// The formulas that the comments name are in docs/gossip.md with measured figures.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/time.h"
+
+namespace starling::gossip {
+
+struct GossipOptions {
+  // One member is probed each interval, in round robin over a shuffled list: each member waits at
+  // most 2N-1 intervals for its turn with one prober, 1.58 intervals on average for any of N.
+  // Raise: fewer packets (two an interval and node), later detection. Lower: the reverse; below
+  // 3 * ack_timeout probes overlap, which is allowed.
+  base::Duration probe_interval = base::seconds(1);
+
+  // Silence after a ping until helpers and a stream are tried. The probe fails at 3 * ack_timeout,
+  // since the way through a helper is twice as long.
+  // Raise: slow peers are accused less. Lower: detection is earlier by three times as much. Must
+  // be above the round trip plus the worst stall of a peer's control thread.
+  base::Duration ack_timeout = base::milliseconds(300);
+
+  // Helpers asked to ping a silent member. A false accusation needs all ways to fail: with loss p,
+  // (1-(1-p)^2) * (1-(1-p)^4)^helpers, and the stream's failure.
+  // Raise: fewer false accusations, more packets for each failed probe. 0: the stream alone.
+  std::uint32_t indirect_helpers = 3;
+
+  // From suspect to dead, time for the accused to refute. It does not grow with log N: spreading
+  // takes gossip_interval * log_{1+fanout} N, about 1 s at 1,000 members, so this must be above
+  // twice that, and above the pauses that a live process may take.
+  // Raise: longer pauses are survived. Lower: dead is sure earlier. Suspect itself, which routing
+  // acts on, does not wait for it.
+  base::Duration suspicion_timeout = base::milliseconds(1500);
+
+  // Updates and rumors that wait are sent this often, each time to the next gossip_fanout
+  // members. An idle node sends none. Spreading takes about gossip_interval * log_{1+fanout} N.
+  // Raise: less peak traffic. Lower: faster spreading; packets grow as 1/interval.
+  base::Duration gossip_interval = base::milliseconds(200);
+  std::uint32_t gossip_fanout = 3;
+
+  // One random member is compared with, digest first, each interval (10 % jitter). Catches what
+  // gossip did not deliver; a node that was away is up to date after one.
+  // Raise: less idle traffic (about 150 bytes an exchange). Lower: gaps close earlier.
+  base::Duration push_pull_interval = base::seconds(10);
+
+  // One dead member and one seed that is not a known member are contacted each interval, so
+  // that a healed partition is noticed: each of D dead ones by N live ones every D/N intervals.
+  // Raise: fewer packets into the void. Lower: partitions heal earlier.
+  base::Duration dead_contact_interval = base::seconds(5);
+
+  // While nobody else is known, all seeds are asked this often.
+  base::Duration join_interval = base::seconds(1);
+
+  // A dead or left member is remembered this long, so that old packets can't revive it.
+  // Raise: longer partitions heal without seeds; costs memory and digest work only.
+  base::Duration dead_kept = std::chrono::hours(24);
+
+  // Members that a hot rumor is pushed to each gossip_interval, and how many contacts in a row
+  // that already knew it make this node stop. Residue (nodes that push alone does not reach)
+  // falls as e^-sends: at counter 1, 2, 3 and fanout 1: 17 %, 3.7 %, 1.1 % of 1,000 nodes.
+  // Raise: fewer nodes wait for push-pull, more packets. Lower: the reverse.
+  std::uint32_t rumor_fanout = 2;
+  std::uint32_t rumor_counter_k = 2;
+
+  // A larger payload is advertised by key, version and hash, and pulled over a stream.
+  // Raise: fewer streams. Lower: rumors leave more room for each other in a packet.
+  std::size_t inline_payload_max = 512;
+  std::size_t rumor_payload_bytes_max = 1 << 20;  // Larger ones from peers are refused.
+  std::uint32_t rumors_max = 4096;                // Keys; those beyond are refused, and counted.
+
+  // No datagram is ever larger, whatever the input. 1,200 passes every common path unfragmented.
+  std::size_t datagram_bytes_max = 1200;
+
+  std::uint32_t members_max = 16384;     // Hosts beyond are refused, and counted.
+  std::size_t metadata_bytes_max = 512;  // A claim with more is refused. Travels in each claim.
+
+  // InvalidArgument naming the first knob whose value can't work, and why.
+  base::Status Validate() const;
+};
+
+}  // namespace starling::gossip

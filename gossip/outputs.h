@@ -1,0 +1,85 @@
+// gossip/outputs.h: what gossip wants done, what it tells, and what it counts.
+//
+// Read next: gossip/gossip.h
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/host_id.h"
+#include "gossip/member.h"
+
+namespace starling::gossip {
+
+struct Datagram {
+  base::Address to;
+  std::string bytes;
+};
+
+// To be sent over a stream; the answer comes back by OnStreamReply, a failure by OnStreamFailed.
+// Losing it is fine.
+struct StreamRequest {
+  base::Address to;
+  std::optional<base::HostId> host;  // Who is expected there. Absent: a seed, whoever it is.
+  std::string bytes;
+};
+
+struct Event {
+  enum Kind : std::uint8_t {
+    kJoined,   // A host never heard of, or a new generation of one.
+    kAlive,    // Suspect or dead before, and refuted it.
+    kSuspect,  // Routing had better go around it; it has suspicion_timeout to refute.
+    kDead,
+    kLeft,             // By its own will.
+    kUpdated,          // Alive as before, with new metadata or a new address.
+    kRumor,            // A rumor of another node's: newer than what was known of its key.
+    kClusterMismatch,  // Somebody of another cluster talks to us. At most one in 10 s.
+  };
+  Kind kind = kJoined;
+  MemberInfo member{};  // Of kClusterMismatch the address alone; of kRumor nothing.
+  std::string rumor_key{};
+  std::uint64_t rumor_version = 0;
+  std::string rumor_payload{};
+  std::string reason{};  // For the log: what made it so.
+};
+
+struct Outputs {
+  std::vector<Datagram> datagrams;
+  std::vector<StreamRequest> streams;
+  std::vector<Event> events;  // In the order in which they came true.
+
+  void Clear() {
+    datagrams.clear();
+    streams.clear();
+    events.clear();
+  }
+};
+
+// Since construction. Bytes are payloads, without UDP, IP or TCP headers.
+struct Counters {
+  std::uint64_t datagrams_in = 0;
+  std::uint64_t datagrams_out = 0;
+  std::uint64_t datagram_bytes_in = 0;
+  std::uint64_t datagram_bytes_out = 0;
+  std::uint64_t streams_in = 0;
+  std::uint64_t streams_out = 0;
+  std::uint64_t stream_bytes_in = 0;  // Requests and answers.
+  std::uint64_t stream_bytes_out = 0;
+  std::uint64_t rejected = 0;       // Packets that could not be read, or were over a limit.
+  std::uint64_t other_cluster = 0;  // Packets with another cluster's tag.
+  std::uint64_t probes = 0;
+  std::uint64_t probes_failed = 0;
+  std::uint64_t suspicions = 0;     // Members that became suspect here, by own probe or hearsay.
+  std::uint64_t deaths = 0;         // Members that became dead here.
+  std::uint64_t refutations = 0;    // Accusations of this node that it refuted.
+  std::uint64_t conflicts = 0;      // Claims about this node that only another one could have made.
+  std::uint64_t slept = 0;          // Times that this process found itself late and dropped probes.
+  std::uint64_t rumors_sent = 0;    // Rumors in datagrams, advertisements included.
+  std::uint64_t rumors_useful = 0;  // Of these, how many the receiver did not know.
+  std::uint64_t rumors_taken = 0;   // Rumors of others that were news here.
+};
+
+}  // namespace starling::gossip

@@ -1,0 +1,102 @@
+// gossip/prober.h: finds out which members are silent.
+//
+// One probe: a ping; after ack_timeout k helpers are asked to ping in our place, and a ping goes
+// over a stream, in case only datagrams are lost; at 3 * ack_timeout the member is suspect. A
+// refused stream shortens that: its host answers and no process listens. Credit is given for
+// acks to our own nonce only, never for what others believe.
+//
+// Thread:    confined to one thread.
+// Read next: docs/gossip.md, "A probe".
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "gossip/courier.h"
+#include "gossip/membership.h"
+#include "gossip/message.h"
+#include "gossip/options.h"
+#include "gossip/outputs.h"
+
+namespace starling::gossip {
+
+class Prober {
+ public:
+  // The references outlive this. The first probe comes at a random time within an interval.
+  Prober(const GossipOptions& options, Membership& membership, Courier& courier,
+         base::Random& random, Counters& counters, base::Instant now);
+  Prober(const Prober&) = delete;
+  Prober& operator=(const Prober&) = delete;
+
+  // Probes at once, by datagram and stream: its connections broke. Nothing for a member that is
+  // gone, or on its way already.
+  void ProbeNow(base::Instant now, base::HostId host);
+
+  // Asks a member at once whether `accusation` of it is true; telling it makes it refute.
+  void Ask(base::Instant now, const Claim& accusation);
+
+  // A ping outside of the rounds, to a member that is gone: it may be back.
+  void Greet(base::Instant now, const MemberInfo& member);
+
+  void OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping);
+  // The answer to a ping over a stream; "" if it is meant for another node.
+  std::string OnStreamPing(base::Instant now, const Header& header, const Ping& ping);
+  void OnAck(base::Instant now, const Ack& ack);
+  void OnPingRequest(base::Instant now, base::Address from, const PingRequest& request);
+  void OnStreamRefused(base::Instant now, base::Address address);
+
+  void OnTick(base::Instant now);
+  base::Instant next_tick() const;
+  // When the next round is due: a tick much later than that means that the process was asleep.
+  base::Instant next_round() const { return next_round_; }
+  // Drops what is outstanding: the answers may wait in a socket that nobody read.
+  void Slept(base::Instant now);
+
+ private:
+  enum class Urgency : std::uint8_t { kRound, kAtOnce };
+  struct Probe {
+    std::uint64_t nonce;
+    base::HostId host;
+    std::uint64_t generation;
+    base::Address address;
+    base::Instant helpers_at;
+    base::Instant fails_at;
+    bool asked_helpers = false;
+    bool asked_stream = false;
+    bool refused = false;  // The stream was: nobody listens at the address.
+  };
+  // A ping in another's place.
+  struct Relay {
+    base::Address origin;
+    std::uint64_t origin_nonce;
+    base::Instant expires;
+  };
+
+  void Start(base::Instant now, const MemberInfo& member, Urgency urgency,
+             std::vector<Claim> claims);
+  void AskStream(Probe& probe);
+  void AskHelpers(base::Instant now, Probe& probe);
+  void Fail(base::Instant now, const Probe& probe);
+  void StartWaiting(base::Instant now);
+  Probe* FindProbe(base::HostId host);
+  std::vector<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+
+  const GossipOptions& options_;
+  Membership& membership_;
+  Courier& courier_;
+  base::Random& random_;
+  Counters& counters_;
+
+  base::Instant next_round_;
+  std::vector<Probe> probes_;              // At most kProbesMax, and one a host.
+  std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.
+  std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
+};
+
+}  // namespace starling::gossip

@@ -1,0 +1,85 @@
+// gossip/spreader.cc: filling packets with news.
+#include "gossip/spreader.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace starling::gossip {
+namespace {
+
+constexpr std::size_t kFarewellsMin = 8;
+constexpr std::size_t kUnheardSendsPerLimit = 4;  // Rumors to silent targets end at some time.
+
+}  // namespace
+
+Spreader::Spreader(const GossipOptions& options, Membership& membership, Rumors& rumors,
+                   Exchange& exchange, Courier& courier, base::Random& random)
+    : options_(options),
+      membership_(membership),
+      rumors_(rumors),
+      exchange_(exchange),
+      courier_(courier),
+      random_(random) {}
+
+base::Instant Spreader::next_tick() const {
+  const bool news = membership_.has_updates() || rumors_.hot();
+  if (!news || membership_.present() == 0) return base::Instant::Never();
+  return last_round_ ? *last_round_ + options_.gossip_interval : base::Instant{};
+}
+
+void Spreader::OnTick(base::Instant now) {
+  if (now < next_tick()) return;
+  last_round_ = now;
+  rumors_first_ = !rumors_first_;
+  const std::size_t for_claims = membership_.has_updates() ? options_.gossip_fanout : 0;
+  const std::size_t for_rumors = rumors_.hot() ? options_.rumor_fanout : 0;
+  std::vector<base::HostId> told;
+  for (std::size_t turn = 0; turn < std::max(for_claims, for_rumors); ++turn) {
+    const std::optional<base::HostId> host = membership_.NextToTell();
+    if (!host) return;
+    if (std::find(told.begin(), told.end(), *host) != told.end()) continue;  // A new round began.
+    told.push_back(*host);
+    TellOne(now, *membership_.Find(*host),
+            {.claims = turn < for_claims, .rumors = turn < for_rumors});
+  }
+}
+
+void Spreader::TellOne(base::Instant now, const MemberInfo& member, Cargo cargo) {
+  const Spread spread{random_.Next()};
+  std::vector<Claim> claims;
+  std::vector<RumorItem> rumors;
+  std::size_t room = options_.datagram_bytes_max - kEnvelopeBytesMax;
+  const auto add_rumors = [&] {
+    if (!cargo.rumors) return;
+    rumors = rumors_.Tell(spread.nonce, room,
+                          kUnheardSendsPerLimit * RetransmitLimit(membership_.present() + 1));
+    for (const RumorItem& item : rumors) room -= BytesBound(item);
+  };
+  if (rumors_first_) add_rumors();
+  if (cargo.claims) {
+    membership_.AddUpdates(now, Membership::Counting::kCounts, room, claims);
+    for (const Claim& claim : claims) room -= BytesBound(claim);
+  }
+  if (!rumors_first_) add_rumors();
+  if (!claims.empty() || !rumors.empty())
+    courier_.SendAsItIs(member.address, spread, std::move(claims), std::move(rumors));
+}
+
+void Spreader::OnSpread(base::Instant now, base::Address from, const Message& message,
+                        const Spread& spread) {
+  if (message.rumors.empty()) return;
+  const std::uint64_t known = exchange_.HearRumors(now, message.header, message.rumors);
+  courier_.Send(now, from, Feedback{spread.nonce, known});
+}
+
+void Spreader::Farewell(base::Instant now) {
+  const std::size_t count = std::max(kFarewellsMin, RetransmitLimit(membership_.present() + 1));
+  for (std::size_t i = 0; i < std::min(count, membership_.present()); ++i) {
+    const std::optional<base::HostId> host = membership_.NextToTell();
+    if (!host) return;
+    courier_.SendAsItIs(membership_.Find(*host)->address, Spread{random_.Next()},
+                        {ClaimOf(membership_.self(), now)}, {});
+  }
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,58 @@
+// gossip/spreader.h: sends what waits, claims and rumors, to the next members each interval.
+//
+// A node with nothing to tell sends nothing. One that was idle sends at once: news travels
+// hop by hop without waiting for an interval, and the interval then bounds what a node sends.
+//
+// Thread: confined to one thread.
+#pragma once
+
+#include <optional>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "gossip/courier.h"
+#include "gossip/exchange.h"
+#include "gossip/membership.h"
+#include "gossip/message.h"
+#include "gossip/options.h"
+#include "gossip/rumors.h"
+
+namespace starling::gossip {
+
+class Spreader {
+ public:
+  // The references outlive this.
+  Spreader(const GossipOptions& options, Membership& membership, Rumors& rumors, Exchange& exchange,
+           Courier& courier, base::Random& random);
+  Spreader(const Spreader&) = delete;
+  Spreader& operator=(const Spreader&) = delete;
+
+  // Takes the rumors of a Spread, and answers which were known. (Its claims are heard already.)
+  void OnSpread(base::Instant now, base::Address from, const Message& message,
+                const Spread& spread);
+
+  // Says goodbye to many members at once: this process may end before the next interval.
+  void Farewell(base::Instant now);
+
+  void OnTick(base::Instant now);
+  base::Instant next_tick() const;
+
+ private:
+  struct Cargo {
+    bool claims;
+    bool rumors;
+  };
+  void TellOne(base::Instant now, const MemberInfo& member, Cargo cargo);
+
+  const GossipOptions& options_;
+  Membership& membership_;
+  Rumors& rumors_;
+  Exchange& exchange_;
+  Courier& courier_;
+  base::Random& random_;
+
+  std::optional<base::Instant> last_round_;
+  bool rumors_first_ = false;  // Alternates, so that neither can starve the other.
+};
+
+}  // namespace starling::gossip

@@ -1,0 +1,70 @@
+// merkle/tree.h: the digests of one keyspace on one node, a leaf a bucket, kept up write by write.
+//
+// The tree knows nothing of storage: the owner feeds it what a write removed and added, and writes
+// the leaves that changed in the same batch as the data, so that after a crash the two agree.
+// A leaf's record is keyed by keyspace u32, slice u8, leaf u8 (big-endian) and holds a Digest.
+//
+// Thread:    confined. Each worker has a tree that holds the slices it owns.
+// Ownership: leaves are allocated a slice at a time, on first use (6 KiB a slice).
+// Read next: merkle/compare.h
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/place.h"
+#include "base/status.h"
+#include "merkle/bucket_set.h"
+#include "merkle/digest.h"
+
+namespace starling::merkle {
+
+class Tree {
+ public:
+  explicit Tree(base::KeyspaceId keyspace);
+
+  void Add(std::uint16_t bucket, const Digest& entry);
+  void Remove(std::uint16_t bucket, const Digest& entry);
+  // Sets a leaf to what was stored, at start. Does not make it dirty.
+  void Load(std::uint16_t bucket, const Digest& leaf);
+
+  Digest Leaf(std::uint16_t bucket) const;
+  // The sum over the buckets of `slice` that are in `buckets`.
+  Digest SliceSum(std::uint8_t slice, const BucketSet& buckets) const;
+  Digest Sum(const BucketSet& buckets) const;
+
+  // The buckets changed since the last ClearDirty, each once, in the order of their first change.
+  // Valid until the next change.
+  const std::vector<std::uint16_t>& dirty() const { return dirty_; }
+  void ClearDirty();
+
+  base::KeyspaceId keyspace() const { return keyspace_; }
+  std::size_t memory_bytes() const;
+
+ private:
+  using Page = std::array<Digest, base::kLeavesPerSlice>;
+
+  Page& PageOf(std::uint8_t slice);
+  void MarkDirty(std::uint16_t bucket);
+
+  const base::KeyspaceId keyspace_;
+  std::array<std::unique_ptr<Page>, base::kSlices> pages_;
+  std::vector<std::uint16_t> dirty_;
+  BucketSet dirty_set_;
+};
+
+// The key and value of a leaf's record in storage.
+std::string LeafKey(base::KeyspaceId keyspace, std::uint16_t bucket);
+struct LeafPlace {
+  base::KeyspaceId keyspace = 0;
+  std::uint16_t bucket = 0;
+};
+base::Result<LeafPlace> ParseLeafKey(base::Bytes key);  // Corruption when malformed.
+std::string EncodeLeaf(const Digest& leaf);
+base::Result<Digest> DecodeLeaf(base::Bytes value);  // Corruption when malformed.
+
+}  // namespace starling::merkle

@@ -1,0 +1,63 @@
+// server/admin.h: what operators ask of a node, answered in JSON (nodetool, docs/operations.md).
+//
+// Thread:    control's.
+// Ownership: control's own; lives as long as it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/mail.h"
+#include "server/peer_links.h"
+
+namespace starling::server {
+
+class Control;
+
+class Admin {
+ public:
+  explicit Admin(Control& control);
+  ~Admin();
+
+  // Answers one AdminRequest, now or later.
+  void Handle(const FrameMail& mail);
+
+  // What a replica has of the key of a `why`.
+  void OnWhyReply(const PeerTag& tag, const wire::Frame& frame);
+  void OnWhyFailed(const PeerTag& tag, const base::Status& status);
+
+ private:
+  struct Json;       // nlohmann::json, kept out of the header.
+  struct Why;        // One `why` under way.
+  struct EngineJob;  // A flush or a compaction.
+
+  void Answer(const ReplyTo& to, const Json& json);
+  void Fail(const ReplyTo& to, const base::Status& status);
+  Json Status() const;
+  Json Ring() const;
+  Json DescribeCluster() const;
+  Json GossipInfo() const;
+  Json RepairStatus() const;
+  void StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key);
+  void EndWhy(std::uint64_t id);
+  void GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key);
+  void StartRepair(const ReplyTo& to);
+  void RunEngineJob(const ReplyTo& to, bool compact, std::function<void()> then);
+  void OnEngineJob(EngineJob& job);
+  void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);
+  Json NetStats(const std::vector<WorkerStats>& stats) const;
+  Json TableStats(const std::vector<WorkerStats>& stats) const;
+  Json PendingHints(const std::vector<WorkerStats>& stats) const;
+  Json Info(const std::vector<WorkerStats>& stats) const;
+
+  Control& control_;
+  std::map<std::uint64_t, std::unique_ptr<Why>> whys_;
+  std::vector<std::unique_ptr<EngineJob>> jobs_;
+  std::uint64_t next_why_ = 0;
+};
+
+}  // namespace starling::server

@@ -1,0 +1,215 @@
+// server/control.h: the thread of a node that knows its cluster: membership, topology, repair,
+// admin.
+//
+// It accepts connections and gives them to the workers, runs gossip, founds or joins a cluster,
+// proposes epochs and votes on them, publishes the snapshots that the workers act on, schedules
+// repair and answers operators. It has a thread of its own, so that load cannot make a live node
+// look dead.
+//
+// Thread:    an Actor; everything here is confined to its thread.
+// Read next: server/repair.h, server/topology/founding.h, server/admin.h
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/actor.h"
+#include "base/world.h"
+#include "gossip/gossip.h"
+#include "server/mail.h"
+#include "server/node_metadata.h"
+#include "server/node_shared.h"
+#include "server/peer_links.h"
+#include "server/repair.h"
+#include "server/snapshot.h"
+#include "server/topology/changes.h"
+#include "server/topology/founding.h"
+#include "server/topology/paxos.h"
+
+namespace starling::server {
+
+class Admin;
+
+class Control final : public base::Actor, PeerLinksListener {
+ public:
+  Control(base::World& world, NodeShared& shared, topology::NodeInfo self);
+  ~Control() override;
+
+  void OnStart() override;
+  void OnOpen(base::ConnId conn, base::Address peer, base::ListenerId listener) override;
+  std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override;
+  void OnClose(base::ConnId conn, base::CloseReason reason) override;
+  void OnDatagram(base::Address from, base::Bytes bytes) override;
+  void OnMail(std::unique_ptr<base::Mail> mail) override;
+  void OnWake() override;
+  void OnTurnEnd() override;
+
+  // Null until the node is a member of a cluster. For tests and admin.
+  SnapshotPtr snapshot() const { return snapshot_; }
+  const gossip::Gossip* gossip() const { return gossip_.get(); }
+
+ private:
+  friend class Admin;
+
+  // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
+  enum : std::uint32_t {
+    kTagGossip = 32,
+    kTagFounding,
+    kTagPaxos,
+    kTagJoin,
+    kTagTopology,
+    kTagWhy
+  };
+
+  struct Conn {
+    base::ListenerId listener{};
+    bool greeted = false;
+    base::HostId host;
+  };
+  // Written and synced on the sync lane, whatever storage.durability says.
+  struct MetaJob;
+  using Then = std::function<void()>;
+  using Change = std::function<base::Result<topology::Topology>(const topology::Topology&)>;
+  using ChangeDone = std::function<void(const base::Status&, topology::TopologyPtr)>;
+  struct QueuedChange {
+    Change change;
+    ChangeDone done;
+    base::Instant ends;
+  };
+  // A gather of WorkerStats, and whoever waits until all live nodes have adopted an epoch.
+  struct StatsGather {
+    unsigned missing = 0;
+    std::vector<WorkerStats> stats;
+    std::function<void(const std::vector<WorkerStats>&)> then;
+  };
+  struct EpochWait {
+    std::uint64_t epoch = 0;
+    base::Instant ends;
+    std::function<void(const base::Status&)> then;
+  };
+
+  // --- PeerLinksListener ---
+  void OnPeerReply(const PeerTag& tag, const wire::Frame& frame) override;
+  void OnPeerFailed(const PeerTag& tag, const base::Status& status) override;
+  void OnLinkLost(const PeerAddress& peer, base::CloseReason reason) override;
+  base::Status OnPeerHello(const PeerAddress& peer, const wire::HelloReply& reply) override;
+  void OnHelloRefused(const PeerAddress& peer, const wire::ErrorReply& error) override;
+
+  // --- first boot: server/control_boot.cc ---
+  base::Status LoadStored();
+  void StartFounding();
+  void DriveFounding();
+  void OnFoundingReply(base::Address asked, base::Bytes payload);
+  void AskToJoin();
+  void OnJoinReply(const wire::Frame& frame);
+  void BecomeMember(topology::TopologyPtr topology, bool ready);
+  std::string AnswerHello(base::Bytes question);
+  void HandleJoin(const ReplyTo& reply, base::Bytes payload);
+
+  // --- epochs: server/control_topology.cc ---
+  void Propose(Change change, ChangeDone done);
+  void NextChange();
+  void StartProposer(topology::ProposerOptions options);
+  void DriveProposer();
+  void OnOutcome(const topology::Outcome& outcome);
+  void HandlePaxos(base::Bytes payload, std::function<void(std::string)> answer);
+  void Learn(topology::TopologyPtr topology);
+  void StoreTopology(storage::Batch& batch) const;
+  void Persist(std::unique_ptr<storage::Batch> batch, Then then);
+  void Adopt(topology::TopologyPtr topology);
+  void Publish();
+  void AskForTopology();
+  void OnMetaDone(MetaJob& job);
+  void WaitForEpoch(std::uint64_t epoch, base::Duration wait,
+                    std::function<void(const base::Status&)> then);
+  void CheckEpochWaits();
+  void CheckReady();
+
+  // --- gossip: server/control_gossip.cc ---
+  void StartGossip();
+  void DrainGossip();
+  void OnGossipEvent(const gossip::Event& event);
+  std::string Metadata() const;
+  // How gossip sees a node; and the epoch it says it has adopted.
+  Snapshot::Peer LookOf(const topology::Node& node) const;
+  std::uint64_t EpochOf(const topology::Node& node) const;
+  void RefreshMetadata();
+
+  // --- connections and frames: server/control.cc ---
+  base::Status ListenEverywhere();
+  bool OnHello(base::ConnId conn, Conn& state, const wire::Frame& frame, std::size_t* used);
+  bool OnFrame(base::ConnId conn, Conn& state, const wire::Frame& frame);
+  void HandleControl(const ReplyTo& reply, base::HostId from, const wire::Frame& frame);
+  void HandleClient(const FrameMail& mail);
+  void HandleCreateKeyspace(const FrameMail& mail);
+  void CloseWithError(base::ConnId conn, std::uint64_t request_id, const base::Status& status);
+  void SendControl(const PeerAddress& peer, const PeerTag& tag, wire::ControlTopic topic,
+                   base::Bytes payload);
+  void ReplyBytes(const ReplyTo& to, base::Bytes payload);
+  void ReplyError(const ReplyTo& to, const base::Status& status);
+  void GatherStats(std::function<void(const std::vector<WorkerStats>&)> then);
+  void RenewClockBound();
+  void Tick();
+  void Rearm();
+  void Stop();
+  void Drain();
+  std::int64_t LoadOf(const topology::Node& node) const;
+
+  template <typename Message>
+  void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {
+    if (to.home == base::kControlActor) {
+      wire::SendFrame(world_, to.conn, to.request_id, message, payload);
+      return;
+    }
+    auto mail = std::make_unique<ReplyMail>();
+    mail->conn = to.conn;
+    wire::AppendFrame(mail->frame, to.request_id, message, payload);
+    world_.Post(to.home, std::move(mail));
+  }
+
+  // Constant after construction.
+  base::World& world_;
+  NodeShared& shared_;
+  const topology::NodeInfo self_;
+
+  PeerLinks links_;
+  std::map<base::ConnId, Conn> conns_;
+  unsigned next_worker_ = 0;
+  base::Instant next_tick_;
+  bool stopping_ = false;
+
+  std::vector<base::Address> seeds_;
+  std::optional<topology::Acceptor> acceptor_;
+  std::optional<topology::Founding> founding_;
+  std::optional<topology::Proposer> proposer_;
+  bool founding_proposal_ = false;
+  std::vector<QueuedChange> changes_;  // The first one is being proposed.
+  base::Address join_via_;             // Not 0: to be asked for admission.
+  base::Instant join_again_;
+  bool join_asked_ = false;
+  base::Instant next_say_;
+
+  SnapshotPtr snapshot_;
+  bool published_ = false;  // The workers have a snapshot.
+  bool ready_ = false;
+  base::Instant not_ready_since_;
+  bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
+  std::unique_ptr<gossip::Gossip> gossip_;
+  std::vector<EpochWait> epoch_waits_;
+
+  Repair repair_;
+  std::unique_ptr<Admin> admin_;
+  std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
+  bool reserving_ = false;
+  std::int64_t load_bytes_ = 0;
+  base::Instant next_load_look_;
+  base::Instant next_log_sync_;
+  std::map<std::uint64_t, StatsGather> stats_gathers_;
+  std::uint64_t serial_ = 0;
+};
+
+}  // namespace starling::server

@@ -1,0 +1,141 @@
+// server/control_gossip.cc: gossip's shell, and what its events mean to the node.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "server/control.h"
+#include "server/control_jobs.h"
+#include "server/topology/codec.h"
+
+namespace starling::server {
+namespace {
+
+std::string_view NameOf(gossip::Event::Kind kind) {
+  switch (kind) {
+    case gossip::Event::kJoined: return "joined";
+    case gossip::Event::kAlive: return "alive";
+    case gossip::Event::kSuspect: return "suspect";
+    case gossip::Event::kDead: return "dead";
+    case gossip::Event::kLeft: return "left";
+    case gossip::Event::kUpdated: return "updated";
+    case gossip::Event::kRumor: return "rumor";
+    case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
+  }
+  return "?";
+}
+
+}  // namespace
+
+// What a node tells of itself: epoch u64 | ready u8 | load u64.
+NodeMetadata ParseMetadata(base::Bytes bytes) {
+  NodeMetadata metadata;
+  if (bytes.size() != 17) return metadata;
+  metadata.epoch = base::LoadLittle<std::uint64_t>(bytes.data());
+  metadata.ready = bytes[8] == 1;
+  metadata.load_bytes = base::LoadLittle<std::int64_t>(bytes.data() + 9);
+  return metadata;
+}
+
+std::string Control::Metadata() const {
+  std::string out;
+  base::AppendLittle(out, snapshot_->topology->epoch);
+  out.push_back(ready_ ? '\1' : '\0');
+  base::AppendLittle(out, load_bytes_);
+  return out;
+}
+
+void Control::RefreshMetadata() {
+  if (gossip_ == nullptr) return;
+  std::string metadata = Metadata();
+  if (metadata == gossip_->self().metadata) return;
+  gossip_->SetMetadata(world_.Now(), std::move(metadata));
+}
+
+void Control::StartGossip() {
+  gossip::GossipOptions options;
+  const auto& config = shared_.config.gossip;
+  options.probe_interval = config.probe_interval;
+  options.ack_timeout = config.ack_timeout;
+  options.suspicion_timeout = config.suspicion_timeout;
+  options.gossip_interval = config.gossip_interval;
+  options.push_pull_interval = config.push_pull_interval;
+  // The id keeps clusters of one name apart: their packets do not even reach our members.
+  const std::string cluster = fmt::format("{}/{}", snapshot_->topology->cluster_name,
+                                          snapshot_->topology->cluster_id.ToString());
+  gossip_ =
+      std::make_unique<gossip::Gossip>(options,
+                                       gossip::Self{shared_.identity.host, shared_.identity.boot,
+                                                    self_.cluster, cluster, Metadata()},
+                                       world_.random().Next(), world_.Now());
+  std::vector<base::Address> contacts = seeds_;
+  for (const topology::Node* node : snapshot_->topology->members())
+    contacts.push_back(node->cluster);
+  std::sort(contacts.begin(), contacts.end());
+  contacts.erase(std::unique(contacts.begin(), contacts.end()), contacts.end());
+  std::erase(contacts, self_.cluster);
+  gossip_->Join(world_.Now(), contacts);
+}
+
+void Control::DrainGossip() {
+  if (gossip_ == nullptr) return;
+  gossip::Outputs& outputs = gossip_->outputs();
+  // Handling an event may make gossip say more, so each round takes what is there.
+  while (!outputs.datagrams.empty() || !outputs.streams.empty() || !outputs.events.empty()) {
+    const gossip::Outputs taken = std::move(outputs);
+    outputs = {};
+    for (const gossip::Datagram& datagram : taken.datagrams)
+      world_.SendDatagram(datagram.to, datagram.bytes);
+    for (const gossip::StreamRequest& stream : taken.streams)
+      SendControl({stream.to, stream.host.value_or(base::HostId{})},
+                  {kTagGossip, 0, PackAddress(stream.to), 0}, wire::ControlTopic::kGossip,
+                  stream.bytes);
+    for (const gossip::Event& event : taken.events) OnGossipEvent(event);
+  }
+}
+
+void Control::OnGossipEvent(const gossip::Event& event) {
+  if (event.kind == gossip::Event::kRumor) {
+    auto newer = topology::DecodeTopology(event.rumor_payload);
+    if (!newer || newer->cluster_id != snapshot_->topology->cluster_id) {
+      base::log::Warn("gossip", "a rumor '{}' cannot be read", event.rumor_key);
+      return;
+    }
+    Learn(std::make_shared<const topology::Topology>(*std::move(newer)));
+    return;
+  }
+  if (event.kind != gossip::Event::kUpdated)
+    base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
+                    event.reason.empty() ? "" : ": ", event.reason);
+  if (event.kind == gossip::Event::kClusterMismatch) return;
+  if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)
+    links_.Disconnect(event.member.host);
+  const NodeMetadata metadata = ParseMetadata(event.member.metadata);
+  const topology::Node* node = snapshot_->topology->Find(event.member.host);
+  if (node == nullptr) return;
+  if (metadata.epoch > snapshot_->topology->epoch)
+    SendControl({node->cluster, node->host}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology,
+                {});
+  const auto index = static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
+  const Snapshot::Peer look = LookOf(*node);
+  if (look.up != snapshot_->peers[index].up || look.ready != snapshot_->peers[index].ready)
+    Publish();
+  CheckEpochWaits();
+}
+
+Snapshot::Peer Control::LookOf(const topology::Node& node) const {
+  if (node.host == shared_.identity.host) return {true, ready_};
+  const gossip::MemberInfo* member = gossip_ == nullptr ? nullptr : gossip_->Find(node.host);
+  if (member == nullptr || !node.member()) return {};
+  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
+}
+
+std::uint64_t Control::EpochOf(const topology::Node& node) const {
+  if (node.host == shared_.identity.host) return snapshot_->topology->epoch;
+  const gossip::MemberInfo* member = gossip_ == nullptr ? nullptr : gossip_->Find(node.host);
+  return member == nullptr ? 0 : ParseMetadata(member->metadata).epoch;
+}
+
+}  // namespace starling::server

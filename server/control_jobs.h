@@ -1,0 +1,33 @@
+// server/control_jobs.h: what control offloads, and how it packs addresses into tags. Its own.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "server/control.h"
+
+namespace starling::server {
+
+struct Control::MetaJob final : base::Job {
+  explicit MetaJob(Control& home) : control(home) {}
+  void Run() noexcept override {
+    const storage::Batch* batches[] = {batch.get()};
+    status = batch->empty() ? control.shared_.engine.SyncLog()
+                            : control.shared_.engine.Write(batches, storage::Sync::kYes);
+  }
+  void Done() override;
+
+  Control& control;
+  std::unique_ptr<storage::Batch> batch;
+  Then then;
+  base::Status status;
+};
+
+inline std::uint64_t PackAddress(base::Address address) {
+  return static_cast<std::uint64_t>(address.ip) << 16 | address.port;
+}
+inline base::Address UnpackAddress(std::uint64_t packed) {
+  return {static_cast<std::uint32_t>(packed >> 16), static_cast<std::uint16_t>(packed)};
+}
+
+}  // namespace starling::server

@@ -1,0 +1,78 @@
+#include "server/coordinator.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "server/coordinator_ops.h"
+
+namespace starling::server {
+
+Coordinator::Coordinator(const CoordinatorParts& parts, std::uint64_t memory_bytes_max)
+    : parts_(parts), memory_bytes_max_(memory_bytes_max) {}
+
+Coordinator::~Coordinator() = default;
+
+// Refuses work for which there is no room: nothing was changed, and the client may try later.
+bool Coordinator::Admit(const ReplyTo& reply, std::size_t bytes) {
+  if (bytes_in_flight_ + bytes <= memory_bytes_max_) return true;
+  ++stats_.overloaded;
+  parts_.replier.ReplyError(
+      reply, {base::Code::kOverloaded,
+              fmt::format("requests under way hold {} bytes, the limit is {}: try again later",
+                          bytes_in_flight_, memory_bytes_max_),
+              {}});
+  return false;
+}
+
+base::Duration Coordinator::Deadline(std::uint32_t asked_ms, base::Duration standard) const {
+  return asked_ms == 0 ? standard
+                       : std::min<base::Duration>(base::milliseconds(asked_ms), standard);
+}
+
+PeerAddress Coordinator::AddressOf(std::uint16_t node) const {
+  const topology::Node& to = snapshot_->node(node);
+  return {to.cluster, to.host};
+}
+
+void Coordinator::Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
+                         const Requirement& requirement, ReplicaMask up) {
+  ++stats_.unavailable;
+  const topology::Keyspace* space = snapshot_->topology->FindKeyspace(keyspace);
+  parts_.replier.ReplyError(
+      reply,
+      {base::Code::kUnavailable,
+       fmt::format("{} of keyspace '{}' needs {} of {} replicas, {} can answer: nothing was tried",
+                   wire::ConsistencyName(level), space == nullptr ? "?" : space->name,
+                   requirement.needed, CountOf(requirement.counted),
+                   CountOf(up & requirement.counted)),
+       {}});
+}
+
+// The wall clock, but not beyond what is reserved on disk: behind it the counter goes on.
+std::int64_t Coordinator::StampWall() const {
+  return std::min(parts_.world.WallMs(), static_cast<std::int64_t>(clock_->bound() >> 16) - 1);
+}
+
+void Coordinator::OnWake(base::Instant now) {
+  for (std::uint64_t id = 0; put_timers_.PopDue(now, &id);) {
+    PutOp* op = puts_.Find(id);
+    if (op == nullptr) continue;
+    op->deadline = 0;
+    if (!op->answered) TimeOutPut(*op, "the deadline has passed");
+    EndPut(id, *op);
+  }
+  for (std::uint64_t id = 0; get_timers_.PopDue(now, &id);) {
+    GetOp* op = gets_.Find(id);
+    if (op == nullptr) continue;
+    op->timer = 0;
+    if (now >= op->ends) {
+      FailGet(id, *op, base::Code::kTimeout, "the deadline has passed");
+      continue;
+    }
+    op->timer = get_timers_.Add(op->ends, id);
+    if (!op->tally.enough_answers()) AskAnother(id, *op);
+  }
+}
+
+}  // namespace starling::server

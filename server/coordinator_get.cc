@@ -1,0 +1,274 @@
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "base/mutants.h"
+#include "server/coordinator.h"
+#include "server/coordinator_ops.h"
+
+namespace starling::server {
+namespace {
+
+// When a read asks one more replica than it needs, because one is slow.
+constexpr base::Duration kSpeculateAfter = base::milliseconds(50);
+
+storage::EntryHeader HeaderOf(const wire::ReplicaReadReply& reply) {
+  return {reply.version, reply.expiry_ms, reply.value_digest,
+          static_cast<storage::Origin>(reply.origin), reply.flags};
+}
+
+}  // namespace
+
+void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, base::Token token) {
+  ++stats_.gets;
+  if (!Admit(reply, request.key.size())) return;
+  const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
+  const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
+  if (!requirement.reachable(replicas.readable)) {
+    Refuse(reply, request.level, request.keyspace, requirement, replicas.readable);
+    return;
+  }
+  const auto [id, op] = gets_.Add();
+  op->reply = reply;
+  op->snapshot = snapshot_;
+  op->replicas = replicas;
+  op->requirement = requirement;
+  op->tally = ReadTally(requirement);
+  op->keyspace = request.keyspace;
+  op->token = token;
+  op->key = request.key;
+  op->want_value = request.want_value;
+  op->level = request.level;
+  bytes_in_flight_ += op->key.size();
+  const base::Instant now = parts_.world.Now();
+  op->ends = now + Deadline(request.deadline_ms, parts_.config.timeouts.read);
+  op->timer = get_timers_.Add(std::min(op->ends, now + kSpeculateAfter), id);
+  for (int asked = 0; asked < requirement.needed; ++asked)
+    if (!AskAnother(id, *op)) break;
+}
+
+// Asks one more replica that can answer: ourselves first, then in the order of the ring, from a
+// place that differs by key. False: there is none left.
+bool Coordinator::AskAnother(std::uint64_t id, GetOp& op) {
+  const ReplicaMask open = op.replicas.readable & op.requirement.counted & ~op.asked;
+  if (open == 0) return false;
+  const int n = static_cast<int>(op.replicas.nodes.size());
+  int chosen = -1;
+  if (op.replicas.self >= 0 && (open >> op.replicas.self & 1) != 0) {
+    chosen = op.replicas.self;
+  } else {
+    const int start = static_cast<int>(op.token % static_cast<std::uint64_t>(n));
+    for (int i = 0; i < n && chosen < 0; ++i)
+      if ((open >> ((start + i) % n) & 1) != 0) chosen = (start + i) % n;
+  }
+  Ask(id, op, chosen, op.want_value && op.asked == 0);
+  return true;
+}
+
+void Coordinator::Ask(std::uint64_t id, GetOp& op, int replica, bool want_value) {
+  op.asked |= ReplicaMask{1} << replica;
+  if (replica == op.replicas.self) {
+    parts_.replica.Read(
+        {op.keyspace,
+         op.token,
+         op.key,
+         want_value,
+         {Ticket::Kind::kGet, id, static_cast<std::uint64_t>(replica), want_value ? 1u : 0u}});
+    return;
+  }
+  const wire::ReplicaRead read{op.keyspace, op.key, want_value, op.snapshot->topology->epoch};
+  parts_.links.Send(AddressOf(op.replicas.nodes[static_cast<std::size_t>(replica)]),
+                    {kTagGet, static_cast<std::uint32_t>(replica), id, want_value ? 1u : 0u}, read);
+}
+
+void Coordinator::OnLocalRead(const Ticket& ticket, const base::Status& error,
+                              const storage::EntryHeader& header, base::Bytes value) {
+  GetOp* op = gets_.Find(ticket.a);
+  if (op == nullptr) return;
+  const int replica = static_cast<int>(ticket.b);
+  if (!error.ok()) {
+    OnReplicaFailed(ticket.a, *op, replica);
+    return;
+  }
+  OnHolds(ticket.a, *op, replica, header, ticket.c == 1, value);
+}
+
+void Coordinator::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
+  const int replica = static_cast<int>(tag.b);
+  if (frame.kind == wire::Kind::kReplicaWriteReply) {
+    const auto reply = wire::Decode<wire::ReplicaWriteReply>(frame.header);
+    if (!reply) return OnPeerFailed(tag, reply.error());
+    if (tag.kind == kTagPut) {
+      OnOutcome(tag.a, replica, tag.c, reply->outcome, reply->held);
+    } else if (GetOp* op = gets_.Find(tag.a)) {
+      OnRepairOutcome(tag.a, *op, replica, tag.c, reply->outcome, reply->held);
+    }
+    return;
+  }
+  if (frame.kind == wire::Kind::kReplicaReadReply && tag.kind == kTagGet) {
+    GetOp* op = gets_.Find(tag.a);
+    if (op == nullptr) return;
+    const auto reply = wire::Decode<wire::ReplicaReadReply>(frame.header);
+    if (!reply) return OnPeerFailed(tag, reply.error());
+    OnHolds(tag.a, *op, replica, HeaderOf(*reply), tag.c == 1, frame.payload);
+    return;
+  }
+  OnPeerFailed(tag, base::Unavailable("the replica refused"));
+}
+
+void Coordinator::OnPeerFailed(const PeerTag& tag, const base::Status&) {
+  const int replica = static_cast<int>(tag.b);
+  if (tag.kind == kTagPut) {
+    OnOutcome(tag.a, replica, tag.c, wire::WriteOutcome::kRefused, {});
+    return;
+  }
+  if (GetOp* op = gets_.Find(tag.a)) OnReplicaFailed(tag.a, *op, replica);
+}
+
+void Coordinator::OnReplicaFailed(std::uint64_t id, GetOp& op, int replica) {
+  op.tally.OnFailed(replica);
+  op.fetching = {};  // It may have been the one that was to send the value.
+  AskAnother(id, op);
+  Step(id, op);
+}
+
+void Coordinator::OnHolds(std::uint64_t id, GetOp& op, int replica,
+                          const storage::EntryHeader& header, bool has_value, base::Bytes value) {
+  op.tally.OnHolds(replica, header.version);
+  if (header.version == op.tally.target()) {
+    op.header = header;
+    if (has_value || header.tombstone() || header.version.empty()) {
+      op.value = value;
+      op.value_version = header.version;
+    }
+  }
+  Step(id, op);
+}
+
+void Coordinator::Step(std::uint64_t id, GetOp& op) {
+  const base::Version& target = op.tally.target();
+  if (op.tally.hopeless()) {
+    FailGet(id, op, base::Code::kUnavailable, "too few replicas answered");
+    return;
+  }
+  if (!op.tally.enough_answers()) return;
+  const bool has_value = target.empty() || op.value_version == target;
+  const bool sure = op.tally.sure();
+  if (sure && (has_value || !op.want_value)) {
+    AnswerGet(id, op);
+  } else if (!has_value) {
+    FetchValue(id, op);
+  } else {
+    RepairBehind(id, op);
+  }
+}
+
+// The first reads gave the target's version, but another replica's value.
+void Coordinator::FetchValue(std::uint64_t id, GetOp& op) {
+  const base::Version target = op.tally.target();
+  if (op.fetching == target) return;
+  const ReplicaMask holders = op.tally.holders() & ~op.tally.failed();
+  for (int i = 0; i < static_cast<int>(op.replicas.nodes.size()); ++i) {
+    if ((holders >> i & 1) == 0) continue;
+    op.fetching = target;
+    Ask(id, op, i, true);
+    return;
+  }
+}
+
+// The version must be with a majority before it may be shown: bring it to those behind. A replica
+// that did not answer yet may be asked too, when the ones behind do not suffice.
+void Coordinator::RepairBehind(std::uint64_t id, GetOp& op) {
+  if (op.repairing != op.tally.target()) {
+    op.repairing = op.tally.target();
+    op.repair_sent = 0;
+    ++op.repair_round;
+  }
+  const ReplicaMask targets = op.tally.behind() & ~op.repair_sent;
+  for (int i = 0; i < static_cast<int>(op.replicas.nodes.size()); ++i) {
+    if ((targets >> i & 1) == 0) continue;
+    op.repair_sent |= ReplicaMask{1} << i;
+    ++stats_.read_repairs;
+    SendRepair(id, op, i);
+  }
+}
+
+void Coordinator::SendRepair(std::uint64_t id, GetOp& op, int replica) {
+  storage::EntryHeader header = op.header;
+  header.origin = storage::Origin::kRepair;
+  if (replica == op.replicas.self) {
+    parts_.replica.Write(
+        {op.keyspace,
+         op.token,
+         op.key,
+         header,
+         op.value,
+         false,
+         {Ticket::Kind::kGet, id, static_cast<std::uint64_t>(replica), op.repair_round}});
+    return;
+  }
+  const wire::ReplicaWrite write{op.keyspace,
+                                 op.key,
+                                 header.version,
+                                 header.flags,
+                                 static_cast<std::uint8_t>(header.origin),
+                                 header.expiry_ms,
+                                 header.value_digest,
+                                 op.snapshot->topology->epoch};
+  parts_.links.Send(AddressOf(op.replicas.nodes[static_cast<std::size_t>(replica)]),
+                    {kTagGet, static_cast<std::uint32_t>(replica), id, op.repair_round}, write,
+                    op.value);
+}
+
+void Coordinator::OnRepairOutcome(std::uint64_t id, GetOp& op, int replica, std::uint64_t round,
+                                  wire::WriteOutcome outcome, const base::Version& held) {
+  switch (outcome) {
+    case wire::WriteOutcome::kOk:
+      if (round == op.repair_round) op.tally.OnRepaired(replica, op.repairing);
+      break;
+    case wire::WriteOutcome::kNeverHeld:
+    case wire::WriteOutcome::kUnknown:
+      // Superseded is not ok: what superseded it is the new target, and needs its own majority.
+      if (base::Mutant("repair-superseded-ok"))
+        op.tally.OnRepaired(replica, op.repairing);
+      else
+        op.tally.OnHolds(replica, held);
+      break;
+    case wire::WriteOutcome::kRefused: OnReplicaFailed(id, op, replica); return;
+  }
+  Step(id, op);
+}
+
+void Coordinator::AnswerGet(std::uint64_t id, GetOp& op) {
+  wire::GetReply reply;
+  reply.version = op.tally.target();
+  reply.found = !reply.version.empty() && op.header.live(parts_.world.WallMs());
+  if (reply.found) {
+    reply.value_digest = op.header.value_digest;
+    if ((op.header.flags & storage::kFlagHasExpiry) != 0) reply.expiry_ms = op.header.expiry_ms;
+  }
+  for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i)
+    if ((op.tally.holders() >> i & 1) != 0)
+      reply.replicas.push_back(op.snapshot->node(op.replicas.nodes[i]).number);
+  parts_.replier.ReplyGet(op.reply, reply,
+                          reply.found && op.want_value ? base::Bytes(op.value) : base::Bytes());
+  EndGet(id, op);
+}
+
+void Coordinator::FailGet(std::uint64_t id, GetOp& op, base::Code code, std::string_view why) {
+  ++(code == base::Code::kTimeout ? stats_.timeouts : stats_.unavailable);
+  parts_.replier.ReplyError(
+      op.reply, {code,
+                 fmt::format("get at {}: {} of {} replicas answered, {} needed: {}",
+                             wire::ConsistencyName(op.level), CountOf(op.tally.answered()),
+                             op.replicas.nodes.size(), op.requirement.needed, why),
+                 {}});
+  EndGet(id, op);
+}
+
+void Coordinator::EndGet(std::uint64_t id, GetOp& op) {
+  bytes_in_flight_ -= op.key.size();
+  get_timers_.Cancel(op.timer);
+  gets_.Remove(id);
+}
+
+}  // namespace starling::server

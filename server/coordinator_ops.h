@@ -1,0 +1,54 @@
+// server/coordinator_ops.h: what the coordinator remembers of one put and of one get. Its own.
+#pragma once
+
+#include <string>
+
+#include "server/coordinator.h"
+
+namespace starling::server {
+
+struct Coordinator::PutOp {
+  ReplyTo reply;
+  SnapshotPtr snapshot;  // The op is decided under one view of who owns the key.
+  ReplicaSet replicas;
+  Requirement requirement;
+  WriteTally tally;
+  base::KeyspaceId keyspace = 0;
+  base::Token token = 0;
+  std::string key;
+  std::string value;
+  storage::EntryHeader header;  // The version is the last stamp.
+  base::Version held_max;       // The highest that a replica answered with.
+  std::uint64_t attempt = 0;    // Stamps so far: answers count for one stamp only.
+  ReplicaMask hinted = 0;       // Have a hint of this stamp.
+  std::uint64_t ttl_ms = 0;     // Counts from the stamp, so that a retry means the same entry.
+  bool first_stamper = false;   // No retry: we may stamp again.
+  bool stamped_here = false;    // The local replica has this stamp already: it was made there.
+  bool answered = false;
+  base::TimerId deadline = 0;
+};
+
+struct Coordinator::GetOp {
+  ReplyTo reply;
+  SnapshotPtr snapshot;
+  ReplicaSet replicas;
+  Requirement requirement;
+  ReadTally tally;
+  base::KeyspaceId keyspace = 0;
+  base::Token token = 0;
+  std::string key;
+  bool want_value = true;
+  wire::Consistency level{};
+  storage::EntryHeader header;  // Of the target.
+  std::string value;
+  base::Version value_version;  // Whose value that is; empty: none yet.
+  base::Version fetching;   // The version whose value was asked for, apart from the first reads.
+  base::Version repairing;  // The version that `repair_sent` is about.
+  std::uint64_t repair_round = 0;  // Answers count for the round's version only.
+  ReplicaMask repair_sent = 0;
+  ReplicaMask asked = 0;
+  base::Instant ends;
+  base::TimerId timer = 0;
+};
+
+}  // namespace starling::server

@@ -1,0 +1,215 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/mutants.h"
+#include "server/coordinator.h"
+#include "server/coordinator_ops.h"
+
+namespace starling::server {
+
+using wire::WriteOutcome;
+
+void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, base::Token token,
+                      base::Bytes value) {
+  ++stats_.puts;
+  if (!Admit(reply, request.key.size() + value.size())) return;
+  const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
+  const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
+  if (!requirement.reachable(replicas.up)) {
+    Refuse(reply, request.level, request.keyspace, requirement, replicas.up);
+    return;
+  }
+  const auto [id, op] = puts_.Add();
+  op->reply = reply;
+  op->snapshot = snapshot_;
+  op->replicas = replicas;
+  op->requirement = requirement;
+  op->tally = WriteTally(requirement, replicas.all);
+  op->keyspace = request.keyspace;
+  op->token = token;
+  op->key = request.key;
+  op->value = value;
+  op->header.value_digest = request.value_digest;
+  op->header.origin = storage::Origin::kDirect;
+  op->header.flags = request.tombstone ? storage::kFlagTombstone : 0;
+  if (!request.tombstone) op->ttl_ms = request.ttl_ms;
+  op->first_stamper = request.stamp.empty() || base::Mutant("retry-restamped");
+  bytes_in_flight_ += op->key.size() + op->value.size();
+  op->deadline = put_timers_.Add(
+      parts_.world.Now() + Deadline(request.deadline_ms, parts_.config.timeouts.write), id);
+
+  if (!request.stamp.empty()) {
+    Stamp(*op, request.stamp);
+    Dispatch(id, *op);
+  } else if (replicas.self >= 0) {
+    // Stamped above what this replica holds, once that is known (design section 9): OnStamp.
+    parts_.replica.Write({op->keyspace,
+                          token,
+                          op->key,
+                          op->header,
+                          op->value,
+                          true,
+                          {Ticket::Kind::kPut, id, static_cast<std::uint64_t>(replicas.self), 0}});
+  } else if (const auto stamp = clock_->Next(StampWall())) {
+    Stamp(*op, *stamp);
+    Dispatch(id, *op);
+  } else {
+    TimeOutPut(*op, "this node's clock may not stamp yet: its bound is not on disk");
+    EndPut(id, *op);
+  }
+}
+
+bool Coordinator::OnStamp(const Ticket& ticket, const base::Version& held,
+                          storage::EntryHeader* header) {
+  PutOp* op = puts_.Find(ticket.a);
+  if (op == nullptr) return false;  // Timed out while the old version was being fetched.
+  Stamp(*op, clock_->NextAbove(held, StampWall()));
+  op->stamped_here = true;
+  *header = op->header;
+  Dispatch(ticket.a, *op);
+  return true;
+}
+
+void Coordinator::Stamp(PutOp& op, const base::Version& stamp) {
+  op.header.version = stamp;
+  if (op.ttl_ms == 0) return;
+  op.header.flags |= storage::kFlagHasExpiry;
+  op.header.expiry_ms = static_cast<std::uint64_t>(stamp.wall_ms()) + op.ttl_ms;
+}
+
+// Sends the present stamp to every replica.
+void Coordinator::Dispatch(std::uint64_t id, PutOp& op) {
+  for (int i = 0; i < static_cast<int>(op.replicas.nodes.size()); ++i) {
+    if (i == op.replicas.self && op.stamped_here) continue;
+    SendWrite(id, op, i);
+  }
+}
+
+void Coordinator::SendWrite(std::uint64_t id, PutOp& op, int replica) {
+  const auto index = static_cast<std::size_t>(replica);
+  if (replica == op.replicas.self) {
+    parts_.replica.Write(
+        {op.keyspace,
+         op.token,
+         op.key,
+         op.header,
+         op.value,
+         false,
+         {Ticket::Kind::kPut, id, static_cast<std::uint64_t>(replica), op.attempt}});
+    return;
+  }
+  if ((op.replicas.up >> replica & 1) == 0) {
+    op.tally.OnFailed(replica);
+    StoreHints(op, ReplicaMask{1} << replica);
+    return;
+  }
+  const wire::ReplicaWrite write{op.keyspace,
+                                 op.key,
+                                 op.header.version,
+                                 op.header.flags,
+                                 static_cast<std::uint8_t>(op.header.origin),
+                                 op.header.expiry_ms,
+                                 op.header.value_digest,
+                                 op.snapshot->topology->epoch};
+  parts_.links.Send(AddressOf(op.replicas.nodes[index]),
+                    {kTagPut, static_cast<std::uint32_t>(replica), id, op.attempt}, write,
+                    op.value);
+}
+
+void Coordinator::OnLocalWrite(const Ticket& ticket, WriteOutcome outcome,
+                               const base::Version& held) {
+  if (ticket.kind == Ticket::Kind::kPut) {
+    OnOutcome(ticket.a, static_cast<int>(ticket.b), ticket.c, outcome, held);
+    return;
+  }
+  CHECK(ticket.kind == Ticket::Kind::kGet);
+  if (GetOp* op = gets_.Find(ticket.a))
+    OnRepairOutcome(ticket.a, *op, static_cast<int>(ticket.b), ticket.c, outcome, held);
+}
+
+void Coordinator::OnOutcome(std::uint64_t id, int replica, std::uint64_t attempt,
+                            WriteOutcome outcome, const base::Version& held) {
+  PutOp* op = puts_.Find(id);
+  if (op == nullptr || op->attempt != attempt) return;
+  op->held_max = std::max(op->held_max, held);
+  switch (outcome) {
+    case WriteOutcome::kOk: op->tally.OnOk(replica); break;
+    case WriteOutcome::kNeverHeld: op->tally.OnNeverHeld(replica); break;
+    case WriteOutcome::kUnknown: op->tally.OnUnknown(replica); break;
+    case WriteOutcome::kRefused: op->tally.OnFailed(replica); break;
+  }
+  Decide(id, *op);
+}
+
+void Coordinator::Decide(std::uint64_t id, PutOp& op) {
+  switch (op.tally.Decide(op.first_stamper && !op.answered)) {
+    case WriteTally::Verdict::kWait: return;
+    case WriteTally::Verdict::kAcknowledge:
+      if (!op.answered) AnswerPut(op);
+      break;
+    case WriteTally::Verdict::kStampAgain: StampAgain(id, op); return;
+    case WriteTally::Verdict::kGiveUp:
+      if (!op.answered)
+        TimeOutPut(op, "the replicas that answered hold a later version, or failed");
+      break;
+  }
+  // Answered; the op lives on until each replica has taken it or is owed a hint.
+  if (op.tally.settled()) EndPut(id, op);
+}
+
+void Coordinator::StampAgain(std::uint64_t id, PutOp& op) {
+  ++stats_.restamps;
+  Stamp(op, clock_->NextAbove(std::max(op.held_max, op.header.version), StampWall()));
+  op.stamped_here = false;
+  ++op.attempt;
+  op.hinted = 0;
+  op.tally = WriteTally(op.requirement, op.replicas.all);
+  Dispatch(id, op);
+  Decide(id, op);
+}
+
+void Coordinator::AnswerPut(PutOp& op) {
+  op.answered = true;
+  wire::PutReply reply{op.header.version, {}};
+  for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i)
+    if ((op.tally.ok() >> i & 1) != 0)
+      reply.replicas.push_back(op.snapshot->node(op.replicas.nodes[i]).number);
+  parts_.replier.ReplyPut(op.reply, reply);
+}
+
+void Coordinator::TimeOutPut(PutOp& op, std::string_view why) {
+  ++stats_.timeouts;
+  op.answered = true;
+  parts_.replier.ReplyError(
+      op.reply,
+      {base::Code::kTimeout,
+       fmt::format("put of {} bytes: {} of {} replicas took it, {} needed: {}; it may take effect "
+                   "later",
+                   op.value.size(), CountOf(op.tally.ok()), op.replicas.nodes.size(),
+                   op.requirement.needed, why),
+       op.header.version});
+}
+
+void Coordinator::StoreHints(PutOp& op, ReplicaMask targets) {
+  if (op.header.version.empty()) return;
+  for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i) {
+    const ReplicaMask bit = ReplicaMask{1} << i;
+    if ((targets & bit) == 0 || (op.hinted & bit) != 0 || static_cast<int>(i) == op.replicas.self)
+      continue;
+    op.hinted |= bit;
+    parts_.hints.Store(op.snapshot->node(op.replicas.nodes[i]).number,
+                       {op.keyspace, op.token, op.key}, op.header, op.value);
+  }
+}
+
+void Coordinator::EndPut(std::uint64_t id, PutOp& op) {
+  CHECK(op.answered);
+  StoreHints(op, op.tally.missing());
+  bytes_in_flight_ -= op.key.size() + op.value.size();
+  put_timers_.Cancel(op.deadline);
+  puts_.Remove(id);
+}
+
+}  // namespace starling::server

@@ -1,0 +1,54 @@
+// server/entry_page.h: a page of stored entries, read and packed off the worker.
+//
+// Three uses: what a replica has of a token range (scans), what it has that a puller lacks
+// (repair), and a puller's own summary of a bucket, which says what it has.
+//
+// Thread:    a job runs on the background lane; its results are read in Done().
+// Read next: server/scan.h, server/repair_pull.h
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/actor.h"
+#include "storage/engine.h"
+#include "storage/entry.h"
+
+namespace starling::server {
+
+inline constexpr std::size_t kPageBytesStandard = 1 << 20;
+
+struct PageRequest {
+  base::KeyspaceId keyspace = 0;
+  base::Token from_token = 0;
+  std::string after_key;       // With from_token: resume after this key; empty: at from_token.
+  base::Token last_token = 0;  // Included.
+  std::size_t bytes_max = kPageBytesStandard;
+};
+
+struct Page {
+  std::string packed;  // server/wire/entries.h
+  std::uint64_t entries = 0;
+  bool done = false;                // Nothing more up to last_token.
+  base::Token last_read_token = 0;  // If not done: where to resume...
+  std::string last_read_key;        // ...after this key.
+  std::uint64_t bytes_read = 0;
+  base::Status status;
+};
+
+// All entries of the range, tombstones and expired ones included.
+Page ReadPage(storage::Engine& engine, const PageRequest& request);
+
+// {token u64, version 16 bytes} of each entry of the range, little-endian, in storage order.
+struct Summary {
+  std::string packed;
+  std::uint64_t bytes_read = 0;
+  base::Status status;
+};
+inline constexpr std::size_t kSummaryRecordBytes = 24;
+Summary Summarize(storage::Engine& engine, const PageRequest& request);
+
+// The entries of the range that the holder of `summary` lacks or has older.
+Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Bytes summary);
+
+}  // namespace starling::server

@@ -1,0 +1,137 @@
+// server/mail.h: what the actors of one node send each other.
+//
+// Thread:    a mail belongs to whoever holds it.
+// Read next: server/worker.h, server/control.h
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/actor.h"
+#include "base/status.h"
+#include "merkle/digest.h"
+#include "server/snapshot.h"
+#include "server/stats.h"
+#include "server/wire/frame.h"
+
+namespace starling::server {
+
+enum class MailKind : std::uint16_t {
+  kFrame = 1,
+  kReply,
+  kKeyOp,
+  kKeyResult,
+  kSnapshot,
+  kLinkLost,
+  kDigestQuery,
+  kDigestAnswer,
+  kPull,
+  kPullDone,
+  kStatsQuery,
+  kStats,
+  kStop,  // From outside: a signal. Ends the node in order.
+};
+
+// The typed mail of a kind: `static constexpr MailKind kKind` in each.
+template <MailKind Kind>
+struct MailOf : base::Mail {
+  static constexpr MailKind kKind = Kind;
+  MailOf() : base::Mail(static_cast<std::uint16_t>(Kind)) {}
+};
+
+// Where an answer goes: to a request on a connection of one of our actors.
+struct ReplyTo {
+  enum class Protocol : std::uint8_t { kNative, kResp };
+  base::ActorId home{};
+  base::ConnId conn{};
+  std::uint64_t request_id = 0;
+  Protocol protocol = Protocol::kNative;
+};
+
+// A frame for the actor whose business it is.
+struct FrameMail final : MailOf<MailKind::kFrame> {
+  ReplyTo reply;
+  wire::Kind frame_kind{};
+  base::NodeNumber peer = 0;  // Of the sending node; 0: a client.
+  std::string header;
+  std::string payload;
+};
+
+// An answer, encoded, for the actor that has the connection.
+struct ReplyMail final : MailOf<MailKind::kReply> {
+  base::ConnId conn{};
+  std::string frame;
+};
+
+// One key's operation, as the RESP port asks for it, and what came of it.
+struct KeyOp {
+  bool is_write = false;
+  bool tombstone = false;
+  bool want_value = true;
+  std::uint64_t ttl_ms = 0;
+  std::string key;
+  std::string value;
+};
+struct KeyResult {
+  base::Status status;
+  bool found = false;
+  std::uint64_t expiry_ms = 0;
+  std::string value;
+};
+// To the worker that owns the key, and back.
+struct KeyOpMail final : MailOf<MailKind::kKeyOp> {
+  ReplyTo reply;
+  KeyOp op;
+};
+struct KeyResultMail final : MailOf<MailKind::kKeyResult> {
+  base::ConnId conn{};
+  std::uint64_t request_id = 0;
+  KeyResult result;
+};
+
+struct SnapshotMail final : MailOf<MailKind::kSnapshot> {
+  SnapshotPtr snapshot;
+};
+
+// A data connection broke: evidence for SWIM.
+struct LinkLostMail final : MailOf<MailKind::kLinkLost> {
+  base::HostId host;
+};
+
+// What do you and `peer` share, summed by slice?
+struct DigestQueryMail final : MailOf<MailKind::kDigestQuery> {
+  std::uint64_t serial = 0;
+  base::NodeNumber peer = 0;
+};
+using SliceDigests = std::vector<std::pair<std::uint8_t, merkle::Digest>>;
+struct DigestAnswerMail final : MailOf<MailKind::kDigestAnswer> {
+  std::uint64_t serial = 0;
+  std::map<base::KeyspaceId, SliceDigests> slices;  // Of the slices that this worker owns.
+};
+
+// Pull from `peer` what we lack in these slices.
+struct PullMail final : MailOf<MailKind::kPull> {
+  std::uint64_t serial = 0;
+  base::NodeNumber peer = 0;
+  std::vector<std::pair<base::KeyspaceId, std::uint8_t>> slices;
+};
+struct PullDoneMail final : MailOf<MailKind::kPullDone> {
+  std::uint64_t serial = 0;
+  std::uint64_t entries = 0;
+  base::Status status;
+};
+
+struct StatsQueryMail final : MailOf<MailKind::kStatsQuery> {
+  std::uint64_t serial = 0;
+};
+struct StatsMail final : MailOf<MailKind::kStats> {
+  std::uint64_t serial = 0;
+  WorkerStats stats;
+};
+
+struct StopMail final : MailOf<MailKind::kStop> {};
+
+}  // namespace starling::server

@@ -1,0 +1,59 @@
+// server/node.h: a whole node: control and its workers over one engine. Wires actors; decides
+// nothing.
+//
+//   Node node(config, identity, engine, [&](ActorId id) -> World& { ... });
+//   node.ForEachActor([&](ActorId id, Actor& actor) { ...attach it to its World... });
+//
+// Thread:    constructed and destroyed while no actor runs. In the simulator destroying it is a
+// kill. Ownership: the configuration and the engine must outlive it. Read next: server/control.h,
+// server/worker.h
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/world.h"
+#include "server/config.h"
+#include "server/control.h"
+#include "server/node_shared.h"
+#include "server/worker.h"
+#include "storage/engine.h"
+
+namespace starling::server {
+
+class Node {
+ public:
+  // Called once an actor, control first: what that actor lives in.
+  using MakeWorld = std::function<base::World&(base::ActorId)>;
+
+  Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
+       const MakeWorld& make_world);
+  ~Node();
+
+  std::size_t actors() const { return workers_.size() + 1; }
+  base::Actor& actor(base::ActorId id);
+  // Calls visit(id, actor) for each, control first.
+  template <typename Visit>
+  void ForEachActor(Visit&& visit) {
+    for (std::size_t i = 0; i < actors(); ++i) {
+      const base::ActorId id{static_cast<std::uint16_t>(i)};
+      visit(id, actor(id));
+    }
+  }
+  Control& control() { return *control_; }
+
+ private:
+  const Config config_;
+  NodeShared shared_;
+  std::unique_ptr<Control> control_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+// Reads who this node is from its engine, drawing a new host id for an empty directory, and counts
+// this boot; all of it synced. FailedPrecondition: the directory is another cluster's (both names
+// are told) or a newer format's.
+base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, const std::string& cluster_name,
+                                           base::Random& random);
+
+}  // namespace starling::server

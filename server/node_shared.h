@@ -1,0 +1,51 @@
+// server/node_shared.h: what all actors of a node have in common.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/host_id.h"
+#include "server/committer.h"
+#include "server/config.h"
+#include "storage/engine.h"
+
+namespace starling::server {
+
+// Who this node is, from its data directory.
+struct NodeIdentity {
+  base::HostId host;
+  std::uint64_t boot = 0;         // Counted and synced before the first packet.
+  base::HostId cluster_id;        // Empty until it founded or joined.
+  std::uint64_t clock_floor = 0;  // No stamp of an earlier run is higher.
+};
+
+struct NodeShared {
+  NodeShared(const Config& node_config, const NodeIdentity& node_identity,
+             storage::Engine& node_engine, unsigned worker_count)
+      : config(node_config),
+        identity(node_identity),
+        engine(node_engine),
+        committer(node_engine, node_config.storage.durability),
+        workers(worker_count) {}
+
+  // Constant after construction.
+  const Config& config;
+  const NodeIdentity identity;
+  storage::Engine& engine;
+  Committer committer;
+  const unsigned workers;
+
+  // Written by control once it is on disk; read by the workers.
+  std::atomic<std::uint64_t> clock_bound{0};
+};
+
+// The listeners of a node.
+inline constexpr base::ListenerId kClusterListener{1};
+inline constexpr base::ListenerId kClientListener{2};
+inline constexpr base::ListenerId kRespListener{3};
+
+inline base::ActorId WorkerActor(unsigned worker) {
+  return base::ActorId{static_cast<std::uint16_t>(worker + 1)};
+}
+
+}  // namespace starling::server

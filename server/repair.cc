@@ -1,0 +1,415 @@
+#include "server/repair.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "merkle/compare.h"
+
+namespace starling::server {
+namespace {
+
+// A mismatch may be writes in flight: it is looked at again after this long.
+constexpr base::Duration kLookAgainAfter = base::seconds(1);
+constexpr base::Duration kSessionMax = base::seconds(120);
+constexpr base::Duration kFirstCompareAfter = base::milliseconds(1500);
+
+merkle::Digest TotalOf(const SliceSums& sums) {
+  merkle::Digest total;
+  for (const merkle::Digest& sum : sums) total += sum;
+  return total;
+}
+
+// Question: epoch u64 | salt u64 | asker u32 | keyspaces u32 | each: id u32, total digest 24 bytes.
+// Answer:   epoch u64 | keyspaces u32 | each: id u32, equal u8, and if not: 256 slice hashes u64.
+struct Question {
+  std::uint64_t epoch = 0;
+  std::uint64_t salt = 0;
+  base::NodeNumber asker = 0;
+  std::vector<std::pair<base::KeyspaceId, merkle::Digest>> totals;
+};
+
+constexpr std::size_t kQuestionHead = 24;
+constexpr std::size_t kQuestionRecord = 4 + merkle::Digest::kSize;
+
+std::string EncodeQuestion(const Question& question) {
+  std::string out;
+  base::AppendLittle(out, question.epoch);
+  base::AppendLittle(out, question.salt);
+  base::AppendLittle(out, question.asker);
+  base::AppendLittle(out, static_cast<std::uint32_t>(question.totals.size()));
+  for (const auto& [keyspace, total] : question.totals) {
+    base::AppendLittle(out, keyspace);
+    const std::size_t at = out.size();
+    out.resize(at + merkle::Digest::kSize);
+    total.StoreTo(out.data() + at);
+  }
+  return out;
+}
+
+base::Result<Question> DecodeQuestion(base::Bytes in) {
+  const base::Status bad = base::InvalidArgument("a comparison's question is malformed");
+  if (in.size() < kQuestionHead) return base::Fail(bad);
+  Question question;
+  question.epoch = base::LoadLittle<std::uint64_t>(in.data());
+  question.salt = base::LoadLittle<std::uint64_t>(in.data() + 8);
+  question.asker = base::LoadLittle<std::uint32_t>(in.data() + 16);
+  const auto count = base::LoadLittle<std::uint32_t>(in.data() + 20);
+  if (in.size() != kQuestionHead + std::size_t{count} * kQuestionRecord) return base::Fail(bad);
+  for (std::size_t at = kQuestionHead; at < in.size(); at += kQuestionRecord)
+    question.totals.emplace_back(base::LoadLittle<std::uint32_t>(in.data() + at),
+                                 merkle::Digest::LoadFrom(in.data() + at + 4));
+  return question;
+}
+
+}  // namespace
+
+Repair::Repair(base::World& world, NodeShared& shared, PeerLinks& links)
+    : world_(world), shared_(shared), links_(links) {}
+
+std::size_t Repair::IndexOf(base::NodeNumber number) const {
+  const topology::Node* node = snapshot_->topology->FindNumber(number);
+  CHECK(node != nullptr);  // Numbers are never dropped.
+  return static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
+}
+
+bool Repair::Shares(std::size_t peer) const {
+  if (peer == snapshot_->self || !snapshot_->node(peer).member()) return false;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    for (const topology::Range& range : snapshot_->ring->ranges(keyspace.id))
+      if (std::find(range.replicas.begin(), range.replicas.end(), peer) != range.replicas.end() &&
+          std::find(range.replicas.begin(), range.replicas.end(), snapshot_->self) !=
+              range.replicas.end())
+        return true;
+  return false;
+}
+
+void Repair::Adopt(SnapshotPtr snapshot) {
+  const SnapshotPtr before = std::move(snapshot_);
+  snapshot_ = std::move(snapshot);
+  for (std::size_t i = 0; i < snapshot_->topology->nodes.size(); ++i) {
+    const base::NodeNumber number = snapshot_->node(i).number;
+    if (!Shares(i)) {
+      peers_.erase(number);
+      continue;
+    }
+    Peer& peer = peers_[number];
+    const bool was_up = before != nullptr && i < before->peers.size() && before->peers[i].up;
+    if (snapshot_->peers[i].up && !was_up) peer.due = world_.Now() + kFirstCompareAfter;
+    if (before != nullptr && before->ring_epoch != snapshot_->ring_epoch) peer.marks.clear();
+  }
+}
+
+void Repair::OnTick(base::Instant now) {
+  if (session_ != nullptr) {
+    if (now >= session_->ends)
+      End("the comparison took too long");
+    else if (now >= session_->look_again)
+      Look();
+    return;
+  }
+  if (!wanted_.empty()) {
+    std::vector<Done> done{std::move(wanted_.front().done)};
+    const base::NodeNumber peer = wanted_.front().peer;
+    wanted_.erase(wanted_.begin());
+    Begin(peer, std::move(done));
+    return;
+  }
+  if (!shared_.config.repair.enabled) return;
+  const auto due =
+      std::min_element(peers_.begin(), peers_.end(),
+                       [&](const auto& a, const auto& b) { return a.second.due < b.second.due; });
+  if (due == peers_.end() || now < due->second.due) return;
+  if (!snapshot_->peers[IndexOf(due->first)].up) {
+    due->second.due = now + shared_.config.repair.interval;
+    due->second.problem = "it is down";
+    return;
+  }
+  Begin(due->first, {});
+}
+
+void Repair::RunNow(Done done) {
+  struct All {
+    std::size_t open = 0;
+    Result result;
+    Done done;
+  };
+  auto all = std::make_shared<All>();
+  all->done = std::move(done);
+  all->open = peers_.size();
+  if (all->open == 0) return all->done(all->result);
+  for (const auto& [number, peer] : peers_)
+    wanted_.push_back({number, [all](const Result& one) {
+                         all->result.compared += one.compared;
+                         all->result.entries_received += one.entries_received;
+                         all->result.equal = all->result.equal && one.equal;
+                         if (!one.equal && all->result.reason.empty())
+                           all->result.reason = one.reason;
+                         if (--all->open == 0) all->done(all->result);
+                       }});
+}
+
+void Repair::RunWith(base::NodeNumber peer, Done done) {
+  if (!peers_.contains(peer)) return done({0, 0, false, "it shares no range with this node"});
+  wanted_.push_back({peer, std::move(done)});
+}
+
+// --- a session ---
+
+void Repair::Begin(base::NodeNumber peer, std::vector<Done> done) {
+  session_ = std::make_unique<Session>();
+  session_->serial = ++serial_;
+  session_->peer = peer;
+  session_->began = world_.Now();
+  session_->ends = session_->began + kSessionMax;
+  session_->done = std::move(done);
+  if (!snapshot_->peers[IndexOf(peer)].up) {
+    End("it is down");
+    return;
+  }
+  Look();
+}
+
+void Repair::Look() {
+  ++session_->look;
+  session_->look_again = base::Instant::Never();
+  const std::uint64_t serial = session_->serial;
+  GatherSums(session_->peer, [this, serial](Sums sums) {
+    if (session_ != nullptr && session_->serial == serial) Compare(std::move(sums));
+  });
+}
+
+void Repair::GatherSums(base::NodeNumber peer, std::function<void(Sums)> then) {
+  const std::uint64_t serial = ++serial_;
+  gathers_[serial] = {shared_.workers, {}, std::move(then)};
+  for (unsigned worker = 0; worker < shared_.workers; ++worker) {
+    auto query = std::make_unique<DigestQueryMail>();
+    query->serial = serial;
+    query->peer = peer;
+    world_.Post(WorkerActor(worker), std::move(query));
+  }
+}
+
+void Repair::OnDigests(const DigestAnswerMail& answer) {
+  const auto it = gathers_.find(answer.serial);
+  if (it == gathers_.end()) return;
+  for (const auto& [keyspace, slices] : answer.slices)
+    for (const auto& [slice, digest] : slices) it->second.sums[keyspace][slice] = digest;
+  if (--it->second.missing > 0) return;
+  const Gather done = std::move(it->second);
+  gathers_.erase(it);
+  done.then(done.sums);
+}
+
+void Repair::Compare(Sums sums) {
+  session_->gathered_at = world_.Now();
+  session_->gathered_wall_ms = world_.WallMs();
+  session_->sums = std::move(sums);
+  session_->salt = world_.random().Next();
+  Question question{snapshot_->topology->epoch, session_->salt, snapshot_->me().number, {}};
+  for (const auto& [keyspace, slices] : session_->sums)
+    question.totals.emplace_back(keyspace, TotalOf(slices));
+  const std::string payload = EncodeQuestion(question);
+  bytes_sent_ += payload.size();
+  const topology::Node& peer = snapshot_->node(IndexOf(session_->peer));
+  links_.Send({peer.cluster, peer.host}, {kTagCompare, 0, session_->serial, 0},
+              wire::ControlRequest{wire::ControlTopic::kCompare, base::Hash64(payload)}, payload);
+}
+
+void Repair::HandleCompare(base::NodeNumber peer, base::Bytes bytes,
+                           std::function<void(base::Result<std::string>)> answer) {
+  const auto question = DecodeQuestion(bytes);
+  if (!question) return answer(base::Fail(question.error()));
+  if (question->epoch != snapshot_->topology->epoch)
+    return answer(base::Fail(
+        base::FailedPrecondition(fmt::format("this node is in epoch {}, the asker in {}",
+                                             snapshot_->topology->epoch, question->epoch))));
+  GatherSums(peer, [this, question = *question, answer](const Sums& sums) {
+    std::string out;
+    base::AppendLittle(out, question.epoch);
+    base::AppendLittle(out, static_cast<std::uint32_t>(question.totals.size()));
+    for (const auto& [keyspace, total] : question.totals) {
+      const auto it = sums.find(keyspace);
+      const SliceSums none{};
+      const SliceSums& mine = it == sums.end() ? none : it->second;
+      const bool equal = TotalOf(mine) == total;
+      base::AppendLittle(out, keyspace);
+      base::AppendLittle(out, static_cast<std::uint8_t>(equal ? 1 : 0));
+      if (equal) continue;
+      for (const merkle::Digest& slice : mine)
+        base::AppendLittle(out, merkle::ShortHash(slice, question.salt));
+    }
+    bytes_sent_ += out.size();
+    answer(std::move(out));
+  });
+}
+
+base::Status Repair::ReadAnswer(base::Bytes in, Slices* differing) {
+  const base::Status bad = base::InvalidArgument("a comparison's answer is malformed");
+  if (in.size() < 12) return bad;
+  if (base::LoadLittle<std::uint64_t>(in.data()) != snapshot_->topology->epoch)
+    return base::FailedPrecondition("the epoch has changed meanwhile");
+  const auto count = base::LoadLittle<std::uint32_t>(in.data() + 8);
+  in.remove_prefix(12);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (in.size() < 5) return bad;
+    const auto keyspace = base::LoadLittle<base::KeyspaceId>(in.data());
+    const bool equal = in[4] == 1;
+    in.remove_prefix(5);
+    const auto it = session_->sums.find(keyspace);
+    if (it == session_->sums.end() || (!equal && in.size() < base::kSlices * 8)) return bad;
+    for (std::uint32_t slice = 0; slice < base::kSlices; ++slice) {
+      const auto number = static_cast<std::uint8_t>(slice);
+      if (equal || base::LoadLittle<std::uint64_t>(in.data() + 8 * slice) ==
+                       merkle::ShortHash(it->second[slice], session_->salt))
+        MarkEqual(keyspace, number);
+      else
+        differing->emplace_back(keyspace, number);
+    }
+    if (!equal) in.remove_prefix(base::kSlices * 8);
+  }
+  return base::Ok();
+}
+
+void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice) {
+  peers_[session_->peer].marks[keyspace][slice] = {session_->gathered_at,
+                                                   session_->gathered_wall_ms};
+}
+
+void Repair::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
+  if (session_ == nullptr || tag.a != session_->serial) return;
+  const auto reply = wire::Decode<wire::ControlReply>(frame.header);
+  if (frame.kind != wire::Kind::kControlReply || !reply ||
+      base::Hash64(frame.payload) != reply->payload_digest) {
+    const auto error = wire::Decode<wire::ErrorReply>(frame.header);
+    End(frame.kind == wire::Kind::kError && error ? error->message : "its answer is malformed");
+    return;
+  }
+  if (tag.kind == kTagRepairPeer)
+    Look();  // It has pulled what it lacked.
+  else
+    OnCompared(frame.payload);
+}
+
+void Repair::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
+  if (session_ != nullptr && tag.a == session_->serial) End(status.message());
+}
+
+void Repair::OnCompared(base::Bytes answer) {
+  Slices differing;
+  if (const base::Status status = ReadAnswer(answer, &differing); !status.ok()) {
+    End(status.message());
+    return;
+  }
+  if (differing.empty() || session_->look > 3) {
+    End(differing.empty() ? "" : "it still differs: writes go on, or it has yet to pull from us");
+    return;
+  }
+  if (session_->look == 1) {
+    session_->differing = std::move(differing);
+    session_->look_again = world_.Now() + kLookAgainAfter;
+    return;
+  }
+  if (session_->look == 2) {
+    std::erase_if(differing, [&](const auto& each) {
+      return std::find(session_->differing.begin(), session_->differing.end(), each) ==
+             session_->differing.end();
+    });
+    if (!differing.empty()) {
+      Pull(std::move(differing));
+      return;
+    }
+    End("");
+    return;
+  }
+  // We have what it has. If somebody waits for the outcome, let it pull from us, and look again.
+  if (session_->done.empty() || session_->asked_peer) {
+    End("it has yet to pull from us");
+    return;
+  }
+  session_->asked_peer = true;
+  const topology::Node& peer = snapshot_->node(IndexOf(session_->peer));
+  links_.Send({peer.cluster, peer.host}, {kTagRepairPeer, 0, session_->serial, 0},
+              wire::ControlRequest{wire::ControlTopic::kForward, base::Hash64("repair")}, "repair");
+}
+
+void Repair::Pull(Slices slices) {
+  base::log::Debug("repair", "{} slices differ from node {}", slices.size(), session_->peer);
+  pulling_ = {};
+  std::map<unsigned, std::unique_ptr<PullMail>> orders;
+  for (const auto& [keyspace, slice] : slices) {
+    auto& order = orders[base::WorkerOf(slice, shared_.workers)];
+    if (order == nullptr) order = std::make_unique<PullMail>();
+    order->slices.emplace_back(keyspace, slice);
+  }
+  for (auto& [worker, order] : orders) {
+    order->serial = session_->serial;
+    order->peer = session_->peer;
+    ++pulling_.open;
+    world_.Post(WorkerActor(worker), std::move(order));
+  }
+}
+
+void Repair::OnPulled(const PullDoneMail& mail) {
+  if (session_ == nullptr || mail.serial != session_->serial) return;
+  session_->entries += mail.entries;
+  if (!mail.status.ok()) pulling_.status = mail.status;
+  if (--pulling_.open > 0) return;
+  if (!pulling_.status.ok()) {
+    End(pulling_.status.message());
+    return;
+  }
+  if (session_->entries > 0)
+    base::log::Info("repair", "pulled {} entries from node {}", session_->entries, session_->peer);
+  Look();
+}
+
+void Repair::End(const std::string& problem) {
+  const std::unique_ptr<Session> session = std::move(session_);
+  Peer& peer = peers_[session->peer];
+  peer.problem = problem;
+  peer.session_began = session->began;
+  // After a pull the rest is looked at soon; in sync, at leisure.
+  peer.due = world_.Now() + shared_.config.repair.interval;
+  ++comparisons_;
+  for (const Done& done : session->done)
+    done({1, session->entries, problem.empty(),
+          problem.empty() ? "" : fmt::format("node {}: {}", session->peer, problem)});
+}
+
+// --- what it has found ---
+
+Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspace) const {
+  Standing standing;
+  const auto peer = peers_.find(snapshot_->node(index).number);
+  if (peer == peers_.end()) return standing;
+  standing.problem = peer->second.problem;
+  const auto marks = peer->second.marks.find(keyspace);
+  if (marks == peer->second.marks.end()) return standing;
+  base::Instant oldest = base::Instant::Never();
+  standing.equal_ms = INT64_MAX;
+  for (const Mark& mark : marks->second) {
+    oldest = std::min(oldest, mark.at);
+    standing.equal_ms = std::min(standing.equal_ms, mark.wall_ms);
+  }
+  standing.equal = oldest >= peer->second.session_began && oldest >= base::Instant{} &&
+                   snapshot_->peers[index].up;
+  return standing;
+}
+
+bool Repair::AllEqualSince(base::Instant since) const {
+  for (const auto& [number, peer] : peers_) {
+    for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
+      const auto marks = peer.marks.find(keyspace.id);
+      if (marks == peer.marks.end()) return false;
+      for (const Mark& mark : marks->second)
+        if (mark.at <= since) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace starling::server

@@ -1,0 +1,145 @@
+// server/repair.h: always-on comparison with each peer, and what it has found.
+//
+// One session at a time: digests of all that we share with one peer, in one exchange. What differs
+// is looked at again after a second, since writes in flight differ too; the slices that differ both
+// times are pulled by the workers that own them, and then compared once more. Each peer does the
+// same towards us, so each side fetches what it lacks. A slice that compared equal, at whichever
+// look, is remembered with the time: that is what `repairstatus` shows and what makes a new node
+// ready.
+//
+// Thread:    confined to control.
+// Read next: server/repair_pull.h, docs/repair.md
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/world.h"
+#include "server/mail.h"
+#include "server/node_shared.h"
+#include "server/peer_links.h"
+#include "server/snapshot.h"
+
+namespace starling::server {
+
+inline constexpr std::uint32_t kTagCompare = 16;  // PeerTag::kind of its requests.
+inline constexpr std::uint32_t kTagRepairPeer = 17;
+
+// All slices' sums of one keyspace, over the buckets shared with one peer.
+using SliceSums = std::array<merkle::Digest, base::kSlices>;
+
+class Repair {
+ public:
+  Repair(base::World& world, NodeShared& shared, PeerLinks& links);
+
+  void Adopt(SnapshotPtr snapshot);
+  void OnTick(base::Instant now);
+
+  // Compares with every peer now, and has them compare with us. `done` is called once.
+  struct Result {
+    std::uint64_t compared = 0;
+    std::uint64_t entries_received = 0;
+    bool equal = true;
+    std::string reason;  // If not.
+  };
+  using Done = std::function<void(const Result&)>;
+  void RunNow(Done done);
+  // The same with one peer: what another node asks for.
+  void RunWith(base::NodeNumber peer, Done done);
+
+  void OnDigests(const DigestAnswerMail& answer);
+  void OnPulled(const PullDoneMail& mail);
+  void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
+  void OnPeerFailed(const PeerTag& tag, const base::Status& status);
+  // A peer wants to compare: `answer` is called with the reply's payload.
+  void HandleCompare(base::NodeNumber peer, base::Bytes question,
+                     std::function<void(base::Result<std::string>)> answer);
+
+  // How a keyspace compares with one peer.
+  struct Standing {
+    bool equal = false;         // In the last session, every slice at some look.
+    std::int64_t equal_ms = 0;  // Wall time as of which every slice had compared equal; 0: never.
+    std::string problem;        // Why the last session came to nothing, if so.
+  };
+  Standing StandingWith(std::size_t peer, base::KeyspaceId keyspace) const;
+  // Every slice of everything that we share with anybody compared equal after `since`.
+  bool AllEqualSince(base::Instant since) const;
+  std::uint64_t comparisons() const { return comparisons_; }
+  std::uint64_t bytes_sent() const { return bytes_sent_; }
+
+ private:
+  using Sums = std::map<base::KeyspaceId, SliceSums>;
+  using Slices = std::vector<std::pair<base::KeyspaceId, std::uint8_t>>;
+
+  // Collects the digests of all workers.
+  struct Gather {
+    unsigned missing = 0;
+    Sums sums;
+    std::function<void(Sums)> then;
+  };
+  struct Mark {
+    base::Instant at{base::Duration(-1)};
+    std::int64_t wall_ms = 0;
+  };
+  using Marks = std::array<Mark, base::kSlices>;
+  struct Peer {
+    base::Instant due;
+    base::Instant session_began{base::Duration(-1)};  // Of the last one that ended well.
+    std::string problem;
+    std::map<base::KeyspaceId, Marks> marks;
+  };
+  struct Session {
+    std::uint64_t serial = 0;
+    base::NodeNumber peer = 0;
+    base::Instant began;
+    base::Instant ends;
+    base::Instant gathered_at;
+    std::int64_t gathered_wall_ms = 0;
+    int look = 0;  // 1, 2 after a second, 3 after a pull.
+    base::Instant look_again = base::Instant::Never();
+    Sums sums;
+    std::uint64_t salt = 0;
+    Slices differing;  // As of the first look.
+    std::uint64_t entries = 0;
+    bool asked_peer = false;  // To pull from us: only when somebody asked for a repair.
+    std::vector<Done> done;
+  };
+  struct Wanted {
+    base::NodeNumber peer = 0;
+    Done done;
+  };
+
+  void GatherSums(base::NodeNumber peer, std::function<void(Sums)> then);
+  void Begin(base::NodeNumber peer, std::vector<Done> done);
+  void Look();
+  void Compare(Sums sums);
+  void OnCompared(base::Bytes answer);
+  base::Status ReadAnswer(base::Bytes answer, Slices* differing);
+  void Pull(Slices slices);
+  void End(const std::string& problem);
+  bool Shares(std::size_t peer) const;
+  std::size_t IndexOf(base::NodeNumber number) const;
+  void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice);
+
+  base::World& world_;
+  NodeShared& shared_;
+  PeerLinks& links_;
+  SnapshotPtr snapshot_;
+  std::map<base::NodeNumber, Peer> peers_;
+  std::map<std::uint64_t, Gather> gathers_;
+  std::unique_ptr<Session> session_;
+  std::vector<Wanted> wanted_;
+  std::uint64_t serial_ = 0;
+  struct Pulling {
+    unsigned open = 0;
+    base::Status status;
+  } pulling_;
+  std::uint64_t comparisons_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+};
+
+}  // namespace starling::server

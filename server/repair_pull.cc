@@ -1,0 +1,244 @@
+#include "server/repair_pull.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "merkle/compare.h"
+#include "server/wire/entries.h"
+
+namespace starling::server {
+
+struct RepairPull::Order {
+  std::uint64_t serial = 0;
+  base::NodeNumber peer = 0;
+  std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
+  std::size_t open = 0;  // Slices being worked on.
+  std::uint64_t entries = 0;
+  base::Status status;
+};
+
+struct RepairPull::Slice {
+  Order* order = nullptr;
+  base::KeyspaceId keyspace = 0;
+  std::uint8_t slice = 0;
+  std::uint64_t salt = 0;
+  std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
+  std::string after;                   // Within it: the stored key to resume after.
+  enum class Step : std::uint8_t { kHashes, kEntries } step = Step::kHashes;
+};
+
+// Reads what we have of one bucket, so that the peer can send the rest.
+struct RepairPull::SummaryJob final : base::Job {
+  SummaryJob(RepairPull& home, std::uint64_t slice_id) : pull(home), id(slice_id) {}
+  void Run() noexcept override { summary = Summarize(pull.parts_.engine, request); }
+  void Done() override { pull.OnSummary(*this); }
+
+  RepairPull& pull;
+  const std::uint64_t id;
+  PageRequest request;
+  Summary summary;
+};
+
+namespace {
+
+// The stored key of the cursor, split: token u64 big-endian, then the key.
+void ResumeAfter(base::Bytes after, PageRequest& request) {
+  if (after.size() < 8) return;
+  request.from_token = base::LoadBig<base::Token>(after.data());
+  request.after_key = after.substr(8);
+}
+
+}  // namespace
+
+RepairPull::RepairPull(const RepairPullParts& parts) : parts_(parts) {}
+RepairPull::~RepairPull() = default;
+
+void RepairPull::Start(const PullMail& mail) {
+  auto order = std::make_unique<Order>();
+  order->serial = mail.serial;
+  order->peer = mail.peer;
+  order->waiting.assign(mail.slices.begin(), mail.slices.end());
+  orders_.push_back(std::move(order));
+  Next(*orders_.back());
+}
+
+const topology::Node* RepairPull::PeerOf(const Order& order) const {
+  const topology::Node* node = snapshot_->topology->FindNumber(order.peer);
+  return node != nullptr && node->member() ? node : nullptr;
+}
+
+void RepairPull::Next(Order& order) {
+  while (order.open < kSlicesAtATime && !order.waiting.empty()) {
+    const auto [keyspace, number] = order.waiting.front();
+    order.waiting.pop_front();
+    if (PeerOf(order) == nullptr || !order.status.ok()) continue;
+    const auto [id, slice] = slices_.Add();
+    slice->order = &order;
+    slice->keyspace = keyspace;
+    slice->slice = number;
+    slice->salt = parts_.world.random().Next();
+    ++order.open;
+    Ask(id, *slice);
+  }
+  if (order.open > 0) return;
+  auto done = std::make_unique<PullDoneMail>();
+  done->serial = order.serial;
+  done->entries = order.entries;
+  done->status = order.status;
+  parts_.world.Post(base::kControlActor, std::move(done));
+  std::erase_if(orders_, [&](const auto& each) { return each.get() == &order; });
+}
+
+void RepairPull::Ask(std::uint64_t id, Slice& slice) {
+  const topology::Node* peer = PeerOf(*slice.order);
+  const wire::SliceHashesRequest request{slice.keyspace, slice.slice, slice.salt,
+                                         snapshot_->topology->epoch};
+  parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request);
+}
+
+void RepairPull::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
+  if (Slice* slice = slices_.Find(tag.a)) EndSlice(tag.a, *slice, status);
+}
+
+void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
+  Slice* slice = slices_.Find(tag.a);
+  if (slice == nullptr) return;
+  if (frame.kind == wire::Kind::kSliceHashesReply && slice->step == Slice::Step::kHashes) {
+    OnHashes(tag.a, *slice, frame);
+  } else if (frame.kind == wire::Kind::kBucketPullReply && slice->step == Slice::Step::kEntries) {
+    OnEntries(tag.a, *slice, frame);
+  } else {
+    EndSlice(tag.a, *slice, base::Unavailable("the peer refused to be compared"));
+  }
+}
+
+void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
+  const auto reply = wire::Decode<wire::SliceHashesReply>(frame.header);
+  const topology::Node* peer = PeerOf(*slice.order);
+  if (!reply || peer == nullptr || frame.payload.size() != base::kLeavesPerSlice * 4 ||
+      base::Hash64(frame.payload) != reply->payload_digest) {
+    EndSlice(id, slice, base::Corruption("the peer's hashes of a slice are malformed"));
+    return;
+  }
+  const auto& shared = parts_.shared.Of(
+      *snapshot_, static_cast<std::size_t>(peer - snapshot_->topology->nodes.data()),
+      slice.keyspace);
+  const merkle::Tree* tree = parts_.replica.TreeOf(slice.keyspace);
+  const merkle::Tree none(slice.keyspace);
+  const auto mine =
+      merkle::HashSlice(tree == nullptr ? none : *tree, slice.slice, shared, slice.salt);
+  for (std::uint32_t leaf = 0; leaf < base::kLeavesPerSlice; ++leaf) {
+    const auto theirs = base::LoadLittle<std::uint32_t>(frame.payload.data() + 4 * leaf);
+    if (theirs != static_cast<std::uint32_t>(mine[leaf]))
+      slice.buckets.push_back(base::BucketAt(slice.slice, static_cast<std::uint8_t>(leaf)));
+  }
+  slice.step = Slice::Step::kEntries;
+  NextBucket(id, slice);
+}
+
+void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
+  if (slice.buckets.empty() || PeerOf(*slice.order) == nullptr) {
+    EndSlice(id, slice, base::Ok());
+    return;
+  }
+  const std::uint16_t bucket = slice.buckets.back();
+  auto job = std::make_unique<SummaryJob>(*this, id);
+  job->request.keyspace = slice.keyspace;
+  job->request.from_token = base::FirstToken(bucket);
+  job->request.last_token = base::LastToken(bucket);
+  ResumeAfter(slice.after, job->request);
+  SummaryJob& running = *job;
+  jobs_.push_back(std::move(job));
+  parts_.world.Offload(base::Lane::kBackground, running);
+}
+
+void RepairPull::OnSummary(SummaryJob& job) {
+  const auto it = std::find_if(jobs_.begin(), jobs_.end(),
+                               [&](const auto& each) { return each.get() == &job; });
+  CHECK(it != jobs_.end());
+  const std::unique_ptr<SummaryJob> done = std::move(*it);
+  jobs_.erase(it);
+  stats_.data_bytes_read += done->summary.bytes_read;
+  Slice* slice = slices_.Find(done->id);
+  if (slice == nullptr) return;
+  const topology::Node* peer = PeerOf(*slice->order);
+  if (peer == nullptr || !done->summary.status.ok()) {
+    EndSlice(done->id, *slice, done->summary.status);
+    return;
+  }
+  const wire::BucketPull request{slice->keyspace,
+                                 slice->buckets.back(),
+                                 slice->after,
+                                 static_cast<std::uint32_t>(kPageBytesStandard),
+                                 snapshot_->topology->epoch,
+                                 base::Hash64(done->summary.packed)};
+  stats_.bytes_sent += done->summary.packed.size();
+  parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, done->id, 0}, request,
+                    done->summary.packed);
+}
+
+void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
+  const auto reply = wire::Decode<wire::BucketPullReply>(frame.header);
+  if (!reply || base::Hash64(frame.payload) != reply->payload_digest) {
+    EndSlice(id, slice, base::Corruption("a page of entries from the peer is malformed"));
+    return;
+  }
+  if (const base::Status status = Take(slice, frame.payload); !status.ok()) {
+    EndSlice(id, slice, status);
+    return;
+  }
+  if (reply->done) {
+    slice.buckets.pop_back();
+    slice.after.clear();
+  } else {
+    slice.after = reply->after;
+  }
+  NextBucket(id, slice);
+}
+
+base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
+  const std::uint16_t bucket = slice.buckets.back();
+  while (!payload.empty()) {
+    ASSIGN_OR_RETURN(const wire::PackedEntry entry, wire::UnpackEntry(payload));
+    const base::Token token = base::TokenOf(entry.key, snapshot_->topology->token_seed);
+    if (base::BucketOf(token) != bucket)
+      return base::Corruption("the peer sent an entry of another bucket");
+    storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
+                                storage::Origin::kRepair, entry.flags};
+    RETURN_IF_ERROR(storage::VerifyValue({header, entry.value}));
+    ++slice.order->entries;
+    ++stats_.entries_received;
+    parts_.replica.Write({slice.keyspace, token, entry.key, header, entry.value, false, {}});
+  }
+  return base::Ok();
+}
+
+void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
+  Order& order = *slice.order;
+  if (!status.ok() && order.status.ok()) order.status = status;
+  slices_.Remove(id);
+  --order.open;
+  Next(order);
+}
+
+std::string RepairPull::HashesFor(const wire::SliceHashesRequest& request, base::NodeNumber peer) {
+  std::string hashes;
+  const topology::Node* node = snapshot_->topology->FindNumber(peer);
+  if (node == nullptr || request.epoch != snapshot_->topology->epoch) return hashes;
+  const auto& shared = parts_.shared.Of(
+      *snapshot_, static_cast<std::size_t>(node - snapshot_->topology->nodes.data()),
+      request.keyspace);
+  const merkle::Tree* tree = parts_.replica.TreeOf(request.keyspace);
+  const merkle::Tree none(request.keyspace);
+  const auto slice =
+      merkle::HashSlice(tree == nullptr ? none : *tree, request.slice, shared, request.salt);
+  for (const std::uint64_t hash : slice)
+    base::AppendLittle(hashes, static_cast<std::uint32_t>(hash));
+  stats_.bytes_sent += hashes.size();
+  return hashes;
+}
+
+}  // namespace starling::server

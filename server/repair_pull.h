@@ -1,0 +1,83 @@
+// server/repair_pull.h: fetches from one peer what this worker's slices lack.
+//
+// Control finds the slices that differ (server/repair.h) and hands them to the workers that own
+// them. Here a slice is narrowed to its differing buckets by short hashes of its leaves, and each
+// such bucket to its differing entries by a summary: the sender answers with exactly the entries
+// that are missing or older here. A few slices are worked on at a time.
+//
+// Thread:    confined to its worker.
+// Read next: server/entry_page.h, merkle/compare.h
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/slab.h"
+#include "base/world.h"
+#include "server/entry_page.h"
+#include "server/mail.h"
+#include "server/peer_links.h"
+#include "server/replica.h"
+#include "server/shared_buckets.h"
+#include "server/snapshot.h"
+
+namespace starling::server {
+
+inline constexpr std::uint32_t kTagPull = 4;  // PeerTag::kind of its requests.
+
+struct RepairPullParts {
+  base::World& world;
+  storage::Engine& engine;
+  Replica& replica;
+  PeerLinks& links;
+  SharedBuckets& shared;
+};
+
+class RepairPull {
+ public:
+  explicit RepairPull(const RepairPullParts& parts);
+  ~RepairPull();
+
+  void Adopt(SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
+  // Answered by a PullDoneMail to control.
+  void Start(const PullMail& order);
+
+  void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
+  void OnPeerFailed(const PeerTag& tag, const base::Status& status);
+
+  // --- the other side: what a peer pulls from us ---
+  // The hashes of one of our slices; empty when the epochs or owners do not fit.
+  std::string HashesFor(const wire::SliceHashesRequest& request, base::NodeNumber peer);
+
+  const RepairStats& stats() const { return stats_; }
+  RepairStats& mutable_stats() { return stats_; }
+
+ private:
+  static constexpr std::size_t kSlicesAtATime = 16;
+
+  struct Order;
+  struct Slice;
+  struct SummaryJob;
+
+  void Next(Order& order);
+  void Ask(std::uint64_t id, Slice& slice);
+  void OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  void NextBucket(std::uint64_t id, Slice& slice);
+  void OnSummary(SummaryJob& job);
+  void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  base::Status Take(Slice& slice, base::Bytes payload);
+  void EndSlice(std::uint64_t id, Slice& slice, const base::Status& status);
+  const topology::Node* PeerOf(const Order& order) const;
+
+  const RepairPullParts parts_;
+  SnapshotPtr snapshot_;
+  std::vector<std::unique_ptr<Order>> orders_;
+  base::Slab<Slice> slices_;
+  std::vector<std::unique_ptr<SummaryJob>> jobs_;
+  RepairStats stats_;
+};
+
+}  // namespace starling::server

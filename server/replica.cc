@@ -1,0 +1,394 @@
+#include "server/replica.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/mutants.h"
+
+namespace starling::server {
+
+using storage::EntryHeader;
+using storage::Family;
+using storage::Found;
+using wire::WriteOutcome;
+
+struct Replica::Commit final : CommitJob {
+  explicit Commit(Replica& home) : replica(home) {}
+  void Done() override { replica.OnCommitted(*this); }
+
+  Replica& replica;
+  std::uint64_t number = 0;
+  std::vector<Release> releases;         // Answers that wait for it.
+  std::vector<Operation> reads;          // Reads of what it writes.
+  std::vector<std::string> stored_keys;  // What it takes out of the overlay.
+};
+
+// Reads one entry from disk; the operations on its key wait here in order.
+struct Replica::Fetch final : base::Job, storage::GetSink {
+  explicit Fetch(Replica& home) : replica(home) {}
+
+  void Run() noexcept override {
+    const base::Bytes key = stored_key;
+    replica.engine_.Get(Family::kData, {&key, 1}, storage::Tier::kAll, *this);
+  }
+  void Done() override { replica.OnFetched(*this); }
+  void OnFound(std::size_t, Found result, base::Bytes bytes, const base::Status& why) override {
+    found = result;
+    value.assign(bytes);
+    error = why;
+  }
+
+  Replica& replica;
+  std::string stored_key;
+  std::vector<Operation> waiting;
+  Found found = Found::kAbsent;
+  std::string value;
+  base::Status error;
+};
+
+Replica::Replica(base::World& world, storage::Engine& engine, Committer& committer,
+                 ReplicaListener& listener, ReplicaOptions options)
+    : world_(world),
+      engine_(engine),
+      committer_(committer),
+      listener_(listener),
+      options_(options),
+      held_(options.held_records_max) {}
+
+Replica::~Replica() = default;
+
+base::Status Replica::Load() {
+  const auto cursor = engine_.Scan(Family::kTree, {}, {});
+  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
+    ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
+    if (base::WorkerOf(place.bucket, options_.workers) != options_.worker) continue;
+    ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
+    TreeFor(place.keyspace).Load(place.bucket, leaf);
+  }
+  return cursor->status();
+}
+
+void Replica::Write(const LocalWrite& write) {
+  Operation operation;
+  operation.is_write = true;
+  operation.stamp = write.stamp;
+  operation.keyspace = write.keyspace;
+  operation.token = write.token;
+  operation.header = write.header;
+  operation.value = arena_.Copy(write.value);
+  operation.ticket = write.ticket;
+  operation.stored_key = {arena_.Room(storage::kKeyPrefixBytes + write.key.size()),
+                          storage::kKeyPrefixBytes + write.key.size()};
+  storage::StoreDataKey({write.keyspace, write.token, write.key},
+                        const_cast<char*>(operation.stored_key.data()));
+  queue_.push_back(std::move(operation));
+}
+
+void Replica::Read(const LocalRead& read) {
+  Operation operation;
+  operation.want_value = read.want_value;
+  operation.keyspace = read.keyspace;
+  operation.token = read.token;
+  operation.ticket = read.ticket;
+  operation.stored_key = {arena_.Room(storage::kKeyPrefixBytes + read.key.size()),
+                          storage::kKeyPrefixBytes + read.key.size()};
+  storage::StoreDataKey({read.keyspace, read.token, read.key},
+                        const_cast<char*>(operation.stored_key.data()));
+  queue_.push_back(std::move(operation));
+}
+
+bool Replica::RunTurn() {
+  if (queue_.empty()) {
+    HandOver();
+    arena_.Reset();
+    return false;
+  }
+  running_.swap(queue_);
+  keys_.clear();
+  for (const Operation& operation : running_) keys_.push_back(operation.stored_key);
+  known_.assign(running_.size(), Known{});
+  engine_.Get(Family::kData, keys_, storage::Tier::kCacheOnly, *this);
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Operation& operation = running_[i];
+    if (const auto it = fetching_.find(operation.stored_key); it != fetching_.end()) {
+      it->second->waiting.push_back(std::move(operation));
+      Own(it->second->waiting.back());
+    } else {
+      Execute(operation, known_[i]);
+    }
+  }
+  running_.clear();
+  return true;
+}
+
+void Replica::OnFound(std::size_t index, Found found, base::Bytes value,
+                      const base::Status& error) {
+  Known& known = known_[index];
+  known.found = found;
+  known.error = error;
+  if (found != Found::kValue) return;
+  const auto entry = storage::DecodeEntry(value);
+  if (!entry) {
+    known.found = Found::kError;
+    known.error = entry.error();
+    return;
+  }
+  known.header = entry->header;
+  if (running_[index].want_value) known.value = arena_.Copy(entry->value);
+}
+
+void Replica::Own(Operation& operation) {
+  if (operation.owned != nullptr) return;
+  const std::size_t key_size = operation.stored_key.size();
+  operation.owned = std::make_unique<char[]>(key_size + operation.value.size());
+  char* at = operation.owned.get();
+  std::memcpy(at, operation.stored_key.data(), key_size);
+  if (!operation.value.empty())
+    std::memcpy(at + key_size, operation.value.data(), operation.value.size());
+  operation.stored_key = {at, key_size};
+  operation.value = {at + key_size, operation.value.size()};
+}
+
+void Replica::Execute(Operation& operation, const Known& known) {
+  const auto overlay = overlay_.find(operation.stored_key);
+  if (overlay != overlay_.end()) {
+    if (operation.is_write) {
+      ExecuteWrite(operation, overlay->second.header);
+    } else {
+      WaitForCommit(overlay->second.commit, operation);
+    }
+    return;
+  }
+  switch (known.found) {
+    case Found::kNotCached: StartFetch(operation); return;
+    case Found::kError:
+      // A replica that cannot read its entry abstains: it must not answer as if it had an older
+      // one.
+      if (operation.is_write)
+        listener_.OnLocalWrite(operation.ticket, WriteOutcome::kRefused, {}, known.error);
+      else
+        listener_.OnLocalRead(operation.ticket, known.error, {}, {});
+      return;
+    case Found::kAbsent:
+    case Found::kValue: break;
+  }
+  if (operation.is_write) {
+    ExecuteWrite(operation, known.header);
+  } else {
+    ++counters_.reads;
+    listener_.OnLocalRead(operation.ticket, base::Ok(), known.header, known.value);
+  }
+}
+
+void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
+  if (operation.stamp && !listener_.OnStamp(operation.ticket, old.version, &operation.header))
+    return;
+  const base::Version& version = operation.header.version;
+  const auto overlay = overlay_.find(operation.stored_key);
+  const std::uint64_t covering = overlay == overlay_.end() ? 0 : overlay->second.commit;
+  if (version > old.version || (version < old.version && base::Mutant("accept-older"))) {
+    Apply(operation, old);
+    AnswerWrite(operation, WriteOutcome::kOk, version, last_commit_);
+    return;
+  }
+  if (version == old.version) {
+    AnswerWrite(operation, WriteOutcome::kOk, version, covering);
+    return;
+  }
+  ++counters_.superseded;
+  switch (held_.Ask(operation.keyspace, operation.token, version)) {
+    case HeldMemory::Answer::kHeld:
+      AnswerWrite(operation, WriteOutcome::kOk, old.version, covering);
+      break;
+    case HeldMemory::Answer::kNeverHeld:
+      AnswerWrite(operation, WriteOutcome::kNeverHeld, old.version, covering);
+      break;
+    case HeldMemory::Answer::kUnknown:
+      AnswerWrite(operation, WriteOutcome::kUnknown, old.version, covering);
+      break;
+  }
+}
+
+void Replica::Apply(const Operation& operation, const EntryHeader& old) {
+  ++counters_.writes;
+  Commit& commit = OpenCommit();
+  storage::EncodeEntryTo(operation.header, operation.value,
+                         commit.batch.BeginPut(Family::kData, operation.stored_key));
+  commit.batch.EndPut();
+
+  const std::uint16_t bucket = base::BucketOf(operation.token);
+  merkle::Tree& tree = TreeFor(operation.keyspace);
+  if (!old.version.empty()) tree.Remove(bucket, DigestOf(operation, old));
+  if (!base::Mutant("forget-leaf") || !tree.Leaf(bucket).empty())
+    tree.Add(bucket, DigestOf(operation, operation.header));
+
+  held_.Note(operation.keyspace, operation.token, old.version, operation.header.version);
+  const auto overlay = overlay_.find(operation.stored_key);
+  if (overlay != overlay_.end()) {
+    overlay->second = {operation.header, commit.number};
+  } else {
+    overlay_.emplace(std::string(operation.stored_key), Overlay{operation.header, commit.number});
+  }
+  commit.stored_keys.emplace_back(operation.stored_key);
+}
+
+merkle::Digest Replica::DigestOf(const Operation& operation, const EntryHeader& header) const {
+  return merkle::DigestOf(operation.stored_key.substr(storage::kKeyPrefixBytes),
+                          {header.version, header.flags, header.expiry_ms, header.value_digest},
+                          options_.digest_seed);
+}
+
+void Replica::AnswerWrite(const Operation& operation, WriteOutcome outcome,
+                          const base::Version& held, std::uint64_t covering_commit) {
+  Commit* commit = base::Mutant("ack-before-wal") ? nullptr : FindCommit(covering_commit);
+  if (commit == nullptr)
+    listener_.OnLocalWrite(operation.ticket, outcome, held, base::Ok());
+  else
+    commit->releases.push_back({operation.ticket, outcome, held});
+}
+
+Replica::Commit* Replica::FindCommit(std::uint64_t number) {
+  if (open_ != nullptr && open_->number == number) return open_.get();
+  for (const auto& commit : committing_)
+    if (commit->number == number) return commit.get();
+  return nullptr;
+}
+
+void Replica::WaitForCommit(std::uint64_t number, Operation& operation) {
+  Commit* commit = FindCommit(number);
+  CHECK(commit != nullptr);  // What is in the overlay has a commit that will take it out.
+  commit->reads.push_back(std::move(operation));
+  Own(commit->reads.back());
+}
+
+void Replica::StartFetch(Operation& operation) {
+  ++counters_.fetches;
+  auto fetch = std::make_unique<Fetch>(*this);
+  fetch->stored_key = operation.stored_key;
+  fetch->waiting.push_back(std::move(operation));
+  Own(fetch->waiting.back());
+  Fetch& job = *fetch;
+  fetching_.emplace(job.stored_key, std::move(fetch));
+  world_.Offload(base::Lane::kRead, job);
+}
+
+void Replica::OnFetched(Fetch& fetch) {
+  const auto it = fetching_.find(fetch.stored_key);
+  CHECK(it != fetching_.end());
+  const std::unique_ptr<Fetch> done = std::move(it->second);
+  fetching_.erase(it);  // First: the operations below must not queue behind themselves.
+  Known known{done->found, {}, {}, done->error};
+  if (done->found == Found::kValue) {
+    const auto entry = storage::DecodeEntry(done->value);
+    if (entry) {
+      known.header = entry->header;
+      known.value = entry->value;
+    } else {
+      known.found = Found::kError;
+      known.error = entry.error();
+    }
+  }
+  for (Operation& operation : done->waiting) Execute(operation, known);
+}
+
+void Replica::OnCommitted(Commit& commit) {
+  CHECK(!committing_.empty() && committing_.front().get() == &commit);
+  if (!commit.status.ok()) {
+    world_.Exit(
+        commit.status.Annotate("cannot write to storage; the state of its files is unknown"));
+    return;
+  }
+  std::unique_ptr<Commit> done = std::move(committing_.front());
+  committing_.pop_front();
+  for (const std::string& key : done->stored_keys) {
+    const auto it = overlay_.find(key);
+    if (it != overlay_.end() && it->second.commit == done->number) overlay_.erase(it);
+  }
+  for (const Release& release : done->releases)
+    listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());
+  for (Operation& operation : done->reads) ReadAgain(operation);
+  if (spare_.size() < kSpareCommits) {
+    done->batch.Clear();
+    done->releases.clear();
+    done->reads.clear();
+    done->stored_keys.clear();
+    spare_.push_back(std::move(done));
+  }
+}
+
+// Reads what was just committed, past the overlay: a hot key is always in it, and what the engine
+// shows is synced.
+void Replica::ReadAgain(Operation& operation) {
+  struct Once final : storage::GetSink {
+    void OnFound(std::size_t, Found result, base::Bytes bytes, const base::Status& why) override {
+      found = result;
+      value.assign(bytes);
+      error = why;
+    }
+    Found found = Found::kAbsent;
+    std::string value;
+    base::Status error;
+  } once;
+  const base::Bytes key = operation.stored_key;
+  engine_.Get(Family::kData, {&key, 1}, storage::Tier::kCacheOnly, once);
+  if (once.found == Found::kNotCached) {
+    if (const auto it = fetching_.find(key); it != fetching_.end())
+      it->second->waiting.push_back(std::move(operation));
+    else
+      StartFetch(operation);
+    return;
+  }
+  ++counters_.reads;
+  const auto entry = storage::DecodeEntry(once.value);
+  if (once.found == Found::kValue && entry) {
+    listener_.OnLocalRead(operation.ticket, base::Ok(), entry->header, entry->value);
+  } else {
+    listener_.OnLocalRead(operation.ticket,
+                          once.found == Found::kAbsent ? base::Ok()
+                          : entry                      ? once.error
+                                                       : entry.error(),
+                          {}, {});
+  }
+}
+
+storage::Batch& Replica::batch() { return OpenCommit().batch; }
+
+Replica::Commit& Replica::OpenCommit() {
+  if (open_ == nullptr) {
+    if (spare_.empty()) {
+      open_ = std::make_unique<Commit>(*this);
+    } else {
+      open_ = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    open_->number = ++last_commit_;
+  }
+  return *open_;
+}
+
+void Replica::HandOver() {
+  if (open_ == nullptr) return;
+  for (const auto& [keyspace, tree] : trees_) {
+    for (const std::uint16_t bucket : tree->dirty())
+      open_->batch.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
+                       merkle::EncodeLeaf(tree->Leaf(bucket)));
+    tree->ClearDirty();
+  }
+  ++counters_.commits;
+  committing_.push_back(std::move(open_));
+  committer_.Submit(world_, *committing_.back());
+}
+
+merkle::Tree& Replica::TreeFor(base::KeyspaceId keyspace) {
+  auto& tree = trees_[keyspace];
+  if (tree == nullptr) tree = std::make_unique<merkle::Tree>(keyspace);
+  return *tree;
+}
+
+const merkle::Tree* Replica::TreeOf(base::KeyspaceId keyspace) const {
+  const auto it = trees_.find(keyspace);
+  return it == trees_.end() ? nullptr : it->second.get();
+}
+
+}  // namespace starling::server

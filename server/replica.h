@@ -1,0 +1,203 @@
+// server/replica.h: this worker's part of the data: entries, their old versions, and the trees.
+//
+// Operations are queued during a turn and carried out at its end: one MultiGet for all old versions
+// (over an overlay of what is not committed yet), then one batch with the entries and the leaves of
+// the tree that they changed, for the committer. Operations on a key take effect in order: while
+// its old version is being fetched from disk, later ones queue behind it. An answer that shows an
+// entry waits for the commit that covers it.
+//
+// Thread:    confined to its worker.
+// Ownership: copies what it is given before the call returns.
+// Read next: server/worker.h, server/coordinator.h
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/world.h"
+#include "merkle/tree.h"
+#include "server/arena.h"
+#include "server/committer.h"
+#include "server/held_memory.h"
+#include "server/wire/messages.h"
+#include "storage/engine.h"
+#include "storage/entry.h"
+
+namespace starling::server {
+
+// Whose operation it was; the meaning of the numbers is the listener's.
+struct Ticket {
+  enum class Kind : std::uint8_t { kNobody, kPut, kGet, kPeer };
+  Kind kind = Kind::kNobody;
+  std::uint64_t a = 0;
+  std::uint64_t b = 0;
+  std::uint64_t c = 0;
+};
+
+struct LocalWrite {
+  base::KeyspaceId keyspace = 0;
+  base::Token token = 0;
+  base::Bytes key;
+  storage::EntryHeader header;
+  base::Bytes value;
+  // The coordinator's own first write: the replica asks OnStamp for a version above what it holds.
+  bool stamp = false;
+  Ticket ticket;
+};
+
+struct LocalRead {
+  base::KeyspaceId keyspace = 0;
+  base::Token token = 0;
+  base::Bytes key;
+  bool want_value = false;
+  Ticket ticket;
+};
+
+class ReplicaListener {
+ public:
+  // Completes the header of `ticket`'s write with a version above `held`. False: nobody waits for
+  // the write any more, and it is dropped.
+  virtual bool OnStamp(const Ticket& ticket, const base::Version& held,
+                       storage::EntryHeader* header) = 0;
+  // With kRefused, `error` says why; else it is ok.
+  virtual void OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
+                            const base::Version& held, const base::Status& error) = 0;
+  // `header.version` is empty when there is no entry. `value` is valid during the call.
+  virtual void OnLocalRead(const Ticket& ticket, const base::Status& error,
+                           const storage::EntryHeader& header, base::Bytes value) = 0;
+
+ protected:
+  ~ReplicaListener() = default;
+};
+
+struct ReplicaOptions {
+  unsigned worker = 0;
+  unsigned workers = 1;
+  std::uint64_t digest_seed = 0;  // The cluster's token seed.
+  std::size_t held_records_max = 1 << 17;
+};
+
+class Replica final : public storage::GetSink {
+ public:
+  Replica(base::World& world, storage::Engine& engine, Committer& committer,
+          ReplicaListener& listener, ReplicaOptions options);
+  ~Replica();
+
+  // Loads the leaves of this worker's slices. Fails with Corruption or Io.
+  base::Status Load();
+
+  void Write(const LocalWrite& write);
+  void Read(const LocalRead& read);
+  // For hints and other records that ride along with this turn's batch.
+  storage::Batch& batch();
+
+  // Carries out what is queued, and hands the batch over. Answers may queue more: call again until
+  // it returns false.
+  bool RunTurn();
+
+  const merkle::Tree* TreeOf(base::KeyspaceId keyspace) const;
+  HeldMemory& held_memory() { return held_; }
+  void SetDigestSeed(std::uint64_t seed) { options_.digest_seed = seed; }
+
+  struct Counters {
+    std::uint64_t writes = 0;
+    std::uint64_t superseded = 0;
+    std::uint64_t reads = 0;
+    std::uint64_t fetches = 0;  // Old versions that were not in memory.
+    std::uint64_t commits = 0;
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  static constexpr std::size_t kSpareCommits = 8;
+
+  struct Operation {
+    bool is_write = false;
+    bool want_value = false;
+    bool stamp = false;
+    base::KeyspaceId keyspace = 0;
+    base::Token token = 0;
+    base::Bytes stored_key;  // As in storage: prefix and key.
+    storage::EntryHeader header;
+    base::Bytes value;
+    Ticket ticket;
+    std::unique_ptr<char[]> owned;  // Backs the views once it waits for longer than its turn.
+  };
+  // What a lookup gave, for an operation of this turn.
+  struct Known {
+    storage::Found found = storage::Found::kAbsent;
+    storage::EntryHeader header;
+    base::Bytes value;  // In the arena.
+    base::Status error;
+  };
+  struct Release {
+    Ticket ticket;
+    wire::WriteOutcome outcome{};
+    base::Version held;
+  };
+  struct Commit;
+  struct Fetch;
+  struct Overlay {
+    storage::EntryHeader header;
+    std::uint64_t commit = 0;  // The one that makes it readable.
+  };
+  struct BytesHash {
+    using is_transparent = void;
+    std::size_t operator()(base::Bytes bytes) const { return base::Hash64(bytes); }
+  };
+  using OverlayMap = std::unordered_map<std::string, Overlay, BytesHash, std::equal_to<>>;
+  using FetchMap =
+      std::unordered_map<std::string, std::unique_ptr<Fetch>, BytesHash, std::equal_to<>>;
+
+  void OnFound(std::size_t index, storage::Found found, base::Bytes value,
+               const base::Status& error) override;
+  // Copies the bytes an operation looks at into its own keeping.
+  static void Own(Operation& operation);
+  void Execute(Operation& operation, const Known& known);
+  void ExecuteWrite(Operation& operation, const storage::EntryHeader& old);
+  void Apply(const Operation& operation, const storage::EntryHeader& old);
+  void AnswerWrite(const Operation& operation, wire::WriteOutcome outcome,
+                   const base::Version& held, std::uint64_t covering_commit);
+  Commit* FindCommit(std::uint64_t number);
+  void WaitForCommit(std::uint64_t number, Operation& operation);
+  void StartFetch(Operation& operation);
+  void OnFetched(Fetch& fetch);
+  void OnCommitted(Commit& commit);
+  void ReadAgain(Operation& operation);
+  Commit& OpenCommit();
+  void HandOver();
+  merkle::Tree& TreeFor(base::KeyspaceId keyspace);
+  merkle::Digest DigestOf(const Operation& operation, const storage::EntryHeader& header) const;
+
+  // Constant after construction.
+  base::World& world_;
+  storage::Engine& engine_;
+  Committer& committer_;
+  ReplicaListener& listener_;
+  ReplicaOptions options_;
+
+  // The turn.
+  Arena arena_;
+  std::vector<Operation> queue_;
+  std::vector<Operation> running_;
+  std::vector<base::Bytes> keys_;
+  std::vector<Known> known_;
+
+  std::map<base::KeyspaceId, std::unique_ptr<merkle::Tree>> trees_;
+  HeldMemory held_;
+  OverlayMap overlay_;
+  FetchMap fetching_;
+  std::unique_ptr<Commit> open_;                    // Filled by this turn.
+  std::deque<std::unique_ptr<Commit>> committing_;  // Handed over, oldest first.
+  std::vector<std::unique_ptr<Commit>> spare_;      // Kept for their buffers.
+  std::uint64_t last_commit_ = 0;
+  Counters counters_;
+};
+
+}  // namespace starling::server

@@ -1,0 +1,61 @@
+// server/stats.h: what a worker counts, for operators. Since start; plain numbers, one writer.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "base/place.h"
+#include "base/version.h"
+
+namespace starling::server {
+
+struct RepairStats {
+  std::uint64_t comparisons = 0;  // Exchanges with a peer that came to an end.
+  std::uint64_t entries_sent = 0;
+  std::uint64_t entries_received = 0;
+  std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
+  std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
+
+  RepairStats& operator+=(const RepairStats& other) {
+    comparisons += other.comparisons;
+    entries_sent += other.entries_sent;
+    entries_received += other.entries_received;
+    bytes_sent += other.bytes_sent;
+    data_bytes_read += other.data_bytes_read;
+    return *this;
+  }
+};
+
+struct HintStats {
+  struct Target {
+    std::uint64_t hints = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t oldest_ms = 0;  // Wall time of the oldest one's version; 0: none.
+  };
+  std::uint64_t stored = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t dropped = 0;  // Over hints.max_bytes or hints.max_age, or the target is gone.
+  std::map<base::NodeNumber, Target> pending;
+};
+
+struct WorkerStats {
+  std::uint64_t puts = 0;
+  std::uint64_t gets = 0;
+  std::uint64_t restamps = 0;
+  std::uint64_t timeouts = 0;
+  std::uint64_t unavailable = 0;
+  std::uint64_t overloaded = 0;
+  std::uint64_t read_repairs = 0;
+  std::uint64_t replica_writes = 0;
+  std::uint64_t superseded = 0;
+  std::uint64_t replica_reads = 0;
+  std::uint64_t fetches = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t connections = 0;
+  std::uint64_t in_flight = 0;
+  std::map<base::KeyspaceId, std::uint64_t> entries;  // Of the trees: exact.
+  RepairStats repair;
+  HintStats hints;
+};
+
+}  // namespace starling::server

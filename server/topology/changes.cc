@@ -1,0 +1,202 @@
+#include "server/topology/changes.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "server/topology/tokens.h"
+
+namespace starling::topology {
+namespace {
+
+using base::FailedPrecondition;
+using base::InvalidArgument;
+using base::Status;
+
+Node MakeNode(const NodeInfo& info, base::NodeNumber number, std::vector<std::uint16_t> tokens) {
+  return {.host = info.host,
+          .number = number,
+          .cluster = info.cluster,
+          .client = info.client,
+          .resp = info.resp,
+          .dc = info.dc,
+          .rack = info.rack,
+          .state = NodeState::kNormal,
+          .tokens = std::move(tokens)};
+}
+
+// Up to kVotersMax nodes, over as many racks as can be: each rack gives one before any gives two.
+std::vector<base::HostId> ChooseVoters(const std::vector<Node>& nodes) {
+  std::map<std::pair<std::string, std::string>, std::size_t> chosen_of_rack;
+  std::vector<std::tuple<std::size_t, base::NodeNumber, base::HostId>> order;
+  for (const Node& node : nodes)
+    order.emplace_back(chosen_of_rack[{node.dc, node.rack}]++, node.number, node.host);
+  std::sort(order.begin(), order.end());
+  if (order.size() > kVotersMax) order.resize(kVotersMax);
+  std::vector<base::HostId> voters;
+  for (const auto& [turn, number, host] : order) voters.push_back(host);
+  std::sort(voters.begin(), voters.end());
+  return voters;
+}
+
+// The topology that follows, checked; what it breaks is the caller's input, never our own.
+base::Result<Topology> Follow(Topology next, std::uint64_t epoch) {
+  next.epoch = epoch;
+  RETURN_IF_ERROR(Validate(next));
+  return next;
+}
+
+std::string AddressesOf(const Topology& topology) {
+  std::string text;
+  for (const Node* node : topology.members())
+    text += (text.empty() ? "" : ", ") + node->cluster.ToString();
+  return text;
+}
+
+Status CheckReplaced(const Topology& topology, const NodeInfo& node, base::Address replace) {
+  const Node* old = topology.FindAddress(replace);
+  if (old == nullptr)
+    return FailedPrecondition(
+        fmt::format("cannot replace the node at {}: no member has that address; the members are {}",
+                    replace.ToString(), AddressesOf(topology)));
+  if (old->dc != node.dc || old->rack != node.rack)
+    return FailedPrecondition(
+        fmt::format("cannot replace the node at {}: it is in datacenter {}, rack {}, and the new "
+                    "one in {}, {}; "
+                    "a replacement stands in the same place, or replicas would have to move",
+                    replace.ToString(), old->dc, old->rack, node.dc, node.rack));
+  return base::Ok();
+}
+
+}  // namespace
+
+base::Result<Topology> Found(const FoundingPlan& plan) {
+  if (plan.seeds.empty() || plan.seeds.size() > kSeedsMax)
+    return base::Fail(
+        InvalidArgument(fmt::format("cluster '{}' cannot be founded by {} seeds; 1 to {} may",
+                                    plan.cluster_name, plan.seeds.size(), kSeedsMax)));
+  std::vector<NodeInfo> seeds = plan.seeds;
+  std::sort(seeds.begin(), seeds.end(),
+            [](const NodeInfo& a, const NodeInfo& b) { return a.cluster < b.cluster; });
+  std::vector<std::uint32_t> vnodes;
+  for (const NodeInfo& seed : seeds) vnodes.push_back(seed.vnodes);
+  ASSIGN_OR_RETURN(auto tokens, FoundingTokens(vnodes, plan.token_seed));
+
+  Topology topology;
+  topology.cluster_id = plan.cluster_id;
+  topology.cluster_name = plan.cluster_name;
+  topology.token_seed = plan.token_seed;
+  for (std::size_t i = 0; i < seeds.size(); ++i)
+    topology.nodes.push_back(MakeNode(seeds[i], topology.next_node_number++, std::move(tokens[i])));
+  topology.voters = ChooseVoters(topology.nodes);
+  topology.keyspaces.push_back({.id = topology.next_keyspace_id++,
+                                .name = "default",
+                                .replication = {.factor = 3, .per_dc = {}}});
+  return Follow(std::move(topology), 1);
+}
+
+base::Result<Topology> AddKeyspace(const Topology& topology, std::string_view name,
+                                   const Replication& replication) {
+  RETURN_IF_ERROR(CheckKeyspaceName(name));
+  if (const Keyspace* there = topology.FindKeyspace(name)) {
+    if (there->replication == replication) return topology;
+    return base::Fail(
+        base::AlreadyExists(fmt::format("keyspace '{}' exists with replication {}, not {}", name,
+                                        there->replication.ToString(), replication.ToString())));
+  }
+  std::map<std::string, bool> dcs;
+  for (const Node* node : topology.members()) dcs[node->dc] = true;
+  std::string known;
+  for (const auto& [dc, there] : dcs) known += (known.empty() ? "" : ", ") + dc;
+  for (const auto& [dc, factor] : replication.per_dc)
+    if (!dcs.contains(dc))
+      return base::Fail(InvalidArgument(
+          fmt::format("keyspace '{}' asks for replicas in datacenter '{}', which has no node; "
+                      "there are {}",
+                      name, dc, known)));
+  Topology next = topology;
+  next.keyspaces.push_back({next.next_keyspace_id++, std::string(name), replication});
+  return Follow(std::move(next), topology.epoch + 1);
+}
+
+base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node) {
+  RETURN_IF_ERROR(CheckJoin(topology, node, std::nullopt));
+  if (topology.Find(node.host) != nullptr) return topology;
+  ASSIGN_OR_RETURN(auto tokens, JoiningTokens(topology, node.vnodes));
+  Topology next = topology;
+  next.nodes.push_back(MakeNode(node, next.next_node_number++, std::move(tokens)));
+  return Follow(std::move(next), topology.epoch + 1);
+}
+
+base::Result<Topology> ReplaceNode(const Topology& topology, base::Address replaced,
+                                   const NodeInfo& node) {
+  RETURN_IF_ERROR(CheckJoin(topology, node, replaced));
+  if (topology.Find(node.host) != nullptr) return topology;
+  Topology next = topology;
+  const auto old = std::find_if(next.nodes.begin(), next.nodes.end(), [&](const Node& candidate) {
+    return candidate.member() && candidate.cluster == replaced;
+  });
+  std::vector<std::uint16_t> tokens = std::exchange(old->tokens, {});
+  old->state = NodeState::kReplaced;
+  next.nodes.push_back(MakeNode(node, next.next_node_number++, std::move(tokens)));
+  return Follow(std::move(next), topology.epoch + 1);
+}
+
+Status CheckJoin(const Topology& topology, const NodeInfo& node,
+                 std::optional<base::Address> replace) {
+  const std::string self =
+      fmt::format("node {} at {}", node.host.ToString(), node.cluster.ToString());
+  if (const Node* known = topology.Find(node.host)) {
+    if (!known->member())
+      return FailedPrecondition(fmt::format(
+          "{} was replaced and may not return: empty its data directory and let it join anew",
+          self));
+    if (known->cluster != node.cluster)
+      return FailedPrecondition(fmt::format("{} is a member under the address {}: start it there",
+                                            self, known->cluster.ToString()));
+    return base::Ok();
+  }
+  if (replace.has_value()) RETURN_IF_ERROR(CheckReplaced(topology, node, *replace));
+  const Node* there = topology.FindAddress(node.cluster);
+  if (there == nullptr || replace == node.cluster) return base::Ok();
+  return FailedPrecondition(fmt::format(
+      "{} cannot join: that is the address of member {}, and this data directory is not its own "
+      "(was it emptied?). Bring that directory back, or give up what it held and start with "
+      "node.replace = {}",
+      self, there->host.ToString(), node.cluster.ToString()));
+}
+
+Status CheckSuccessor(const Topology& before, const Topology& after) {
+  const auto bad = [&](const std::string& why) {
+    return FailedPrecondition(
+        fmt::format("epoch {} cannot follow epoch {}: {}", after.epoch, before.epoch, why));
+  };
+  if (after.cluster_id != before.cluster_id)
+    return bad(fmt::format("it is of cluster {}, not {}", after.cluster_id.ToString(),
+                           before.cluster_id.ToString()));
+  if (after.cluster_name != before.cluster_name || after.token_seed != before.token_seed)
+    return bad("it changes the cluster's name or token seed");
+  if (after.generation != before.generation || after.epoch != before.epoch + 1)
+    return bad("it is not the next one of the same generation");
+  if (after.next_node_number < before.next_node_number ||
+      after.next_keyspace_id < before.next_keyspace_id)
+    return bad("numbers would be given out again");
+  for (const Node& node : before.nodes) {
+    const Node* kept = after.FindNumber(node.number);
+    if (kept == nullptr || kept->host != node.host)
+      return bad(fmt::format("it drops node {}", node.number));
+    if (kept->member() && !node.member())
+      return bad(fmt::format("it brings back node {}", node.number));
+  }
+  for (const Node& node : after.nodes)
+    if (node.number < before.next_node_number && before.FindNumber(node.number) == nullptr)
+      return bad(fmt::format("it gives out node number {} again", node.number));
+  for (const Keyspace& keyspace : after.keyspaces)
+    if (keyspace.id < before.next_keyspace_id && before.FindKeyspace(keyspace.id) == nullptr)
+      return bad(fmt::format("it gives out keyspace id {} again", keyspace.id));
+  return base::Ok();
+}
+
+}  // namespace starling::topology

@@ -1,0 +1,77 @@
+// server/topology/changes.h: what each change makes of a topology, as pure functions.
+//
+// Each takes the topology that is and gives the one that should follow, one epoch later; getting it
+// chosen is paxos.h's task. A change that is already in the topology gives the same topology back,
+// same epoch: so a caller whose outcome was unknown, or who lost a round to another change, simply
+// applies its change again to the newest topology.
+//
+//   ASSIGN_OR_RETURN(Topology next, AddKeyspace(*current, "users", replication));
+//   if (next.epoch == current->epoch) return;  // Nothing left to do.
+//
+// Thread:    pure functions.
+// Read next: paxos.h
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/host_id.h"
+#include "base/status.h"
+#include "server/topology/topology.h"
+
+namespace starling::topology {
+
+// What a node says of itself when it founds, joins or replaces.
+struct NodeInfo {
+  base::HostId host;
+  base::Address cluster;
+  base::Address client;
+  base::Address resp;
+  std::string dc;
+  std::string rack;
+  std::uint32_t vnodes = 16;
+
+  bool operator==(const NodeInfo&) const = default;
+};
+
+struct FoundingPlan {
+  base::HostId cluster_id;
+  std::string cluster_name;
+  std::uint64_t token_seed = 0;
+  std::vector<NodeInfo> seeds;  // Numbered in the order of their addresses.
+};
+
+// Epoch 1: the seeds, up to kVotersMax of them as voters, and keyspace `default` (simple:3).
+// Fails with InvalidArgument when the seeds' names, addresses or vnodes won't do.
+base::Result<Topology> Found(const FoundingPlan& plan);
+
+// Fails with InvalidArgument (name, replication, a datacenter without a node), or with
+// AlreadyExists when the name is there with another replication.
+base::Result<Topology> AddKeyspace(const Topology& topology, std::string_view name,
+                                   const Replication& replication);
+
+// Adds `node` with tokens of its own. Fails as CheckJoin does, or when there is no room.
+base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node);
+
+// `node` takes over the tokens of the member at `replaced`, under a number of its own; the old node
+// becomes kReplaced and can never return. Voters stay as they are. Fails as CheckJoin does. That
+// the old node is dead is for the caller to know.
+base::Result<Topology> ReplaceNode(const Topology& topology, base::Address replaced,
+                                   const NodeInfo& node);
+
+// Whether `node` may enter (or already is a member): asked by the node that admits it.
+// FailedPrecondition, with what to do about it, when its host id was replaced, when it is a member
+// under another address, when its address is a member's and `replace` does not say so (an empty
+// data directory: a new host id), or when there is nobody to replace or in another place.
+base::Status CheckJoin(const Topology& topology, const NodeInfo& node,
+                       std::optional<base::Address> replace);
+
+// What holds between an epoch and the next, whatever the change: one cluster, and numbers, host ids
+// and keyspace ids that are never dropped or reused. FailedPrecondition names what does not.
+base::Status CheckSuccessor(const Topology& before, const Topology& after);
+
+}  // namespace starling::topology

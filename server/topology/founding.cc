@@ -1,0 +1,352 @@
+#include "server/topology/founding.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+#include "server/topology/codec.h"
+
+namespace starling::topology {
+namespace {
+
+using base::FailedPrecondition;
+
+// A seed is missing when it has not answered for this many intervals.
+constexpr int kMissingIntervals = 3;
+
+std::vector<base::Address> Sorted(std::vector<base::Address> addresses) {
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
+std::vector<base::Address> Without(std::vector<base::Address> addresses, base::Address one) {
+  std::erase(addresses, one);
+  return addresses;
+}
+
+std::string List(const std::vector<base::Address>& addresses) {
+  std::string text;
+  for (const base::Address& address : addresses)
+    text += (text.empty() ? "" : ", ") + address.ToString();
+  return text;
+}
+
+std::string List(const std::vector<base::HostId>& hosts) {
+  std::string text;
+  for (const base::HostId& host : hosts) text += (text.empty() ? "" : ", ") + host.ToString();
+  return text;
+}
+
+bool Contains(const std::vector<base::HostId>& sorted, base::HostId host) {
+  return std::binary_search(sorted.begin(), sorted.end(), host);
+}
+
+// Whether the seed behind `hello` can vote among `voters`.
+bool MayVote(const SeedHello& hello, const std::vector<base::HostId>& voters) {
+  return Contains(voters, hello.node.host) &&
+         (hello.bound_voters.empty() || hello.bound_voters == voters);
+}
+
+std::vector<base::HostId> HostsOf(const std::vector<SeedHello>& hellos) {
+  std::vector<base::HostId> hosts;
+  for (const SeedHello& hello : hellos) hosts.push_back(hello.node.host);
+  std::sort(hosts.begin(), hosts.end());
+  return hosts;
+}
+
+// Among whom epoch 1 is to be chosen: those that a seed is bound to, if enough of them are still
+// there, else the seeds as they are. Empty: too many of the bound ones are lost.
+std::vector<base::HostId> ChooseElectorate(const std::vector<SeedHello>& hellos) {
+  std::set<std::vector<base::HostId>> bound;
+  for (const SeedHello& hello : hellos)
+    if (!hello.bound_voters.empty()) bound.insert(hello.bound_voters);
+  if (bound.empty()) return HostsOf(hellos);
+  for (const auto& voters : bound) {
+    const auto able = std::count_if(hellos.begin(), hellos.end(),
+                                    [&](const SeedHello& hello) { return MayVote(hello, voters); });
+    if (static_cast<std::size_t>(able) > voters.size() / 2) return voters;
+  }
+  return {};
+}
+
+}  // namespace
+
+SeedHello AnswerHello(const SeedHello& question, const NodeInfo& self,
+                      const std::string& cluster_name, std::vector<base::Address> seeds,
+                      const Acceptor& acceptor) {
+  return {.round = question.round,
+          .node = self,
+          .cluster_name = cluster_name,
+          .seeds = Sorted(std::move(seeds)),
+          .bound_voters =
+              acceptor.known() == nullptr ? acceptor.bound_voters() : std::vector<base::HostId>{},
+          .topology = acceptor.known_bytes()};
+}
+
+Founding::Founding(FoundingOptions options, const Acceptor& acceptor, base::Instant now)
+    : options_(std::move(options)),
+      seeds_(Sorted(options_.seeds)),
+      others_(Without(seeds_, options_.self.cluster)),
+      acceptor_(acceptor),
+      started_(now),
+      random_(options_.random_seed),
+      round_(random_.Next() >> 1),
+      next_hello_(now),
+      next_say_(now + options_.say_interval) {
+  CHECK(acceptor_.known() == nullptr);
+  CHECK(acceptor_.self() == options_.self.host);
+  if (seeds_.empty() || seeds_.size() > kSeedsMax) {
+    Fail(base::InvalidArgument(fmt::format("cluster.seeds names {} addresses; it takes 1 to {}",
+                                           seeds_.size(), kSeedsMax)));
+    return;
+  }
+  OnTick(now);
+}
+
+bool Founding::final() const {
+  return decision_.kind == Decision::Kind::kAdopt || decision_.kind == Decision::Kind::kJoin ||
+         decision_.kind == Decision::Kind::kFail;
+}
+
+bool Founding::is_seed() const { return others_.size() < seeds_.size(); }
+
+Founding::Outputs Founding::TakeOutputs() {
+  const bool quiet = final() || decision_.kind == Decision::Kind::kPropose;
+  outputs_.next_tick = quiet ? base::Instant::Never() : next_hello_;
+  return std::exchange(outputs_, {});
+}
+
+void Founding::OnTick(base::Instant now) {
+  if (final() || decision_.kind == Decision::Kind::kPropose) return;
+  if (now >= next_hello_) Ask(now);
+  Decide(now);
+}
+
+void Founding::OnAnswer(base::Instant now, base::Address asked, const SeedHello& answer) {
+  if (final() || decision_.kind == Decision::Kind::kPropose) return;
+  if (answer.round != round_) return;
+  if (!std::binary_search(others_.begin(), others_.end(), asked)) return;
+  Heard heard{.hello = answer, .topology = nullptr, .at = now};
+  if (!answer.topology.empty()) {
+    base::Result<Topology> topology = DecodeTopology(answer.topology);
+    if (!topology.has_value())
+      return Fail(std::move(topology).error().Annotate(
+          fmt::format("seed {} has a topology that cannot be read", asked.ToString())));
+    heard.topology = std::make_shared<const Topology>(*std::move(topology));
+  }
+  heard_[asked] = std::move(heard);
+  answers_[asked] = answer;
+  answers_[asked].round = 0;  // Rounds are compared by what was said.
+  if (answers_.size() == others_.size()) EndRound(now);
+  Decide(now);
+}
+
+SeedHello Founding::Answer(const SeedHello& question) const {
+  SeedHello answer = OwnHello();
+  answer.round = question.round;
+  return answer;
+}
+
+void Founding::OnProposalEnded(base::Instant now) {
+  CHECK(decision_.kind == Decision::Kind::kPropose);
+  decision_ = {};
+  agreed_since_.reset();
+  last_round_.clear();
+  answers_.clear();
+  ++round_;
+  next_hello_ = now;
+  OnTick(now);
+}
+
+// Asks all, those that answered in this round too: what they said may have changed while another is
+// waited for. A lone seed has nobody to ask: its round is over.
+void Founding::Ask(base::Instant now) {
+  next_hello_ = now + options_.hello_interval;
+  if (others_.empty()) return EndRound(now);
+  SeedHello hello = OwnHello();
+  hello.round = round_;
+  for (const base::Address& seed : others_) outputs_.hellos.push_back({.to = seed, .hello = hello});
+}
+
+void Founding::EndRound(base::Instant now) {
+  const bool lone = others_.empty();
+  if (!lone && answers_ != last_round_) {
+    agreed_since_.reset();
+    next_hello_ = now;  // The second round need not wait.
+  } else if (!agreed_since_.has_value()) {
+    agreed_since_ = now;
+  }
+  last_round_ = std::exchange(answers_, {});
+  ++round_;
+  if (!lone && now >= next_hello_) Ask(now);
+}
+
+// While its own proposal runs, this node counts as bound to it, even before its Acceptor is.
+SeedHello Founding::OwnHello() const {
+  SeedHello hello = AnswerHello({}, options_.self, options_.cluster_name, seeds_, acceptor_);
+  if (decision_.kind == Decision::Kind::kPropose && hello.bound_voters.empty()) {
+    for (const Voter& voter : decision_.voters) hello.bound_voters.push_back(voter.host);
+    std::sort(hello.bound_voters.begin(), hello.bound_voters.end());
+  }
+  return hello;
+}
+
+void Founding::Decide(base::Instant now) {
+  if (final()) return;
+  if (DecideBadAnswer() || DecideFromTopologies(now)) return;
+  if (!is_seed())
+    return Wait(now, fmt::format("{} is not among the seeds {}, so it can only join, and no seed "
+                                 "that answered has a topology yet",
+                                 options_.self.cluster.ToString(), List(seeds_)));
+  if (DecideSeedLists(now)) return;
+  if (!agreed_since_.has_value()) return Wait(now, "waiting for every seed, to found the cluster");
+  DecideProposal(now);
+}
+
+// What no other answer can put right.
+bool Founding::DecideBadAnswer() {
+  std::map<base::HostId, base::Address> seen{{options_.self.host, options_.self.cluster}};
+  for (const auto& [seed, heard] : heard_) {
+    const SeedHello& hello = heard.hello;
+    if (hello.cluster_name != options_.cluster_name) {
+      Fail(FailedPrecondition(
+          fmt::format("seed {} is of cluster '{}', and this node is configured for cluster '{}'",
+                      seed.ToString(), hello.cluster_name, options_.cluster_name)));
+    } else if (hello.node.cluster != seed) {
+      Fail(FailedPrecondition(fmt::format(
+          "seed {} says that its address is {}: list it in cluster.seeds under that one",
+          seed.ToString(), hello.node.cluster.ToString())));
+    } else if (const auto [twin, fresh] = seen.emplace(hello.node.host, seed); !fresh) {
+      Fail(FailedPrecondition(fmt::format(
+          "{} and {} have the same host id {}: one data directory is a copy of the other's",
+          twin->second.ToString(), seed.ToString(), hello.node.host.ToString())));
+    }
+    if (final()) return true;
+  }
+  return false;
+}
+
+bool Founding::DecideFromTopologies(base::Instant now) {
+  TopologyPtr newest = acceptor_.known();  // A proposer may have told it meanwhile.
+  base::Address via = newest == nullptr ? base::Address{} : newest->members().front()->cluster;
+  for (const auto& [seed, heard] : heard_) {
+    if (heard.topology == nullptr) continue;
+    if (newest != nullptr && heard.topology->cluster_id != newest->cluster_id) {
+      Fail(FailedPrecondition(fmt::format("the seeds are of two clusters: {} of {}, and {} of {}",
+                                          via.ToString(), newest->cluster_id.ToString(),
+                                          seed.ToString(), heard.topology->cluster_id.ToString())));
+      return true;
+    }
+    if (newest != nullptr && !Newer(*heard.topology, *newest)) continue;
+    newest = heard.topology;
+    via = seed;
+  }
+  if (newest == nullptr) return false;
+  if (heard_.size() < others_.size() && now - started_ < options_.join_grace) {
+    Wait(now, fmt::format("seed {} has a topology; asking the others", via.ToString()));
+    return true;
+  }
+  const Node* self = newest->Find(options_.self.host);
+  const bool named = self != nullptr && self->member();
+  decision_ = {.kind = named ? Decision::Kind::kAdopt : Decision::Kind::kJoin,
+               .message = {},
+               .missing = {},
+               .status = {},
+               .topology = std::move(newest),
+               .voters = {},
+               .via = via};
+  return true;
+}
+
+// A difference is an error once all have answered; until then one that has a topology may turn up.
+bool Founding::DecideSeedLists(base::Instant now) {
+  if (!Missing(now).empty()) return false;
+  for (const auto& [seed, heard] : heard_) {
+    if (heard.hello.seeds == seeds_) continue;
+    Fail(FailedPrecondition(fmt::format(
+        "seed {} lists the seeds {}, and this node lists {}: a cluster is founded only when all "
+        "seeds have the same list",
+        seed.ToString(), List(heard.hello.seeds), List(seeds_))));
+    return true;
+  }
+  return false;
+}
+
+void Founding::DecideProposal(base::Instant now) {
+  std::vector<SeedHello> hellos{OwnHello()};
+  for (const auto& [seed, hello] : last_round_) hellos.push_back(hello);
+  const std::vector<base::HostId> voters = ChooseElectorate(hellos);
+  if (voters.empty()) {
+    std::string bound;
+    for (const SeedHello& hello : hellos)
+      if (!hello.bound_voters.empty())
+        bound = fmt::format("{} has voted among {}", hello.node.cluster.ToString(),
+                            List(hello.bound_voters));
+    return Fail(FailedPrecondition(
+        fmt::format("the founding was interrupted and most of its voters are gone: {}, and the "
+                    "seeds are now {}. Empty the data directories of all seeds and start again",
+                    bound, List(HostsOf(hellos)))));
+  }
+  if (!MayVote(hellos.front(), voters))
+    return Wait(now, "the founding began without this node; waiting for the other seeds to end it");
+  const auto rank = std::lower_bound(seeds_.begin(), seeds_.end(), options_.self.cluster);
+  if (now - *agreed_since_ < options_.propose_stagger * (rank - seeds_.begin()))
+    return Wait(now, fmt::format("all seeds agree; waiting for {} to found the cluster",
+                                 seeds_.front().ToString()));
+  Propose(hellos, voters);
+}
+
+void Founding::Propose(const std::vector<SeedHello>& hellos,
+                       const std::vector<base::HostId>& voters) {
+  FoundingPlan plan{.cluster_id = base::HostId::Draw(random_),
+                    .cluster_name = options_.cluster_name,
+                    .token_seed = random_.Next(),
+                    .seeds = {}};
+  std::map<base::HostId, base::Address> addresses;
+  for (const SeedHello& hello : hellos) {
+    plan.seeds.push_back(hello.node);
+    addresses[hello.node.host] = hello.node.cluster;
+  }
+  base::Result<Topology> topology = Found(plan);
+  if (!topology.has_value())
+    return Fail(std::move(topology).error().Annotate("the cluster cannot be founded"));
+  decision_ = {};
+  decision_.topology = std::make_shared<const Topology>(*std::move(topology));
+  for (const base::HostId& host : voters)
+    decision_.voters.push_back({.host = host, .address = addresses[host]});
+  decision_.kind = Decision::Kind::kPropose;
+}
+
+void Founding::Wait(base::Instant now, std::string why) {
+  decision_ = {};
+  decision_.missing = Missing(now);
+  decision_.message = std::move(why);
+  if (!decision_.missing.empty())
+    decision_.message += "; no answer from " + List(decision_.missing);
+  if (now < next_say_) return;
+  next_say_ = now + options_.say_interval;
+  outputs_.say = decision_.message;
+}
+
+void Founding::Fail(base::Status status) {
+  decision_ = {};
+  decision_.kind = Decision::Kind::kFail;
+  decision_.status = std::move(status);
+}
+
+std::vector<base::Address> Founding::Missing(base::Instant now) const {
+  std::vector<base::Address> missing;
+  for (const base::Address& seed : others_) {
+    const auto heard = heard_.find(seed);
+    if (heard == heard_.end() ||
+        now - heard->second.at > options_.hello_interval * kMissingIntervals)
+      missing.push_back(seed);
+  }
+  return missing;
+}
+
+}  // namespace starling::topology

@@ -1,0 +1,249 @@
+// server/wire/peer_codec.cc: what nodes say to each other, to Protobuf and back.
+#include "server/wire/codec.h"
+#include "server/wire/codec_parts.h"
+#include "server/wire/peer.pb.h"
+
+namespace starling::wire {
+
+using base::Bytes;
+using base::Result;
+
+void EncodeTo(const ReplicaWrite& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ReplicaWrite>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_key(message.key.data(), message.key.size());
+  parts::Store(message.version, pb.mutable_version());
+  pb.set_flags(message.flags);
+  pb.set_origin(message.origin);
+  pb.set_expiry_ms(message.expiry_ms);
+  pb.set_value_digest(message.value_digest);
+  pb.set_epoch(message.epoch);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ReplicaWrite> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ReplicaWrite>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ReplicaWrite");
+  RETURN_IF_ERROR(parts::CheckKey("ReplicaWrite", pb->key()));
+  if (pb->version().timestamp() == 0) return parts::Refuse("ReplicaWrite", "version is absent");
+  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaWrite", "flags", pb->flags(), 255));
+  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaWrite", "origin", pb->origin(), 255));
+  return ReplicaWrite{.keyspace = pb->keyspace(),
+                      .key = pb->key(),
+                      .version = parts::VersionOf(pb->version()),
+                      .flags = static_cast<std::uint8_t>(pb->flags()),
+                      .origin = static_cast<std::uint8_t>(pb->origin()),
+                      .expiry_ms = pb->expiry_ms(),
+                      .value_digest = pb->value_digest(),
+                      .epoch = pb->epoch()};
+}
+
+void EncodeTo(const ReplicaWriteReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ReplicaWriteReply>();
+  pb.set_outcome(static_cast<v1::WriteOutcome>(message.outcome));
+  if (!message.held.empty()) parts::Store(message.held, pb.mutable_held());
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ReplicaWriteReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ReplicaWriteReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ReplicaWriteReply");
+  RETURN_IF_ERROR(
+      parts::CheckEnum("ReplicaWriteReply", "outcome", pb->outcome(), v1::WriteOutcome_MAX));
+  return ReplicaWriteReply{.outcome = static_cast<WriteOutcome>(pb->outcome()),
+                           .held = parts::VersionOf(pb->held())};
+}
+
+void EncodeTo(const ReplicaRead& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ReplicaRead>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_key(message.key.data(), message.key.size());
+  pb.set_want_value(message.want_value);
+  pb.set_epoch(message.epoch);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ReplicaRead> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ReplicaRead>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ReplicaRead");
+  RETURN_IF_ERROR(parts::CheckKey("ReplicaRead", pb->key()));
+  return ReplicaRead{.keyspace = pb->keyspace(),
+                     .key = pb->key(),
+                     .want_value = pb->want_value(),
+                     .epoch = pb->epoch()};
+}
+
+void EncodeTo(const ReplicaReadReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ReplicaReadReply>();
+  if (!message.version.empty()) parts::Store(message.version, pb.mutable_version());
+  pb.set_flags(message.flags);
+  pb.set_origin(message.origin);
+  pb.set_expiry_ms(message.expiry_ms);
+  pb.set_value_digest(message.value_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ReplicaReadReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ReplicaReadReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ReplicaReadReply");
+  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaReadReply", "flags", pb->flags(), 255));
+  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaReadReply", "origin", pb->origin(), 255));
+  return ReplicaReadReply{.version = parts::VersionOf(pb->version()),
+                          .flags = static_cast<std::uint8_t>(pb->flags()),
+                          .origin = static_cast<std::uint8_t>(pb->origin()),
+                          .expiry_ms = pb->expiry_ms(),
+                          .value_digest = pb->value_digest()};
+}
+
+void EncodeTo(const ReplicaScan& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ReplicaScan>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_from_token(message.from_token);
+  pb.set_after_key(message.after_key.data(), message.after_key.size());
+  pb.set_last_token(message.last_token);
+  pb.set_bytes_max(message.bytes_max);
+  pb.set_epoch(message.epoch);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ReplicaScan> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ReplicaScan>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ReplicaScan");
+  RETURN_IF_ERROR(
+      parts::CheckSize("ReplicaScan", "after_key", pb->after_key().size(), kKeyBytesMax));
+  if (pb->from_token() > pb->last_token())
+    return parts::Refuse("ReplicaScan", "from_token lies after last_token");
+  return ReplicaScan{.keyspace = pb->keyspace(),
+                     .from_token = pb->from_token(),
+                     .after_key = pb->after_key(),
+                     .last_token = pb->last_token(),
+                     .bytes_max = pb->bytes_max(),
+                     .epoch = pb->epoch()};
+}
+
+void EncodeTo(const ReplicaScanReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ReplicaScanReply>();
+  pb.set_done(message.done);
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ReplicaScanReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ReplicaScanReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ReplicaScanReply");
+  return ReplicaScanReply{.done = pb->done(), .payload_digest = pb->payload_digest()};
+}
+
+void EncodeTo(const SliceHashesRequest& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::SliceHashesRequest>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_slice(message.slice);
+  pb.set_salt(message.salt);
+  pb.set_epoch(message.epoch);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<SliceHashesRequest> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::SliceHashesRequest>(header);
+  if (pb == nullptr) return parts::RefuseBytes("SliceHashesRequest");
+  RETURN_IF_ERROR(parts::CheckAtMost("SliceHashesRequest", "slice", pb->slice(), 255));
+  return SliceHashesRequest{.keyspace = pb->keyspace(),
+                            .slice = static_cast<std::uint8_t>(pb->slice()),
+                            .salt = pb->salt(),
+                            .epoch = pb->epoch()};
+}
+
+void EncodeTo(const SliceHashesReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::SliceHashesReply>();
+  pb.set_epoch(message.epoch);
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<SliceHashesReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::SliceHashesReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("SliceHashesReply");
+  return SliceHashesReply{.epoch = pb->epoch(), .payload_digest = pb->payload_digest()};
+}
+
+void EncodeTo(const BucketPull& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::BucketPull>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_bucket(message.bucket);
+  pb.set_after(message.after.data(), message.after.size());
+  pb.set_bytes_max(message.bytes_max);
+  pb.set_epoch(message.epoch);
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<BucketPull> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::BucketPull>(header);
+  if (pb == nullptr) return parts::RefuseBytes("BucketPull");
+  RETURN_IF_ERROR(parts::CheckAtMost("BucketPull", "bucket", pb->bucket(), base::kBuckets - 1));
+  RETURN_IF_ERROR(parts::CheckSize("BucketPull", "after", pb->after().size(), kCursorBytesMax));
+  return BucketPull{.keyspace = pb->keyspace(),
+                    .bucket = static_cast<std::uint16_t>(pb->bucket()),
+                    .after = pb->after(),
+                    .bytes_max = pb->bytes_max(),
+                    .epoch = pb->epoch(),
+                    .payload_digest = pb->payload_digest()};
+}
+
+void EncodeTo(const BucketPullReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::BucketPullReply>();
+  pb.set_done(message.done);
+  pb.set_after(message.after.data(), message.after.size());
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<BucketPullReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::BucketPullReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("BucketPullReply");
+  RETURN_IF_ERROR(
+      parts::CheckSize("BucketPullReply", "after", pb->after().size(), kCursorBytesMax));
+  return BucketPullReply{
+      .done = pb->done(), .after = pb->after(), .payload_digest = pb->payload_digest()};
+}
+
+void EncodeTo(const ControlRequest& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ControlRequest>();
+  pb.set_topic(static_cast<v1::ControlTopic>(message.topic));
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ControlRequest> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ControlRequest>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ControlRequest");
+  RETURN_IF_ERROR(parts::CheckEnum("ControlRequest", "topic", pb->topic(), v1::ControlTopic_MAX));
+  return ControlRequest{.topic = static_cast<ControlTopic>(pb->topic()),
+                        .payload_digest = pb->payload_digest()};
+}
+
+void EncodeTo(const ControlReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ControlReply>();
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ControlReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ControlReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ControlReply");
+  return ControlReply{.payload_digest = pb->payload_digest()};
+}
+
+}  // namespace starling::wire

@@ -1,0 +1,361 @@
+#include "server/worker.h"
+
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "server/worker_page.h"
+
+namespace starling::server {
+namespace {
+
+constexpr base::Duration kTick = base::milliseconds(100);
+// A connection that does not take its answers is not read from.
+constexpr std::size_t kPauseBytes = 16 << 20;
+constexpr std::size_t kResumeBytes = 4 << 20;
+
+// A peer's request as a ticket, and back.
+ReplyTo PeerReplyTo(const Ticket& ticket) {
+  return {base::ActorId{static_cast<std::uint16_t>(ticket.c)}, base::ConnId{ticket.a}, ticket.b,
+          ReplyTo::Protocol::kNative};
+}
+
+}  // namespace
+
+Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
+    : world_(world),
+      shared_(shared),
+      number_(number),
+      id_(WorkerActor(number)),
+      replica_(world, shared.engine, shared.committer, *this, {number, shared.workers}),
+      links_(world, *this),
+      hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
+      coordinator_({world, shared.config, replica_, links_, hints_, *this},
+                   shared.config.limits.memory_bytes_max / shared.workers),
+      scans_(world, shared.config, shared.engine, links_, *this),
+      repair_({world, shared.engine, replica_, links_, shared_buckets_}) {}
+
+Worker::~Worker() = default;
+
+void Worker::OnStart() {
+  if (const base::Status status = replica_.Load(); !status.ok()) {
+    world_.Exit(status.Annotate("cannot load the hash tree"));
+    return;
+  }
+  hints_.Start();
+  next_tick_ = world_.Now() + kTick;
+  Rearm();
+}
+
+void Worker::Adopt(SnapshotPtr snapshot) {
+  const bool first = snapshot_ == nullptr;
+  const bool ownership_changed = first || snapshot_->ring_epoch != snapshot->ring_epoch;
+  if (!first) {
+    // The links to hosts that died would fail by themselves, but only after long.
+    for (std::size_t i = 0; i < snapshot_->peers.size(); ++i)
+      if (snapshot_->peers[i].up && !snapshot->peers[i].up)
+        links_.Disconnect(snapshot_->node(i).host);
+  }
+  snapshot_ = std::move(snapshot);
+  const topology::Topology& topology = *snapshot_->topology;
+  if (clock_ == nullptr) {
+    const auto nonce = static_cast<std::uint32_t>(world_.random().Next());
+    clock_ = std::make_unique<base::HybridClock>(
+        snapshot_->me().number, nonce - nonce % shared_.workers + number_, shared_.workers);
+    clock_->SetFloor(shared_.identity.clock_floor);
+    coordinator_.SetClock(clock_.get());
+    replica_.SetDigestSeed(topology.token_seed);
+  }
+  // What was stamped before a range was ours is not ours to deny (server/held_memory.h). At the
+  // first adoption the memory is empty and denies nothing anyway.
+  if (ownership_changed && !first)
+    replica_.held_memory().RaiseFloor(static_cast<std::uint64_t>(world_.WallMs() + 1000) << 16);
+  wire::Hello hello;
+  hello.role = wire::Role::kPeerData;
+  hello.cluster_name = topology.cluster_name;
+  hello.cluster_id = topology.cluster_id;
+  hello.host = shared_.identity.host;
+  hello.boot = shared_.identity.boot;
+  hello.epoch = topology.epoch;
+  hello.worker = number_;
+  links_.SetHello(hello);
+  hints_.Adopt(snapshot_);
+  coordinator_.Adopt(snapshot_);
+  scans_.Adopt(snapshot_);
+  repair_.Adopt(snapshot_);
+}
+
+// --- connections ---
+
+void Worker::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener) {
+  if (links_.OnOpen(conn)) return;
+  conns_[conn].listener = listener;
+}
+
+std::size_t Worker::OnBytes(base::ConnId conn, base::Bytes bytes) {
+  if (std::size_t used = 0; links_.OnBytes(conn, bytes, &used)) return used;
+  std::size_t used = 0;
+  for (;;) {
+    const auto it = conns_.find(conn);
+    if (it == conns_.end()) return bytes.size();
+    wire::Frame frame;
+    const auto size = wire::CutFrame(bytes.substr(used), &frame);
+    if (!size) {
+      CloseWithError(conn, 0, size.error());
+      return bytes.size();
+    }
+    if (*size == 0) break;
+    used += *size;
+    const bool good = it->second.listener == kClientListener
+                          ? OnClientFrame(conn, it->second, frame)
+                          : OnPeerFrame(conn, it->second, frame);
+    if (!good) return bytes.size();
+  }
+  if (world_.Queued(conn) > kPauseBytes) {
+    conns_[conn].paused = true;
+    world_.SetReading(conn, base::World::Reading::kOff);
+  }
+  return used;
+}
+
+void Worker::OnClose(base::ConnId conn, base::CloseReason reason) {
+  if (links_.OnClose(conn, reason)) return;
+  conns_.erase(conn);
+}
+
+void Worker::OnDatagram(base::Address, base::Bytes) {}
+
+void Worker::CloseWithError(base::ConnId conn, std::uint64_t request_id,
+                            const base::Status& status) {
+  wire::SendFrame(world_, conn, request_id, wire::ErrorReply{status.code(), status.message(), {}});
+  world_.Close(conn);
+  conns_.erase(conn);
+}
+
+void Worker::Answered(base::ConnId conn) {
+  const auto it = conns_.find(conn);
+  if (it != conns_.end() && it->second.open > 0) --it->second.open;
+}
+
+// --- other actors ---
+
+bool Worker::HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumber peer,
+                      const wire::Frame& frame) {
+  const unsigned owner = base::WorkerOf(bucket, shared_.workers);
+  if (owner == number_) return false;
+  PostFrame(WorkerActor(owner), reply, peer, frame);
+  return true;
+}
+
+void Worker::PostFrame(base::ActorId to, const ReplyTo& reply, base::NodeNumber peer,
+                       const wire::Frame& frame) {
+  auto mail = std::make_unique<FrameMail>();
+  mail->reply = reply;
+  mail->frame_kind = frame.kind;
+  mail->peer = peer;
+  mail->header = frame.header;
+  mail->payload = frame.payload;
+  world_.Post(to, std::move(mail));
+}
+
+void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
+  switch (static_cast<MailKind>(mail->kind)) {
+    case MailKind::kFrame: {
+      const auto& given = static_cast<const FrameMail&>(*mail);
+      const wire::Frame frame{given.frame_kind, given.reply.request_id, given.header,
+                              given.payload};
+      if (given.peer == 0)
+        HandleClient(given.reply, frame);
+      else
+        HandlePeer(given.reply, given.peer, frame);
+      return;
+    }
+    case MailKind::kReply: {
+      const auto& reply = static_cast<const ReplyMail&>(*mail);
+      const auto room = world_.Reserve(reply.conn, reply.frame.size());
+      std::memcpy(room.data(), reply.frame.data(), reply.frame.size());
+      world_.Commit(reply.conn, reply.frame.size());
+      Answered(reply.conn);
+      return;
+    }
+    case MailKind::kSnapshot: Adopt(static_cast<const SnapshotMail&>(*mail).snapshot); return;
+    case MailKind::kKeyOp: {
+      const auto& given = static_cast<const KeyOpMail&>(*mail);
+      RunKeyOp(given.reply, given.op);
+      return;
+    }
+    case MailKind::kKeyResult: {
+      auto& given = static_cast<KeyResultMail&>(*mail);
+      DeliverKeyResult(given.conn, given.request_id, std::move(given.result));
+      return;
+    }
+    case MailKind::kDigestQuery: AnswerDigests(static_cast<const DigestQueryMail&>(*mail)); return;
+    case MailKind::kPull: repair_.Start(static_cast<const PullMail&>(*mail)); return;
+    case MailKind::kStatsQuery: AnswerStats(static_cast<const StatsQueryMail&>(*mail)); return;
+    case MailKind::kLinkLost:
+    case MailKind::kDigestAnswer:
+    case MailKind::kPullDone:
+    case MailKind::kStats:
+    case MailKind::kStop: break;
+  }
+  CHECK(!"a mail that workers do not get");
+}
+
+void Worker::AnswerDigests(const DigestQueryMail& query) {
+  auto answer = std::make_unique<DigestAnswerMail>();
+  answer->serial = query.serial;
+  const topology::Node* peer = snapshot_->topology->FindNumber(query.peer);
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
+    SliceDigests& slices = answer->slices[keyspace.id];
+    const merkle::Tree* tree = replica_.TreeOf(keyspace.id);
+    for (unsigned slice = number_; slice < base::kSlices; slice += shared_.workers) {
+      merkle::Digest sum;
+      if (tree != nullptr && peer != nullptr) {
+        const auto index = static_cast<std::size_t>(peer - snapshot_->topology->nodes.data());
+        sum = tree->SliceSum(static_cast<std::uint8_t>(slice),
+                             shared_buckets_.Of(*snapshot_, index, keyspace.id));
+      }
+      slices.emplace_back(static_cast<std::uint8_t>(slice), sum);
+    }
+  }
+  world_.Post(base::kControlActor, std::move(answer));
+}
+
+void Worker::AnswerStats(const StatsQueryMail& query) {
+  auto mail = std::make_unique<StatsMail>();
+  mail->serial = query.serial;
+  WorkerStats& stats = mail->stats;
+  stats = coordinator_.stats();
+  const Replica::Counters& counters = replica_.counters();
+  stats.replica_writes = counters.writes;
+  stats.superseded = counters.superseded;
+  stats.replica_reads = counters.reads;
+  stats.fetches = counters.fetches;
+  stats.commits = counters.commits;
+  stats.connections = conns_.size();
+  stats.in_flight = coordinator_.in_flight();
+  stats.repair = repair_.stats();
+  stats.hints = hints_.stats();
+  if (snapshot_ != nullptr)
+    for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+      if (const merkle::Tree* tree = replica_.TreeOf(keyspace.id))
+        stats.entries[keyspace.id] = tree->Sum(merkle::BucketSet::All()).count;
+  world_.Post(base::kControlActor, std::move(mail));
+}
+
+// --- what the parts report ---
+
+Ticket Worker::PeerTicket(const ReplyTo& reply) {
+  return {Ticket::Kind::kPeer, static_cast<std::uint64_t>(reply.conn), reply.request_id,
+          static_cast<std::uint64_t>(reply.home)};
+}
+
+bool Worker::OnStamp(const Ticket& ticket, const base::Version& held,
+                     storage::EntryHeader* header) {
+  return coordinator_.OnStamp(ticket, held, header);
+}
+
+void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
+                          const base::Version& held, const base::Status& error) {
+  switch (ticket.kind) {
+    case Ticket::Kind::kNobody: return;
+    case Ticket::Kind::kPut:
+    case Ticket::Kind::kGet: coordinator_.OnLocalWrite(ticket, outcome, held); return;
+    case Ticket::Kind::kPeer:
+      if (error.ok())
+        Reply(PeerReplyTo(ticket), wire::ReplicaWriteReply{outcome, held});
+      else
+        Reply(PeerReplyTo(ticket), wire::ErrorReply{error.code(), error.message(), {}});
+      return;
+  }
+}
+
+void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
+                         const storage::EntryHeader& header, base::Bytes value) {
+  if (ticket.kind == Ticket::Kind::kGet) {
+    coordinator_.OnLocalRead(ticket, error, header, value);
+    return;
+  }
+  CHECK(ticket.kind == Ticket::Kind::kPeer);
+  if (!error.ok()) {
+    Reply(PeerReplyTo(ticket), wire::ErrorReply{error.code(), error.message(), {}});
+    return;
+  }
+  Reply(
+      PeerReplyTo(ticket),
+      wire::ReplicaReadReply{header.version, header.flags, static_cast<std::uint8_t>(header.origin),
+                             header.expiry_ms, header.value_digest},
+      value);
+}
+
+void Worker::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
+  switch (tag.kind) {
+    case kTagPut:
+    case kTagGet: coordinator_.OnPeerReply(tag, frame); return;
+    case kTagHint: hints_.OnPeerReply(tag, frame); return;
+    case kTagPull: repair_.OnPeerReply(tag, frame); return;
+    case kTagScan: scans_.OnPeerReply(tag, frame); return;
+  }
+}
+
+void Worker::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
+  switch (tag.kind) {
+    case kTagPut:
+    case kTagGet: coordinator_.OnPeerFailed(tag, status); return;
+    case kTagHint: hints_.OnPeerFailed(tag); return;
+    case kTagPull: repair_.OnPeerFailed(tag, status); return;
+    case kTagScan: scans_.OnPeerFailed(tag, status); return;
+  }
+}
+
+void Worker::OnLinkLost(const PeerAddress& peer, base::CloseReason reason) {
+  if (reason == base::CloseReason::kLocal || peer.host.empty()) return;
+  auto mail = std::make_unique<LinkLostMail>();
+  mail->host = peer.host;
+  world_.Post(base::kControlActor, std::move(mail));
+}
+
+base::Status Worker::OnPeerHello(const PeerAddress&, const wire::HelloReply& reply) {
+  if (reply.cluster_id == snapshot_->topology->cluster_id) return base::Ok();
+  return base::FailedPrecondition("the node belongs to another cluster");
+}
+
+void Worker::OnHelloRefused(const PeerAddress& peer, const wire::ErrorReply& error) {
+  base::log::Debug("worker", "{} refused our hello: {}", peer.address.ToString(), error.message);
+}
+
+// --- the turn ---
+
+void Worker::OnWake() {
+  const base::Instant now = world_.Now();
+  coordinator_.OnWake(now);
+  scans_.OnWake(now);
+  if (now >= next_tick_) {
+    Tick();
+    next_tick_ = now + kTick;
+  }
+}
+
+void Worker::Tick() {
+  if (snapshot_ != nullptr) hints_.OnTick();
+  for (auto& [id, conn] : conns_) {
+    if (!conn.paused || world_.Queued(id) > kResumeBytes) continue;
+    conn.paused = false;
+    world_.SetReading(id, base::World::Reading::kOn);
+  }
+}
+
+void Worker::OnTurnEnd() {
+  if (clock_ != nullptr) clock_->Reserved(shared_.clock_bound.load(std::memory_order_acquire));
+  // Answers of the replica and failures of links may queue more work; each round is smaller, since
+  // it comes of operations that were open before.
+  while (replica_.RunTurn() || links_.Deliver()) {
+  }
+  Rearm();
+}
+
+void Worker::Rearm() {
+  world_.WakeAt(std::min({next_tick_, coordinator_.next_wake(), scans_.next_wake()}));
+}
+
+}  // namespace starling::server

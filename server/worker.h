@@ -1,0 +1,152 @@
+// server/worker.h: one thread of the data path: the slices it owns, and the connections it serves.
+//
+// A worker decodes what its sockets hold, carries out what concerns its own keys, and hands the
+// rest to the worker that owns them. Handlers only queue work: OnTurnEnd() is where the turn's
+// operations read, decide, write and answer, so what a batch is, is written once.
+//
+// Thread:    an Actor; everything here is confined to its thread.
+// Read next: server/replica.h, server/coordinator.h, ARCHITECTURE.md (life of a write)
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/actor.h"
+#include "base/world.h"
+#include "server/coordinator.h"
+#include "server/hints.h"
+#include "server/mail.h"
+#include "server/node_shared.h"
+#include "server/peer_links.h"
+#include "server/repair_pull.h"
+#include "server/replica.h"
+#include "server/scan.h"
+#include "server/shared_buckets.h"
+#include "server/snapshot.h"
+
+namespace starling::server {
+
+class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Replier, ScanListener {
+ public:
+  Worker(base::World& world, NodeShared& shared, unsigned number);
+  ~Worker() override;
+
+  void OnStart() override;
+  void OnOpen(base::ConnId conn, base::Address peer, base::ListenerId listener) override;
+  std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override;
+  void OnClose(base::ConnId conn, base::CloseReason reason) override;
+  void OnDatagram(base::Address from, base::Bytes bytes) override;
+  void OnMail(std::unique_ptr<base::Mail> mail) override;
+  void OnWake() override;
+  void OnTurnEnd() override;
+
+ private:
+  struct Conn {
+    base::ListenerId listener{};
+    bool greeted = false;       // Native protocol: its hello was accepted.
+    base::NodeNumber peer = 0;  // Of a node's connection.
+    std::uint32_t open = 0;     // Requests not answered yet.
+    bool paused = false;        // Not read from until it takes what is queued.
+  };
+  class PeerPage;
+
+  // --- ReplicaListener ---
+  bool OnStamp(const Ticket& ticket, const base::Version& held,
+               storage::EntryHeader* header) override;
+  void OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome, const base::Version& held,
+                    const base::Status& error) override;
+  void OnLocalRead(const Ticket& ticket, const base::Status& error,
+                   const storage::EntryHeader& header, base::Bytes value) override;
+  // --- PeerLinksListener ---
+  void OnPeerReply(const PeerTag& tag, const wire::Frame& frame) override;
+  void OnPeerFailed(const PeerTag& tag, const base::Status& status) override;
+  void OnLinkLost(const PeerAddress& peer, base::CloseReason reason) override;
+  base::Status OnPeerHello(const PeerAddress& peer, const wire::HelloReply& reply) override;
+  void OnHelloRefused(const PeerAddress& peer, const wire::ErrorReply& error) override;
+  // --- Replier ---
+  void ReplyPut(const ReplyTo& to, const wire::PutReply& reply) override;
+  void ReplyGet(const ReplyTo& to, const wire::GetReply& reply, base::Bytes value) override;
+  void ReplyError(const ReplyTo& to, const wire::ErrorReply& error) override;
+  // --- ScanListener ---
+  void OnScanDone(const ReplyTo& to, const wire::ScanReply& reply, base::Bytes payload) override;
+  void OnScanFailed(const ReplyTo& to, const wire::ErrorReply& error) override;
+
+  // Frames of clients: server/worker_clients.cc
+  bool OnClientFrame(base::ConnId conn, Conn& state, const wire::Frame& frame);
+  bool GreetClient(base::ConnId conn, Conn& state, const wire::Frame& frame);
+  wire::HelloReply Greeting() const;
+  void HandleClient(const ReplyTo& reply, const wire::Frame& frame);
+  void HandlePut(const ReplyTo& reply, const wire::Frame& frame);
+  void HandleGet(const ReplyTo& reply, const wire::Frame& frame);
+  void HandleScan(const ReplyTo& reply, const wire::Frame& frame);
+  wire::ClusterMap MapOfCluster() const;
+
+  // Frames of other nodes: server/worker_peers.cc
+  bool OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& frame);
+  bool GreetPeer(base::ConnId conn, Conn& state, const wire::Frame& frame);
+  void HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
+  void HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame);
+  void HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame);
+  void HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame);
+  void HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
+  void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
+  void ReadForPeer(std::unique_ptr<PeerPage> page);
+  void OnPeerPage(PeerPage& page);
+  static Ticket PeerTicket(const ReplyTo& reply);
+  base::Status CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
+                          std::uint64_t epoch) const;
+
+  // The RESP port: server/worker_resp.cc
+  void RunKeyOp(const ReplyTo& reply, const KeyOp& op);
+  void SendKeyResult(const ReplyTo& to, KeyResult result);
+  void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id, KeyResult result);
+
+  // Everything else: server/worker.cc
+  void Adopt(SnapshotPtr snapshot);
+  void AnswerDigests(const DigestQueryMail& query);
+  void AnswerStats(const StatsQueryMail& query);
+  void CloseWithError(base::ConnId conn, std::uint64_t request_id, const base::Status& status);
+  void Tick();
+  void Rearm();
+  bool HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumber peer,
+                const wire::Frame& frame);
+  void PostFrame(base::ActorId to, const ReplyTo& reply, base::NodeNumber peer,
+                 const wire::Frame& frame);
+  void Answered(base::ConnId conn);
+
+  template <typename Message>
+  void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {
+    if (to.home == id_) {
+      wire::SendFrame(world_, to.conn, to.request_id, message, payload);
+      Answered(to.conn);
+      return;
+    }
+    auto mail = std::make_unique<ReplyMail>();
+    mail->conn = to.conn;
+    wire::AppendFrame(mail->frame, to.request_id, message, payload);
+    world_.Post(to.home, std::move(mail));
+  }
+
+  // Constant after construction.
+  base::World& world_;
+  NodeShared& shared_;
+  const unsigned number_;
+  const base::ActorId id_;
+
+  SnapshotPtr snapshot_;  // Null until the node is in a cluster.
+  std::unique_ptr<base::HybridClock> clock_;
+  SharedBuckets shared_buckets_;
+  Replica replica_;
+  PeerLinks links_;
+  Hints hints_;
+  Coordinator coordinator_;
+  Scans scans_;
+  RepairPull repair_;
+  std::map<base::ConnId, Conn> conns_;
+  std::vector<std::unique_ptr<PeerPage>> pages_;  // Being read for other nodes.
+  base::Instant next_tick_;
+};
+
+}  // namespace starling::server

@@ -1,0 +1,206 @@
+// server/worker_peers.cc: what other nodes ask of a worker, port 7700.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "server/entry_page.h"
+#include "server/worker.h"
+#include "server/worker_page.h"
+#include "storage/entry.h"
+
+namespace starling::server {
+namespace {
+
+wire::ErrorReply ErrorOf(const base::Status& status) {
+  return {status.code(), status.message(), {}};
+}
+
+}  // namespace
+
+bool Worker::OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) {
+  if (!state.greeted) return GreetPeer(conn, state, frame);
+  const ReplyTo reply{id_, conn, frame.request_id, ReplyTo::Protocol::kNative};
+  switch (frame.kind) {
+    case wire::Kind::kReplicaWrite:
+    case wire::Kind::kReplicaRead:
+    case wire::Kind::kReplicaScan:
+    case wire::Kind::kSliceHashes:
+    case wire::Kind::kBucketPull: HandlePeer(reply, state.peer, frame); return true;
+    default:
+      CloseWithError(conn, frame.request_id,
+                     base::InvalidArgument(fmt::format("frame kind {} is not for data connections",
+                                                       static_cast<unsigned>(frame.kind))));
+      return false;
+  }
+}
+
+// Control has looked at the hello already, to know where the connection belongs; whether it may
+// stay is decided here, under this worker's view of the cluster.
+bool Worker::GreetPeer(base::ConnId conn, Conn& state, const wire::Frame& frame) {
+  const auto hello = wire::Decode<wire::Hello>(frame.header);
+  base::Status refusal;
+  if (frame.kind != wire::Kind::kHello || !hello) {
+    refusal = base::InvalidArgument("the first frame must be a hello");
+  } else if (snapshot_ == nullptr) {
+    refusal = base::Unavailable("this node is not in a cluster yet");
+  } else if (hello->cluster_id != snapshot_->topology->cluster_id) {
+    refusal = base::FailedPrecondition(fmt::format("this node is of cluster {}, not {}",
+                                                   snapshot_->topology->cluster_id.ToString(),
+                                                   hello->cluster_id.ToString()));
+  } else {
+    const topology::Node* node = snapshot_->topology->Find(hello->host);
+    if (node == nullptr || !node->member())
+      refusal =
+          base::FailedPrecondition(fmt::format("host {} is not a member in epoch {}",
+                                               hello->host.ToString(), snapshot_->topology->epoch));
+    else
+      state.peer = node->number;
+  }
+  if (!refusal.ok()) {
+    CloseWithError(conn, frame.request_id, refusal);
+    return false;
+  }
+  state.greeted = true;
+  wire::SendFrame(world_, conn, frame.request_id, Greeting());
+  return true;
+}
+
+void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame) {
+  if (snapshot_ == nullptr)
+    return Reply(reply, wire::ErrorReply{base::Code::kUnavailable, "not in a cluster yet", {}});
+  switch (frame.kind) {
+    case wire::Kind::kReplicaWrite: HandleReplicaWrite(reply, frame); return;
+    case wire::Kind::kReplicaRead: HandleReplicaRead(reply, frame); return;
+    case wire::Kind::kReplicaScan: HandleReplicaScan(reply, frame); return;
+    case wire::Kind::kSliceHashes: HandleSliceHashes(reply, peer, frame); return;
+    case wire::Kind::kBucketPull: HandleBucketPull(reply, frame); return;
+    default: CHECK(!"OnPeerFrame lets nothing else through");
+  }
+}
+
+// Whether we may answer for a bucket: we own it, and the sender does not act on an ownership that
+// is over (design section 8).
+base::Status Worker::CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
+                                std::uint64_t epoch) const {
+  if (epoch < snapshot_->ring_epoch)
+    return base::FailedPrecondition(
+        fmt::format("the sender is in epoch {}, and ownership changed in epoch {}", epoch,
+                    snapshot_->ring_epoch));
+  const auto replicas = snapshot_->ring->Replicas(keyspace, bucket);
+  if (std::find(replicas.begin(), replicas.end(), snapshot_->self) == replicas.end())
+    return base::FailedPrecondition(fmt::format("bucket {} of keyspace {} is not ours in epoch {}",
+                                                bucket, keyspace, snapshot_->topology->epoch));
+  return base::Ok();
+}
+
+void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) {
+  const auto write = wire::Decode<wire::ReplicaWrite>(frame.header);
+  if (!write) return Reply(reply, ErrorOf(write.error()));
+  const base::Token token = base::TokenOf(write->key, snapshot_->topology->token_seed);
+  const std::uint16_t bucket = base::BucketOf(token);
+  if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
+  if (const base::Status status = CheckOwner(write->keyspace, bucket, write->epoch); !status.ok())
+    return Reply(reply, ErrorOf(status));
+  if (storage::ValueDigest(frame.payload) != write->value_digest)
+    return Reply(reply, wire::ErrorReply{base::Code::kCorruption,
+                                         "the value's digest does not fit: it was damaged on its "
+                                         "way",
+                                         {}});
+  const storage::EntryHeader header{write->version, write->expiry_ms, write->value_digest,
+                                    static_cast<storage::Origin>(write->origin), write->flags};
+  replica_.Write(
+      {write->keyspace, token, write->key, header, frame.payload, false, PeerTicket(reply)});
+}
+
+void Worker::HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame) {
+  const auto read = wire::Decode<wire::ReplicaRead>(frame.header);
+  if (!read) return Reply(reply, ErrorOf(read.error()));
+  const base::Token token = base::TokenOf(read->key, snapshot_->topology->token_seed);
+  const std::uint16_t bucket = base::BucketOf(token);
+  if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
+  base::Status status = CheckOwner(read->keyspace, bucket, read->epoch);
+  if (status.ok() && !snapshot_->ready())
+    status = base::Unavailable("this node serves no read until it has caught up");
+  if (!status.ok()) return Reply(reply, ErrorOf(status));
+  replica_.Read({read->keyspace, token, read->key, read->want_value, PeerTicket(reply)});
+}
+
+void Worker::HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame) {
+  const auto scan = wire::Decode<wire::ReplicaScan>(frame.header);
+  if (!scan) return Reply(reply, ErrorOf(scan.error()));
+  base::Status status = CheckOwner(scan->keyspace, base::BucketOf(scan->from_token), scan->epoch);
+  if (status.ok() && !snapshot_->ready())
+    status = base::Unavailable("this node serves no read until it has caught up");
+  if (!status.ok()) return Reply(reply, ErrorOf(status));
+  ReadForPeer(std::make_unique<PeerPage>(
+      *this, PeerPage::Kind::kScan, reply,
+      PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key), scan->last_token,
+                  std::clamp<std::size_t>(scan->bytes_max, 4096, kPageBytesStandard)}));
+}
+
+void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
+                               const wire::Frame& frame) {
+  const auto request = wire::Decode<wire::SliceHashesRequest>(frame.header);
+  if (!request) return Reply(reply, ErrorOf(request.error()));
+  if (HandOver(request->slice, reply, peer, frame)) return;
+  const std::string hashes = repair_.HashesFor(*request, peer);
+  if (hashes.empty())
+    return Reply(reply,
+                 wire::ErrorReply{
+                     base::Code::kFailedPrecondition, "not in the same epoch, or no member", {}});
+  Reply(reply, wire::SliceHashesReply{snapshot_->topology->epoch, base::Hash64(hashes)}, hashes);
+}
+
+void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
+  const auto pull = wire::Decode<wire::BucketPull>(frame.header);
+  if (!pull) return Reply(reply, ErrorOf(pull.error()));
+  base::Status status = CheckOwner(pull->keyspace, pull->bucket, pull->epoch);
+  if (status.ok() && base::Hash64(frame.payload) != pull->payload_digest)
+    status = base::Corruption("the summary was damaged on its way");
+  if (!status.ok()) return Reply(reply, ErrorOf(status));
+  PageRequest request{pull->keyspace,
+                      base::FirstToken(pull->bucket),
+                      {},
+                      base::LastToken(pull->bucket),
+                      std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
+  if (pull->after.size() >= 8) {
+    request.from_token = base::LoadBig<base::Token>(pull->after.data());
+    request.after_key = pull->after.substr(8);
+  }
+  auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply, std::move(request));
+  page->summary = frame.payload;
+  ReadForPeer(std::move(page));
+}
+
+void Worker::ReadForPeer(std::unique_ptr<PeerPage> page) {
+  PeerPage& running = *page;
+  pages_.push_back(std::move(page));
+  world_.Offload(base::Lane::kBackground, running);
+}
+
+void Worker::OnPeerPage(PeerPage& page) {
+  const auto it = std::find_if(pages_.begin(), pages_.end(),
+                               [&](const auto& each) { return each.get() == &page; });
+  CHECK(it != pages_.end());
+  const std::unique_ptr<PeerPage> done = std::move(*it);
+  pages_.erase(it);
+  const Page& read = done->page_;
+  if (!read.status.ok()) return Reply(done->to_, ErrorOf(read.status));
+  const std::uint64_t digest = base::Hash64(read.packed);
+  if (done->kind_ == PeerPage::Kind::kScan)
+    return Reply(done->to_, wire::ReplicaScanReply{read.done, digest}, read.packed);
+  RepairStats& stats = repair_.mutable_stats();
+  stats.entries_sent += read.entries;
+  stats.bytes_sent += read.packed.size();
+  stats.data_bytes_read += read.bytes_read;
+  std::string after;
+  if (!read.done) {
+    base::AppendBig(after, read.last_read_token);
+    after.append(read.last_read_key);
+  }
+  Reply(done->to_, wire::BucketPullReply{read.done, after, digest}, read.packed);
+}
+
+}  // namespace starling::server

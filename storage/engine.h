@@ -1,0 +1,92 @@
+// storage/engine.h: an ordered, crash-safe map of bytes in four families, under atomic batches.
+//
+// Two implementations with the same semantics, crashes included: storage/rocksdb (production) and
+// storage/memory_engine.h (simulator). Both pass tests/storage/engine_suite.h. The engine knows
+// nothing of versions: server/ decides what is written, from what it read.
+//
+// Thread:    Get, Scan, stats: any. Write, SyncLog: one at a time (the committer's lane).
+//            Flush, Compact: one at a time (a background lane).
+// Read next: storage/entry.h, tests/storage/engine_suite.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "storage/batch.h"
+
+namespace starling::storage {
+
+enum class Sync : std::uint8_t { kNo, kYes };
+
+// kCacheOnly never touches the disk: what would have to be read is kNotCached.
+enum class Tier : std::uint8_t { kCacheOnly, kAll };
+
+enum class Found : std::uint8_t { kValue, kAbsent, kNotCached, kError };
+
+// Receives what Get finds, in the order of the keys. Must not call the engine: Get may hold its
+// lock or its scratch memory.
+class GetSink {
+ public:
+  // `value` is valid during the call only; empty unless kValue. With kError, `error` says why
+  // (Corruption or Io).
+  virtual void OnFound(std::size_t index, Found found, base::Bytes value,
+                       const base::Status& error) = 0;
+
+ protected:
+  ~GetSink() = default;
+};
+
+// A walk over a snapshot, in key order. Must not outlive its engine.
+//   for (cursor->Seek(from); cursor->Valid(); cursor->Next()) ...
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual void Seek(base::Bytes key) = 0;  // To the first key at or after `key`.
+  virtual bool Valid() const = 0;          // False at the end of the range, and on an error.
+  virtual void Next() = 0;                 // REQUIRES: Valid()
+  virtual base::Bytes key() const = 0;     // REQUIRES: Valid(); valid until the next move.
+  virtual base::Bytes value() const = 0;
+  virtual base::Status status() const = 0;  // Why it ended early, if it did.
+};
+
+// Counters since Open, from the engine's own statistics.
+struct EngineStats {
+  std::uint64_t bytes_read = 0;       // By Get: user bytes.
+  std::uint64_t iter_bytes_read = 0;  // By cursors: user bytes.
+  std::uint64_t bytes_written = 0;
+  std::uint64_t live_data_bytes = 0;  // An estimate of what the data takes on disk.
+  std::uint64_t keys_estimate = 0;    // In Family::kData.
+  std::uint64_t memtable_bytes = 0;
+  std::uint64_t pending_compaction_bytes = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Looks up all keys of one family at once and reports each to the sink.
+  virtual void Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) = 0;
+
+  // All batches become visible together, in order, or not at all. With kYes they and everything
+  // written before survive a power loss once this returns. A failure leaves the engine unusable:
+  // the caller ends the process (G2).
+  virtual base::Status Write(std::span<const Batch* const> batches, Sync sync) = 0;
+  // Everything written before survives a power loss once this returns.
+  virtual base::Status SyncLog() = 0;
+
+  // A cursor over [begin, end) as it is now; an empty `end` means to the end of the family.
+  virtual std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) = 0;
+
+  virtual base::Status Flush() = 0;    // Memtables to disk.
+  virtual base::Status Compact() = 0;  // Everything, fully.
+  virtual EngineStats stats() const = 0;
+};
+
+// One key, read wherever it is: for start-up and rare paths. NotFound when absent.
+base::Result<std::string> GetOne(Engine& engine, Family family, base::Bytes key);
+
+}  // namespace starling::storage

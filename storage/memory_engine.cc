@@ -1,0 +1,183 @@
+#include "storage/memory_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace starling::storage {
+
+// Applies a batch and records how to take it back.
+struct MemoryDisk::Applier {
+  MemoryDisk& disk;
+  std::vector<Undo>& undos;
+  std::uint64_t bytes = 0;
+
+  void Put(Family family, base::Bytes key, base::Bytes value) {
+    Table& table = disk.table(family);
+    bytes += key.size() + value.size();
+    const auto at = table.lower_bound(key);
+    if (at != table.end() && at->first == key) {
+      undos.push_back({family, at->first, std::exchange(at->second, std::string(value))});
+    } else {
+      table.emplace_hint(at, key, value);
+      undos.push_back({family, std::string(key), std::nullopt});
+    }
+  }
+
+  void Delete(Family family, base::Bytes key) {
+    Table& table = disk.table(family);
+    bytes += key.size();
+    const auto at = table.find(key);
+    if (at == table.end()) return;
+    undos.push_back({family, at->first, std::move(at->second)});
+    table.erase(at);
+  }
+};
+
+void MemoryDisk::UndoLastWrite() {
+  CHECK(!unsynced_.empty());
+  std::vector<Undo>& undos = unsynced_.back();
+  for (auto undo = undos.rbegin(); undo != undos.rend(); ++undo) {
+    if (undo->old_value)
+      table(undo->family).insert_or_assign(std::move(undo->key), *std::move(undo->old_value));
+    else
+      table(undo->family).erase(undo->key);
+  }
+  unsynced_.pop_back();
+}
+
+void MemoryDisk::Crash(std::size_t keep) {
+  const std::lock_guard lock(mutex_);
+  while (unsynced_.size() > keep) UndoLastWrite();
+  unsynced_.clear();  // What is left is on the platter now.
+}
+
+void MemoryDisk::Crash(base::Random& random) { Crash(random.Below(unsynced_writes() + 1)); }
+
+void MemoryDisk::FailWrites(base::Status status) {
+  const std::lock_guard lock(mutex_);
+  write_failure_ = std::move(status);
+}
+
+std::size_t MemoryDisk::unsynced_writes() const {
+  const std::lock_guard lock(mutex_);
+  return unsynced_.size();
+}
+
+// Walks a copy: what the engine does after Scan() changes nothing here.
+class MemoryEngine::SnapshotCursor final : public Cursor {
+ public:
+  explicit SnapshotCursor(std::vector<std::pair<std::string, std::string>> entries,
+                          std::shared_ptr<MemoryDisk> disk, std::uint64_t& bytes_read)
+      : entries_(std::move(entries)),
+        at_(entries_.size()),
+        disk_(std::move(disk)),
+        bytes_read_(bytes_read) {}
+
+  void Seek(base::Bytes key) override {
+    const auto found =
+        std::lower_bound(entries_.begin(), entries_.end(), key,
+                         [](const auto& entry, base::Bytes k) { return entry.first < k; });
+    at_ = static_cast<std::size_t>(found - entries_.begin());
+    CountRead();
+  }
+  bool Valid() const override { return at_ < entries_.size(); }
+  void Next() override {
+    CHECK(Valid());
+    ++at_;
+    CountRead();
+  }
+  base::Bytes key() const override {
+    CHECK(Valid());
+    return entries_[at_].first;
+  }
+  base::Bytes value() const override {
+    CHECK(Valid());
+    return entries_[at_].second;
+  }
+  base::Status status() const override { return base::Ok(); }
+
+ private:
+  void CountRead() {
+    if (!Valid()) return;
+    const std::lock_guard lock(disk_->mutex_);
+    bytes_read_ += entries_[at_].first.size() + entries_[at_].second.size();
+  }
+
+  const std::vector<std::pair<std::string, std::string>> entries_;
+  std::size_t at_;
+  const std::shared_ptr<MemoryDisk> disk_;
+  std::uint64_t& bytes_read_;  // The engine's, guarded by the disk's mutex.
+};
+
+MemoryEngine::MemoryEngine(std::shared_ptr<MemoryDisk> disk, MemoryEngineOptions options)
+    : disk_(std::move(disk)), options_(options), random_(options.seed) {
+  CHECK(disk_ != nullptr);
+}
+
+void MemoryEngine::Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) {
+  const base::Status no_error;
+  const std::lock_guard lock(disk_->mutex_);
+  const MemoryDisk::Table& table = disk_->table(family);
+  const bool may_miss = tier == Tier::kCacheOnly && options_.miss_probability > 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (may_miss && random_.Chance(options_.miss_probability)) {
+      sink.OnFound(i, Found::kNotCached, {}, no_error);
+      continue;
+    }
+    const auto at = table.find(keys[i]);
+    if (at == table.end()) {
+      sink.OnFound(i, Found::kAbsent, {}, no_error);
+      continue;
+    }
+    stats_.bytes_read += at->second.size();
+    sink.OnFound(i, Found::kValue, at->second, no_error);
+  }
+}
+
+base::Status MemoryEngine::Write(std::span<const Batch* const> batches, Sync sync) {
+  const std::lock_guard lock(disk_->mutex_);
+  RETURN_IF_ERROR(disk_->write_failure_);
+  std::vector<MemoryDisk::Undo>& undos = disk_->unsynced_.emplace_back();
+  MemoryDisk::Applier applier{*disk_, undos};
+  for (const Batch* batch : batches) batch->ForEach(applier);
+  stats_.bytes_written += applier.bytes;
+  if (sync == Sync::kYes) disk_->unsynced_.clear();
+  return base::Ok();
+}
+
+base::Status MemoryEngine::SyncLog() {
+  const std::lock_guard lock(disk_->mutex_);
+  RETURN_IF_ERROR(disk_->write_failure_);
+  disk_->unsynced_.clear();
+  return base::Ok();
+}
+
+std::unique_ptr<Cursor> MemoryEngine::Scan(Family family, base::Bytes begin, base::Bytes end) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  {
+    const std::lock_guard lock(disk_->mutex_);
+    const MemoryDisk::Table& table = disk_->table(family);
+    for (auto at = table.lower_bound(begin); at != table.end(); ++at) {
+      if (!end.empty() && at->first >= end) break;
+      entries.emplace_back(*at);
+    }
+  }
+  return std::make_unique<SnapshotCursor>(std::move(entries), disk_, stats_.iter_bytes_read);
+}
+
+base::Status MemoryEngine::Flush() { return SyncLog(); }
+
+base::Status MemoryEngine::Compact() { return SyncLog(); }
+
+EngineStats MemoryEngine::stats() const {
+  const std::lock_guard lock(disk_->mutex_);
+  EngineStats stats = stats_;
+  const MemoryDisk::Table& data = disk_->table(Family::kData);
+  stats.keys_estimate = data.size();
+  for (const auto& [key, value] : data) stats.live_data_bytes += key.size() + value.size();
+  return stats;
+}
+
+}  // namespace starling::storage

@@ -1,0 +1,103 @@
+// storage/memory_engine.h: an engine in memory over a disk that survives crashes, for the
+// simulator.
+//
+// MemoryDisk is what outlives a process; MemoryEngine is the process's hold on it. Destroying the
+// engine and making another one is a kill: all that was written is there. MemoryDisk::Crash between
+// the two is a power loss: of the writes after the last sync only a prefix is left, as with a WAL.
+//
+//   auto disk = std::make_shared<MemoryDisk>();
+//   auto engine = std::make_unique<MemoryEngine>(disk);
+//   ...
+//   engine.reset();
+//   disk->Crash(random);
+//   engine = std::make_unique<MemoryEngine>(disk);
+//
+// Thread:    any; one mutex. Under one thread everything is a function of the calls and the seed.
+// Ownership: engines and cursors share the disk or copy from it.
+// Read next: tests/storage/engine_suite.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "storage/engine.h"
+
+namespace starling::storage {
+
+class MemoryDisk {
+ public:
+  // Loses power. REQUIRES: no engine is used on this disk any more.
+  void Crash(std::size_t keep);      // Keeps the first `keep` writes after the last sync.
+  void Crash(base::Random& random);  // Keeps any number of them, drawn.
+
+  // Every write and sync fails with `status` from now on and changes nothing; Ok() ends that.
+  void FailWrites(base::Status status);
+
+  std::size_t unsynced_writes() const;
+
+ private:
+  friend class MemoryEngine;
+
+  using Table = std::map<std::string, std::string, std::less<>>;
+
+  // What one change replaced. Undoing the unsynced writes from the last one back gives the synced
+  // state: that costs a write one move of the old value, where a second copy of the synced tables
+  // would double the memory.
+  struct Undo {
+    Family family;
+    std::string key;
+    std::optional<std::string> old_value;
+  };
+  struct Applier;
+
+  Table& table(Family family) { return tables_[static_cast<std::size_t>(family)]; }
+  void UndoLastWrite();
+
+  mutable std::mutex mutex_;
+  std::array<Table, kFamilies> tables_;
+  std::vector<std::vector<Undo>> unsynced_;  // One element a Write().
+  base::Status write_failure_;
+};
+
+struct MemoryEngineOptions {
+  // The share of lookups under Tier::kCacheOnly that are answered kNotCached, drawn from `seed`:
+  // raising it sends more reads of a simulated node through the read lane.
+  double miss_probability = 0;
+  std::uint64_t seed = 1;
+};
+
+class MemoryEngine final : public Engine {
+ public:
+  explicit MemoryEngine(std::shared_ptr<MemoryDisk> disk, MemoryEngineOptions options = {});
+
+  void Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) override;
+  base::Status Write(std::span<const Batch* const> batches, Sync sync) override;
+  base::Status SyncLog() override;
+  // Copies the range: O(what is in it).
+  std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
+  base::Status Flush() override;    // Syncs: flushed tables survive a power loss.
+  base::Status Compact() override;  // The same.
+  // pending_compaction_bytes and memtable_bytes stay 0.
+  EngineStats stats() const override;
+
+ private:
+  class SnapshotCursor;
+
+  // Constant after construction.
+  const std::shared_ptr<MemoryDisk> disk_;
+  const MemoryEngineOptions options_;
+
+  // Guarded by disk_->mutex_.
+  base::Random random_;
+  EngineStats stats_;
+};
+
+}  // namespace starling::storage

@@ -1,0 +1,46 @@
+// storage/rocksdb/rocksdb_engine.h: the engine of production: four RocksDB column families.
+//
+// Opening is all that is public; from there on it is a storage::Engine. Nothing of RocksDB's own
+// types or errors leaves this folder.
+//
+// Thread:    as storage/engine.h says. RocksDB runs its own background threads.
+// Ownership: the engine holds the directory's lock until it is destroyed.
+// Read next: storage/rocksdb/tuning.cc, docs/storage.md.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "storage/engine.h"
+
+namespace rocksdb {
+class FileSystem;
+}  // namespace rocksdb
+
+namespace starling::storage {
+
+struct RocksDbOptions {
+  std::string directory;  // Made, with its parents, when it is not there.
+
+  // Uncompressed blocks of all families. Higher: fewer reads go to the disk; it is the node's
+  // largest piece of memory, with the memtables.
+  std::size_t block_cache_bytes = std::size_t{256} << 20;
+
+  // All families' memtables together. Higher: fewer flushes and less write amplification; lower:
+  // less memory, and a shorter log to replay at start (at most twice this, see tuning.cc).
+  std::size_t memtable_bytes = std::size_t{128} << 20;
+
+  // Null is the machine's. Tests give one that loses power or fails.
+  std::shared_ptr<rocksdb::FileSystem> file_system;
+};
+
+class RocksDbEngine {
+ public:
+  // Fails with FailedPrecondition when another process uses the directory, Io when it can't be made
+  // or read, Corruption when what is in it can't be trusted.
+  static base::Result<std::unique_ptr<Engine>> Open(const RocksDbOptions& options);
+};
+
+}  // namespace starling::storage

@@ -1,0 +1,97 @@
+#include "storage/rocksdb/tuning.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/statistics.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <array>
+
+namespace starling::storage {
+namespace {
+
+constexpr double kBloomBitsPerKey = 10;  // About 1 % of false positives; a miss costs no read.
+constexpr std::uint64_t kBytesPerSync = std::uint64_t{1} << 20;
+constexpr std::size_t kInfoLogs = 4;
+constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
+
+// On disk; the order is that of Family's numbers.
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints"};
+
+// LZ4 decompresses faster than a disk delivers. Which ones are there was decided when RocksDB was
+// built.
+rocksdb::CompressionType Compression() {
+  const auto supported = rocksdb::GetSupportedCompressions();
+  for (const auto type : {rocksdb::kLZ4Compression, rocksdb::kZSTD})
+    if (std::find(supported.begin(), supported.end(), type) != supported.end()) return type;
+  return rocksdb::kNoCompression;
+}
+
+std::shared_ptr<rocksdb::TableFactory> TableFactory(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.format_version = kTableFormat;
+  table.checksum = rocksdb::kXXH3;  // Debian's build has no SSE4.2, so its crc32c is slow.
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  table.whole_key_filtering = true;
+  return std::shared_ptr<rocksdb::TableFactory>(rocksdb::NewBlockBasedTableFactory(table));
+}
+
+// Half of the budget, so that one memtable fills while another is flushed. The other families are
+// small; db_write_buffer_size bounds all together.
+rocksdb::ColumnFamilyOptions FamilyOptions(const RocksDbOptions& options,
+                                           const std::shared_ptr<rocksdb::TableFactory>& tables) {
+  rocksdb::ColumnFamilyOptions family;
+  family.table_factory = tables;
+  family.write_buffer_size = std::max<std::size_t>(options.memtable_bytes / 2, 64 << 10);
+  family.max_write_buffer_number = 3;
+  family.compression = Compression();
+  family.compaction_style = rocksdb::kCompactionStyleLevel;
+  family.level_compaction_dynamic_level_bytes = true;
+  return family;
+}
+
+std::shared_ptr<rocksdb::Statistics> CheapStatistics() {
+  auto statistics = rocksdb::CreateDBStatistics();
+  statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
+  return statistics;
+}
+
+}  // namespace
+
+rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, rocksdb::Env* env) {
+  rocksdb::DBOptions database;
+  database.env = env;
+  database.create_if_missing = true;
+  database.create_missing_column_families = true;
+  database.statistics = CheapStatistics();
+  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  database.keep_log_file_num = kInfoLogs;
+
+  database.max_background_jobs = 2;
+  database.db_write_buffer_size = options.memtable_bytes;
+  // A family that is hardly written (meta) would otherwise keep every log alive.
+  database.max_total_wal_size = 2 * options.memtable_bytes;
+  database.bytes_per_sync = kBytesPerSync;  // Spreads a flush's write-back; no durability in it.
+
+  // After a power loss the log is replayed up to its first hole: a prefix of what was written. It
+  // also stops, silently, at a bit flip among synced writes: G7 exists for that.
+  database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  database.avoid_flush_during_shutdown = true;  // The log has it all; stopping should be fast.
+  // A write or sync that failed ends the process (G2). RocksDB must not go on by itself.
+  database.max_bgerror_resume_count = 0;
+  return database;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> FamilyDescriptors(const RocksDbOptions& options) {
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  const auto family_options = FamilyOptions(options, TableFactory(cache));
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const char* name : kFamilyNames) descriptors.emplace_back(name, family_options);
+  descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
+  return descriptors;
+}
+
+}  // namespace starling::storage

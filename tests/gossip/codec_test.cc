@@ -1,0 +1,157 @@
+// Goal:   what is encoded comes back the same; nothing else comes in; sizes are as promised.
+// Method: round trips of drawn messages, each field spoiled by hand, and bytes of no meaning.
+#include "gossip/codec.h"
+
+#include <rapidcheck.h>
+
+#include "base/hash.h"
+#include "tests/gossip/hand.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+const std::uint32_t kTag = ClusterTag(kCluster);
+
+Claim DrawClaim(std::size_t metadata_max) {
+  Claim claim = ClaimBy(
+      *rc::gen::nonZero<std::uint64_t>(), static_cast<Liveness>(*rc::gen::inRange(0, 4)),
+      *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62));
+  claim.host.high = *rc::gen::arbitrary<std::uint64_t>();
+  claim.address = {*rc::gen::inRange(1U, ~0U), *rc::gen::inRange<std::uint16_t>(1, 0xffff)};
+  claim.metadata = std::string(*rc::gen::inRange<std::size_t>(0, metadata_max + 1), 'x');
+  if (IsGone(claim.liveness))
+    claim.gone_for = base::seconds(*rc::gen::inRange<std::int64_t>(0, 1LL << 31));
+  return claim;
+}
+
+RumorItem DrawRumor(std::size_t payload_max) {
+  RumorItem rumor{.key = std::string(*rc::gen::inRange<std::size_t>(1, kRumorKeyBytesMax + 1), 'k'),
+                  .version = *rc::gen::arbitrary<std::uint64_t>(),
+                  .hash = *rc::gen::arbitrary<std::uint64_t>()};
+  if (!*rc::gen::arbitrary<bool>()) return rumor;
+  rumor.payload = std::string(*rc::gen::inRange<std::size_t>(0, payload_max + 1), 'p');
+  rumor.hash = base::Hash64(*rumor.payload);
+  return rumor;
+}
+
+Body DrawBody() {
+  const auto nonce = *rc::gen::arbitrary<std::uint64_t>();
+  const base::HostId target = Host(*rc::gen::nonZero<std::uint64_t>());
+  switch (*rc::gen::inRange(0, 10)) {
+    case 0: return Ping{nonce, target};
+    case 1: return Ack{nonce};
+    case 2: return PingRequest{nonce, target, AddressOf(77)};
+    case 3: return Spread{nonce};
+    case 4: return Feedback{nonce, nonce * 3};
+    case 5: return Sync{nonce, nonce * 5};
+    case 6: return State{(nonce & 1) != 0, (nonce & 2) != 0};
+    case 7: return Push{};
+    case 8: return Pull{};
+    default: return Payloads{};
+  }
+}
+
+Message DrawMessage() {
+  Message message{.header = {Host(*rc::gen::nonZero<std::uint64_t>()),
+                             *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62),
+                             *rc::gen::arbitrary<std::uint32_t>()},
+                  .body = DrawBody()};
+  for (int i = *rc::gen::inRange(0, 5); i > 0; --i) message.claims.push_back(DrawClaim(512));
+  for (int i = *rc::gen::inRange(0, 5); i > 0; --i) message.rumors.push_back(DrawRumor(2000));
+  return message;
+}
+
+base::Result<Message> Read(const std::string& bytes) { return Decode(bytes, GossipOptions{}); }
+
+bool Refused(const Message& message) { return !Read(Encode(message, kTag)).has_value(); }
+
+Message Sound() { return {.header = {Host(2), 1, 0}, .body = Spread{5}, .claims = {ClaimBy(3)}}; }
+
+TEST_SUITE("gossip/codec") {
+  TEST_CASE("a message comes back as it was") {
+    EXPECT(rc::check([] {
+      const Message message = DrawMessage();
+      const std::string bytes = Encode(message, kTag);
+      RC_ASSERT(TagOf(bytes).value() == kTag);
+      const base::Result<Message> read = Read(bytes);
+      RC_ASSERT(read.has_value());
+      RC_ASSERT(read->body.index() == message.body.index());
+      RC_ASSERT(read->claims.size() == message.claims.size());
+      RC_ASSERT(read->rumors.size() == message.rumors.size());
+      RC_ASSERT(Encode(*read, kTag) == bytes);
+    }));
+  }
+
+  TEST_CASE("no message is larger than the bounds by which packets are filled") {
+    EXPECT(rc::check([] {
+      const Message message = DrawMessage();
+      std::size_t bound = kEnvelopeBytesMax;
+      for (const Claim& claim : message.claims) bound += BytesBound(claim);
+      for (const RumorItem& rumor : message.rumors) bound += BytesBound(rumor);
+      RC_ASSERT(Encode(message, kTag).size() <= bound);
+    }));
+  }
+
+  TEST_CASE("a packet tells its cluster before anything of it is parsed") {
+    const std::string bytes = Encode(Sound(), ClusterTag("other"));
+    EXPECT(TagOf(bytes).value() == ClusterTag("other"));
+    EXPECT(TagOf(bytes.substr(0, 5)).value() == ClusterTag("other"));
+    EXPECT(!TagOf(bytes.substr(0, 4)).has_value());
+    EXPECT(!TagOf("\x02" + bytes.substr(1)).has_value());
+    EXPECT(!TagOf("").has_value());
+  }
+
+  TEST_CASE("a field out of range is refused") {
+    EXPECT(!Refused(Sound()));
+    Message message = Sound();
+    SUBCASE("no sender") { message.header.from = {}; }
+    SUBCASE("a sender's generation that leaves no room to refute") {
+      message.header.generation = ~0ULL;
+    }
+    SUBCASE("a claim about nobody") { message.claims[0].host = {}; }
+    SUBCASE("a claim's generation that leaves no room to refute") {
+      message.claims[0].generation = 1ULL << 63;
+    }
+    SUBCASE("a claim without an address") { message.claims[0].address = {}; }
+    SUBCASE("a claim with more metadata than is allowed") {
+      message.claims[0].metadata.assign(513, 'x');
+    }
+    SUBCASE("a ping to nobody") { message.body = Ping{1, {}}; }
+    SUBCASE("a ping request without an address") { message.body = PingRequest{1, Host(3), {}}; }
+    SUBCASE("a rumor without a key") { message.rumors = {{.key = "", .version = 1}}; }
+    SUBCASE("a rumor with a key too long") {
+      message.rumors = {{.key = std::string(256, 'k'), .version = 1}};
+    }
+    SUBCASE("a rumor whose payload is not what its hash says") {
+      message.rumors = {{.key = "k", .version = 1, .hash = 1, .payload = "p"}};
+    }
+    SUBCASE("a rumor larger than is allowed") {
+      const std::string payload((1 << 20) + 1, 'p');
+      message.rumors = {
+          {.key = "k", .version = 1, .hash = base::Hash64(payload), .payload = payload}};
+    }
+    EXPECT(Refused(message));
+  }
+
+  TEST_CASE("a message of no known kind is refused") {
+    const std::string prefix = Encode(Sound(), kTag).substr(0, 5);
+    EXPECT(!Read(prefix).has_value());
+  }
+
+  TEST_CASE("cut, flipped and random bytes never do more than fail") {
+    EXPECT(rc::check([] {
+      std::string bytes = Encode(DrawMessage(), kTag);
+      const auto at = *rc::gen::inRange<std::size_t>(5, bytes.size());
+      if (*rc::gen::arbitrary<bool>())
+        bytes.resize(at);
+      else
+        bytes[at] = static_cast<char>(*rc::gen::arbitrary<unsigned char>());
+      (void)Read(bytes);
+      (void)Read("12345" + *rc::gen::string<std::string>());
+    }));
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip

@@ -1,0 +1,168 @@
+// Goal:   one exchange evens out two nodes in both directions, and equal nodes exchange digests
+// only.
+//
+// Method: two cores by hand, whose streams the test carries over.
+#include "gossip/exchange.h"
+
+#include <map>
+
+#include "base/hash.h"
+#include "tests/gossip/hand.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+const GossipOptions kOptions = {.probe_interval = base::seconds(1000),
+                                .dead_contact_interval = base::seconds(1000)};
+
+// A node with its own name, for talks between two.
+struct Node {
+  explicit Node(std::uint64_t number, GossipOptions options = kOptions)
+      : gossip(options,
+               {.host = Host(number),
+                .generation = 1,
+                .address = AddressOf(number),
+                .cluster_name = kCluster,
+                .metadata = {}},
+               number, At(0)) {}
+
+  void Learn(std::vector<Claim> claims) {
+    gossip.OnDatagram(At(0), AddressOf(90), Say(90, Spread{1}, std::move(claims)));
+    gossip.outputs().Clear();
+  }
+  bool Sees(std::uint64_t number, Liveness liveness) const {
+    const MemberInfo* member = gossip.Find(Host(number));
+    return member != nullptr && member->liveness == liveness;
+  }
+
+  Gossip gossip;
+};
+
+// Carries all requests of `from` to `to`, and the answers back, until there are none. Returns the
+// bytes of each request.
+std::vector<std::size_t> Carry(base::Instant now, Node& from, Node& to) {
+  std::vector<std::size_t> sizes;
+  while (!from.gossip.outputs().streams.empty()) {
+    const Outputs outputs = std::exchange(from.gossip.outputs(), {});
+    for (const StreamRequest& request : outputs.streams) {
+      if (request.to != to.gossip.self().address) continue;
+      sizes.push_back(request.bytes.size());
+      from.gossip.OnStreamReply(now, to.gossip.OnStreamRequest(now, request.bytes));
+    }
+  }
+  return sizes;
+}
+
+std::vector<std::size_t> Meet(base::Instant now, Node& from, Node& to) {
+  const std::vector<base::Address> seeds = {to.gossip.self().address};
+  from.gossip.Join(now, seeds);
+  return Carry(now, from, to);
+}
+
+TEST_SUITE("gossip/exchange") {
+  TEST_CASE("two strangers know each other, and all that the other knew, after one exchange") {
+    Node one(1), two(2);
+    one.Learn({ClaimBy(3), ClaimBy(4, Liveness::kDead)});
+    two.Learn({ClaimBy(5), ClaimBy(3, Liveness::kAlive, 7)});
+    Meet(At(10), one, two);
+    for (const Node* node : {&one, &two}) {
+      EXPECT(node->Sees(3, Liveness::kAlive));
+      EXPECT(node->gossip.Find(Host(3))->incarnation == 7);
+      EXPECT(node->Sees(4, Liveness::kDead));
+      EXPECT(node->Sees(5, Liveness::kAlive));
+    }
+    EXPECT(one.Sees(2, Liveness::kAlive));
+    EXPECT(two.Sees(1, Liveness::kAlive));
+  }
+
+  TEST_CASE("rumors go both ways, large ones included") {
+    Node one(1), two(2);
+    const std::string big(20000, 'x');
+    one.gossip.Publish(At(0), "one", 1, "small");
+    one.gossip.Publish(At(0), "both", 1, "old");
+    two.gossip.Publish(At(0), "two", 1, big);
+    two.gossip.Publish(At(0), "both", 2, "new");
+    const std::vector<base::Address> seeds = {AddressOf(2)};
+    one.gossip.Join(At(1), seeds);
+    std::map<std::string, std::string> heard;
+    const auto note = [&](Node& node) {
+      for (const Event& event : node.gossip.outputs().events) {
+        if (event.kind == Event::kRumor) heard[event.rumor_key] = event.rumor_payload;
+      }
+    };
+    while (!one.gossip.outputs().streams.empty()) {
+      note(one);
+      const Outputs outputs = std::exchange(one.gossip.outputs(), {});
+      for (const StreamRequest& request : outputs.streams)
+        one.gossip.OnStreamReply(At(2), two.gossip.OnStreamRequest(At(2), request.bytes));
+    }
+    note(one);
+    note(two);
+    EXPECT(heard ==
+           std::map<std::string, std::string>{{"one", "small"}, {"two", big}, {"both", "new"}});
+  }
+
+  TEST_CASE("a table that holds a live member for dead makes it be asked") {
+    Node one(1), two(2);
+    one.Learn({ClaimBy(3)});
+    two.Learn({ClaimBy(3, Liveness::kDead)});
+    const std::vector<base::Address> seeds = {AddressOf(2)};
+    one.gossip.Join(At(0), seeds);
+    const Outputs outputs = std::exchange(one.gossip.outputs(), {});
+    REQUIRE(outputs.streams.size() == 1);
+    one.gossip.OnStreamReply(At(0), two.gossip.OnStreamRequest(At(0), outputs.streams[0].bytes));
+    EXPECT(one.Sees(3, Liveness::kAlive));
+    REQUIRE(one.gossip.outputs().datagrams.size() == 1);
+    EXPECT(one.gossip.outputs().datagrams[0].to == AddressOf(3));
+    const base::Result<Message> ping = Decode(one.gossip.outputs().datagrams[0].bytes, kOptions);
+    REQUIRE(ping.has_value());
+    EXPECT(ping->claims[0].host == Host(3));
+    EXPECT(ping->claims[0].liveness == Liveness::kDead);
+  }
+
+  TEST_CASE("a random live member is compared with every push_pull_interval") {
+    Hand hand(kOptions);
+    hand.Knows({2, 3});
+    hand.RunTo(At(100000));
+    const std::size_t syncs = hand.Streams<Sync>().size();
+    EXPECT(syncs >= 9);
+    EXPECT(syncs <= 12);
+  }
+
+  TEST_CASE("a packet that shows its sender newer makes it be asked, if gossip stays silent") {
+    Hand hand({.probe_interval = base::seconds(1000),
+               .push_pull_interval = base::seconds(1000),
+               .dead_contact_interval = base::seconds(1000)});
+    hand.Knows({2});
+    hand.RunTo(At(5000));
+    hand.Forget();
+    const auto speak = [&](std::uint64_t number) {
+      hand.core->OnDatagram(
+          At(5000), AddressOf(number),
+          Encode({.header = {Host(number), 2, 4}, .body = Ack{1}}, ClusterTag(kCluster)));
+    };
+    SUBCASE("it stays silent") {
+      speak(2);
+      hand.RunTo(At(5999));
+      EXPECT(hand.Streams<Sync>().empty());
+      hand.RunTo(At(6000));
+      REQUIRE(hand.Streams<Sync>().size() == 1);
+      EXPECT(hand.Streams<Sync>()[0].to == AddressOf(2));
+    }
+    SUBCASE("it brings the news") {
+      speak(2);
+      hand.Hear(At(5500), 3, Spread{1}, {ClaimBy(2, Liveness::kAlive, 4, 2), ClaimBy(3)});
+      hand.RunTo(At(7000));
+      EXPECT(hand.Streams<Sync>().empty());
+    }
+    SUBCASE("a flood of strangers gets no more than eight answers") {
+      for (std::uint64_t number = 100; number < 1000; ++number) speak(number);
+      hand.RunTo(At(7000));
+      EXPECT(hand.Streams<Sync>().size() == 8);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip

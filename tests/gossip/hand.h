@@ -1,0 +1,157 @@
+// tests/gossip/hand.h: one core driven by hand, and what it sent, readable.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gossip/codec.h"
+#include "gossip/gossip.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+
+inline base::Instant At(std::int64_t ms) { return {base::milliseconds(ms)}; }
+inline base::HostId Host(std::uint64_t number) { return {0, number}; }
+inline base::Address AddressOf(std::uint64_t number) {
+  return {0x0a000000 + static_cast<std::uint32_t>(number), 7700};
+}
+
+inline constexpr char kCluster[] = "test";
+
+inline Claim ClaimBy(std::uint64_t number, Liveness liveness = Liveness::kAlive,
+                     std::uint32_t incarnation = 0, std::uint64_t generation = 1) {
+  return {.host = Host(number),
+          .generation = generation,
+          .incarnation = incarnation,
+          .liveness = liveness,
+          .address = AddressOf(number),
+          .metadata = "m" + std::to_string(number)};
+}
+
+// The bytes of a message from node `from`.
+inline std::string Say(std::uint64_t from, Body body, std::vector<Claim> claims = {},
+                       std::vector<RumorItem> rumors = {}, const char* cluster = kCluster) {
+  return Encode({.header = {Host(from), 1, 0},
+                 .body = body,
+                 .claims = std::move(claims),
+                 .rumors = std::move(rumors)},
+                ClusterTag(cluster));
+}
+
+// Node 1, generation 1, and what came out of it.
+class Hand {
+ public:
+  explicit Hand(GossipOptions options = {}, std::uint64_t seed = 7)
+      : core(std::make_unique<Gossip>(options,
+                                      Self{.host = Host(1),
+                                           .generation = 1,
+                                           .address = AddressOf(1),
+                                           .cluster_name = kCluster,
+                                           .metadata = "me"},
+                                      seed, At(0))) {}
+
+  // It knows nodes 2.. as alive, from one packet of node 2.
+  Hand& Knows(std::initializer_list<std::uint64_t> others) {
+    std::vector<Claim> claims;
+    for (const std::uint64_t other : others) claims.push_back(ClaimBy(other));
+    Hear(At(0), *others.begin(), Spread{1}, claims);
+    Forget();
+    return *this;
+  }
+
+  void Hear(base::Instant now, std::uint64_t from, Body body, std::vector<Claim> claims = {},
+            std::vector<RumorItem> rumors = {}) {
+    core->OnDatagram(now, AddressOf(from), Say(from, body, std::move(claims), std::move(rumors)));
+    Collect();
+  }
+
+  // Ticks whenever the core wants it, until `end`.
+  void RunTo(base::Instant end) {
+    while (core->next_tick() <= end) {
+      now_ = std::max(now_, core->next_tick());
+      core->OnTick(now_);
+      Collect();
+    }
+    now_ = std::max(now_, end);
+  }
+
+  template <typename Call>
+  auto Do(Call call) {
+    if constexpr (std::is_void_v<decltype(call(*core))>) {
+      call(*core);
+      Collect();
+    } else {
+      auto result = call(*core);
+      Collect();
+      return result;
+    }
+  }
+
+  void Forget() {
+    datagrams.clear();
+    streams.clear();
+    events.clear();
+  }
+
+  struct Sent {
+    base::Address to;
+    Message message;
+  };
+  // The messages of one kind among datagrams, or among requests on streams.
+  template <typename Kind>
+  std::vector<Sent> Datagrams() const {
+    return OfKind<Kind>(datagrams);
+  }
+  template <typename Kind>
+  std::vector<Sent> Streams() const {
+    return OfKind<Kind>(streams);
+  }
+
+  Liveness LivenessOf(std::uint64_t number) const {
+    const MemberInfo* member = core->Find(Host(number));
+    REQUIRE(member != nullptr);
+    return member->liveness;
+  }
+
+  std::vector<Event::Kind> EventKinds() const {
+    std::vector<Event::Kind> kinds;
+    for (const Event& event : events) kinds.push_back(event.kind);
+    return kinds;
+  }
+
+  std::unique_ptr<Gossip> core;
+  std::vector<Sent> datagrams, streams;
+  std::vector<Event> events;
+
+ private:
+  void Collect() {
+    Outputs outputs = std::exchange(core->outputs(), {});
+    for (Datagram& d : outputs.datagrams) datagrams.push_back({d.to, Parse(d.bytes)});
+    for (StreamRequest& s : outputs.streams) streams.push_back({s.to, Parse(s.bytes)});
+    for (Event& event : outputs.events) events.push_back(std::move(event));
+  }
+
+  static Message Parse(const std::string& bytes) {
+    REQUIRE(TagOf(bytes).has_value());
+    base::Result<Message> message = Decode(bytes, GossipOptions{});
+    REQUIRE(message.has_value());
+    return *std::move(message);
+  }
+
+  template <typename Kind>
+  static std::vector<Sent> OfKind(const std::vector<Sent>& all) {
+    std::vector<Sent> kind;
+    for (const Sent& sent : all) {
+      if (std::holds_alternative<Kind>(sent.message.body)) kind.push_back(sent);
+    }
+    return kind;
+  }
+
+  base::Instant now_;
+};
+
+}  // namespace starling::gossip

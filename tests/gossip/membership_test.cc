@@ -1,0 +1,245 @@
+// Goal:   claims change the table as SWIM says, and nobody can make this node say that it is dead.
+// Method: the table alone, driven by hand with a clock that moves when a test says so.
+#include "gossip/membership.h"
+
+#include <limits>
+
+#include "tests/gossip/hand.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+constexpr auto kGossip = Membership::Source::kGossip;
+constexpr auto kSync = Membership::Source::kSync;
+using Heard = Membership::Heard;
+
+struct Table {
+  explicit Table(GossipOptions chosen = {}) : options(chosen) {}
+
+  Heard Hear(std::int64_t ms, const Claim& claim, Membership::Source source = kGossip) {
+    return membership.Hear(At(ms), claim, source);
+  }
+  Liveness Of(std::uint64_t number) const { return membership.Find(Host(number))->liveness; }
+  std::vector<Event::Kind> Events() {
+    std::vector<Event::Kind> kinds;
+    for (const Event& event : outputs.events) kinds.push_back(event.kind);
+    outputs.Clear();
+    return kinds;
+  }
+  // What would go out in a packet.
+  std::vector<Claim> Waiting() {
+    std::vector<Claim> claims;
+    membership.AddUpdates(At(0), Membership::Counting::kRidesAlong, 10000, claims);
+    return claims;
+  }
+
+  GossipOptions options;
+  base::Random random{1};
+  Outputs outputs;
+  Counters counters;
+  Membership membership{
+      options,
+      {.host = Host(1), .generation = 5, .address = AddressOf(1), .metadata = "m"},
+      random,
+      outputs,
+      counters};
+};
+
+using Kinds = std::vector<Event::Kind>;
+
+TEST_SUITE("gossip/membership") {
+  TEST_CASE("a suspect that stays silent is dead after suspicion_timeout, not before") {
+    Table table;
+    table.Hear(0, ClaimBy(2));
+    table.membership.Suspect(At(1000), Host(2), 1, "test");
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    EXPECT(table.membership.next_tick() == At(2500));
+    table.membership.OnTick(At(2499));
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    table.membership.OnTick(At(2500));
+    EXPECT(table.Of(2) == Liveness::kDead);
+    EXPECT(table.Events() == Kinds{Event::kJoined, Event::kSuspect, Event::kDead});
+    EXPECT(table.membership.next_tick() == base::Instant::Never());
+  }
+
+  TEST_CASE("only a higher incarnation refutes a suspicion") {
+    Table table;
+    table.Hear(0, ClaimBy(2));
+    table.Hear(0, ClaimBy(2, Liveness::kSuspect));
+    EXPECT(table.Hear(100, ClaimBy(2)) == Heard::kStale);
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    EXPECT(table.Hear(200, ClaimBy(2, Liveness::kAlive, 1)) == Heard::kTaken);
+    table.membership.OnTick(At(10000));  // The old deadline is void.
+    EXPECT(table.Of(2) == Liveness::kAlive);
+    EXPECT(table.Events() == Kinds{Event::kJoined, Event::kSuspect, Event::kAlive});
+  }
+
+  TEST_CASE("a failed probe of an older generation accuses nobody") {
+    Table table;
+    table.Hear(0, ClaimBy(2, Liveness::kAlive, 0, 2));
+    table.membership.Suspect(At(0), Host(2), 1, "test");
+    EXPECT(table.Of(2) == Liveness::kAlive);
+    table.membership.Suspect(At(0), Host(3), 1, "test");
+    EXPECT(table.membership.Find(Host(3)) == nullptr);
+  }
+
+  TEST_CASE("a restarted member is new whatever was believed, at its new address") {
+    Table table;
+    for (const Liveness old : {Liveness::kAlive, Liveness::kDead, Liveness::kLeft}) {
+      const std::uint64_t number = 10 + static_cast<std::uint64_t>(old);
+      table.Hear(0, ClaimBy(number, old, 7));
+      table.Events();
+      Claim restarted = ClaimBy(number, Liveness::kAlive, 0, 2);
+      restarted.address = AddressOf(99);
+      EXPECT(table.Hear(1, restarted) == Heard::kTaken);
+      EXPECT(table.Events() == Kinds{Event::kJoined});
+      EXPECT(table.membership.Find(Host(number))->address == AddressOf(99));
+    }
+  }
+
+  TEST_CASE("a change of metadata is an update, a repetition is nothing") {
+    Table table;
+    table.Hear(0, ClaimBy(2));
+    Claim changed = ClaimBy(2, Liveness::kAlive, 1);
+    changed.metadata = "new";
+    EXPECT(table.Hear(0, changed) == Heard::kTaken);
+    EXPECT(table.Hear(0, changed) == Heard::kStale);
+    EXPECT(table.Events() == Kinds{Event::kJoined, Event::kUpdated});
+    EXPECT(table.membership.Find(Host(2))->since == At(0));
+  }
+
+  TEST_CASE("an accusation of this node is refuted with a higher incarnation") {
+    Table table;
+    for (const Liveness accusation : {Liveness::kSuspect, Liveness::kDead}) {
+      const std::uint32_t before = table.membership.self().incarnation;
+      EXPECT(table.Hear(0, ClaimBy(1, accusation, before, 5)) == Heard::kTaken);
+      EXPECT(table.membership.self().incarnation == before + 1);
+    }
+    EXPECT(table.counters.refutations == 2);
+    EXPECT(table.counters.conflicts == 0);
+    REQUIRE(table.Waiting().size() == 1);
+    EXPECT(table.Waiting()[0].liveness == Liveness::kAlive);
+    EXPECT(table.Waiting()[0].incarnation == 2);
+  }
+
+  TEST_CASE("a claim about this node from its lost future is outbid, whatever it says") {
+    Table table;
+    SUBCASE("a higher generation") { table.Hear(0, ClaimBy(1, Liveness::kAlive, 3, 9)); }
+    SUBCASE("a higher generation that left") { table.Hear(0, ClaimBy(1, Liveness::kLeft, 3, 9)); }
+    SUBCASE("this generation, as left") { table.Hear(0, ClaimBy(1, Liveness::kLeft, 0, 5)); }
+    SUBCASE("the highest incarnation there is") {
+      table.Hear(0, ClaimBy(1, Liveness::kDead, std::numeric_limits<std::uint32_t>::max(), 5));
+    }
+    SUBCASE("this very incarnation in other words") {
+      Claim claim = ClaimBy(1, Liveness::kAlive, 0, 5);
+      claim.address = AddressOf(66);
+      table.Hear(0, claim);
+    }
+    EXPECT(table.counters.conflicts == 1);
+    EXPECT(table.membership.self().liveness == Liveness::kAlive);
+    EXPECT(table.membership.self().address == AddressOf(1));
+    EXPECT(table.Waiting().size() == 1);
+  }
+
+  TEST_CASE("an echo of this node's own words, and old claims about it, are no news") {
+    Table table;
+    Claim echo = ClaimBy(1, Liveness::kAlive, 0, 5);
+    echo.metadata = "m";
+    EXPECT(table.Hear(0, echo) == Heard::kStale);
+    EXPECT(table.Hear(0, ClaimBy(1, Liveness::kDead, 99, 4)) == Heard::kStale);
+    EXPECT(!table.membership.has_updates());
+  }
+
+  TEST_CASE("who left by its own will does not refute it") {
+    Table table;
+    table.membership.Leave(At(0));
+    EXPECT(table.Hear(0, ClaimBy(1, Liveness::kDead, 7, 5)) == Heard::kStale);
+    EXPECT(table.membership.self().liveness == Liveness::kLeft);
+    table.membership.SetMetadata(At(0), "other");
+    EXPECT(table.membership.self().metadata == "m");
+  }
+
+  TEST_CASE("a sync that accuses a live member is to be asked about, not believed") {
+    Table table;
+    table.Hear(0, ClaimBy(2));
+    EXPECT(table.Hear(0, ClaimBy(2, Liveness::kDead), kSync) == Heard::kAskSubject);
+    EXPECT(table.Hear(0, ClaimBy(2, Liveness::kSuspect, 3), kSync) == Heard::kAskSubject);
+    EXPECT(table.Of(2) == Liveness::kAlive);
+    // Of a stranger, or of one that is suspect here as well, it is believed; so is a goodbye.
+    EXPECT(table.Hear(0, ClaimBy(3, Liveness::kDead), kSync) == Heard::kTaken);
+    table.membership.Suspect(At(0), Host(2), 1, "test");
+    EXPECT(table.Hear(0, ClaimBy(2, Liveness::kDead), kSync) == Heard::kTaken);
+    table.Hear(0, ClaimBy(4));
+    EXPECT(table.Hear(0, ClaimBy(4, Liveness::kLeft), kSync) == Heard::kTaken);
+  }
+
+  TEST_CASE("the dead are forgotten after dead_kept and not learned again from slower ones") {
+    Table table({.dead_kept = base::seconds(100)});
+    table.Hear(0, ClaimBy(2));
+    Claim dead = ClaimBy(2, Liveness::kDead);
+    dead.gone_for = base::seconds(40);
+    table.Hear(50000, dead);
+    EXPECT(table.membership.Find(Host(2))->since == At(10000));
+    table.membership.Sweep(At(109999));
+    EXPECT(table.membership.Find(Host(2)) != nullptr);
+    table.membership.Sweep(At(110000));
+    EXPECT(table.membership.Find(Host(2)) == nullptr);
+    EXPECT(!table.membership.NextToProbe());
+    dead.gone_for = base::seconds(100);
+    EXPECT(table.Hear(110000, dead, kSync) == Heard::kStale);
+    EXPECT(table.membership.Find(Host(2)) == nullptr);
+  }
+
+  TEST_CASE("beyond members_max strangers are refused and counted") {
+    Table table({.members_max = 1});
+    EXPECT(table.Hear(0, ClaimBy(2)) == Heard::kTaken);
+    EXPECT(table.Hear(0, ClaimBy(3)) == Heard::kStale);
+    EXPECT(table.counters.rejected == 1);
+    EXPECT(table.Hear(0, ClaimBy(2, Liveness::kSuspect)) == Heard::kTaken);
+  }
+
+  TEST_CASE("after sleep all suspects have their time again") {
+    Table table;
+    table.Hear(0, ClaimBy(2, Liveness::kSuspect));
+    table.membership.Slept(At(60000));
+    table.membership.OnTick(At(61000));
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    table.membership.OnTick(At(61500));
+    EXPECT(table.Of(2) == Liveness::kDead);
+  }
+
+  TEST_CASE("equal tables have equal digests, whatever the way to them") {
+    Table one, two;
+    one.Hear(0, ClaimBy(2));
+    one.Hear(0, ClaimBy(2, Liveness::kAlive, 1));
+    one.Hear(0, ClaimBy(3, Liveness::kDead));
+    two.Hear(0, ClaimBy(3, Liveness::kDead));
+    EXPECT(one.membership.digest() != two.membership.digest());
+    two.Hear(0, ClaimBy(2, Liveness::kAlive, 1));
+    EXPECT(one.membership.digest() == two.membership.digest());
+    two.membership.Suspect(At(0), Host(2), 1, "test");
+    EXPECT(one.membership.digest() != two.membership.digest());
+  }
+
+  TEST_CASE("helpers are drawn from the alive, none twice, without the one in question") {
+    Table table;
+    for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
+    table.Hear(0, ClaimBy(7, Liveness::kDead));
+    for (int trial = 0; trial < 50; ++trial) {
+      const std::vector<const MemberInfo*> drawn = table.membership.DrawAlive(3, Host(2));
+      REQUIRE(drawn.size() == 3);
+      EXPECT(drawn[0] != drawn[1]);
+      EXPECT(drawn[1] != drawn[2]);
+      EXPECT(drawn[0] != drawn[2]);
+      for (const MemberInfo* member : drawn) {
+        EXPECT(member->host != Host(2));
+        EXPECT(member->liveness == Liveness::kAlive);
+      }
+    }
+    EXPECT(table.membership.DrawAlive(100, base::HostId{}).size() == 5);
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip

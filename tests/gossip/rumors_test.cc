@@ -1,0 +1,170 @@
+// Goal:   the newest version of each key is kept, told while it is news, and within limits.
+// Method: drive the store by hand, as spreader and exchange do.
+#include "gossip/rumors.h"
+
+#include <map>
+
+#include "base/hash.h"
+#include "tests/gossip/hand.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+RumorItem Item(const std::string& key, std::uint64_t version, const std::string& payload) {
+  return {.key = key, .version = version, .hash = base::Hash64(payload), .payload = payload};
+}
+
+RumorItem WithoutPayload(RumorItem item) {
+  item.payload.reset();
+  return item;
+}
+
+struct Store {
+  explicit Store(GossipOptions chosen = {}) : options(chosen) {}
+
+  std::vector<RumorItem> Tell(std::uint64_t nonce) { return rumors.Tell(nonce, 1000, 50); }
+  // One contact told and its answer.
+  void Contact(std::uint64_t nonce, std::uint64_t known) {
+    Tell(nonce);
+    rumors.OnFeedback({nonce, known});
+  }
+
+  GossipOptions options;
+  Outputs outputs;
+  Counters counters;
+  Rumors rumors{options, outputs, counters};
+};
+
+TEST_SUITE("gossip/rumors") {
+  TEST_CASE("a rumor is told until k contacts in a row knew it") {
+    Store store;
+    store.rumors.Publish("k", 1, "v");
+    store.Contact(1, 0);  // Useful.
+    store.Contact(2, 1);
+    EXPECT(store.rumors.hot());
+    store.Contact(3, 0);  // Useful: the count starts again.
+    store.Contact(4, 1);
+    EXPECT(store.rumors.hot());
+    store.Contact(5, 1);
+    EXPECT(!store.rumors.hot());
+    EXPECT(store.Tell(6).empty());
+    EXPECT(store.counters.rumors_sent == 5);
+    EXPECT(store.counters.rumors_useful == 2);
+  }
+
+  TEST_CASE("feedback counts once, for the version that was told, and only if we asked") {
+    Store store({.rumor_counter_k = 1});
+    store.rumors.Publish("k", 1, "old");
+    store.Tell(1);
+    store.rumors.Publish("k", 2, "new");
+    store.rumors.OnFeedback({1, 1});  // They knew the old one.
+    EXPECT(store.rumors.hot());
+    store.rumors.OnFeedback({99, 1});
+    EXPECT(store.rumors.hot());
+    store.Tell(2);
+    store.rumors.OnFeedback({2, 1});
+    store.rumors.OnFeedback({2, 1});
+    EXPECT(!store.rumors.hot());
+  }
+
+  TEST_CASE("contacts that never answer end a rumor at sends_max") {
+    Store store;
+    store.rumors.Publish("k", 1, "v");
+    for (std::uint64_t nonce = 1; nonce <= 50; ++nonce) EXPECT(store.Tell(nonce).size() == 1);
+    EXPECT(!store.rumors.hot());
+  }
+
+  TEST_CASE("a higher version replaces; a lower or equal one is known") {
+    Store store;
+    EXPECT(store.rumors.Hear(At(0), Item("k", 5, "five")) == Rumors::Offer::kTaken);
+    EXPECT(store.rumors.Hear(At(0), Item("k", 5, "five")) == Rumors::Offer::kKnown);
+    EXPECT(store.rumors.Hear(At(0), Item("k", 4, "four")) == Rumors::Offer::kKnown);
+    EXPECT(store.rumors.Hear(At(0), Item("k", 6, "six")) == Rumors::Offer::kTaken);
+    REQUIRE(store.outputs.events.size() == 2);
+    EXPECT(store.outputs.events[1].kind == Event::kRumor);
+    EXPECT(store.outputs.events[1].rumor_key == "k");
+    EXPECT(store.outputs.events[1].rumor_version == 6);
+    EXPECT(store.outputs.events[1].rumor_payload == "six");
+  }
+
+  TEST_CASE("two payloads under one version end the same whichever came first") {
+    Store one, two;
+    one.rumors.Publish("k", 1, "a");
+    (void)one.rumors.Hear(At(0), Item("k", 1, "b"));
+    two.rumors.Publish("k", 1, "b");
+    (void)two.rumors.Hear(At(0), Item("k", 1, "a"));
+    EXPECT(one.rumors.digest() == two.rumors.digest());
+    EXPECT(one.rumors.Fetch({{.key = "k"}})[0].payload ==
+           two.rumors.Fetch({{.key = "k"}})[0].payload);
+  }
+
+  TEST_CASE("publishing gives no event, and an older version changes nothing") {
+    Store store;
+    store.rumors.Publish("k", 2, "two");
+    const std::uint64_t digest = store.rumors.digest();
+    store.rumors.Publish("k", 1, "one");
+    store.rumors.Publish("k", 2, "two");
+    EXPECT(store.rumors.digest() == digest);
+    EXPECT(store.outputs.events.empty());
+  }
+
+  TEST_CASE("a large payload is advertised, wanted once, and wanted again if it did not come") {
+    Store teller, hearer;
+    teller.rumors.Publish("big", 1, std::string(20000, 'x'));
+    const std::vector<RumorItem> told = teller.Tell(1);
+    REQUIRE(told.size() == 1);
+    EXPECT(!told[0].payload);
+
+    EXPECT(hearer.rumors.Hear(At(0), told[0]) == Rumors::Offer::kWanted);
+    hearer.rumors.Pulling(At(0), told[0]);
+    EXPECT(hearer.rumors.Hear(At(100), told[0]) == Rumors::Offer::kPulling);
+    EXPECT(hearer.rumors.Hear(At(3000), told[0]) == Rumors::Offer::kWanted);
+    const std::vector<RumorItem> fetched = teller.rumors.Fetch(told);
+    REQUIRE(fetched.size() == 1);
+    EXPECT(hearer.rumors.Hear(At(3000), fetched[0]) == Rumors::Offer::kTaken);
+    EXPECT(hearer.rumors.digest() == teller.rumors.digest());
+    EXPECT(hearer.rumors.hot());
+  }
+
+  TEST_CASE("more rumors than fit in a packet take turns") {
+    Store store;
+    for (const char* key : {"a", "b", "c", "d"})
+      store.rumors.Publish(key, 1, std::string(400, 'x'));
+    std::map<std::string, int> told;
+    for (std::uint64_t nonce = 1; nonce <= 4; ++nonce) {
+      const std::vector<RumorItem> items = store.Tell(nonce);
+      EXPECT(items.size() == 2);
+      for (const RumorItem& item : items) ++told[item.key];
+    }
+    for (const auto& [key, times] : told) EXPECT(times == 2);
+    EXPECT(told.size() == 4);
+  }
+
+  TEST_CASE("beyond rumors_max a new key is refused and counted, a known one is not") {
+    Store store({.rumors_max = 1});
+    EXPECT(store.rumors.Hear(At(0), Item("a", 1, "x")) == Rumors::Offer::kTaken);
+    EXPECT(store.rumors.Hear(At(0), Item("b", 1, "x")) == Rumors::Offer::kKnown);
+    EXPECT(store.counters.rejected == 1);
+    EXPECT(store.rumors.Hear(At(0), Item("a", 2, "y")) == Rumors::Offer::kTaken);
+  }
+
+  TEST_CASE("what another lacks is what it has not, or has older") {
+    Store store;
+    store.rumors.Publish("same", 1, "x");
+    store.rumors.Publish("newer", 5, "y");
+    store.rumors.Publish("older", 1, "z");
+    store.rumors.Publish("absent", 1, "w");
+    const std::vector<RumorItem> theirs = {WithoutPayload(Item("same", 1, "x")),
+                                           WithoutPayload(Item("newer", 4, "y4")),
+                                           WithoutPayload(Item("older", 2, "z2"))};
+    const std::vector<RumorItem> newer = store.rumors.NewerThan(theirs);
+    REQUIRE(newer.size() == 2);
+    EXPECT(newer[0].key == "absent");
+    EXPECT(newer[1].key == "newer");
+    EXPECT(newer[1].payload == "y");
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip

@@ -1,0 +1,95 @@
+// Goal:   news goes out at once and then at intervals, to distinct members; an idle node is silent.
+// Method: one core driven by hand.
+#include "gossip/spreader.h"
+
+#include <set>
+
+#include "base/hash.h"
+#include "tests/gossip/hand.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+const GossipOptions kOptions = {.probe_interval = base::seconds(1000),
+                                .push_pull_interval = base::seconds(1000),
+                                .dead_contact_interval = base::seconds(1000)};
+
+// Knows 2.. 9 and has nothing more to say of them, at 100 s.
+Hand Idle() {
+  Hand hand(kOptions);
+  hand.Knows({2, 3, 4, 5, 6, 7, 8, 9});
+  hand.RunTo(At(100000));
+  hand.Forget();
+  return hand;
+}
+
+TEST_SUITE("gossip/spreader") {
+  TEST_CASE("an idle node sends nothing") {
+    Hand hand = Idle();
+    hand.RunTo(At(110000));
+    EXPECT(hand.datagrams.empty());
+  }
+
+  TEST_CASE("a rumor goes to rumor_fanout members until they say that they knew") {
+    Hand hand = Idle();
+    hand.Do([](Gossip& core) { core.Publish(At(100000), "k", 1, "v"); });
+    hand.RunTo(At(100000));
+    REQUIRE(hand.Datagrams<Spread>().size() == 2);
+    EXPECT(hand.Datagrams<Spread>()[0].message.rumors[0].payload == "v");
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>())
+      hand.Hear(At(100001), 2, Feedback{std::get<Spread>(sent.message.body).nonce, 1});
+    hand.Forget();
+    hand.RunTo(At(110000));
+    EXPECT(hand.datagrams.empty());
+  }
+
+  TEST_CASE("who is told a rumor answers which it knew, once") {
+    Hand hand = Idle();
+    const RumorItem rumor = {.key = "k", .version = 1, .hash = base::Hash64("v"), .payload = "v"};
+    hand.Hear(At(100000), 2, Spread{11}, {}, {rumor});
+    hand.Hear(At(100000), 3, Spread{12}, {}, {rumor});
+    hand.Hear(At(100000), 3, Spread{13});
+    const std::vector<Hand::Sent> answers = hand.Datagrams<Feedback>();
+    REQUIRE(answers.size() == 2);
+    EXPECT(std::get<Feedback>(answers[0].message.body).known == 0);
+    EXPECT(std::get<Feedback>(answers[1].message.body).known == 1);
+    EXPECT(std::get<Feedback>(answers[1].message.body).nonce == 12);
+    REQUIRE(hand.events.size() == 1);
+    EXPECT(hand.events[0].kind == Event::kRumor);
+  }
+
+  TEST_CASE("an advertisement is pulled from who made it") {
+    Hand hand = Idle();
+    const RumorItem item = {.key = "k", .version = 1, .hash = 5};
+    hand.Hear(At(100000), 2, Spread{11}, {}, {item});
+    REQUIRE(hand.Streams<Pull>().size() == 1);
+    EXPECT(hand.Streams<Pull>()[0].to == AddressOf(2));
+    EXPECT(hand.Streams<Pull>()[0].message.rumors[0].key == "k");
+    hand.Hear(At(100000), 3, Spread{12}, {}, {item});
+    EXPECT(hand.Streams<Pull>().size() == 1);
+  }
+
+  TEST_CASE("claims and rumors take turns in having the first place in a packet") {
+    Hand hand = Idle();
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 100; number < 200; ++number) {
+      claims.push_back(ClaimBy(number, Liveness::kDead));
+      claims.back().metadata.assign(400, 'x');
+    }
+    hand.Do([](Gossip& core) { core.Publish(At(100000), "k", 1, std::string(500, 'x')); });
+    for (const Claim& claim : claims) hand.Hear(At(100000), 2, Spread{1}, {claim});
+    hand.Forget();
+    hand.RunTo(At(101000));
+    std::size_t with_claims = 0, with_rumors = 0;
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      with_claims += sent.message.claims.empty() ? 0 : 1;
+      with_rumors += sent.message.rumors.empty() ? 0 : 1;
+    }
+    EXPECT(with_claims >= 9);
+    EXPECT(with_rumors >= 4);
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip

@@ -1,0 +1,174 @@
+// Goal:   each change gives the next epoch or says why not, and applied twice changes nothing more.
+// Method: small clusters by hand; one wrong thing at a time.
+#include "server/topology/changes.h"
+
+#include "server/topology/ring.h"
+#include "tests/server/topology/builders.h"
+#include "tests/test.h"
+
+namespace starling::topology {
+namespace {
+
+base::Status StatusOf(const base::Result<Topology>& result) {
+  return result.has_value() ? base::Ok() : result.error();
+}
+
+TEST_SUITE("topology/changes") {
+  TEST_CASE("founding numbers the seeds by address, and gives keyspace default") {
+    const auto topology = Found(PlanOf({NodeOf(3), NodeOf(1), NodeOf(2)}));
+    REQUIRE(topology.has_value());
+    EXPECT(topology->epoch == 1);
+    EXPECT(topology->generation == 1);
+    EXPECT(topology->nodes[0].host.low == 1);
+    EXPECT(topology->nodes[2].number == 3);
+    EXPECT(topology->voters.size() == 3);
+    REQUIRE(topology->FindKeyspace("default") != nullptr);
+    EXPECT(topology->FindKeyspace("default")->replication.ToString() == "simple:3");
+  }
+
+  TEST_CASE("of more than five seeds five vote, over as many racks as there are") {
+    std::vector<NodeInfo> seeds;
+    for (std::uint32_t n = 1; n <= 8; ++n) seeds.push_back(NodeOf(n, "dc1", n < 5 ? "a" : "b"));
+    seeds.push_back(NodeOf(9, "dc1", "c"));
+    const auto topology = Found(PlanOf(seeds));
+    REQUIRE(topology.has_value());
+    EXPECT(topology->voters == std::vector<base::HostId>{{0, 1}, {0, 2}, {0, 5}, {0, 6}, {0, 9}});
+  }
+
+  TEST_CASE("seeds that cannot found are refused") {
+    EXPECT(!Found(PlanOf({})).has_value());
+    EXPECT(!Found(PlanOf(NodesOf(17))).has_value());
+    EXPECT(Mentions(StatusOf(Found(PlanOf({NodeOf(1), NodeOf(1)}))), "is there twice"));
+    EXPECT(Mentions(StatusOf(Found(PlanOf({NodeOf(1, "d c")}))), "not a datacenter name"));
+    EXPECT(Mentions(StatusOf(Found(PlanOf({NodeOf(1, "dc1", "r1", 0)}))), "vnodes"));
+  }
+
+  TEST_CASE("a keyspace is added once; the same again is done, another is refused") {
+    const Topology before = FoundedBy(3);
+    const auto after = AddKeyspace(before, "users", Parsed("simple:2"));
+    REQUIRE(after.has_value());
+    EXPECT(after->epoch == 2);
+    EXPECT(after->FindKeyspace("users")->id == 2);
+    EXPECT(AddKeyspace(*after, "users", Parsed("simple:2")) == *after);
+    const base::Status other = StatusOf(AddKeyspace(*after, "users", Parsed("dc1:2")));
+    EXPECT(other.code() == base::Code::kAlreadyExists);
+    EXPECT(other.message() == "keyspace 'users' exists with replication simple:2, not dc1:2");
+  }
+
+  TEST_CASE("a keyspace with a bad name or for an unknown datacenter is refused") {
+    const Topology topology = FoundedBy(3);
+    for (const std::string name : {"", "Users", "a b", "a/b", "ü", "a.b"})
+      EXPECT(Mentions(StatusOf(AddKeyspace(topology, name, Parsed("simple:1"))),
+                      "is not a keyspace name"));
+    EXPECT(StatusOf(AddKeyspace(topology, std::string(49, 'a'), Parsed("simple:1"))).code() ==
+           base::Code::kInvalidArgument);
+    EXPECT(AddKeyspace(topology, std::string(48, 'a'), Parsed("simple:1")).has_value());
+    const base::Status unknown = StatusOf(AddKeyspace(topology, "k", Parsed("dc1:1,dc9:2")));
+    EXPECT(Mentions(unknown, "datacenter 'dc9', which has no node; there are dc1"));
+  }
+
+  TEST_CASE("an admitted node has a new number and tokens; voters stay; again changes nothing") {
+    const Topology before = FoundedBy(3);
+    const auto after = AdmitNode(before, NodeOf(4));
+    REQUIRE(after.has_value());
+    EXPECT(after->epoch == 2);
+    EXPECT(after->voters == before.voters);
+    EXPECT(after->nodes[3].number == 4);
+    EXPECT(after->nodes[3].tokens.size() == 16);
+    EXPECT(after->nodes[0] == before.nodes[0]);
+    EXPECT(AdmitNode(*after, NodeOf(4)) == *after);
+    EXPECT(CheckSuccessor(before, *after) == base::Ok());
+  }
+
+  TEST_CASE("a replacement takes over tokens under its own number, and every range with them") {
+    const Topology before = FoundedBy(4);
+    NodeInfo fresh = NodeOf(9);
+    SUBCASE("at the same address") { fresh.cluster = AddressOf(2); }
+    SUBCASE("at another address") {}
+    const auto after = ReplaceNode(before, AddressOf(2), fresh);
+    REQUIRE(after.has_value());
+    EXPECT(after->epoch == 2);
+    EXPECT(after->nodes[1].state == NodeState::kReplaced);
+    EXPECT(after->nodes[1].tokens.empty());
+    EXPECT(after->nodes[4].number == 5);
+    EXPECT(after->nodes[4].tokens == before.nodes[1].tokens);
+    EXPECT(after->voters == before.voters);
+    EXPECT(ReplaceNode(*after, AddressOf(2), fresh) == *after);
+    EXPECT(CheckSuccessor(before, *after) == base::Ok());
+    const auto old_ring = Ring::Build(before), new_ring = Ring::Build(*after);
+    for (std::uint32_t b = 0; b < base::kBuckets; b += 97) {
+      const auto bucket = static_cast<std::uint16_t>(b);
+      const auto was = old_ring->Replicas(1, bucket), is = new_ring->Replicas(1, bucket);
+      REQUIRE(was.size() == is.size());
+      for (std::size_t i = 0; i < was.size(); ++i) EXPECT(is[i] == (was[i] == 1 ? 4 : was[i]));
+    }
+  }
+
+  TEST_CASE("a replaced node may never return, nor its number be given again") {
+    auto topology = ReplaceNode(FoundedBy(3), AddressOf(2), NodeOf(9));
+    REQUIRE(topology.has_value());
+    const base::Status back = StatusOf(AdmitNode(*topology, NodeOf(2)));
+    EXPECT(back.code() == base::Code::kFailedPrecondition);
+    EXPECT(Mentions(back, "was replaced and may not return"));
+    topology = AdmitNode(*topology, NodeOf(10));
+    REQUIRE(topology.has_value());
+    EXPECT(topology->nodes.back().number == 5);
+  }
+
+  TEST_CASE("an empty data directory at a member's address is told about node.replace") {
+    const base::Status status = CheckJoin(
+        FoundedBy(3),
+        [] {
+          NodeInfo emptied = NodeOf(9);
+          emptied.cluster = AddressOf(2);
+          return emptied;
+        }(),
+        std::nullopt);
+    EXPECT(status.code() == base::Code::kFailedPrecondition);
+    EXPECT(Mentions(status, "was it emptied?"));
+    EXPECT(Mentions(status, "node.replace = 10.0.0.2:7700"));
+  }
+
+  TEST_CASE("a member may start again as it is, with node.replace still set or not") {
+    const Topology topology = FoundedBy(3);
+    EXPECT(CheckJoin(topology, NodeOf(2), std::nullopt) == base::Ok());
+    EXPECT(CheckJoin(topology, NodeOf(2), AddressOf(1)) == base::Ok());
+  }
+
+  TEST_CASE("a member under another address is refused") {
+    NodeInfo moved = NodeOf(2);
+    moved.cluster = AddressOf(20);
+    EXPECT(Mentions(CheckJoin(FoundedBy(3), moved, std::nullopt),
+                    "is a member under the address 10.0.0.2:7700"));
+  }
+
+  TEST_CASE("nobody to replace, another's address, or another rack is refused") {
+    const Topology topology = FoundedBy(3);
+    const base::Status nobody = StatusOf(ReplaceNode(topology, AddressOf(7), NodeOf(9)));
+    EXPECT(Mentions(nobody, "no member has that address; the members are 10.0.0.1:7700, "));
+    EXPECT(Mentions(StatusOf(ReplaceNode(topology, AddressOf(2), NodeOf(9, "dc1", "r2"))),
+                    "it is in datacenter dc1, rack r1, and the new one in dc1, r2"));
+    NodeInfo clash = NodeOf(9);
+    clash.cluster = AddressOf(3);
+    EXPECT(Mentions(StatusOf(ReplaceNode(topology, AddressOf(2), clash)), "address of member"));
+  }
+
+  TEST_CASE("what cannot follow an epoch is named") {
+    const Topology before = FoundedBy(3);
+    Topology after = before;
+    after.epoch = 2;
+    REQUIRE(CheckSuccessor(before, after).ok());
+    std::string why;
+    SUBCASE("cluster") { after.cluster_id.low = 99, why = "it is of cluster"; }
+    SUBCASE("seed") { after.token_seed = 8, why = "token seed"; }
+    SUBCASE("epoch") { after.epoch = 3, why = "not the next one"; }
+    SUBCASE("dropped") { after.nodes.pop_back(), why = "it drops node 3"; }
+    SUBCASE("host") { after.nodes[0].host.low = 99, why = "it drops node 1"; }
+    SUBCASE("numbers") { after.next_node_number = 1, why = "given out again"; }
+    SUBCASE("keyspaces") { after.next_keyspace_id = 1, why = "given out again"; }
+    EXPECT(Mentions(CheckSuccessor(before, after), why));
+  }
+}
+
+}  // namespace
+}  // namespace starling::topology

@@ -1,0 +1,248 @@
+#include "tests/sim/cluster.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "merkle/digest.h"
+#include "merkle/tree.h"
+#include "storage/entry.h"
+
+namespace starling::sim {
+namespace {
+
+constexpr std::uint32_t kFirstNodeIp = 0x7f000001;    // 127.0.0.1
+constexpr std::uint32_t kFirstClientIp = 0x7f000101;  // 127.0.1.1
+
+// An entry as replicas compare it: without how it came.
+std::string WithoutOrigin(base::Bytes stored) {
+  constexpr std::size_t kOriginAt = 2;
+  std::string entry(stored);
+  if (entry.size() > kOriginAt) entry[kOriginAt] = 0;
+  return entry;
+}
+
+}  // namespace
+
+Cluster::Cluster(const ClusterOptions& options)
+    : options_(options), sim_(options.seed, options.faults) {
+  std::vector<std::string> seeds;
+  for (std::uint32_t i = 0; i < options.nodes; ++i) {
+    SimNode& node = nodes_.emplace_back();
+    node.host = &sim_.AddHost(kFirstNodeIp + i);
+    node.disk = std::make_shared<storage::MemoryDisk>();
+    node.config = options.config;
+    node.config.cluster.name = "sim";
+    node.config.node.listen = base::Address{kFirstNodeIp + i, 0}.IpString();
+    node.config.node.workers = options.workers;
+    seeds.push_back(base::Address{kFirstNodeIp + i, node.config.ports.cluster}.ToString());
+  }
+  for (SimNode& node : nodes_) node.config.cluster.seeds = seeds;
+  for (std::uint32_t i = 0; i < options.nodes; ++i) Start(i);
+  for (std::uint32_t i = 0; i < options.nodes; ++i) {
+    SimClientOptions watch{.number = 100 + i, .session = {}};
+    watch.session.links.hosts = {{kFirstNodeIp + i, nodes_[i].config.ports.client}};
+    watch.session.links.listed_only = true;
+    watch.session.map_interval = base::seconds(1);
+    watchers_.push_back(
+        std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + i), history_, std::move(watch)));
+  }
+}
+
+Cluster::~Cluster() {
+  for (std::uint32_t i = 0; i < size(); ++i) Kill(i);
+}
+
+// --- nodes ---
+
+void Cluster::Start(std::uint32_t index) {
+  SimNode& node = nodes_[index];
+  if (node.host->up()) return;
+  Reap(node);
+  node.engine = std::make_unique<storage::MemoryEngine>(
+      node.disk, storage::MemoryEngineOptions{.miss_probability = options_.cache_misses,
+                                              .seed = sim_.random().Next()});
+  const auto identity =
+      server::PrepareIdentity(*node.engine, node.config.cluster.name, sim_.random());
+  if (!identity) {
+    exits_ += fmt::format("node {} does not start: {}\n", index, identity.error().ToString());
+    return;
+  }
+  node.node = std::make_unique<server::Node>(
+      node.config, *identity, *node.engine,
+      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); });
+  node.node->ForEachActor(
+      [&](base::ActorId id, base::Actor& actor) { node.host->Attach(id, actor); });
+  node.host->Start();
+}
+
+void Cluster::Kill(std::uint32_t index) {
+  nodes_[index].host->Crash(SimHost::How::kKilled);
+  Reap(nodes_[index]);
+}
+
+void Cluster::LosePower(std::uint32_t index) {
+  SimNode& node = nodes_[index];
+  if (!node.host->up()) return;
+  node.host->Crash(SimHost::How::kPowerLoss);
+  Reap(node);
+  node.disk->Crash(sim_.random());
+}
+
+// Clears away what an ended life left, after noting why it ended if it did so itself.
+void Cluster::Reap(SimNode& node) {
+  if (node.node != nullptr && node.host->exit_status())
+    exits_ += fmt::format("node {} ended itself: {}\n", node.config.node.listen,
+                          node.host->exit_status()->ToString());
+  node.node.reset();
+  node.engine.reset();
+}
+
+// --- clients ---
+
+SimClient& Cluster::AddClient() {
+  const auto number = static_cast<std::uint32_t>(clients_.size());
+  SimClientOptions options{.number = number, .session = {}};
+  for (const SimNode& node : nodes_)
+    options.session.links.hosts.push_back({node.host->ip(), node.config.ports.client});
+  clients_.push_back(std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + 0x100 + number),
+                                                 history_, std::move(options)));
+  return *clients_.back();
+}
+
+Record& Cluster::Await(History::Id id) {
+  constexpr base::Duration kLongest = base::seconds(60);
+  CHECK(sim_.Await(kLongest, [&] { return history_.record(id).done; }));
+  return history_.record(id);
+}
+
+bool Cluster::AwaitIdle(base::Duration limit) {
+  const auto idle = [](const auto& client) { return client->idle(); };
+  return sim_.Await(limit, [&] {
+    return std::all_of(clients_.begin(), clients_.end(), idle) &&
+           std::all_of(watchers_.begin(), watchers_.end(), idle);
+  });
+}
+
+// --- who is who ---
+
+std::optional<std::uint32_t> Cluster::NodeAt(base::Address client) const {
+  for (std::uint32_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i].host->ip() == client.ip) return i;
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> Cluster::IndexOf(base::NodeNumber number) {
+  for (const wire::ClusterMap::Node& node : Map().nodes)
+    if (node.number == number) return NodeAt(node.client);
+  return std::nullopt;
+}
+
+std::vector<std::uint32_t> Cluster::ReplicasOf(const std::string& key) {
+  const client::Routing& routing = watchers_.front()->session().routing();
+  const wire::ClusterMap::Keyspace* keyspace = routing.FindKeyspace(client::kDefaultKeyspace);
+  CHECK(keyspace != nullptr);
+  std::vector<std::uint32_t> nodes;
+  for (const base::NodeNumber number : routing.Replicas(*keyspace, key)) {
+    const auto index = IndexOf(number);
+    CHECK(index.has_value());
+    nodes.push_back(*index);
+  }
+  return nodes;
+}
+
+std::string Cluster::KeyWithReplicas(const std::vector<std::uint32_t>& nodes,
+                                     const std::string& prefix) {
+  for (int i = 0;; ++i)
+    if (std::string key = fmt::format("{} {}", prefix, i); ReplicasOf(key) == nodes) return key;
+}
+
+std::optional<std::string> Cluster::StoredValue(std::uint32_t node, const std::string& key) {
+  const wire::ClusterMap::Keyspace* keyspace =
+      watchers_.front()->session().routing().FindKeyspace(client::kDefaultKeyspace);
+  CHECK(keyspace != nullptr);
+  std::string stored_key;
+  storage::EncodeDataKeyTo({keyspace->id, TokenOf(key), key}, stored_key);
+  const auto found = storage::GetOne(engine(node), storage::Family::kData, stored_key);
+  if (!found) return std::nullopt;
+  const auto entry = storage::DecodeEntry(*found);
+  CHECK(entry.has_value());
+  return entry->header.tombstone() ? std::nullopt : std::optional(std::string(entry->value));
+}
+
+// --- what must be true in the end ---
+
+bool Cluster::SeesAllUp(std::uint32_t index) {
+  const client::Routing& routing = watchers_[index]->session().routing();
+  if (!up(index) || !routing.known()) return false;
+  const wire::ClusterMap& map = routing.map();
+  return map.epoch == Map().epoch && map.nodes.size() == size() &&
+         std::all_of(map.nodes.begin(), map.nodes.end(), [](const auto& node) { return node.up; });
+}
+
+bool Cluster::AwaitAllUp(base::Duration limit) {
+  const base::Instant end = sim_.now() + limit;
+  while (sim_.now() < end) {
+    sim_.RunFor(base::milliseconds(100));
+    bool all = true;
+    for (std::uint32_t i = 0; i < size(); ++i) all = all && SeesAllUp(i);
+    if (all) return true;
+  }
+  return false;
+}
+
+std::optional<std::string> Cluster::CheckReplicas() {
+  std::map<std::string, std::map<std::uint32_t, std::string>> entries;  // Stored key, node.
+  for (std::uint32_t i = 0; i < size(); ++i) {
+    const auto cursor = engine(i).Scan(storage::Family::kData, {}, {});
+    for (cursor->Seek({}); cursor->Valid(); cursor->Next())
+      entries[std::string(cursor->key())][i] = WithoutOrigin(cursor->value());
+  }
+  for (const auto& [stored_key, by_node] : entries) {
+    const auto data_key = storage::DecodeDataKey(stored_key);
+    CHECK(data_key.has_value());
+    const std::string key(data_key->key);
+    const std::vector<std::uint32_t> replicas = ReplicasOf(key);
+    for (const std::uint32_t node : replicas) {
+      const auto here = by_node.find(node);
+      const auto there = by_node.find(replicas.front());
+      if (here == by_node.end() || there == by_node.end())
+        return fmt::format("key {} is not on node {}", key,
+                           here == by_node.end() ? node : replicas.front());
+      if (here->second != there->second)
+        return fmt::format("key {} differs between nodes {} and {}", key, replicas.front(), node);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Cluster::CheckTrees() {
+  for (std::uint32_t i = 0; i < size(); ++i) {
+    std::map<std::string, merkle::Digest> sums;  // By the leaf's stored key.
+    const auto data = engine(i).Scan(storage::Family::kData, {}, {});
+    for (data->Seek({}); data->Valid(); data->Next()) {
+      const auto key = storage::DecodeDataKey(data->key());
+      const auto entry = storage::DecodeEntry(data->value());
+      if (!key || !entry) return fmt::format("node {} stores what is no entry", i);
+      const storage::EntryHeader& header = entry->header;
+      sums[merkle::LeafKey(key->keyspace, base::BucketOf(key->token))] += merkle::DigestOf(
+          key->key, {header.version, header.flags, header.expiry_ms, header.value_digest},
+          Map().token_seed);
+    }
+    const auto leaves = engine(i).Scan(storage::Family::kTree, {}, {});
+    for (leaves->Seek({}); leaves->Valid(); leaves->Next()) {
+      const auto leaf = merkle::DecodeLeaf(leaves->value());
+      if (!leaf) return fmt::format("node {} stores what is no leaf", i);
+      sums[std::string(leaves->key())] -= *leaf;
+    }
+    for (const auto& [leaf_key, difference] : sums)
+      if (!difference.empty())
+        return fmt::format("node {}: leaf {} is not the sum of its entries", i,
+                           base::ToHex(leaf_key));
+  }
+  return std::nullopt;
+}
+
+}  // namespace starling::sim

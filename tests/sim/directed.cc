@@ -1,0 +1,304 @@
+#include "tests/sim/directed.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "tests/sim/cluster.h"
+
+namespace starling::sim {
+namespace {
+
+using base::milliseconds;
+using base::seconds;
+
+constexpr const char* kKey = "the key";
+
+// One worker a node, so that a link which carried one key carries all; quick retransmits, so that
+// what is healed arrives at once; nothing that would mend by itself what a schedule leaves behind.
+ClusterOptions Calm() {
+  ClusterOptions options{.seed = 1, .workers = 1, .cache_misses = 0};
+  options.faults.latency_min = options.faults.latency_max = milliseconds(1);
+  options.faults.retransmit = milliseconds(5);
+  options.faults.connect_timeout = seconds(20);
+  options.faults.stall_timeout = seconds(60);
+  options.config.repair.enabled = false;
+  options.config.hints.enabled = false;
+  return options;
+}
+
+// The key's three replicas, first those that a coordinator which is none of them reads, and the
+// two nodes that are none.
+class Stage {
+ public:
+  explicit Stage(const ClusterOptions& options) : cluster(options) {
+    if (!cluster.AwaitAllUp(seconds(30))) {
+      play.stage = "the cluster does not come up";
+      return;
+    }
+    // Warm links between all nodes: each coordinates puts to every set of replicas.
+    for (std::uint32_t node = 0; node < cluster.size(); ++node)
+      for (int i = 0; i < 12; ++i) Must(Put(node, fmt::format("warm {}", i)), "warm up");
+    Must(Put(0), "warm up");
+    const auto replicas = cluster.ReplicasOf(kKey);
+    const auto start = cluster.TokenOf(kKey) % replicas.size();
+    a = replicas[start];
+    b = replicas[(start + 1) % replicas.size()];
+    c = replicas[(start + 2) % replicas.size()];
+    std::vector<std::uint32_t> others;
+    for (std::uint32_t node = 0; node < cluster.size(); ++node)
+      if (std::find(replicas.begin(), replicas.end(), node) == replicas.end())
+        others.push_back(node);
+    d = others.at(0);
+    e = others.at(1);
+    cluster.sim().RunFor(seconds(2));
+  }
+
+  // --- what the directions are made of ---
+  History::Id BeginPut(std::uint32_t node, const std::string& key = kKey) {
+    return cluster.watcher(node).Put(key, cluster.history().NextValue());
+  }
+  History::Id Put(std::uint32_t node, const std::string& key = kKey) {
+    const History::Id id = BeginPut(node, key);
+    cluster.Await(id);
+    return id;
+  }
+  History::Id Get(std::uint32_t node, const std::string& key = kKey) {
+    const History::Id id = cluster.watcher(node).Get(key);
+    cluster.Await(id);
+    return id;
+  }
+  Record& Retry(std::uint32_t node, History::Id id) {
+    cluster.watcher(node).Retry(id);
+    return cluster.Await(id);
+  }
+  void Cut(std::uint32_t from, std::uint32_t to) {
+    cluster.sim().CutOneWay(cluster.host(from), cluster.host(to));
+  }
+  void Heal(std::uint32_t from, std::uint32_t to) {
+    cluster.sim().HealOneWay(cluster.host(from), cluster.host(to));
+  }
+  void Run(base::Duration time) { cluster.sim().RunFor(time); }
+  void SetLatency(base::Duration latency) {
+    cluster.sim().faults().latency_min = cluster.sim().faults().latency_max = latency;
+  }
+  std::uint64_t ValueOf(History::Id id) { return cluster.history().record(id).operation.value; }
+  // Does the node hold exactly what that put wrote?
+  bool Holds(std::uint32_t node, History::Id put) {
+    const auto value = cluster.StoredValue(node, kKey);
+    return value && ParseValue(*value) == ValueOf(put);
+  }
+
+  // --- how it went ---
+  void Must(bool held, std::string_view what) {
+    if (!held && play.stage.empty()) play.stage = what;
+  }
+  void Must(History::Id id, std::string_view what) {
+    const Record& record = cluster.history().record(id);
+    Must(record.status.ok() && record.done, fmt::format("{}: {}", what, record.status.ToString()));
+  }
+  Play End() {
+    if (const auto violation = cluster.history().Check()) play.violation = *violation;
+    return play;
+  }
+
+  Cluster cluster;
+  Play play;
+  std::uint32_t a = 0, b = 0, c = 0;  // Replicas.
+  std::uint32_t d = 0, e = 0;         // Not.
+};
+
+// --- hints, the tree, versions, durability ---
+
+// A replica misses a put while it is down, and is back with hints as the only way to it.
+Play HintReachesWhoWasDown() {
+  ClusterOptions options = Calm();
+  options.config.hints.enabled = true;
+  Stage stage(options);
+  stage.cluster.Kill(stage.c);
+  stage.Run(seconds(8));
+  const History::Id put = stage.Put(stage.a);
+  stage.Must(put, "the put with one replica down");
+  stage.cluster.Start(stage.c);
+  stage.Must(stage.cluster.AwaitAllUp(seconds(20)), "the replica comes back");
+  stage.Run(seconds(10));
+  if (!stage.Holds(stage.c, put)) stage.play.violation = "the hint never came";
+  return stage.End();
+}
+
+// A replica misses a put while it is down, and is back with repair as the only way to it.
+Play RepairReachesWhoWasDown() {
+  ClusterOptions options = Calm();
+  options.config.repair.enabled = true;
+  Stage stage(options);
+  stage.cluster.Kill(stage.c);
+  stage.Run(seconds(8));
+  const History::Id put = stage.Put(stage.a, kKey);
+  stage.Must(put, "the put with one replica down");
+  // A key of its own leaf, which nobody wrote before.
+  const std::string fresh = stage.cluster.KeyWithReplicas(stage.cluster.ReplicasOf(kKey), "fresh");
+  stage.Must(stage.Put(stage.a, fresh), "the put of a new key");
+  stage.cluster.Start(stage.c);
+  stage.Must(stage.cluster.AwaitAllUp(seconds(20)), "the replica comes back");
+  stage.Run(seconds(30));
+  if (const auto unequal = stage.cluster.CheckReplicas()) stage.play.violation = *unequal;
+  return stage.End();
+}
+
+// A put comes a second time, under its stamp, after a later one was acknowledged.
+Play RepeatedPutDoesNotReplaceALaterOne() {
+  Stage stage(Calm());
+  const History::Id first = stage.Put(stage.a);
+  stage.Must(first, "the first put");
+  stage.Must(stage.Put(stage.b), "the second put");
+  stage.Retry(stage.d, first);
+  stage.Must(stage.Get(stage.e), "the get");
+  return stage.End();
+}
+
+// A slow disk, and no power anywhere as soon as a put is acknowledged.
+Play AcknowledgedPutSurvivesPowerLoss() {
+  Stage stage(Calm());
+  stage.cluster.sim().faults().sync_max = milliseconds(800);
+  std::vector<History::Id> puts;
+  for (int i = 0; i < 8; ++i) puts.push_back(stage.BeginPut(stage.a, fmt::format("fresh {}", i)));
+  History& history = stage.cluster.history();
+  const auto acknowledged = [&] {
+    return std::any_of(puts.begin(), puts.end(), [&](History::Id id) {
+      return history.record(id).done && history.record(id).status.ok();
+    });
+  };
+  stage.Must(stage.cluster.sim().Await(seconds(10), acknowledged), "a put is acknowledged");
+  for (std::uint32_t node = 0; node < stage.cluster.size(); ++node) stage.cluster.LosePower(node);
+  stage.cluster.sim().faults().sync_max = milliseconds(1);
+  for (std::uint32_t node = 0; node < stage.cluster.size(); ++node) stage.cluster.Start(node);
+  stage.Must(stage.cluster.AwaitAllUp(seconds(30)), "all come back");
+  stage.Must(stage.cluster.AwaitIdle(seconds(30)), "all puts end");
+  stage.Run(seconds(1));  // The clients connect again.
+  for (int i = 0; i < 8; ++i) stage.Must(stage.Get(stage.e, fmt::format("fresh {}", i)), "the get");
+  return stage.End();
+}
+
+// --- stamps ---
+
+// A coordinator whose clock is behind writes after another's put was acknowledged.
+Play PutOfASlowClockIsNotLost() {
+  Stage stage(Calm());
+  stage.Must(stage.Put(stage.a), "the first put");
+  stage.cluster.host(stage.d).SetWallOffset(-400);
+  stage.Must(stage.Put(stage.d), "the put of the slow clock");
+  stage.Must(stage.Get(stage.e), "the get");
+  return stage.End();
+}
+
+// A read that saw B before a put, and C with a lower stamp after it, repairs B: superseded.
+Play ReadDoesNotReturnWhatNoMajorityHeld() {
+  Stage stage(Calm());
+  // The reader asks a and b; c would be asked next, and can't be.
+  stage.Cut(stage.e, stage.b);
+  stage.Cut(stage.e, stage.c);
+  const History::Id read = stage.cluster.watcher(stage.e).Get(kKey);
+  stage.Run(milliseconds(10));
+  stage.Cut(stage.c, stage.b);  // The put at c lands on a and c.
+  const History::Id winner = stage.Put(stage.c);
+  stage.Must(winner, "the put on two replicas");
+  stage.cluster.host(stage.d).SetWallOffset(-400);
+  stage.Cut(stage.d, stage.a);
+  stage.Cut(stage.d, stage.c);
+  const History::Id loser = stage.BeginPut(stage.d);  // Lands on b alone.
+  stage.Run(milliseconds(10));
+  stage.Must(stage.Holds(stage.b, loser), "the lower stamp is on one replica alone");
+  stage.Must(stage.Holds(stage.a, winner), "the higher stamp is on another");
+  stage.Heal(stage.e, stage.b);
+  stage.cluster.Await(read);
+  stage.Must(read, "the read that was under way");
+  stage.Heal(stage.c, stage.b);
+  stage.Must(stage.Get(stage.a), "the read after it");
+  return stage.End();
+}
+
+// A put times out; two coordinators take its retry, and the mail of one comes late.
+Play RetryTakesEffectAtMostOnce() {
+  Stage stage(Calm());
+  const std::array<std::uint32_t, 3> replicas{stage.a, stage.b, stage.c};
+  stage.cluster.host(stage.d).SetWallOffset(-400);
+  for (const auto node : replicas) stage.Cut(stage.d, node);
+  const History::Id put = stage.BeginPut(stage.d);
+  stage.Run(milliseconds(10));
+  stage.Must(stage.Put(stage.a), "the put above it");
+  for (const auto node : replicas)  // What is under way to the replicas is lost.
+    stage.cluster.sim().ResetBetween(stage.cluster.host(stage.d), stage.cluster.host(node));
+  stage.cluster.Await(put);
+  stage.Must(!stage.cluster.history().record(put).stamp.empty(), "the put times out with a stamp");
+  for (const auto node : replicas) stage.Heal(stage.d, node);
+  stage.Run(milliseconds(400));
+  for (int i = 0; i < 12; ++i) stage.Must(stage.Put(stage.d, fmt::format("warm {}", i)), "warm");
+  // The retry at d gets its answers; what it sends upon them does not arrive yet.
+  stage.SetLatency(milliseconds(20));
+  stage.cluster.watcher(stage.d).Retry(put);
+  stage.Run(milliseconds(50));
+  for (const auto node : replicas) stage.Cut(stage.d, node);
+  stage.cluster.host(stage.d).SetWallOffset(400);
+  stage.Run(milliseconds(30));
+  stage.SetLatency(milliseconds(1));
+  stage.Retry(stage.e, put);
+  stage.Must(stage.Put(stage.a), "the last put");
+  for (const auto node : replicas) stage.Heal(stage.d, node);
+  stage.Run(seconds(1));
+  stage.Must(stage.Get(stage.b), "the get");
+  return stage.End();
+}
+
+// A put that was read is asked about again after a later one, of a replica that has restarted.
+Play RestartedReplicaDoesNotDenyWhatItHeld() {
+  ClusterOptions options = Calm();
+  options.config.timeouts.write = seconds(10);
+  Stage stage(options);
+  Simulation& sim = stage.cluster.sim();
+  // From d: to a not yet, to b one way only, to c not yet.
+  stage.Cut(stage.d, stage.a);
+  stage.Cut(stage.d, stage.c);
+  stage.Cut(stage.b, stage.d);
+  sim.ResetBetween(stage.cluster.host(stage.d), stage.cluster.host(stage.a));
+  stage.Run(milliseconds(150));
+  stage.cluster.host(stage.d).SetWallOffset(-400);
+  const History::Id put = stage.BeginPut(stage.d);
+  stage.Run(milliseconds(10));
+  stage.Must(stage.Holds(stage.b, put), "the put is on one replica");
+  stage.Cut(stage.e, stage.c);  // Of the other two replicas, the read is to reach a.
+  stage.Must(stage.Get(stage.e), "the read that brings it to another");
+  stage.Heal(stage.e, stage.c);
+  stage.Must(stage.Holds(stage.a, put), "the put is on two replicas");
+  stage.Cut(stage.a, stage.b);
+  stage.Must(stage.Put(stage.a), "the put above it");
+  stage.cluster.Kill(stage.a);
+  stage.cluster.Start(stage.a);
+  stage.Run(milliseconds(500));
+  stage.Heal(stage.d, stage.a);
+  stage.Heal(stage.d, stage.c);
+  stage.Run(milliseconds(300));
+  stage.Heal(stage.a, stage.b);
+  stage.Must(stage.Get(stage.e), "the read at the end");
+  return stage.End();
+}
+
+}  // namespace
+
+const std::array<Schedule, 8> kSchedules{{
+    {"a replica that was down gets what it missed by hint", "skip-hint", HintReachesWhoWasDown},
+    {"a put of a slow clock is stamped again, not lost", "drop-restamp", PutOfASlowClockIsNotLost},
+    {"a replica that was down gets what it missed by repair", "forget-leaf",
+     RepairReachesWhoWasDown},
+    {"a put that comes twice does not replace a later one", "accept-older",
+     RepeatedPutDoesNotReplaceALaterOne},
+    {"an acknowledged put survives the loss of power everywhere", "ack-before-wal",
+     AcknowledgedPutSurvivesPowerLoss},
+    {"a read does not return what no majority held", "repair-superseded-ok",
+     ReadDoesNotReturnWhatNoMajorityHeld},
+    {"a retry takes effect at most once", "retry-restamped", RetryTakesEffectAtMostOnce},
+    {"a restarted replica does not deny what it held", "never-held-after-restart",
+     RestartedReplicaDoesNotDenyWhatItHeld},
+}};
+
+}  // namespace starling::sim

@@ -1,0 +1,28 @@
+// tests/sim/seed_run.h: one seed's run: a storm over a loaded cluster, calm, and what must hold.
+//
+// Thread:    confined to one thread; runs share nothing.
+// Read next: tests/sim/sim_test.cc
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tests/sim/history.h"
+
+namespace starling::sim {
+
+struct SeedRun {
+  std::string failure;  // Empty: all held.
+  std::uint64_t trace_hash = 0;
+  std::uint64_t events = 0;
+  double virtual_seconds = 0;
+  History::Summary summary;
+};
+
+// At least 60 virtual seconds of storm and 2,000 operations; then it must heal.
+SeedRun RunSeed(std::uint64_t seed);
+
+// "seed 7 commit 1a2b3c4 replay: STARLING_SIM_SEED=7 build/bin/test_sim"
+std::string HowToReplay(std::uint64_t seed);
+
+}  // namespace starling::sim

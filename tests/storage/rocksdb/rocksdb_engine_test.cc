@@ -1,0 +1,155 @@
+// Goal:   RocksDB behind our interface does what every engine does, and says clearly when it can't.
+// Method: the shared suite on the machine's disk and on one that loses power; then the cache tier,
+//         directories in use or impossible, and files damaged by hand.
+#include "storage/rocksdb/rocksdb_engine.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/storage/engine_suite.h"
+#include "tests/storage/rocksdb/rocksdb_machine.h"
+#include "tests/test.h"
+
+namespace starling::storage {
+namespace {
+
+std::unique_ptr<Engine> OpenAt(const std::string& directory) {
+  auto opened = RocksDbEngine::Open(SmallOptions(directory));
+  const std::string outcome = opened ? "opened" : opened.error().ToString();
+  DOCTEST_INFO(outcome);
+  REQUIRE(opened.has_value());
+  return *std::move(opened);
+}
+
+// Bytes that no compression makes smaller.
+std::string Noise(std::size_t size) {
+  base::Random random(1);
+  std::string noise;
+  while (noise.size() < size) base::AppendLittle(noise, random.Next());
+  return noise;
+}
+
+// Flips a byte in the data of every table of at least `size` bytes; says how many there were.
+int DamageTables(const std::string& directory, std::size_t size) {
+  int damaged = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory)) {
+    if (file.path().extension() != ".sst" || file.file_size() < size) continue;
+    std::fstream bytes(file.path(), std::ios::binary | std::ios::in | std::ios::out);
+    const auto middle = static_cast<std::streamoff>(size / 2);
+    bytes.seekg(middle);
+    const char flipped = static_cast<char>(bytes.get() ^ 0xff);
+    bytes.seekp(middle);
+    bytes.put(flipped);
+    ++damaged;
+  }
+  return damaged;
+}
+
+struct ErrorSink final : GetSink {
+  void OnFound(std::size_t, Found found, base::Bytes, const base::Status& error) override {
+    founds.push_back(found);
+    errors.push_back(error);
+  }
+  std::vector<Found> founds;
+  std::vector<base::Status> errors;
+};
+
+TEST_SUITE("storage/rocksdb") {
+  TEST_CASE("RocksDB on the machine's disk") {
+    RunEngineSuite([] { return std::make_unique<RocksDbMachine>(); });
+  }
+
+  TEST_CASE("RocksDB on a disk that loses power") {
+    RunEngineSuite([] { return std::make_unique<RocksDbMachine>(std::make_shared<UnsyncedFs>()); });
+  }
+
+  TEST_CASE("the cache tier says kNotCached for what is on disk, until a full read brought it in") {
+    RocksDbMachine machine;
+    REQUIRE(WriteOne(machine.engine(), PutBatch("k", std::string(1000, 'v'))).ok());
+    REQUIRE(WriteOne(machine.engine(), PutBatch("l", std::string(1000, 'v'))).ok());
+    REQUIRE(machine.engine().Flush().ok());
+    machine.Kill();  // With its cache.
+    const auto cached = [&machine](const std::vector<std::string>& keys) {
+      std::vector<Found> founds;
+      for (const Lookup& found : GetMany(machine.engine(), Family::kData, keys, Tier::kCacheOnly))
+        founds.push_back(found.found);
+      return founds;
+    };
+    EXPECT(cached({"k"}) == std::vector{Found::kNotCached});
+    EXPECT(cached({"k", "l"}) == std::vector{Found::kNotCached, Found::kNotCached});
+    // The filter is in memory, so that an absent key costs no read.
+    EXPECT(cached({"k1", "l"}) == std::vector{Found::kAbsent, Found::kNotCached});
+    GetMany(machine.engine(), Family::kData, {"k"});
+    EXPECT(cached({"k"}) == std::vector{Found::kValue});
+  }
+
+  TEST_CASE("a directory in use is refused by name, and free once it is closed") {
+    TempDirectory directory;
+    auto first = OpenAt(directory.path());
+    const auto second = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(!second.has_value());
+    EXPECT(second.error() ==
+           base::FailedPrecondition(
+               fmt::format("data directory {} is in use by another process", directory.path())));
+    first.reset();
+    EXPECT(RocksDbEngine::Open(SmallOptions(directory.path())).has_value());
+  }
+
+  TEST_CASE("a directory is made with its parents") {
+    TempDirectory directory;
+    EXPECT(WriteOne(*OpenAt(directory.path() + "/a/b/c"), PutBatch("k", "v"), Sync::kYes).ok());
+    EXPECT(std::filesystem::exists(directory.path() + "/a/b/c/CURRENT"));
+  }
+
+  TEST_CASE("a directory that can't be made is Io, naming it and the cause") {
+    TempDirectory directory;
+    const std::string file = directory.path() + "/file";
+    std::ofstream(file) << "not a directory";
+    const auto opened = RocksDbEngine::Open(SmallOptions(file + "/data"));
+    REQUIRE(!opened.has_value());
+    EXPECT(opened.error().code() == base::Code::kIo);
+    EXPECT(opened.error().message().find(file + "/data") != std::string::npos);
+    EXPECT(opened.error().message().find("Not a directory") != std::string::npos);
+  }
+
+  TEST_CASE("a damaged table gives Corruption for what is in it, never a wrong value") {
+    TempDirectory directory;
+    auto engine = OpenAt(directory.path());
+    REQUIRE(WriteOne(*engine, PutBatch("k", Noise(9000))).ok());
+    REQUIRE(engine->Flush().ok());
+    engine.reset();
+    REQUIRE(DamageTables(directory.path(), 9000) == 1);
+    engine = OpenAt(directory.path());
+    const base::Bytes key = "k";
+    ErrorSink sink;
+    engine->Get(Family::kData, {&key, 1}, Tier::kAll, sink);
+    REQUIRE(sink.founds == std::vector{Found::kError});
+    EXPECT(sink.errors[0].code() == base::Code::kCorruption);
+    EXPECT(sink.errors[0].message().find(directory.path()) != std::string::npos);
+    EXPECT(GetOne(*engine, Family::kData, "k").error().code() == base::Code::kCorruption);
+    const auto cursor = engine->Scan(Family::kData, "", "");
+    cursor->Seek("");
+    EXPECT(!cursor->Valid());
+    EXPECT(cursor->status().code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("a damaged manifest or CURRENT file fails to open with Corruption") {
+    TempDirectory directory;
+    REQUIRE(WriteOne(*OpenAt(directory.path()), PutBatch("k", "v"), Sync::kYes).ok());
+    SUBCASE("CURRENT") { std::ofstream(directory.path() + "/CURRENT") << "nonsense"; }
+    SUBCASE("the manifest") {
+      for (const auto& file : std::filesystem::directory_iterator(directory.path()))
+        if (file.path().filename().string().starts_with("MANIFEST"))
+          std::ofstream(file.path()) << std::string(100, 'x');
+    }
+    const auto opened = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(!opened.has_value());
+    EXPECT(opened.error().code() == base::Code::kCorruption);
+    EXPECT(opened.error().message().find(directory.path()) != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace starling::storage

@@ -1,0 +1,40 @@
+#include "tests/storage/rocksdb/rocksdb_machine.h"
+
+#include "tests/test.h"
+
+namespace starling::storage {
+
+RocksDbOptions SmallOptions(const std::string& directory, std::shared_ptr<UnsyncedFs> fs) {
+  return {.directory = directory,
+          .block_cache_bytes = 1 << 20,
+          .memtable_bytes = kTinyMemtables,
+          .file_system = std::move(fs)};
+}
+
+RocksDbMachine::RocksDbMachine() { Start(); }
+
+RocksDbMachine::RocksDbMachine(std::shared_ptr<UnsyncedFs> fs) : fs_(std::move(fs)) { Start(); }
+
+void RocksDbMachine::Start() {
+  auto opened = RocksDbEngine::Open(SmallOptions(directory_->path(), fs_));
+  const std::string outcome = opened ? "opened" : opened.error().ToString();
+  DOCTEST_INFO(outcome);
+  REQUIRE(opened.has_value());
+  engine_ = *std::move(opened);
+}
+
+void RocksDbMachine::Kill() {
+  engine_.reset();
+  Start();
+}
+
+void RocksDbMachine::LosePower(base::Random& random) {
+  REQUIRE(fs_ != nullptr);
+  auto survivors = std::make_unique<TempDirectory>();
+  fs_->SaveSurvivors(directory_->path(), survivors->path(), random);
+  engine_.reset();
+  directory_ = std::move(survivors);
+  Start();
+}
+
+}  // namespace starling::storage

@@ -1,0 +1,166 @@
+#include "tests/storage/tree_history.h"
+
+#include <fmt/core.h>
+
+#include "storage/entry.h"
+#include "tests/test.h"
+
+namespace starling::storage {
+namespace {
+
+constexpr std::uint64_t kDigestSeed = 42;
+constexpr std::uint64_t kTokenSeed = 7;
+constexpr std::uint32_t kKeyspacesDrawn = 3;
+constexpr std::uint64_t kKeysDrawn = 40;  // Few, so that most writes meet an older one.
+
+using Leaves = std::map<std::pair<base::KeyspaceId, std::uint16_t>, merkle::Digest>;
+
+merkle::Digest EntryDigest(base::Bytes key, const EntryHeader& header) {
+  return merkle::DigestOf(
+      key, {header.version, header.flags, header.expiry_ms, header.value_digest}, kDigestSeed);
+}
+
+EntryHeader HeaderOf(const Change& change) {
+  EntryHeader header{.version = change.version,
+                     .expiry_ms = change.expiry_ms,
+                     .value_digest = ValueDigest(change.value)};
+  if (change.tombstone) header.flags |= kFlagTombstone;
+  if (change.expiry_ms != 0) header.flags |= kFlagHasExpiry;
+  return header;
+}
+
+Leaves LeavesOfData(Engine& engine) {
+  Leaves leaves;
+  for (const auto& [data_key, bytes] : ScanAll(engine, Family::kData)) {
+    const auto key = DecodeDataKey(data_key);
+    const auto entry = DecodeEntry(bytes);
+    REQUIRE(key.has_value());
+    REQUIRE(entry.has_value());
+    EXPECT(VerifyValue(*entry).ok());
+    leaves[{key->keyspace, base::BucketOf(key->token)}] += EntryDigest(key->key, entry->header);
+  }
+  return leaves;
+}
+
+Leaves StoredLeaves(Engine& engine) {
+  Leaves leaves;
+  for (const auto& [leaf_key, bytes] : ScanAll(engine, Family::kTree)) {
+    const auto place = merkle::ParseLeafKey(leaf_key);
+    const auto leaf = merkle::DecodeLeaf(bytes);
+    REQUIRE(place.has_value());
+    REQUIRE(leaf.has_value());
+    leaves[{place->keyspace, place->bucket}] = *leaf;
+  }
+  return leaves;
+}
+
+Change DrawChange(base::Random& random) {
+  Change change;
+  change.keyspace = static_cast<base::KeyspaceId>(1 + random.Below(kKeyspacesDrawn));
+  change.key = fmt::format("key{}", random.Below(kKeysDrawn));
+  // Not in order: about half of the later writes of a key are older than what it holds.
+  change.version = {1 + random.Below(1000), static_cast<base::NodeNumber>(1 + random.Below(3)),
+                    static_cast<std::uint32_t>(random.Below(4))};
+  change.tombstone = random.Chance(0.2);
+  if (random.Chance(0.2)) change.expiry_ms = 1 + random.Below(1000);
+  if (!change.tombstone) change.value = std::string(random.Below(300), 'v');
+  return change;
+}
+
+}  // namespace
+
+TreeWorker::TreeWorker(Engine& engine) : engine_(engine) {
+  for (const auto& [place, leaf] : StoredLeaves(engine))
+    TreeOf(place.first).Load(place.second, leaf);
+}
+
+merkle::Tree& TreeWorker::TreeOf(base::KeyspaceId keyspace) {
+  std::unique_ptr<merkle::Tree>& tree = trees_[keyspace];
+  if (!tree) tree = std::make_unique<merkle::Tree>(keyspace);
+  return *tree;
+}
+
+std::optional<TreeWorker::Stored> TreeWorker::Find(const std::string& data_key) const {
+  if (const auto at = overlay_.find(data_key); at != overlay_.end()) return at->second;
+  const auto bytes = GetOne(engine_, Family::kData, data_key);
+  if (!bytes) {
+    REQUIRE(bytes.error().code() == base::Code::kNotFound);
+    return std::nullopt;
+  }
+  const EntryHeader header = DecodeEntry(*bytes)->header;
+  return Stored{header.version, EntryDigest(DecodeDataKey(data_key)->key, header)};
+}
+
+void TreeWorker::Apply(const Change& change) {
+  const base::Token token = base::TokenOf(change.key, kTokenSeed);
+  std::string data_key;
+  EncodeDataKeyTo({change.keyspace, token, change.key}, data_key);
+  const std::optional<Stored> old = Find(data_key);
+  if (old && old->version >= change.version) return;
+
+  const EntryHeader header = HeaderOf(change);
+  EncodeEntryTo(header, change.value, batch_.BeginPut(Family::kData, data_key));
+  batch_.EndPut();
+  const std::uint16_t bucket = base::BucketOf(token);
+  merkle::Tree& tree = TreeOf(change.keyspace);
+  if (old) tree.Remove(bucket, old->digest);
+  const merkle::Digest digest = EntryDigest(change.key, header);
+  tree.Add(bucket, digest);
+  overlay_[data_key] = {change.version, digest};
+}
+
+void TreeWorker::EndTurn(Sync sync) {
+  for (auto& [keyspace, tree] : trees_) {
+    for (const std::uint16_t bucket : tree->dirty())
+      batch_.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
+                 merkle::EncodeLeaf(tree->Leaf(bucket)));
+    tree->ClearDirty();
+  }
+  REQUIRE(WriteOne(engine_, batch_, sync).ok());
+  batch_.Clear();
+  overlay_.clear();
+}
+
+bool TreeWorker::Agrees() const {
+  const Leaves recomputed = LeavesOfData(engine_);
+  if (StoredLeaves(engine_) != recomputed) return false;
+  std::map<base::KeyspaceId, merkle::Digest> sums;
+  for (const auto& [place, leaf] : recomputed) {
+    sums[place.first] += leaf;
+    const auto tree = trees_.find(place.first);
+    if (tree == trees_.end() || tree->second->Leaf(place.second) != leaf) return false;
+  }
+  // Sums count the leaves that should be empty, too.
+  const merkle::BucketSet all = merkle::BucketSet::All();
+  for (const auto& [keyspace, tree] : trees_)
+    if (tree->Sum(all) != sums[keyspace]) return false;
+  return true;
+}
+
+void RunTreeHistory(Machine& machine, std::uint64_t seed, int turns) {
+  base::Random random(seed);
+  auto worker = std::make_unique<TreeWorker>(machine.engine());
+  for (int turn = 0; turn < turns; ++turn) {
+    const std::uint64_t changes = random.Below(8);
+    for (std::uint64_t i = 0; i < changes; ++i) worker->Apply(DrawChange(random));
+    worker->EndTurn(random.Chance(0.2) ? Sync::kYes : Sync::kNo);
+    if (random.Chance(0.05)) REQUIRE(machine.engine().Flush().ok());
+
+    const bool killed = random.Chance(0.05);
+    const bool loses_power = !killed && machine.can_lose_power() && random.Chance(0.05);
+    if (killed || loses_power) {
+      worker.reset();
+      if (killed)
+        machine.Kill();
+      else
+        machine.LosePower(random);
+      worker = std::make_unique<TreeWorker>(machine.engine());
+    }
+    const bool agrees = worker->Agrees();
+    DOCTEST_INFO("seed ", seed, ", turn ", turn);
+    EXPECT(agrees);
+    if (!agrees) return;
+  }
+}
+
+}  // namespace starling::storage

@@ -1,0 +1,110 @@
+// Goal:   operators see the layout that they know, and an answer with news in it still shows.
+// Method: answers as nodes give them, written out, against the text expected.
+#include "tools/nodetool/render.h"
+
+#include "tests/test.h"
+#include "tools/nodetool/units.h"
+
+namespace starling::nodetool {
+namespace {
+
+constexpr std::int64_t kNowMs = 1'764'000'010'000;
+
+std::string Show(std::string_view command, std::string_view answer) {
+  const auto text = Render(command, answer, kNowMs);
+  REQUIRE(text.has_value());
+  return *text;
+}
+
+TEST_SUITE("tools/nodetool/render") {
+  TEST_CASE("status has Cassandra's layout, a block a datacenter") {
+    const std::string text = Show("status", R"({"cluster":"c","epoch":3,"nodes":[
+      {"address":"127.0.0.1","status":"U","state":"N","load_bytes":1268776,"tokens":16,"owns":1.0,
+       "host_id":"0a-1","dc":"dc1","rack":"rack1"},
+      {"address":"127.0.0.20","status":"D","state":"J","load_bytes":0,"tokens":16,"owns":0.667,
+       "host_id":"0a-2","dc":"dc1","rack":"rack1"}]})");
+    EXPECT(text ==
+           "Datacenter: dc1\n"
+           "===============\n"
+           "Status=Up/Down\n"
+           "|/ State=Normal/Leaving/Joining/Moving\n"
+           "--  Address     Load      Tokens  Owns (effective)  Host ID  Rack\n"
+           "UN  127.0.0.1   1.21 MiB  16      100.0%            0a-1     rack1\n"
+           "DJ  127.0.0.20  0 bytes   16      66.7%             0a-2     rack1\n");
+    EXPECT(Show("status", R"({"nodes":[{"dc":"a"},{"dc":"b"}]})").find("\n\nDatacenter: b") !=
+           std::string::npos);
+  }
+
+  TEST_CASE("endpoints are addresses, a line each, for scripts") {
+    EXPECT(
+        Show("getendpoints", R"({"token":5,"bucket":0,"endpoints":["127.0.0.1","127.0.0.2"]})") ==
+        "127.0.0.1\n127.0.0.2\n");
+  }
+
+  TEST_CASE("repairstatus is a table with times, ages and a sum") {
+    const std::string text = Show("repairstatus", R"({"ranges":[
+      {"keyspace":"default","range":"0-9","replicas":["127.0.0.1","127.0.0.2"],"equal":true,
+       "last_equal_ms":1764000005000,"proved_through_ms":null,"blocked_by":[]},
+      {"keyspace":"default","range":"10-19","replicas":["127.0.0.1"],"equal":false,
+       "last_equal_ms":null,"proved_through_ms":null,"blocked_by":["127.0.0.3"]}]})");
+    EXPECT(text.find("Keyspace  Range  Replicas") != std::string::npos);
+    EXPECT(text.find("2025-11-24 16:00:05Z (5.0 s ago)") != std::string::npos);
+    EXPECT(text.ends_with("1 of 2 ranges equal\n"));
+  }
+
+  TEST_CASE("the ring is in the order of its tokens") {
+    EXPECT(Show("ring", R"({"nodes":[{"address":"a","tokens":[9,100]},{"address":"b",
+                            "tokens":[20]}]})") ==
+           "Address  Token\n"
+           "a                           9\n"
+           "b                          20\n"
+           "a                         100\n");
+  }
+
+  TEST_CASE("fields that nobody knows are shown by their names") {
+    EXPECT(Show("info", R"({"host_id":"h","load_bytes":2048,"news":{"of_tomorrow":true},
+                            "list":[1,2]})") ==
+           "Host id : h\n"
+           "Load    : 2.00 KiB\n"
+           "\n"
+           "News\n"
+           "Of tomorrow : yes\n"
+           "List    : 1, 2\n");
+    EXPECT(Show("flush", R"({"done":true,"tables":3})") == "done\n\nTables : 3\n");
+    EXPECT(Show("a command of tomorrow", R"([{"a":1},{"b":null}])") == "A  B\n1\n   -\n");
+    EXPECT(Show("version", R"({"version":"0.1.0"})") == "ReleaseVersion: 0.1.0\n");
+  }
+
+  TEST_CASE("answers of another shape than expected show too") {
+    for (const std::string command :
+         {"status", "ring", "gossipinfo", "getendpoints", "repair", "repairstatus",
+          "listpendinghints", "flush", "version", "why"})
+      for (const std::string answer :
+           {"{}", "[]", "7", "null", "\"text\"", "{\"x\":[]}",
+            "{\"nodes\":[7],\"members\":[7],\"ranges\":[7],\"targets\":7,\"endpoints\":{\"a\":1}}",
+            "{\"nodes\":\"x\",\"members\":3,\"ranges\":{},\"equal\":\"maybe\",\"done\":[]}"})
+        EXPECT(Render(command, answer, kNowMs).has_value());
+  }
+
+  TEST_CASE("what is no JSON is Corruption") {
+    EXPECT(Render("status", "{", kNowMs).error().code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("no hints are said in Cassandra's words") {
+    EXPECT(Show("listpendinghints", R"({"targets":[]})") ==
+           "This node does not have any pending hints\n");
+  }
+
+  TEST_CASE("sizes and durations take the unit that suits them") {
+    EXPECT(ShowSize(1023) == "1023 bytes");
+    EXPECT(ShowSize(1024) == "1.00 KiB");
+    EXPECT(ShowSize(5.5 * 1024 * 1024 * 1024) == "5.50 GiB");
+    EXPECT(ShowDuration(999) == "999 ms");
+    EXPECT(ShowDuration(12'340) == "12.3 s");
+    EXPECT(ShowDuration(600'000) == "10 min");
+    EXPECT(ShowTime(kNowMs + 2000, kNowMs).ends_with("(in 2.0 s)"));
+  }
+}
+
+}  // namespace
+}  // namespace starling::nodetool

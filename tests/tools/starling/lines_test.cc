@@ -1,0 +1,97 @@
+// Goal:   records survive a file in either format, and a bad line is refused with the reason.
+// Method: RapidCheck draws records; bad lines are written out by hand.
+#include "tools/starling/lines.h"
+
+#include <rapidcheck.h>
+
+#include "tests/test.h"
+
+namespace starling::cli {
+namespace {
+
+std::string WhyRefused(std::string_view line, Format format = Format::kJsonl) {
+  const auto record = ParseLine(line, format);
+  return record ? "" : record.error().message();
+}
+
+bool Survives(const Record& record, Format format) {
+  std::string line;
+  FormatLineTo(record, format, line);
+  if (line.find('\n') != line.size() - 1) return false;
+  line.pop_back();
+  const auto read = ParseLine(line, format);
+  return read && read->key == record.key && read->value == record.value &&
+         read->ttl_ms == record.ttl_ms;
+}
+
+TEST_SUITE("tools/starling/lines") {
+  TEST_CASE("any bytes survive either format, and a line is one line") {
+    EXPECT(rc::check([](const std::string& key, const std::string& value, std::uint64_t ttl_ms) {
+      const Record record{.key = key + "k", .value = value, .ttl_ms = ttl_ms};
+      RC_ASSERT(Survives(record, Format::kJsonl));
+      RC_ASSERT(Survives(record, Format::kTsv));
+    }));
+    std::string all;
+    for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+    EXPECT(Survives({.key = all, .value = all}, Format::kJsonl));
+    EXPECT(Survives({.key = all, .value = all}, Format::kTsv));
+  }
+
+  TEST_CASE("text stays legible, and only what is no UTF-8 becomes base64") {
+    std::string line;
+    FormatLineTo({.key = "bird", .value = "Sturnus vulgaris, étourneau"}, Format::kJsonl, line);
+    EXPECT(line == "{\"key\":\"bird\",\"value\":\"Sturnus vulgaris, étourneau\"}\n");
+    line.clear();
+    FormatLineTo({.key = "k", .value = "\xff\x01", .ttl_ms = 5}, Format::kJsonl, line);
+    EXPECT(line == "{\"key\":\"k\",\"ttl_ms\":5,\"value_base64\":\"/wE=\"}\n");
+  }
+
+  TEST_CASE("a bad JSON line is refused with the reason") {
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\"") == "the line is no JSON object");
+    EXPECT(WhyRefused("[1]") == "the line is no JSON object");
+    EXPECT(WhyRefused("{\"value\":\"b\"}") == "there is no key");
+    EXPECT(WhyRefused("{\"key\":\"\",\"value\":\"b\"}") == "the key is empty");
+    EXPECT(WhyRefused("{\"key\":\"a\"}") == "there is neither value nor value_base64");
+    EXPECT(WhyRefused("{\"key\":1,\"value\":\"b\"}") == "key is no string");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"value_base64\":\"Yg==\"}") ==
+           "both value and value_base64 are given");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value_base64\":\"Y\"}") ==
+           "value_base64: base64 text has a length that 4 does not divide");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"ttl_ms\":-1}") ==
+           "ttl_ms is no positive whole number");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"ttl\":7}")
+               .starts_with("field 'ttl' is unknown"));
+  }
+
+  TEST_CASE("a bad TSV line is refused with the reason") {
+    EXPECT(WhyRefused("key and no tab", Format::kTsv) == "there is no tab after the key");
+    EXPECT(WhyRefused("\tvalue", Format::kTsv) == "the key is empty");
+    EXPECT(WhyRefused("k\tv\tsoon", Format::kTsv) == "ttl_ms 'soon' is no positive whole number");
+    EXPECT(WhyRefused("k\t\\x", Format::kTsv) ==
+           "a backslash stands before other than t, n, r or \\");
+    EXPECT(WhyRefused("k\tends in \\", Format::kTsv) != "");
+  }
+
+  TEST_CASE("base64 is RFC 4648's") {
+    EXPECT(ToBase64("") == "");
+    EXPECT(ToBase64("f") == "Zg==");
+    EXPECT(ToBase64("fo") == "Zm8=");
+    EXPECT(ToBase64("foobar") == "Zm9vYmFy");
+    EXPECT(*FromBase64("Zm9vYmE=") == "fooba");
+    EXPECT(!FromBase64("Zm9v!mE=").has_value());
+    EXPECT(!FromBase64("=m9v").has_value());
+    EXPECT(!FromBase64("Z===").has_value());
+    EXPECT(rc::check(
+        [](const std::string& bytes) { RC_ASSERT(FromBase64(ToBase64(bytes)).value() == bytes); }));
+  }
+
+  TEST_CASE("overlong forms, surrogates and cut sequences are no UTF-8") {
+    EXPECT(IsUtf8("aé€😀"));
+    for (const std::string bad : {"\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                  "\xe2\x82", "\x80", "\xff"})
+      EXPECT(!IsUtf8(bad));
+  }
+}
+
+}  // namespace
+}  // namespace starling::cli

@@ -1,0 +1,83 @@
+// tools/gossip_sim/commands.cc: run, print, write.
+#include "tools/gossip_sim/commands.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "tools/gossip_sim/report.h"
+
+namespace starling::gossip_sim {
+namespace {
+
+base::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (file) return base::Ok();
+  return base::Io(fmt::format("can't write {}: {}", path, std::strerror(errno)));
+}
+
+}  // namespace
+
+base::Status Run(const RumorCommand& command) {
+  base::Random random(command.seed);
+  std::vector<RumorRun> runs;
+  runs.reserve(command.runs);
+  for (std::uint32_t i = 0; i < command.runs; ++i)
+    runs.push_back(SpreadRumor(command.options, random));
+  if (!command.csv_file.empty()) RETURN_IF_ERROR(WriteFile(command.csv_file, Csv(runs)));
+
+  fmt::print("rumor {} = {}: {} nodes, fanout {}, {}, seed {}\n\n", command.key, command.value,
+             command.options.nodes, command.options.fanout,
+             command.options.variant == RumorVariant::kNaive
+                 ? std::string("naive")
+                 : fmt::format("feedback-counter k={}", command.options.counter_k),
+             command.seed);
+  if (runs.size() == 1)
+    fmt::print("{}\n{}\n", Table(runs[0]), Verdict(command.options, runs[0]));
+  else
+    fmt::print("{}", Table(command.options, runs));
+  return base::Ok();
+}
+
+base::Status Run(const SwimCommand& command) {
+  ASSIGN_OR_RETURN(const SwimReport report, RunSwim(command.options));
+  if (!command.json_file.empty())
+    RETURN_IF_ERROR(WriteFile(command.json_file, Json(command.options, report)));
+  fmt::print("{}", Table(command.options, report));
+  return base::Ok();
+}
+
+base::Result<base::Duration> ParseDuration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    base::Duration length;
+  };
+  static constexpr std::array kUnits = {
+      Unit{"ms", base::milliseconds(1)},
+      Unit{"s", base::seconds(1)},
+      Unit{"m", std::chrono::minutes(1)},
+      Unit{"h", std::chrono::hours(1)},
+  };
+  constexpr double kHoursMax = 1000;
+  double number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit_name(rest,
+                                   static_cast<std::size_t>(text.data() + text.size() - rest));
+  for (const Unit& unit : kUnits) {
+    if (error != std::errc() || unit_name != unit.name || !(number >= 0)) continue;
+    const double nanos = number * static_cast<double>(unit.length.count());
+    if (nanos > kHoursMax * 3.6e12) break;
+    return base::Duration(static_cast<std::int64_t>(nanos));
+  }
+  return base::Fail(base::InvalidArgument(
+      fmt::format("'{}' is no duration: expected a number and ms, s, m or h, as in 60s", text)));
+}
+
+}  // namespace starling::gossip_sim

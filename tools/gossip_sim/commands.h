@@ -1,0 +1,36 @@
+// tools/gossip_sim/commands.h: what the subcommands do, once their options are read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "tools/gossip_sim/rumor_sim.h"
+#include "tools/gossip_sim/swim_sim.h"
+
+namespace starling::gossip_sim {
+
+struct RumorCommand {
+  RumorOptions options;
+  std::string key = "config_param";
+  std::string value = "enable_cache=true";
+  std::uint64_t seed = 1;
+  std::uint32_t runs = 1;
+  std::string csv_file;  // Empty: none.
+};
+
+struct SwimCommand {
+  SwimOptions options;
+  std::string json_file;  // Empty: none.
+};
+
+// Print to stdout and write the files. Fail with Io naming the file, or as RunSwim.
+base::Status Run(const RumorCommand& command);
+base::Status Run(const SwimCommand& command);
+
+// "300ms", "60s", "5m"; "1.5s". Fails with InvalidArgument, naming the text.
+base::Result<base::Duration> ParseDuration(std::string_view text);
+
+}  // namespace starling::gossip_sim

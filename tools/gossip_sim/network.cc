@@ -1,0 +1,276 @@
+// tools/gossip_sim/network.cc: the queue of what will happen, and the faults on the way.
+#include "tools/gossip_sim/network.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace starling::gossip_sim {
+namespace {
+
+using gossip::Gossip;
+
+constexpr std::size_t kBufferedMax = 256;  // Datagrams in a paused process's socket.
+constexpr base::Duration kConnectTimeout = base::seconds(1);
+constexpr std::uint32_t kFirstIp = 10U << 24;
+constexpr std::uint16_t kPort = 7700;
+
+}  // namespace
+
+Network::Network(NetworkOptions options)
+    : options_(std::move(options)), random_(options_.seed), now_{base::seconds(1)} {}
+
+NodeIndex Network::Add(std::string metadata) {
+  const NodeIndex index = static_cast<NodeIndex>(nodes_.size());
+  Node& node = nodes_.emplace_back();
+  node.self = {.host = base::HostId::Draw(random_),
+               .generation = 0,
+               .address = {kFirstIp + index + 1, kPort},
+               .cluster_name = options_.cluster_name,
+               .metadata = std::move(metadata)};
+  by_address_[node.self.address] = index;
+  by_host_[node.self.host] = index;
+  return index;
+}
+
+void Network::Boot(NodeIndex index, std::span<const base::Address> seeds) {
+  Node& node = nodes_[index];
+  CHECK(node.core == nullptr);
+  ++node.self.generation;
+  ++node.boot;
+  node.plugged = true;
+  node.paused = false;
+  node.core = std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), now_);
+  With(index, [&](Gossip& core, base::Instant now) { core.Join(now, seeds); });
+}
+
+void Network::Kill(NodeIndex index) {
+  Node& node = nodes_[index];
+  CHECK(node.core != nullptr);
+  node.core.reset();
+  node.buffered.clear();
+  node.tick_at = base::Instant::Never();
+  if (!options_.data_connections || !node.plugged) return;
+  for (NodeIndex other = 0; other < nodes_.size(); ++other) {
+    if (!running(other) || other == index) continue;
+    Schedule(Delay(),
+             {.kind = Kind::kReset, .node = other, .boot = nodes_[other].boot, .peer = index});
+  }
+}
+
+void Network::Unplug(NodeIndex index) {
+  nodes_[index].plugged = false;
+  Kill(index);
+}
+
+void Network::Pause(NodeIndex node) { nodes_[node].paused = true; }
+
+// As in a real loop, timers come first, and then what the socket holds.
+void Network::Resume(NodeIndex index) {
+  Node& node = nodes_[index];
+  node.paused = false;
+  if (node.core == nullptr) return;
+  With(index, [](Gossip& core, base::Instant now) { core.OnTick(now); });
+  while (!node.buffered.empty()) {
+    auto [from, bytes] = std::move(node.buffered.front());
+    node.buffered.pop_front();
+    Inject(index, from, bytes);
+  }
+}
+
+void Network::MoveTo(NodeIndex index, base::Address address) {
+  Node& node = nodes_[index];
+  CHECK(node.core == nullptr);
+  by_address_.erase(node.self.address);
+  node.self.address = address;
+  by_address_[address] = index;
+}
+
+void Network::SetSide(NodeIndex node, int side) { nodes_[node].side = side; }
+
+void Network::CutOneWay(NodeIndex from, NodeIndex to) { cuts_.emplace(from, to); }
+
+void Network::Heal() {
+  cuts_.clear();
+  for (Node& node : nodes_) node.side = 0;
+}
+
+void Network::Inject(NodeIndex index, base::Address from, const std::string& bytes) {
+  With(index, [&](Gossip& core, base::Instant now) { core.OnDatagram(now, from, bytes); });
+}
+
+void Network::RunFor(base::Duration duration) {
+  const base::Instant end = now_ + duration;
+  while (!queue_.empty() && queue_.front().at <= end) {
+    std::pop_heap(queue_.begin(), queue_.end(), Later{});
+    Happening happening = std::move(queue_.back());
+    queue_.pop_back();
+    now_ = happening.at;
+    Handle(happening);
+  }
+  now_ = end;
+}
+
+bool Network::RunUntil(base::Duration limit, const std::function<bool()>& done) {
+  const base::Instant end = now_ + limit;
+  while (!done()) {
+    if (now_ >= end) return false;
+    RunFor(base::milliseconds(10));
+  }
+  return true;
+}
+
+void Network::Schedule(base::Duration after, Happening happening) {
+  happening.at = now_ + after;
+  happening.order = next_order_++;
+  queue_.push_back(std::move(happening));
+  std::push_heap(queue_.begin(), queue_.end(), Later{});
+}
+
+void Network::Handle(Happening& happening) {
+  Node& node = nodes_[happening.node];
+  if (happening.kind == Kind::kDatagram) return Deliver(happening);
+  if (happening.kind == Kind::kRequest) return Request(happening);
+  // The rest concerns one process only.
+  if (node.core == nullptr || node.boot != happening.boot) return;
+  if (happening.kind == Kind::kTick && happening.at != node.tick_at) return;  // Replaced.
+  if (node.paused) {
+    if (happening.kind != Kind::kTick) Schedule(base::milliseconds(100), std::move(happening));
+    return;  // Resume() ticks.
+  }
+  Trace(happening);
+  With(happening.node, [&](Gossip& core, base::Instant now) {
+    switch (happening.kind) {
+      case Kind::kTick:
+        node.tick_at = base::Instant::Never();
+        core.OnTick(now);
+        break;
+      case Kind::kReply: core.OnStreamReply(now, happening.bytes); break;
+      case Kind::kFailure: core.OnStreamFailed(now, happening.address, happening.failure); break;
+      case Kind::kReset: core.ReportConnectionLost(now, host(happening.peer)); break;
+      default: CHECK(false);
+    }
+  });
+}
+
+void Network::Deliver(Happening& happening) {
+  Node& node = nodes_[happening.node];
+  if (node.core == nullptr || !node.plugged || !Passes(happening.peer, happening.node)) return;
+  Trace(happening);
+  if (!node.paused) return Inject(happening.node, happening.address, happening.bytes);
+  if (node.buffered.size() < kBufferedMax)
+    node.buffered.emplace_back(happening.address, std::move(happening.bytes));
+}
+
+// A stream's request reaches `happening.address`, whoever is there.
+void Network::Request(Happening& happening) {
+  const NodeIndex origin = happening.peer;
+  Happening outcome{.kind = Kind::kFailure,
+                    .node = origin,
+                    .boot = happening.peer_boot,
+                    .address = happening.address,
+                    .failure = Gossip::StreamFailure::kOther};
+  const std::optional<NodeIndex> target = At(happening.address);
+  const bool reached =
+      target && nodes_[*target].plugged && Passes(origin, *target) && Passes(*target, origin);
+  if (!reached) return Schedule(kConnectTimeout, std::move(outcome));
+  Node& node = nodes_[*target];
+  if (node.core == nullptr) {
+    outcome.failure = Gossip::StreamFailure::kRefused;
+    return Schedule(Delay(), std::move(outcome));
+  }
+  if (node.paused) return Schedule(base::milliseconds(100), std::move(happening));
+  Trace(happening);
+  outcome.kind = Kind::kReply;
+  With(*target, [&](Gossip& core, base::Instant now) {
+    outcome.bytes = core.OnStreamRequest(now, happening.bytes);
+  });
+  if (!outcome.bytes.empty()) Schedule(Delay(), std::move(outcome));
+}
+
+void Network::Drain(NodeIndex index) {
+  Node& node = nodes_[index];
+  gossip::Outputs outputs = std::exchange(node.core->outputs(), {});
+  for (gossip::Datagram& datagram : outputs.datagrams) SendDatagram(index, datagram);
+  for (gossip::StreamRequest& request : outputs.streams) SendRequest(index, request);
+  if (on_event) {
+    for (const gossip::Event& event : outputs.events) on_event(now_, index, event);
+  }
+  ScheduleTick(index);
+}
+
+void Network::SendDatagram(NodeIndex from, gossip::Datagram& datagram) {
+  largest_datagram_ = std::max(largest_datagram_, datagram.bytes.size());
+  const std::optional<NodeIndex> to = At(datagram.to);
+  if (!to) return;
+  const int copies = random_.Chance(options_.duplicate) ? 2 : 1;
+  for (int copy = 0; copy < copies; ++copy) {
+    if (random_.Chance(options_.loss)) continue;
+    Schedule(Delay(), {.kind = Kind::kDatagram,
+                       .node = *to,
+                       .peer = from,
+                       .address = nodes_[from].self.address,
+                       .bytes = datagram.bytes});
+  }
+}
+
+void Network::SendRequest(NodeIndex from, gossip::StreamRequest& request) {
+  const base::Duration connect = Delay() + Delay() + Delay();
+  Schedule(connect, {.kind = Kind::kRequest,
+                     .node = from,
+                     .peer = from,
+                     .peer_boot = nodes_[from].boot,
+                     .address = request.to,
+                     .bytes = std::move(request.bytes)});
+}
+
+void Network::ScheduleTick(NodeIndex index) {
+  Node& node = nodes_[index];
+  const base::Instant at = std::max(node.core->next_tick(), now_);
+  if (at >= node.tick_at || at == base::Instant::Never()) return;
+  node.tick_at = at;
+  Schedule(at - now_, {.kind = Kind::kTick, .node = index, .boot = node.boot});
+}
+
+bool Network::Passes(NodeIndex from, NodeIndex to) const {
+  return nodes_[from].side == nodes_[to].side && !cuts_.contains({from, to});
+}
+
+std::optional<NodeIndex> Network::At(base::Address address) const {
+  const auto found = by_address_.find(address);
+  if (found == by_address_.end()) return std::nullopt;
+  return found->second;
+}
+
+NodeIndex Network::IndexOf(base::HostId host) const { return by_host_.at(host); }
+
+base::Duration Network::Delay() {
+  return base::Duration(random_.Between(options_.delay_min.count(), options_.delay_max.count()));
+}
+
+bool Network::AllAgree() const {
+  std::size_t running_nodes = 0;
+  for (const Node& node : nodes_) running_nodes += node.core != nullptr ? 1 : 0;
+  for (const Node& node : nodes_) {
+    if (node.core == nullptr) continue;
+    std::size_t alive = 0;
+    for (const gossip::MemberInfo& member : node.core->members()) {
+      const bool runs = running(IndexOf(member.host));
+      if (member.liveness == gossip::Liveness::kSuspect) return false;
+      if ((member.liveness == gossip::Liveness::kAlive) != runs) return false;
+      alive += runs ? 1 : 0;
+    }
+    if (alive + 1 != running_nodes) return false;
+  }
+  return true;
+}
+
+void Network::Trace(const Happening& happening) {
+  trace_hash_ = base::Mix64(trace_hash_ ^ base::Hash64(happening.bytes));
+  trace_hash_ = base::Mix64(trace_hash_ ^ static_cast<std::uint64_t>(now_.since_start.count()));
+  trace_hash_ = base::Mix64(trace_hash_ ^ (std::uint64_t{happening.node} << 8 |
+                                           static_cast<std::uint64_t>(happening.kind)));
+}
+
+}  // namespace starling::gossip_sim

@@ -1,0 +1,153 @@
+// tools/gossip_sim/network.h: many real Gossip cores on virtual time and a network with faults.
+//
+// Deterministic: one seed, one course of events, and a hash of it. What passes between nodes are
+// the real bytes. Streams are modelled as their outcome: a request and its answer after the time
+// that connecting takes, a refusal by a host whose process is gone, or silence.
+//
+// Thread:    confined to one thread.
+// Ownership: owns the cores; a restarted node is a new core.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "gossip/gossip.h"
+
+namespace starling::gossip_sim {
+
+using NodeIndex = std::uint32_t;
+
+struct NetworkOptions {
+  gossip::GossipOptions gossip;
+  std::uint64_t seed = 1;
+  double loss = 0;       // Of each datagram.
+  double duplicate = 0;  // A datagram arrives twice.
+  // Of each datagram and each crossing of a stream, uniform: so datagrams overtake each other.
+  base::Duration delay_min = base::microseconds(200);
+  base::Duration delay_max = base::milliseconds(2);
+  // Every node keeps data connections to every other: a killed process is noticed by resets.
+  bool data_connections = false;
+  std::string cluster_name = "sim";
+};
+
+class Network {
+ public:
+  explicit Network(NetworkOptions options);
+
+  // Called for each event of each node, as it happens.
+  std::function<void(base::Instant, NodeIndex, const gossip::Event&)> on_event;
+
+  // A new host, not booted. Its address is 10.x.y.z:7700 with x.y.z the index.
+  NodeIndex Add(std::string metadata = {});
+  // Starts its process, with a generation one higher than before.
+  void Boot(NodeIndex node, std::span<const base::Address> seeds);
+  // Its process ends without a word; the host refuses connections.
+  void Kill(NodeIndex node);
+  // The whole host falls silent.
+  void Unplug(NodeIndex node);
+  // SIGSTOP: the kernel goes on taking packets, up to a buffer's worth.
+  void Pause(NodeIndex node);
+  void Resume(NodeIndex node);
+  void MoveTo(NodeIndex node, base::Address address);  // REQUIRES: not running.
+
+  // Packets pass within a side only. All nodes start on side 0.
+  void SetSide(NodeIndex node, int side);
+  // Packets from one to the other are lost; the way back is open.
+  void CutOneWay(NodeIndex from, NodeIndex to);
+  void Heal();  // All on one side, no cuts.
+  void SetLoss(double loss) { options_.loss = loss; }
+
+  // Calls a core and carries out what it wants.
+  template <typename Call>
+  void With(NodeIndex node, Call call) {
+    call(*nodes_[node].core, now_);
+    Drain(node);
+  }
+  // A datagram from outside, delivered now.
+  void Inject(NodeIndex node, base::Address from, const std::string& bytes);
+
+  void RunFor(base::Duration duration);
+  // Until `done` holds, looked at every 10 ms. False if it does not within `limit`.
+  bool RunUntil(base::Duration limit, const std::function<bool()>& done);
+
+  base::Instant now() const { return now_; }
+  std::size_t size() const { return nodes_.size(); }
+  bool running(NodeIndex node) const { return nodes_[node].core != nullptr; }
+  bool paused(NodeIndex node) const { return nodes_[node].paused; }
+  const gossip::Gossip& core(NodeIndex node) const { return *nodes_[node].core; }
+  base::Address address(NodeIndex node) const { return nodes_[node].self.address; }
+  base::HostId host(NodeIndex node) const { return nodes_[node].self.host; }
+  NodeIndex IndexOf(base::HostId host) const;
+  // Every running node sees every other running one, and nobody else, as alive.
+  bool AllAgree() const;
+  std::uint64_t trace_hash() const { return trace_hash_; }
+  std::size_t largest_datagram() const { return largest_datagram_; }
+
+ private:
+  struct Node {
+    gossip::Self self;
+    std::unique_ptr<gossip::Gossip> core;  // nullptr: not running.
+    std::uint64_t boot = 0;
+    bool plugged = true;
+    bool paused = false;
+    int side = 0;
+    base::Instant tick_at = base::Instant::Never();
+    std::deque<std::pair<base::Address, std::string>> buffered;  // While paused.
+  };
+  enum class Kind : std::uint8_t { kTick, kDatagram, kRequest, kReply, kFailure, kReset };
+  struct Happening {
+    base::Instant at{};
+    std::uint64_t order = 0;  // Ties: first scheduled, first served.
+    Kind kind = Kind::kTick;
+    NodeIndex node = 0;      // Where it happens.
+    std::uint64_t boot = 0;  // Of `node`, where only that process is meant.
+    NodeIndex peer = 0;      // Who sent; kReset: who is gone.
+    std::uint64_t peer_boot = 0;
+    base::Address address{};  // kDatagram: of the sender; else: that was called.
+    gossip::Gossip::StreamFailure failure = gossip::Gossip::StreamFailure::kOther;
+    std::string bytes{};
+  };
+  struct Later {
+    bool operator()(const Happening& a, const Happening& b) const {
+      return std::pair(a.at, a.order) > std::pair(b.at, b.order);
+    }
+  };
+
+  void Schedule(base::Duration after, Happening happening);
+  void Handle(Happening& happening);
+  void Deliver(Happening& happening);
+  void Request(Happening& happening);
+  void Drain(NodeIndex node);
+  void SendDatagram(NodeIndex from, gossip::Datagram& datagram);
+  void SendRequest(NodeIndex from, gossip::StreamRequest& request);
+  void ScheduleTick(NodeIndex node);
+  bool Passes(NodeIndex from, NodeIndex to) const;
+  std::optional<NodeIndex> At(base::Address address) const;
+  base::Duration Delay();
+  void Trace(const Happening& happening);
+
+  NetworkOptions options_;
+  base::Random random_;
+  base::Instant now_;
+  std::vector<Node> nodes_;
+  std::map<base::Address, NodeIndex> by_address_;
+  std::map<base::HostId, NodeIndex> by_host_;
+  std::set<std::pair<NodeIndex, NodeIndex>> cuts_;
+  std::vector<Happening> queue_;  // A heap by Later.
+  std::uint64_t next_order_ = 0;
+  std::uint64_t trace_hash_ = 0;
+  std::size_t largest_datagram_ = 0;
+};
+
+}  // namespace starling::gossip_sim

@@ -1,0 +1,131 @@
+// tools/gossip_sim/report.cc: columns and field names.
+#include "tools/gossip_sim/report.h"
+
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+
+namespace starling::gossip_sim {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+std::string Row(const char* name, const Summary& summary) {
+  if (summary.count == 0) return fmt::format("  {:<16}{:>9}\n", name, "-");
+  return fmt::format("  {:<16}{:>9.3f}{:>9.3f}{:>9.3f}{:>9.3f}\n", name, summary.mean, summary.p50,
+                     summary.p99, summary.max);
+}
+
+OrderedJson ToJson(const Summary& summary) {
+  if (summary.count == 0) return nullptr;
+  return {{"mean", summary.mean}, {"p50", summary.p50}, {"p99", summary.p99}, {"max", summary.max}};
+}
+
+}  // namespace
+
+std::string Verdict(const RumorOptions& options, const RumorRun& run) {
+  const char* rounds = run.round_count() == 1 ? "round" : "rounds";
+  if (options.variant == RumorVariant::kNaive) {
+    return fmt::format("Update fully converged to all {} nodes in {} {}.", options.nodes,
+                       run.round_count(), rounds);
+  }
+  return fmt::format("reached {} of {} nodes in {} {}.", run.infected, options.nodes,
+                     run.round_count(), rounds);
+}
+
+std::string Table(const RumorRun& run) {
+  std::string table = fmt::format("{:>6}{:>10}{:>10}\n", "round", "infected", "messages");
+  for (const RumorRound& round : run.rounds) {
+    fmt::format_to(std::back_inserter(table), "{:>6}{:>10}{:>10}\n", round.round, round.infected,
+                   round.messages);
+  }
+  return table;
+}
+
+std::string Table(const RumorOptions& options, const std::vector<RumorRun>& runs) {
+  std::map<std::uint32_t, std::size_t> histogram;
+  for (const RumorRun& run : runs) ++histogram[run.round_count()];
+  std::string table = fmt::format("{:>6}{:>10}{:>9}\n", "rounds", "runs", "share");
+  for (const auto& [rounds, count] : histogram) {
+    const double share = 100.0 * static_cast<double>(count) / static_cast<double>(runs.size());
+    fmt::format_to(std::back_inserter(table), "{:>6}{:>10}{:>8.2f}%\n", rounds, count, share);
+  }
+  const RumorStatistics statistics = Summarize(options, runs);
+  const Summary& rounds = statistics.rounds;
+  return table + fmt::format(
+                     "\nrounds    mean {:.3f}  p50 {:.0f}  p99 {:.0f}  max {:.0f}\n"
+                     "complete  {:.2f} % of runs, residue {:.3g} of nodes (mean)\n"
+                     "traffic   {:.3f} messages a node (mean)\n",
+                     rounds.mean, rounds.p50, rounds.p99, rounds.max, 100 * statistics.complete,
+                     statistics.residue, statistics.messages_per_node);
+}
+
+std::string Table(const SwimOptions& options, const SwimReport& report) {
+  std::string table = fmt::format(
+      "{} nodes, loss {:.3g}, {} killed ({}), {} paused for {:.3g} s, {:.3g} s, seed {}\n"
+      "all saw all {:.2f} s after the first boot\n\n"
+      "  {:<16}{:>9}{:>9}{:>9}{:>9}\n",
+      options.nodes, options.loss, options.kill,
+      options.death == Death::kProcess ? "process" : "host", options.pause,
+      base::ToSeconds(options.pause_for), base::ToSeconds(options.duration), options.seed,
+      report.joined_after_s, "seconds to", "mean", "p50", "p99", "max");
+  table += Row("first suspect", report.first_suspect_s);
+  table += Row("all suspect", report.all_suspect_s);
+  table += Row("first dead", report.first_dead_s);
+  table += Row("all know", report.all_know_s);
+  return table + fmt::format(
+                     "\n  not known as dead by all    {}\n"
+                     "  false deaths, healthy       {}\n"
+                     "  false deaths, paused        {}\n"
+                     "  datagrams out               {:.1f} bytes/s and {:.2f} packets/s a node\n"
+                     "  streams out                 {:.1f} bytes/s a node\n"
+                     "  trace                       {:016x}\n",
+                     report.not_all_knew, report.false_deaths_healthy, report.false_deaths_paused,
+                     report.bytes_per_node_s, report.packets_per_node_s,
+                     report.stream_bytes_per_node_s, report.trace_hash);
+}
+
+std::string Csv(const std::vector<RumorRun>& runs) {
+  if (runs.size() == 1) {
+    std::string csv = "round,infected,messages\n";
+    for (const RumorRound& round : runs[0].rounds)
+      csv += fmt::format("{},{},{}\n", round.round, round.infected, round.messages);
+    return csv;
+  }
+  std::string csv = "run,rounds,infected,messages\n";
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    csv += fmt::format("{},{},{},{}\n", i + 1, runs[i].round_count(), runs[i].infected,
+                       runs[i].messages);
+  }
+  return csv;
+}
+
+std::string Json(const SwimOptions& options, const SwimReport& report) {
+  const nlohmann::ordered_json json = {
+      {"nodes", options.nodes},
+      {"loss", options.loss},
+      {"kill", options.kill},
+      {"death", options.death == Death::kProcess ? "process" : "host"},
+      {"pause", options.pause},
+      {"pause_for_s", base::ToSeconds(options.pause_for)},
+      {"duration_s", base::ToSeconds(options.duration)},
+      {"seed", options.seed},
+      {"joined_after_s", report.joined_after_s},
+      {"first_suspect_s", ToJson(report.first_suspect_s)},
+      {"all_suspect_s", ToJson(report.all_suspect_s)},
+      {"first_dead_s", ToJson(report.first_dead_s)},
+      {"all_know_s", ToJson(report.all_know_s)},
+      {"not_all_knew", report.not_all_knew},
+      {"false_deaths_healthy", report.false_deaths_healthy},
+      {"false_deaths_paused", report.false_deaths_paused},
+      {"bytes_per_node_s", report.bytes_per_node_s},
+      {"packets_per_node_s", report.packets_per_node_s},
+      {"stream_bytes_per_node_s", report.stream_bytes_per_node_s},
+      {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace starling::gossip_sim

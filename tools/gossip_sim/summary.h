@@ -1,0 +1,36 @@
+// tools/gossip_sim/summary.h: many measurements in four numbers.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+namespace starling::gossip_sim {
+
+struct Summary {
+  std::size_t count = 0;  // 0: nothing was measured, and the rest means nothing.
+  double mean = 0;
+  double p50 = 0;
+  double p99 = 0;
+  double max = 0;
+};
+
+inline Summary Summarize(std::vector<double> samples) {
+  if (samples.empty()) return {};
+  std::sort(samples.begin(), samples.end());
+  double sum = 0;
+  for (const double sample : samples) sum += sample;
+  // The smallest sample that at least the fraction does not exceed.
+  const auto at = [&](double fraction) {
+    const double rank = std::ceil(fraction * static_cast<double>(samples.size()));
+    return samples[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
+  };
+  return {.count = samples.size(),
+          .mean = sum / static_cast<double>(samples.size()),
+          .p50 = at(0.5),
+          .p99 = at(0.99),
+          .max = samples.back()};
+}
+
+}  // namespace starling::gossip_sim

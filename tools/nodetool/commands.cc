@@ -1,0 +1,58 @@
+#include "tools/nodetool/commands.h"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "client/client.h"
+
+namespace starling::nodetool {
+
+namespace {
+
+constexpr base::Duration kTimeout = base::seconds(10);
+// Of what may move data or wait for a disk: as long as it takes, within reason.
+constexpr base::Duration kLongTimeout = std::chrono::hours(6);
+
+constexpr Command kCommands[] = {
+    {"status", Takes::kNothing, "Nodes of the cluster: up or down, state, load, share"},
+    {"info", Takes::kNothing, "This node"},
+    {"ring", Takes::kNothing, "Tokens in the order of the ring, and whose they are"},
+    {"gossipinfo", Takes::kNothing, "What this node's failure detector knows of each member"},
+    {"describecluster", Takes::kNothing, "Name, identity, epoch, voters and keyspaces"},
+    {"getendpoints", Takes::kKeyspaceAndKey, "The replicas of a key"},
+    {"tablestats", Takes::kNothing, "Keys and bytes of each keyspace on this node"},
+    {"repair", Takes::kOptionalKeyspace, "Compare this node's ranges with their replicas now"},
+    {"repairstatus", Takes::kNothing, "For each range: since when replicas are proved equal"},
+    {"listpendinghints", Takes::kNothing, "Writes kept for nodes that are away"},
+    {"netstats", Takes::kNothing, "What repair, hints and reads have moved since start"},
+    {"flush", Takes::kNothing, "Write memory tables to disk"},
+    {"compact", Takes::kNothing, "Compact all data"},
+    {"drain", Takes::kNothing, "Stop taking requests and flush: before a stop"},
+    {"why", Takes::kKeyspaceAndKey, "Each replica's version of a key, where from, and who wins"},
+    {"version", Takes::kNothing, "This node's release"},
+};
+
+bool TakesLong(std::string_view command) {
+  return command == "repair" || command == "compact" || command == "flush" || command == "drain";
+}
+
+}  // namespace
+
+std::span<const Command> Commands() { return kCommands; }
+
+base::Result<std::string> Ask(const Question& question) {
+  nlohmann::json arguments = nlohmann::json::object();
+  if (!question.keyspace.empty()) arguments["keyspace"] = question.keyspace;
+  if (!question.key.empty()) arguments["key"] = question.key;
+  ASSIGN_OR_RETURN(
+      const auto client,
+      client::Client::Connect({.hosts = fmt::format("{}:{}", question.host, question.port),
+                               .listed_only = true,
+                               .connections_per_node = 1}));
+  const auto text = arguments.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return client->Admin(question.command, text,
+                       TakesLong(question.command) ? kLongTimeout : kTimeout);
+}
+
+}  // namespace starling::nodetool

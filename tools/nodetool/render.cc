@@ -1,0 +1,247 @@
+#include "tools/nodetool/render.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "tools/nodetool/table.h"
+#include "tools/nodetool/units.h"
+
+namespace starling::nodetool {
+
+namespace {
+
+// Fields keep the order in which the node wrote them.
+using Json = nlohmann::ordered_json;
+
+std::string ShowValue(std::string_view field, const Json& value, std::int64_t now_ms);
+
+// --- any document: fields on lines, lists of objects as tables ---
+
+// Wall times are far above any duration: this is 2001.
+constexpr std::int64_t kWallMsMin = 1'000'000'000'000;
+
+bool IsSize(std::string_view field) { return field.find("bytes") != std::string_view::npos; }
+
+bool IsTableOf(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
+}
+
+// Every field that any row has, in the order of their first appearance.
+std::vector<std::string> FieldsOf(const Json& rows) {
+  std::vector<std::string> fields;
+  for (const Json& row : rows)
+    for (const auto& [field, value] : row.items())
+      if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
+  return fields;
+}
+
+std::string ShowRows(const Json& rows, std::int64_t now_ms) {
+  const std::vector<std::string> fields = FieldsOf(rows);
+  std::vector<std::string> header;
+  for (const std::string& field : fields) header.push_back(ShowName(field));
+  Table table(header);
+  for (const Json& row : rows) {
+    std::vector<std::string> cells;
+    for (const std::string& field : fields)
+      cells.push_back(row.contains(field) ? ShowValue(field, row[field], now_ms) : "");
+    table.Add(std::move(cells));
+  }
+  return table.Print();
+}
+
+std::size_t WidthOfNames(const Json& object) {
+  std::size_t width = 0;
+  for (const auto& [field, value] : object.items())
+    if (!value.is_object() && !IsTableOf(value)) width = std::max(width, ShowName(field).size());
+  return width;
+}
+
+std::string ShowValue(std::string_view field, const Json& value, std::int64_t now_ms) {
+  if (value.is_null()) return "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() && IsSize(field)) return ShowSize(value.get<double>());
+  if (value.is_number_integer() && field.ends_with("_ms")) {
+    const auto ms = value.get<std::int64_t>();
+    return ms >= kWallMsMin ? ShowTime(ms, now_ms) : ShowDuration(ms);
+  }
+  if (value.is_array()) {
+    std::string list;
+    for (const Json& item : value)
+      list += fmt::format("{}{}", list.empty() ? "" : ", ", ShowValue(field, item, now_ms));
+    return list.empty() ? "-" : list;
+  }
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string ShowGeneric(const Json& document, std::int64_t now_ms) {
+  if (IsTableOf(document)) return ShowRows(document, now_ms);
+  if (!document.is_object()) return ShowValue("", document, now_ms) + '\n';
+  std::string text;
+  const std::size_t width = WidthOfNames(document);
+  for (const auto& [field, value] : document.items()) {
+    if (value.is_object() || IsTableOf(value))
+      text += fmt::format("{}{}\n{}", text.empty() ? "" : "\n", ShowName(field),
+                          ShowGeneric(value, now_ms));
+    else
+      text += fmt::format("{:<{}} : {}\n", ShowName(field), width, ShowValue(field, value, now_ms));
+  }
+  return text;
+}
+
+// --- what operators know ---
+
+// Takes a field out of an object, so that what is left is what nobody knew.
+Json Take(Json& object, const std::string& field) {
+  const auto found = object.find(field);
+  if (found == object.end()) return nullptr;
+  Json value = *found;
+  object.erase(found);
+  return value;
+}
+
+std::string TakeText(Json& object, const std::string& field, std::int64_t now_ms) {
+  return ShowValue(field, Take(object, field), now_ms);
+}
+
+// What is left of an answer, below what was shown of it.
+std::string ShowRest(const Json& rest, std::int64_t now_ms) {
+  return rest.empty() ? "" : "\n" + ShowGeneric(rest, now_ms);
+}
+
+std::string ShowShare(const Json& owns) {
+  return owns.is_number() ? fmt::format("{:.1f}%", owns.get<double>() * 100) : "?";
+}
+
+std::vector<std::string> StatusRow(Json& node, std::int64_t now_ms) {
+  const std::string letters = TakeText(node, "status", now_ms) + TakeText(node, "state", now_ms);
+  return {letters,
+          TakeText(node, "address", now_ms),
+          TakeText(node, "load_bytes", now_ms),
+          TakeText(node, "tokens", now_ms),
+          ShowShare(Take(node, "owns")),
+          TakeText(node, "host_id", now_ms),
+          TakeText(node, "rack", now_ms)};
+}
+
+std::string ShowStatus(Json answer, std::int64_t now_ms) {
+  std::map<std::string, Table> by_dc;
+  for (Json& node : answer["nodes"]) {
+    const std::string dc = TakeText(node, "dc", now_ms);
+    const auto table =
+        by_dc.try_emplace(dc, std::vector<std::string>{"--", "Address", "Load", "Tokens",
+                                                       "Owns (effective)", "Host ID", "Rack"});
+    table.first->second.Add(StatusRow(node, now_ms));
+  }
+  std::string text;
+  for (const auto& [dc, table] : by_dc) {
+    const std::string title = "Datacenter: " + dc;
+    text +=
+        fmt::format("{}{}\n{}\n", text.empty() ? "" : "\n", title, std::string(title.size(), '='));
+    text += "Status=Up/Down\n|/ State=Normal/Leaving/Joining/Moving\n" + table.Print();
+  }
+  return text;
+}
+
+std::string ShowRing(Json answer, std::int64_t now_ms) {
+  Table table({"Address", "Token"});
+  std::map<std::string, std::string> owner_by_token;  // In the order of the ring.
+  for (const Json& node : answer.value("nodes", Json::array())) {
+    for (const Json& token : node.value("tokens", Json::array())) {
+      const std::string text = token.is_string()
+                                   ? token.get<std::string>()
+                                   : fmt::format("{:>20}", ShowValue("", token, now_ms));
+      owner_by_token[text] = ShowValue("", node.value("address", Json()), now_ms);
+    }
+  }
+  for (const auto& [token, owner] : owner_by_token) table.Add({owner, token});
+  answer.erase("nodes");
+  return table.Print() + ShowRest(answer, now_ms);
+}
+
+// As Cassandra: an address, and its fields below, each on a line.
+std::string ShowGossip(Json answer, std::int64_t now_ms) {
+  std::string text;
+  for (Json& member : answer["members"]) {
+    text += fmt::format("/{}\n", TakeText(member, "address", now_ms));
+    for (const auto& [field, value] : member.items())
+      text += fmt::format("  {}: {}\n", field, ShowValue(field, value, now_ms));
+  }
+  answer.erase("members");
+  return text + ShowRest(answer, now_ms);
+}
+
+std::string ShowEndpoints(Json answer, std::int64_t now_ms) {
+  std::string text;
+  for (const Json& endpoint : answer.value("endpoints", Json::array()))
+    text += ShowValue("", endpoint, now_ms) + '\n';
+  return text;
+}
+
+std::string ShowRepairStatus(Json answer, std::int64_t now_ms) {
+  const Json ranges = Take(answer, "ranges");
+  if (!ranges.is_array() || ranges.empty()) return "no range of this node has other replicas\n";
+  std::size_t equal = 0;
+  for (const Json& range : ranges)
+    if (range.value("equal", false)) ++equal;
+  return ShowGeneric(ranges, now_ms) +
+         fmt::format("{} of {} ranges equal\n", equal, ranges.size()) + ShowRest(answer, now_ms);
+}
+
+std::string ShowRepair(Json answer, std::int64_t now_ms) {
+  const bool equal = answer.value("equal", false);
+  return ShowGeneric(answer, now_ms) +
+         (equal ? "all ranges that were compared are equal\n" : "some ranges are not equal yet\n");
+}
+
+std::string ShowHints(Json answer, std::int64_t now_ms) {
+  const Json targets = Take(answer, "targets");
+  if (!targets.is_array() || targets.empty())
+    return "This node does not have any pending hints\n" + ShowRest(answer, now_ms);
+  return ShowGeneric(targets, now_ms) + ShowRest(answer, now_ms);
+}
+
+std::string ShowDone(Json answer, std::int64_t now_ms) {
+  const bool done = answer.value("done", false);
+  answer.erase("done");
+  return (done ? "done\n" : "not done\n") + ShowRest(answer, now_ms);
+}
+
+std::string ShowVersion(Json answer, std::int64_t now_ms) {
+  const std::string version = TakeText(answer, "version", now_ms);
+  return fmt::format("ReleaseVersion: {}\n", version) + ShowRest(answer, now_ms);
+}
+
+using Show = std::string (*)(Json answer, std::int64_t now_ms);
+constexpr std::pair<std::string_view, Show> kShows[] = {
+    {"status", ShowStatus},          {"ring", ShowRing},
+    {"gossipinfo", ShowGossip},      {"getendpoints", ShowEndpoints},
+    {"repair", ShowRepair},          {"repairstatus", ShowRepairStatus},
+    {"listpendinghints", ShowHints}, {"flush", ShowDone},
+    {"compact", ShowDone},           {"drain", ShowDone},
+    {"version", ShowVersion},
+};
+
+}  // namespace
+
+base::Result<std::string> Render(std::string_view command, std::string_view answer,
+                                 std::int64_t now_ms) {
+  const Json document = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded())
+    return base::Fail(base::Corruption(fmt::format("the answer to {} is no JSON", command)));
+  const auto known = std::find_if(std::begin(kShows), std::end(kShows),
+                                  [&](const auto& entry) { return entry.first == command; });
+  if (known == std::end(kShows) || !document.is_object()) return ShowGeneric(document, now_ms);
+  try {
+    return known->second(document, now_ms);
+  } catch (const Json::exception&) {  // A field of another type than expected.
+    return ShowGeneric(document, now_ms);
+  }
+}
+
+}  // namespace starling::nodetool

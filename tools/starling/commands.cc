@@ -1,0 +1,137 @@
+#include "tools/starling/commands.h"
+
+#include <fmt/core.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "tools/starling/connect.h"
+
+namespace starling::cli {
+
+using base::Result;
+using nlohmann::json;
+
+namespace {
+
+void PrintJson(const json& document) {
+  fmt::print("{}\n", document.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+// A field of bytes: as they are if they are UTF-8, else as NAME_base64.
+void AddBytes(json& document, const std::string& name, const std::string& bytes) {
+  if (IsUtf8(bytes))
+    document[name] = bytes;
+  else
+    document[name + "_base64"] = ToBase64(bytes);
+}
+
+void AddVersion(json& document, const base::Version& version) {
+  if (version.empty()) return;
+  document["version"] = version.ToString();
+  document["written_ms"] = version.wall_ms();
+}
+
+int Report(const Options& options, client::Client& client, std::string_view done,
+           const Result<client::Written>& written) {
+  if (!written) return Complain(options.output, written.error());
+  const auto replicas = NameNodes(client, written->replicas);
+  if (!replicas) return Complain(options.output, replicas.error());
+  if (options.output == Output::kText) {
+    fmt::print("{}, version {}, held by {}\n", done, written->version.ToString(),
+               fmt::join(*replicas, " and "));
+    return kExitDone;
+  }
+  json document = {{"replicas", *replicas}};
+  AddBytes(document, "key", options.key);
+  AddVersion(document, written->version);
+  PrintJson(document);
+  return kExitDone;
+}
+
+json DescribeRead(const Options& options, client::Client& client, const client::Value& value) {
+  json document = {{"found", value.found}};
+  AddBytes(document, "key", options.key);
+  AddVersion(document, value.version);
+  if (value.found && value.expiry_ms != 0) document["expiry_ms"] = value.expiry_ms;
+  document["replicas"] = json::array();
+  if (const auto replicas = NameNodes(client, value.replicas)) document["replicas"] = *replicas;
+  return document;
+}
+
+}  // namespace
+
+int Put(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  return Report(options, *session->client, "stored",
+                session->client->Put(options.key, options.value, session->request));
+}
+
+int Delete(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  return Report(options, *session->client, "deleted",
+                session->client->Delete(options.key, session->request));
+}
+
+int Get(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  const auto value = session->client->Get(options.key, session->request);
+  if (!value) return Complain(options.output, value.error());
+  if (options.output == Output::kJson) {
+    json document = DescribeRead(options, *session->client, *value);
+    if (value->found) AddBytes(document, "value", value->value);
+    PrintJson(document);
+  } else if (value->found && !PrintBytes(value->value)) {
+    return Complain(options.output, base::Io("the value can't be written to standard output"));
+  }
+  return value->found ? kExitDone : kExitNotFound;
+}
+
+int Exists(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  const auto value = session->client->Exists(options.key, session->request);
+  if (!value) return Complain(options.output, value.error());
+  if (options.output == Output::kJson)
+    PrintJson(DescribeRead(options, *session->client, *value));
+  else
+    fmt::print("{}\n", value->found);
+  return value->found ? kExitDone : kExitNotFound;
+}
+
+// Each host by itself: that one of them answers says nothing of the others.
+int Ping(const Options& options) {
+  const auto hosts = client::ResolveHosts(options.hosts);
+  if (!hosts) return Complain(options.output, hosts.error());
+  json answers = json::array();
+  bool all = true;
+  for (const base::Address host : *hosts) {
+    auto client = client::Client::Connect(
+        {.hosts = host.ToString(), .listed_only = true, .connections_per_node = 1});
+    const auto start = std::chrono::steady_clock::now();
+    const base::Status status = client ? (*client)->Ping() : client.error();
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - start);
+    all = all && status.ok();
+    json answer = {{"host", host.ToString()}, {"ok", status.ok()}};
+    if (status.ok()) {
+      answer["us"] = took.count();
+    } else {
+      answer["error"] = {{"code", CodeName(status.code())}, {"message", status.message()}};
+    }
+    answers.push_back(answer);
+    if (options.output == Output::kJson) continue;
+    if (status.ok())
+      fmt::print("{} answers in {} us\n", host.ToString(), took.count());
+    else
+      Complain(options.output, status);
+  }
+  if (options.output == Output::kJson) PrintJson({{"hosts", answers}});
+  return all ? kExitDone : kExitFailed;
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,111 @@
+// tools/starling/keyspaces.cc: keyspace create, list and describe.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "tools/starling/commands.h"
+#include "tools/starling/connect.h"
+
+namespace starling::cli {
+
+using base::Result;
+using nlohmann::json;
+using Keyspace = wire::ClusterMap::Keyspace;
+
+namespace {
+
+// "simple:3" and "dc1:3,dc2:2" ask for so many replicas of a key in all.
+std::uint32_t RequestedFactor(std::string_view replication) {
+  std::uint32_t sum = 0;
+  for (std::size_t at = replication.find(':'); at != std::string_view::npos;
+       at = replication.find(':', at + 1)) {
+    std::uint32_t factor = 0;
+    std::from_chars(replication.data() + at + 1, replication.data() + replication.size(), factor);
+    sum += factor;
+  }
+  return sum;
+}
+
+std::string Plural(std::uint64_t n, std::string_view noun) {
+  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
+}
+
+json Describe(const Keyspace& keyspace) {
+  return {{"name", keyspace.name},
+          {"id", keyspace.id},
+          {"replication", keyspace.replication},
+          {"requested_replicas", RequestedFactor(keyspace.replication)},
+          {"effective_replicas", keyspace.effective_factor}};
+}
+
+void PrintJson(const json& document) {
+  fmt::print("{}\n", document.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+void PrintKeyspace(const Keyspace& keyspace, std::size_t nodes) {
+  const std::uint32_t requested = RequestedFactor(keyspace.replication);
+  fmt::print("Keyspace:    {}\nReplication: {}\n", keyspace.name, keyspace.replication);
+  if (keyspace.effective_factor >= requested)
+    fmt::print("In effect:   {}\n", Plural(requested, "replica"));
+  else
+    fmt::print("In effect:   {} of {}, since the cluster has {}; it rises as nodes join\n",
+               Plural(keyspace.effective_factor, "replica"), requested, Plural(nodes, "node"));
+}
+
+}  // namespace
+
+int CreateKeyspace(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  const auto created = session->client->CreateKeyspace(options.name, options.replication);
+  if (!created) return Complain(options.output, created.error());
+  if (options.output == Output::kJson)
+    PrintJson({{"name", options.name}, {"id", created->id}, {"existed", created->existed}});
+  else
+    fmt::print("keyspace {} {}\n", options.name,
+               created->existed ? "exists already, with the same replication" : "created");
+  return kExitDone;
+}
+
+int ListKeyspaces(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  const auto map = session->client->Map();
+  if (!map) return Complain(options.output, map.error());
+  json list = json::array();
+  std::size_t width = 0;
+  for (const Keyspace& keyspace : map->keyspaces) {
+    list.push_back(Describe(keyspace));
+    width = std::max(width, keyspace.name.size());
+  }
+  if (options.output == Output::kJson) {
+    PrintJson({{"keyspaces", list}});
+    return kExitDone;
+  }
+  for (const Keyspace& keyspace : map->keyspaces)
+    fmt::print("{:<{}}  {}\n", keyspace.name, width, keyspace.replication);
+  return kExitDone;
+}
+
+int DescribeKeyspace(const Options& options) {
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  const auto map = session->client->Map();
+  if (!map) return Complain(options.output, map.error());
+  const auto found = std::find_if(map->keyspaces.begin(), map->keyspaces.end(),
+                                  [&](const Keyspace& k) { return k.name == options.name; });
+  if (found == map->keyspaces.end()) {
+    Complain(options.output,
+             base::NotFound(fmt::format("there is no keyspace '{}'", options.name)));
+    return kExitNotFound;
+  }
+  if (options.output == Output::kJson)
+    PrintJson(Describe(*found));
+  else
+    PrintKeyspace(*found, map->nodes.size());
+  return kExitDone;
+}
+
+}  // namespace starling::cli

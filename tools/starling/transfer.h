@@ -1,0 +1,54 @@
+// tools/starling/transfer.h: many records in and out of a keyspace: import and export.
+//
+// Thread: blocks its caller.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <istream>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "tools/starling/lines.h"
+
+namespace starling::cli {
+
+// How import talks to the cluster: a client, or a test.
+class Putter {
+ public:
+  virtual ~Putter() = default;
+  // Calls back once, from any thread.
+  virtual void Put(const Record& record, std::function<void(const base::Status&)> done) = 0;
+};
+
+struct ImportOptions {
+  Format format = Format::kJsonl;
+  std::size_t in_flight_max = 512;                     // Puts at a time,
+  std::size_t in_flight_bytes_max = 32 * 1024 * 1024;  // and their bytes.
+  // A put that the cluster had no room or no replicas for was not made: it is made again, after
+  // so long, twice as long each time.
+  unsigned retries_max = 6;
+  base::Duration retry_after = base::milliseconds(100);
+  std::size_t failures_kept = 20;  // For the report; all are counted.
+};
+
+struct ImportFailure {
+  std::uint64_t line = 0;  // From 1.
+  std::string why;
+};
+
+struct ImportReport {
+  std::uint64_t lines = 0;
+  std::uint64_t imported = 0;
+  std::uint64_t bytes = 0;  // Of what was imported: keys and values.
+  std::uint64_t failed = 0;
+  std::vector<ImportFailure> failures;  // The first few, by line.
+};
+
+// Puts all records of `in`, many at a time. `progress` is called now and then with the counts so
+// far. Empty lines are passed over.
+ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
+                    const std::function<void(const ImportReport&)>& progress);
+
+}  // namespace starling::cli

@@ -1,0 +1,145 @@
+// tools/starling/transfer_commands.cc: import and export as commands: files, progress, the report.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tools/starling/commands.h"
+#include "tools/starling/connect.h"
+#include "tools/starling/transfer.h"
+
+namespace starling::cli {
+
+using base::Status;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+// A put may wait behind hundreds of others.
+constexpr base::Duration kPutTimeout = base::seconds(10);
+
+class ClientPutter final : public Putter {
+ public:
+  ClientPutter(client::Client& client, client::RequestOptions request)
+      : client_(client), request_(request) {
+    request_.timeout = kPutTimeout;
+  }
+  void Put(const Record& record, std::function<void(const Status&)> done) override {
+    client::RequestOptions request = request_;
+    request.time_to_live = base::milliseconds(static_cast<std::int64_t>(record.ttl_ms));
+    client_.PutAsync(record.key, record.value, request,
+                     [done = std::move(done)](const base::Result<client::Written>& written) {
+                       done(written ? base::Ok() : written.error());
+                     });
+  }
+
+ private:
+  client::Client& client_;
+  client::RequestOptions request_;
+};
+
+// One line on stderr: rewritten in place on a terminal, else a new one every two seconds.
+class Progress {
+ public:
+  void Show(const std::string& text) {
+    const auto now = Clock::now();
+    if (now - shown_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(2)))
+      return;
+    shown_ = now;
+    if (terminal_)
+      fmt::print(stderr, "\r\x1b[K{}", text);
+    else
+      fmt::print(stderr, "{}\n", text);
+    std::fflush(stderr);
+  }
+  void End() const {
+    if (terminal_) fmt::print(stderr, "\r\x1b[K");
+  }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point shown_ = start_;
+};
+
+std::string Describe(const ImportReport& report, double seconds) {
+  const double rate = seconds > 0 ? static_cast<double>(report.imported) / seconds : 0;
+  return fmt::format("{} imported, {:.1f} MB, {:.0f}/s, {} failed", report.imported,
+                     static_cast<double>(report.bytes) / 1e6, rate, report.failed);
+}
+
+void PrintReport(const Options& options, const ImportReport& report, double seconds) {
+  if (options.output == Output::kJson) {
+    nlohmann::json failures = nlohmann::json::array();
+    for (const ImportFailure& failure : report.failures)
+      failures.push_back({{"line", failure.line}, {"message", failure.why}});
+    const nlohmann::json document = {{"lines", report.lines},   {"imported", report.imported},
+                                     {"failed", report.failed}, {"bytes", report.bytes},
+                                     {"seconds", seconds},      {"failures", failures}};
+    fmt::print("{}\n", document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("{} of {} lines in {:.1f} s\n", Describe(report, seconds), report.lines, seconds);
+  for (const ImportFailure& failure : report.failures)
+    fmt::print(stderr, "line {}: {}\n", failure.line, failure.why);
+  if (report.failed > report.failures.size())
+    fmt::print(stderr, "and {} more lines failed\n", report.failed - report.failures.size());
+}
+
+// How long an entry still lives, at least 1 ms; 0: for ever.
+std::uint64_t RemainingMs(std::uint64_t expiry_ms) {
+  if (expiry_ms == 0) return 0;
+  const auto now =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                     std::chrono::system_clock::now().time_since_epoch())
+                                     .count());
+  return expiry_ms > now ? expiry_ms - now : 1;
+}
+
+}  // namespace
+
+int Import(const Options& options) {
+  const auto format = ParseFormat(options.format);
+  if (!format) return Complain(options.output, format.error());
+  std::ifstream file(options.file == "-" ? "/dev/stdin" : options.file, std::ios::binary);
+  if (!file)
+    return Complain(options.output, base::Io(fmt::format("file '{}' can't be read: {}",
+                                                         options.file, std::strerror(errno))));
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  ClientPutter putter(*session->client, session->request);
+  Progress progress;
+  const ImportReport report = Import(file, putter, {.format = *format}, [&](const ImportReport& r) {
+    progress.Show(Describe(r, progress.seconds()));
+  });
+  progress.End();
+  PrintReport(options, report, progress.seconds());
+  return report.failed == 0 ? kExitDone : kExitFailed;
+}
+
+int Export(const Options& options) {
+  const auto format = ParseFormat(options.format);
+  if (!format) return Complain(options.output, format.error());
+  auto session = Connect(options);
+  if (!session) return Complain(options.output, session.error());
+  client::ScanCursor cursor;
+  std::string lines;
+  while (!cursor.done) {
+    const auto page = session->client->Scan(cursor, session->request);
+    if (!page) return Complain(options.output, page.error());
+    lines.clear();
+    for (const client::ScannedEntry& entry : *page)
+      FormatLineTo({.key = entry.key, .value = entry.value, .ttl_ms = RemainingMs(entry.expiry_ms)},
+                   *format, lines);
+    if (!PrintBytes(lines))
+      return Complain(options.output, base::Io("standard output takes no more"));
+  }
+  return kExitDone;
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,30 @@
+// tools/starlingd/run_node.cc: joins storage, the World of libuv, and the actors of a node.
+#include "tools/starlingd/run_node.h"
+
+#include <random>
+
+#include "base/log.h"
+#include "base/uv/uv_world.h"
+#include "server/mail.h"
+#include "server/node.h"
+#include "tools/starlingd/store.h"
+
+namespace starling {
+
+base::Status RunNode(const server::Config& config) {
+  ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
+  base::log::SetLevel(level);
+  // Opened first and closed last: every actor and every job may use it.
+  ASSIGN_OR_RETURN(Store store, OpenStore(config));
+
+  std::random_device device;
+  const std::uint64_t seed = static_cast<std::uint64_t>(device()) << 32 | device();
+  base::UvSystem system(seed,
+                        {.stop_mail_kind = static_cast<std::uint16_t>(server::MailKind::kStop)});
+  server::Node node(config, store.identity, *store.engine,
+                    [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); });
+  node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
+  return system.Run();
+}
+
+}  // namespace starling

@@ -1,0 +1,15 @@
+// tools/starlingd/run_node.h: a node from its configuration to its end.
+//
+// Read next: server/node.h
+#pragma once
+
+#include "base/status.h"
+#include "server/config.h"
+
+namespace starling {
+
+// Returns when the node has ended: Ok after SIGTERM or SIGINT once everything is drained, else why
+// it could not start or go on.
+base::Status RunNode(const server::Config& config);
+
+}  // namespace starling

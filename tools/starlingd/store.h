@@ -1,0 +1,25 @@
+// tools/starlingd/store.h: a data directory, opened, and whose it is.
+//
+// Read next: storage/identity.h
+#pragma once
+
+#include <memory>
+
+#include "base/status.h"
+#include "server/config.h"
+#include "server/node_shared.h"
+#include "storage/engine.h"
+
+namespace starling {
+
+struct Store {
+  std::unique_ptr<storage::Engine> engine;
+  server::NodeIdentity identity;
+};
+
+// Opens config.node.data_dir, makes it a node's if it is new, and counts the boot. Everything it
+// writes is synced. Fails, with what an operator can do about it, when the directory can't be made
+// or read, is in use, belongs to another cluster, or was written by a newer program.
+base::Result<Store> OpenStore(const server::Config& config);
+
+}  // namespace starling

@@ -1,0 +1,73 @@
+// tools/stress/history.h: what a load did and saw, kept to be judged, in memory and in a file.
+//
+// The file is text, a line an operation in the order of their ends, fields between tabs:
+//   invoke_us return_us op outcome record id version
+//   op: put, del, get; outcome: ok, unknown (it may take effect at any time, or never), failed (it
+//   changed nothing); id: of the value put or read, 16 hex digits, "-" for none (a delete, or
+//   nothing found), "?" for a value that this load did not write; version: as nodetool shows it, or
+//   "-"
+// after one line of head, # starling-history 1 keyspace=NAME, and before one at the orderly end, #
+// end. Times are microseconds since the load began, on the generator's monotonic clock.
+//
+// Thread:    confined to one thread.
+// Read next: tools/stress/check.h.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/version.h"
+
+namespace starling::stress {
+
+enum class EventType : std::uint8_t { kPut, kDelete, kGet };
+enum class Outcome : std::uint8_t { kOk, kUnknown, kFailed };
+
+inline constexpr std::uint64_t kNothing = 0;           // The id of no value.
+inline constexpr std::uint64_t kForeign = UINT64_MAX;  // Of one that another load wrote.
+
+struct Event {
+  std::int64_t invoke_us = 0;
+  std::int64_t return_us = 0;
+  EventType type = EventType::kGet;
+  Outcome outcome = Outcome::kOk;
+  std::uint64_t record = 0;
+  std::uint64_t id = kNothing;
+};
+
+struct History {
+  std::string keyspace;
+  std::vector<Event> events;
+  bool complete = false;  // False: its generator was killed, and writes may be missing.
+};
+
+// Writes events as they end. What was written before a Flush survives the process.
+class HistoryFile {
+ public:
+  static base::Result<HistoryFile> Create(const std::string& path, std::string_view keyspace);
+  void Write(const Event& event, const base::Version& version);
+  base::Status Flush();  // Fails with Io when some line could not be written.
+  base::Status End();    // The last call.
+
+ private:
+  struct CloseFile {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  HistoryFile(std::string path, std::FILE* file) : path_(std::move(path)), file_(file) {}
+
+  std::string path_;
+  std::unique_ptr<std::FILE, CloseFile> file_;
+};
+
+std::string FormatEvent(const Event& event, const base::Version& version);
+base::Result<Event> ParseEvent(std::string_view line);
+
+// Fails with Io when it can't be read, InvalidArgument with the number of a line that makes no
+// sense. A last line without an end, which a killed generator leaves, is passed over.
+base::Result<History> ReadHistory(const std::string& path);
+
+}  // namespace starling::stress
