@@ -71,7 +71,10 @@ void Coordinator::OnWake(base::Instant now) {
       continue;
     }
     op->timer = get_timers_.Add(op->ends, id);
-    if (!op->tally.enough_answers()) AskAnother(id, *op);
+    if (op->retrying)
+      Retry(id, *op);
+    else if (!op->tally.enough_answers())
+      AskAnother(id, *op);
   }
 }
 

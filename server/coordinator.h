@@ -96,6 +96,8 @@ class Coordinator {
   void Ask(std::uint64_t id, GetOp& op, int replica, bool want_value);
   bool AskAnother(std::uint64_t id, GetOp& op);
   void OnReplicaFailed(std::uint64_t id, GetOp& op, int replica);
+  void RetryLater(std::uint64_t id, GetOp& op);
+  void Retry(std::uint64_t id, GetOp& op);
   void OnHolds(std::uint64_t id, GetOp& op, int replica, const storage::EntryHeader& header,
                bool has_value, base::Bytes value);
   void Step(std::uint64_t id, GetOp& op);

@@ -10,6 +10,9 @@ namespace {
 
 // When a read asks one more replica than it needs, because one is slow.
 constexpr base::Duration kSpeculateAfter = base::milliseconds(50);
+// When a read that too few replicas are left for asks those that failed again: a lost connection is
+// made anew within this time, and a read does no harm twice.
+constexpr base::Duration kRetryAfter = base::milliseconds(150);
 
 storage::EntryHeader HeaderOf(const wire::ReplicaReadReply& reply) {
   return {reply.version, reply.expiry_ms, reply.value_digest,
@@ -128,6 +131,39 @@ void Coordinator::OnReplicaFailed(std::uint64_t id, GetOp& op, int replica) {
   op.tally.OnFailed(replica);
   op.fetching = {};  // It may have been the one that was to send the value.
   AskAnother(id, op);
+  if (op.tally.hopeless(op.replicas.readable))
+    RetryLater(id, op);
+  else
+    Step(id, op);
+}
+
+void Coordinator::RetryLater(std::uint64_t id, GetOp& op) {
+  if (op.retrying) return;
+  const base::Instant at = parts_.world.Now() + kRetryAfter;
+  if (at >= op.ends) {
+    FailGet(id, op, base::Code::kUnavailable, "too few replicas answered");
+    return;
+  }
+  op.retrying = true;
+  get_timers_.Cancel(op.timer);
+  op.timer = get_timers_.Add(at, id);
+}
+
+void Coordinator::Retry(std::uint64_t id, GetOp& op) {
+  op.retrying = false;
+  // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
+  if (snapshot_->ring_epoch == op.snapshot->ring_epoch)
+    op.replicas.readable =
+        ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token)).readable;
+  if (!op.requirement.reachable(op.replicas.readable)) {
+    FailGet(id, op, base::Code::kUnavailable, "too few replicas answered, the others are down");
+    return;
+  }
+  op.asked &= ~op.tally.failed();
+  op.repair_sent &= ~op.tally.failed();
+  op.tally.ForgiveFailures();
+  while (CountOf(op.asked & op.requirement.counted) < op.requirement.needed)
+    if (!AskAnother(id, op)) break;
   Step(id, op);
 }
 
@@ -146,10 +182,6 @@ void Coordinator::OnHolds(std::uint64_t id, GetOp& op, int replica,
 
 void Coordinator::Step(std::uint64_t id, GetOp& op) {
   const base::Version& target = op.tally.target();
-  if (op.tally.hopeless()) {
-    FailGet(id, op, base::Code::kUnavailable, "too few replicas answered");
-    return;
-  }
   if (!op.tally.enough_answers()) return;
   const bool has_value = target.empty() || op.value_version == target;
   const bool sure = op.tally.sure();

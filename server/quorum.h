@@ -84,6 +84,8 @@ class ReadTally {
   // A repair of the target was taken: the replica holds, or lately held, exactly it.
   void OnRepaired(int replica, const base::Version& version);
   void OnFailed(int replica) { failed_ |= ReplicaMask{1} << replica; }
+  // Those that failed are asked once more.
+  void ForgiveFailures() { failed_ = 0; }
 
   const base::Version& target() const { return target_; }
   ReplicaMask holders() const { return ok_; }  // Of exactly the target.
@@ -97,8 +99,10 @@ class ReadTally {
   }
   // The target may be returned.
   bool sure() const;
-  // Not enough replicas are left to ever be sure.
-  bool hopeless() const { return CountOf(requirement_.counted & ~failed_) < requirement_.needed; }
+  // Not enough of the `readable` are left to ever be sure, unless one that failed recovers.
+  bool hopeless(ReplicaMask readable) const {
+    return CountOf(requirement_.counted & readable & ~failed_) < requirement_.needed;
+  }
 
  private:
   Requirement requirement_;
