@@ -1,7 +1,7 @@
 """Real nodes for tests: each cluster on addresses of its own, so that it disturbs no other.
 
-A Cluster leases a block 127.0.T.* with the usual ports, T at random, and keeps its folder with the
-configuration, data and log of each node until close(). Nothing waits by sleeping a fixed time:
+A Cluster leases a block 127.77.T.* with the usual ports, T at random, and keeps its folder with
+the configuration, data and log of each node until close(). Nothing waits by sleeping a fixed time:
 wait_for() asks again and again, up to a limit, and says what it saw last.
 """
 
@@ -81,17 +81,17 @@ def run_tool(*command, stdin=b"", seconds=60, check=True):
 
 
 def _lease():
-    """A block 127.0.T.* that no other test of this machine uses while the socket is open."""
-    blocks = list(range(10, 250))
+    """A block 127.77.T.* that no other test of this machine uses while the socket is open."""
+    blocks = list(range(1, 250))
     random.shuffle(blocks)
     for block in blocks:
         lease = socket.socket()
         try:
-            lease.bind((f"127.0.{block}.254", LEASE_PORT))
+            lease.bind((f"127.77.{block}.254", LEASE_PORT))
             return block, lease
         except OSError:
             lease.close()
-    raise Failure("all blocks 127.0.10.* to 127.0.249.* are leased")
+    raise Failure("all blocks 127.77.1.* to 127.77.249.* are leased")
 
 
 def _die_with_parent():
@@ -109,7 +109,7 @@ class Node:
     def __init__(self, cluster, number):
         self.cluster = cluster
         self.number = number
-        self.address = f"127.0.{cluster.block}.{number}"
+        self.address = f"127.77.{cluster.block}.{number}"
         self.client = f"{self.address}:{CLIENT_PORT}"
         self.config = os.path.join(cluster.folder, f"node{number}.toml")
         self.data = os.path.join(cluster.folder, f"node{number}")

@@ -1,5 +1,5 @@
 """Goal:   a killed node is seen as down within 3 s, as up within 10 s of its restart, all ranges
-        are         equal within 15 s of it, and then it has every acknowledged write by itself.
+        are equal within 15 s of it, and then it has every acknowledged write by itself.
 Method: kill -9, write and delete meanwhile, restart, measure; then stop the two others by SIGSTOP
         and export from it at ONE. Times on a busy machine vary: one of three rounds must keep all
         three limits, and every round must end with the right data.

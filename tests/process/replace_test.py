@@ -1,5 +1,5 @@
 """Goal:   a node that lost its disk is not taken for what it was; with node.replace it comes back
-        by         repair alone with every key.
+        by repair alone with every key.
 Method: delete the data directory of a killed node; start it without and with node.replace, hints
         off; then read it alone, the two others stopped.
 """
