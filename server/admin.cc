@@ -55,7 +55,9 @@ std::string StringIn(const json& object, const char* name) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
-char StateLetter(topology::NodeState state) {
+// A member that has yet to catch up with its ranges is joining, as far as an operator can see.
+char StateLetter(topology::NodeState state, const Snapshot::Peer& look) {
+  if (state == topology::NodeState::kNormal && look.up && !look.ready) return 'J';
   switch (state) {
     case topology::NodeState::kJoining: return 'J';
     case topology::NodeState::kLeaving: return 'L';
@@ -113,7 +115,7 @@ void Admin::Handle(const FrameMail& mail) {
   if (command == "describecluster") return Answer(to, DescribeCluster());
   if (command == "gossipinfo") return Answer(to, GossipInfo());
   if (command == "repairstatus") return Answer(to, RepairStatus());
-  if (command == "repair") return StartRepair(to);
+  if (command == "repair") return StartRepair(to, keyspace);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
   if (command == "tablestats") return WithStats(to, &Admin::TableStats);
@@ -138,7 +140,7 @@ Admin::Json Admin::Status() const {
     if (!node.member()) continue;
     nodes.push_back({{"address", node.cluster.IpString()},
                      {"status", snapshot.peers[i].up ? "U" : "D"},
-                     {"state", std::string(1, StateLetter(node.state))},
+                     {"state", std::string(1, StateLetter(node.state, snapshot.peers[i]))},
                      {"ready", snapshot.peers[i].ready},
                      {"load_bytes", control_.LoadOf(node)},
                      {"tokens", node.tokens.size()},
@@ -355,8 +357,15 @@ Admin::Json Admin::PendingHints(const std::vector<WorkerStats>& stats) const {
 
 // --- what takes a while ---
 
-void Admin::StartRepair(const ReplyTo& to) {
-  control_.repair_.RunNow([this, to](const Repair::Result& result) {
+void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
+  base::KeyspaceId id = Repair::kAllKeyspaces;
+  if (!keyspace.empty()) {
+    const topology::Keyspace* space = control_.snapshot_->topology->FindKeyspace(keyspace);
+    if (space == nullptr)
+      return Fail(to, base::InvalidArgument(fmt::format("there is no keyspace '{}'", keyspace)));
+    id = space->id;
+  }
+  control_.repair_.RunNow(id, [this, to](const Repair::Result& result) {
     Answer(to, {{{"compared", result.compared},
                  {"entries_received", result.entries_received},
                  {"equal", result.equal},

@@ -45,7 +45,7 @@ class Admin {
   void StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void EndWhy(std::uint64_t id);
   void GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key);
-  void StartRepair(const ReplyTo& to);
+  void StartRepair(const ReplyTo& to, const std::string& keyspace);
   void RunEngineJob(const ReplyTo& to, bool compact, std::function<void()> then);
   void OnEngineJob(EngineJob& job);
   void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);

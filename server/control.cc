@@ -213,7 +213,7 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
                               ReplyError(reply, answer.error());
                           });
   } else {
-    repair_.RunWith(peer->number,
+    repair_.RunWith(peer->number, frame.payload,
                     [this, reply](const Repair::Result&) { ReplyBytes(reply, "done"); });
   }
 }

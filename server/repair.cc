@@ -114,8 +114,9 @@ void Repair::OnTick(base::Instant now) {
   if (!wanted_.empty()) {
     std::vector<Done> done{std::move(wanted_.front().done)};
     const base::NodeNumber peer = wanted_.front().peer;
+    const base::KeyspaceId keyspace = wanted_.front().keyspace;
     wanted_.erase(wanted_.begin());
-    Begin(peer, std::move(done));
+    Begin(peer, keyspace, std::move(done));
     return;
   }
   if (!shared_.config.repair.enabled) return;
@@ -128,10 +129,10 @@ void Repair::OnTick(base::Instant now) {
     due->second.problem = "it is down";
     return;
   }
-  Begin(due->first, {});
+  Begin(due->first, kAllKeyspaces, {});
 }
 
-void Repair::RunNow(Done done) {
+void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   struct All {
     std::size_t open = 0;
     Result result;
@@ -142,7 +143,7 @@ void Repair::RunNow(Done done) {
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
   for (const auto& [number, peer] : peers_)
-    wanted_.push_back({number, [all](const Result& one) {
+    wanted_.push_back({number, keyspace, [all](const Result& one) {
                          all->result.compared += one.compared;
                          all->result.entries_received += one.entries_received;
                          all->result.equal = all->result.equal && one.equal;
@@ -152,17 +153,20 @@ void Repair::RunNow(Done done) {
                        }});
 }
 
-void Repair::RunWith(base::NodeNumber peer, Done done) {
+void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
   if (!peers_.contains(peer)) return done({0, 0, false, "it shares no range with this node"});
-  wanted_.push_back({peer, std::move(done)});
+  if (request.size() != sizeof(base::KeyspaceId))
+    return done({0, 0, false, "the request for a repair is malformed"});
+  wanted_.push_back({peer, base::LoadLittle<base::KeyspaceId>(request.data()), std::move(done)});
 }
 
 // --- a session ---
 
-void Repair::Begin(base::NodeNumber peer, std::vector<Done> done) {
+void Repair::Begin(base::NodeNumber peer, base::KeyspaceId keyspace, std::vector<Done> done) {
   session_ = std::make_unique<Session>();
   session_->serial = ++serial_;
   session_->peer = peer;
+  session_->keyspace = keyspace;
   session_->began = world_.Now();
   session_->ends = session_->began + kSessionMax;
   session_->done = std::move(done);
@@ -208,6 +212,9 @@ void Repair::Compare(Sums sums) {
   session_->gathered_at = world_.Now();
   session_->gathered_wall_ms = world_.WallMs();
   session_->sums = std::move(sums);
+  if (session_->keyspace != kAllKeyspaces)
+    std::erase_if(session_->sums,
+                  [&](const auto& each) { return each.first != session_->keyspace; });
   session_->salt = world_.random().Next();
   Question question{snapshot_->topology->epoch, session_->salt, snapshot_->me().number, {}};
   for (const auto& [keyspace, slices] : session_->sums)
@@ -332,8 +339,10 @@ void Repair::OnCompared(base::Bytes answer) {
   }
   session_->asked_peer = true;
   const topology::Node& peer = snapshot_->node(IndexOf(session_->peer));
+  std::string request;
+  base::AppendLittle(request, session_->keyspace);
   links_.Send({peer.cluster, peer.host}, {kTagRepairPeer, 0, session_->serial, 0},
-              wire::ControlRequest{wire::ControlTopic::kForward, base::Hash64("repair")}, "repair");
+              wire::ControlRequest{wire::ControlTopic::kForward, base::Hash64(request)}, request);
 }
 
 void Repair::Pull(Slices slices) {
@@ -371,7 +380,9 @@ void Repair::End(const std::string& problem) {
   const std::unique_ptr<Session> session = std::move(session_);
   Peer& peer = peers_[session->peer];
   peer.problem = problem;
-  peer.session_began = session->began;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    if (session->keyspace == kAllKeyspaces || session->keyspace == keyspace.id)
+      peer.session_began[keyspace.id] = session->began;
   // After a pull the rest is looked at soon; in sync, at leisure.
   peer.due = world_.Now() + shared_.config.repair.interval;
   ++comparisons_;
@@ -389,14 +400,15 @@ Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspa
   standing.problem = peer->second.problem;
   const auto marks = peer->second.marks.find(keyspace);
   if (marks == peer->second.marks.end()) return standing;
+  const auto began = peer->second.session_began.find(keyspace);
   base::Instant oldest = base::Instant::Never();
   standing.equal_ms = INT64_MAX;
   for (const Mark& mark : marks->second) {
     oldest = std::min(oldest, mark.at);
     standing.equal_ms = std::min(standing.equal_ms, mark.wall_ms);
   }
-  standing.equal = oldest >= peer->second.session_began && oldest >= base::Instant{} &&
-                   snapshot_->peers[index].up;
+  standing.equal = (began == peer->second.session_began.end() || oldest >= began->second) &&
+                   oldest >= base::Instant{} && snapshot_->peers[index].up;
   return standing;
 }
 

@@ -47,9 +47,11 @@ class Repair {
     std::string reason;  // If not.
   };
   using Done = std::function<void(const Result&)>;
-  void RunNow(Done done);
-  // The same with one peer: what another node asks for.
-  void RunWith(base::NodeNumber peer, Done done);
+  // Of one keyspace, or of all that are shared: ids begin at 1.
+  static constexpr base::KeyspaceId kAllKeyspaces = 0;
+  void RunNow(base::KeyspaceId keyspace, Done done);
+  // The same with one peer, that asked for it by `request`.
+  void RunWith(base::NodeNumber peer, base::Bytes request, Done done);
 
   void OnDigests(const DigestAnswerMail& answer);
   void OnPulled(const PullDoneMail& mail);
@@ -88,13 +90,15 @@ class Repair {
   using Marks = std::array<Mark, base::kSlices>;
   struct Peer {
     base::Instant due;
-    base::Instant session_began{base::Duration(-1)};  // Of the last one that ended well.
+    // Of the last session that was about the keyspace.
+    std::map<base::KeyspaceId, base::Instant> session_began;
     std::string problem;
     std::map<base::KeyspaceId, Marks> marks;
   };
   struct Session {
     std::uint64_t serial = 0;
     base::NodeNumber peer = 0;
+    base::KeyspaceId keyspace = kAllKeyspaces;
     base::Instant began;
     base::Instant ends;
     base::Instant gathered_at;
@@ -110,11 +114,12 @@ class Repair {
   };
   struct Wanted {
     base::NodeNumber peer = 0;
+    base::KeyspaceId keyspace = kAllKeyspaces;
     Done done;
   };
 
   void GatherSums(base::NodeNumber peer, std::function<void(Sums)> then);
-  void Begin(base::NodeNumber peer, std::vector<Done> done);
+  void Begin(base::NodeNumber peer, base::KeyspaceId keyspace, std::vector<Done> done);
   void Look();
   void Compare(Sums sums);
   void OnCompared(base::Bytes answer);

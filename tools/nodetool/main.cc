@@ -63,7 +63,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitFailed;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    fmt::print(stderr, "nodetool: {} (--help shows what there is)\n", error.what());
+    return kExitFailed;
   }
   const auto answer = Ask(question);
   if (!answer) return Complain(as_json, answer.error());

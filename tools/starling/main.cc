@@ -87,7 +87,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitDone : kExitFailed;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    fmt::print(stderr, "starling: {} (--help shows what there is)\n", error.what());
+    return kExitFailed;
   }
   return chosen(options);
 }

@@ -119,6 +119,10 @@ int Import(const Options& options) {
   });
   progress.End();
   PrintReport(options, report, progress.seconds());
+  if (file.bad())
+    return Complain(options.output,
+                    base::Io(fmt::format("'{}' can't be read beyond its first {} lines",
+                                         options.file, report.lines)));
   return report.failed == 0 ? kExitDone : kExitFailed;
 }
 
