@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "server/wire/frame.h"
+#include "server/wire/limits.h"
 
 namespace starling::client {
 
@@ -162,8 +164,42 @@ std::pair<std::uint64_t, Session::Op*> Session::NewOp(OpKind kind, std::uint64_t
   return added;
 }
 
+// No frame can carry more, and its encoder relies on it. A node's own limits may be lower.
+Status Session::CheckSizes(const Op& op, Bytes payload) {
+  const auto check = [](std::string_view what, std::size_t size, std::size_t max) {
+    if (size <= max) return base::Ok();
+    return base::InvalidArgument(
+        fmt::format("{} has {} bytes, at most {} are taken", what, size, max));
+  };
+  switch (op.kind) {
+    case OpKind::kPut:
+      if (op.key.empty()) return base::InvalidArgument("the key is empty");
+      RETURN_IF_ERROR(check("the value", payload.size(), wire::kValueBytesMax));
+      return check("the key", op.key.size(), wire::kKeyBytesMax);
+    case OpKind::kGet:
+      if (op.key.empty()) return base::InvalidArgument("the key is empty");
+      return check("the key", op.key.size(), wire::kKeyBytesMax);
+    case OpKind::kScan: return check("the key to go on after", op.key.size(), wire::kKeyBytesMax);
+    case OpKind::kCreateKeyspace:
+      RETURN_IF_ERROR(check("the keyspace's name", op.keyspace.size(), wire::kNameBytesMax));
+      return check("the replication", op.key.size(), wire::kReplicationBytesMax);
+    case OpKind::kAdmin:
+      RETURN_IF_ERROR(check("the command", op.key.size(), wire::kCommandBytesMax));
+      return check("what the command is given", payload.size(), wire::kPayloadBytesMax);
+    case OpKind::kPing:
+    case OpKind::kMap:
+    case OpKind::kOwnMap: break;
+  }
+  return base::Ok();
+}
+
 // Sends the request, or keeps it until it can be sent. Those that wait already go first.
 void Session::Begin(std::uint64_t id, Op& op, Bytes payload) {
+  if (Status fits = CheckSizes(op, payload); !fits.ok()) {
+    FailLater(op.kind, op.tag, std::move(fits));
+    Finish(id, op);
+    return;
+  }
   const bool behind = !held_.empty() && op.kind != OpKind::kOwnMap;
   const Sent sent = behind ? Sent::kNoRoom : TrySend(id, op, payload);
   if (sent == Sent::kSent || sent == Sent::kFailed) return;

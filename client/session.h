@@ -142,6 +142,7 @@ class Session final : private Links::Owner {
   enum class Sent : std::uint8_t { kSent, kNoMap, kNoRoom, kFailed };
 
   std::pair<std::uint64_t, Op*> NewOp(OpKind kind, std::uint64_t tag, base::Duration timeout);
+  static base::Status CheckSizes(const Op& op, base::Bytes payload);
   void Begin(std::uint64_t id, Op& op, base::Bytes payload);
   Sent TrySend(std::uint64_t id, Op& op, base::Bytes payload);
   Sent AwaitKeyspace(std::uint64_t id, Op& op);
