@@ -85,12 +85,12 @@ void Links::Condemn(ConnId conn, const Status& why) {
   RemoveLink(conn, fmt::format("answered wrongly: {}", why.message()));
 }
 
-bool Links::any_ready() const {
-  return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
-    return std::any_of(node.links.begin(), node.links.end(),
-                       [](const Link& link) { return link.state == State::kReady; });
-  });
+bool Links::HasReady(const Node& node) {
+  return std::any_of(node.links.begin(), node.links.end(),
+                     [](const Link& link) { return link.state == State::kReady; });
 }
+
+bool Links::any_ready() const { return std::any_of(nodes_.begin(), nodes_.end(), HasReady); }
 
 bool Links::hopeless(base::Instant since) const {
   return std::all_of(nodes_.begin(), nodes_.end(), [&](const Node& node) {
@@ -182,7 +182,7 @@ Links::Link* Links::FindLink(ConnId conn) {
 // One connection feels its way after a failure; the rest follow once it is ready.
 void Links::OpenMissing(Node& node) {
   if (world_.Now() < node.retry_at) return;
-  const bool trusted = node.failures == 0;
+  const bool trusted = node.failures == 0 || HasReady(node);
   const std::size_t wanted = trusted ? std::max(1U, options_.connections_per_node) : 1;
   while (node.links.size() < wanted) {
     const ConnId conn = world_.Connect(node.address);
@@ -239,12 +239,19 @@ bool Links::TakeHello(Link& link, const wire::Frame& frame) {
   return true;
 }
 
-void Links::Failed(Node& node, std::string why) {
+// A try to connect did. Several tries of one instant are one failure.
+void Links::Failed(Node& node) {
   node.failed_at = world_.Now();
-  node.why = std::move(why);
+  if (world_.Now() < node.retry_at) return;
   const unsigned doublings = std::min(node.failures++, 10U);
   node.retry_at = world_.Now() +
                   std::min(options_.retry_after_min * (1 << doublings), options_.retry_after_max);
+}
+
+// A connection that was ready and ended says nothing of the next one: it is opened at once, and
+// only if that fails is the host out of reach.
+void Links::Lost(Node& node) {
+  if (node.links.empty()) node.failures = std::max(node.failures, 1U);
 }
 
 void Links::RemoveLink(ConnId conn, std::string why) {
@@ -252,9 +259,17 @@ void Links::RemoveLink(ConnId conn, std::string why) {
   if (found == by_conn_.end()) return;
   Node& node = nodes_[found->second];
   by_conn_.erase(found);
-  std::erase_if(node.links, [&](const Link& link) { return link.conn == conn; });
+  const auto link = std::find_if(node.links.begin(), node.links.end(),
+                                 [&](const Link& one) { return one.conn == conn; });
+  const bool was_ready = link->state == State::kReady;
+  node.links.erase(link);
+  node.why = std::move(why);
+  if (was_ready) {
+    Lost(node);
+  } else {
+    Failed(node);
+  }
   const Address address = node.address;
-  Failed(node, std::move(why));
   owner_.OnLinkDown(conn, address);
 }
 

@@ -102,9 +102,9 @@ class Links {
     bool in_map = false;
     std::vector<Link> links{};
     std::size_t next_link = 0;
-    unsigned failures = 0;  // Since it last answered.
+    unsigned failures = 0;  // To connect, since it last answered.
     base::Instant retry_at{};
-    std::optional<base::Instant> failed_at{};
+    std::optional<base::Instant> failed_at{};  // When a try to connect last did.
     std::string why{};
   };
 
@@ -117,7 +117,9 @@ class Links {
   void OpenMissing(Node& node);
   void DropOverdue(Node& node);
   bool TakeHello(Link& link, const wire::Frame& frame);
-  void Failed(Node& node, std::string why);
+  static bool HasReady(const Node& node);
+  void Failed(Node& node);
+  void Lost(Node& node);
   void RemoveLink(base::ConnId conn, std::string why);
 
   base::World& world_;

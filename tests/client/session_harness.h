@@ -123,6 +123,13 @@ class Harness final : public Session::Listener {
     session.OnTurnEnd();
   }
 
+  void CloseAll(base::CloseReason reason = base::CloseReason::kReset) {
+    std::vector<base::ConnId> open;
+    for (const auto& [number, conn] : world.conns())
+      if (!conn.closed) open.push_back(base::ConnId{number});
+    for (const base::ConnId id : open) Close(id, reason);
+  }
+
   // Lets time pass in steps of 50 ms, alarms included.
   void Pass(base::Duration d) {
     for (; d > base::Duration{0}; d -= base::milliseconds(50)) {

@@ -219,6 +219,86 @@ TEST_SUITE("client/session") {
     }
   }
 
+  TEST_CASE("requests made right after all connections were reset wait for the next ones") {
+    Harness h;
+    h.Settle();
+    h.Pass(milliseconds(50));  // The next look after connections comes before any retry is due.
+    h.CloseAll();
+    h.session.Get({.key = "k"}, 1);
+    h.session.Put({.key = "k", .value = "v"}, 2);
+    h.Pass(milliseconds(150));
+    EXPECT(h.told.empty());
+    REQUIRE(!h.world.To(NodeAddress(1)).empty());
+    SUBCASE("and are sent on them") {
+      h.Settle();
+      const auto [conn, frame] = h.TakeOne(Kind::kGet);
+      h.Answer(conn, frame.request_id, Found("v"), "v");
+      EXPECT(h.told.at(1).value == "v");
+      const auto [other, put] = h.TakeOne(Kind::kPut);
+      h.Answer(other, put.request_id, PutDone());
+      EXPECT(h.told.at(2).status.ok());
+    }
+    SUBCASE("and fail as unavailable once these are refused") {
+      h.CloseAll(base::CloseReason::kRefused);
+      EXPECT(h.told.at(1).status.code() == Code::kUnavailable);
+      EXPECT(h.told.at(2).status.code() == Code::kUnavailable);
+    }
+    SUBCASE("and no longer than their deadline") {
+      h.Pass(milliseconds(6000));
+      EXPECT(h.told.at(1).status.code() == Code::kUnavailable);
+      EXPECT(h.told.at(2).status.code() == Code::kUnavailable);
+    }
+  }
+
+  TEST_CASE("a get in flight when all connections are reset waits for the next ones") {
+    Harness h;
+    h.map.keyspaces[0].ranges = {{0, {3}}};  // The connection that is closed last.
+    h.Settle();
+    h.session.Get({.key = "k"}, 1);
+    EXPECT(h.PeerOf(h.TakeOne(Kind::kGet).first) == NodeAddress(3));
+    h.CloseAll();
+    h.Pass(milliseconds(150));
+    EXPECT(h.told.empty());
+    h.Settle();
+    const auto [conn, frame] = h.TakeOne(Kind::kGet);
+    h.Answer(conn, frame.request_id, Found("v"), "v");
+    EXPECT(h.told.at(1).value == "v");
+  }
+
+  TEST_CASE("one connection of many that ends is opened again, and the others stay") {
+    auto options = Harness::Options();
+    options.links.connections_per_node = 3;
+    Harness h(options);
+    h.Settle();
+    const auto before = h.world.To(NodeAddress(1));
+    REQUIRE(before.size() == 3);
+    h.Close(before[1]);
+    EXPECT(h.world.To(NodeAddress(1)).size() == 2);
+    h.Pass(milliseconds(150));
+    EXPECT(h.world.To(NodeAddress(1)).size() == 3);
+    SUBCASE("also after a try that failed") {
+      h.Close(h.world.To(NodeAddress(1)).back(), base::CloseReason::kRefused);
+      h.Pass(milliseconds(400));
+      EXPECT(h.world.To(NodeAddress(1)).size() == 3);
+    }
+  }
+
+  TEST_CASE("a host that lost many connections at once is soon tried again, by one") {
+    auto options = Harness::Options();
+    options.links.connections_per_node = 20;
+    Harness h(options);
+    h.Settle();
+    REQUIRE(h.world.To(NodeAddress(1)).size() == 20);
+    h.CloseAll();
+    h.Pass(milliseconds(150));
+    REQUIRE(h.world.To(NodeAddress(1)).size() == 1);
+    h.CloseAll(base::CloseReason::kRefused);
+    h.Pass(milliseconds(500));
+    EXPECT(h.world.To(NodeAddress(1)).size() == 1);
+    h.Settle();
+    EXPECT(h.world.To(NodeAddress(1)).size() == 20);
+  }
+
   TEST_CASE("a host that does not answer the greeting is given up and tried again") {
     Harness h;
     h.dead.insert(NodeAddress(1));
