@@ -153,8 +153,7 @@ void Coordinator::Retry(std::uint64_t id, GetOp& op) {
   op.retrying = false;
   // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
   if (snapshot_->ring_epoch == op.snapshot->ring_epoch)
-    op.replicas.readable =
-        ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token)).readable;
+    op.replicas.readable = ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token)).readable;
   if (!op.requirement.reachable(op.replicas.readable)) {
     FailGet(id, op, base::Code::kUnavailable, "too few replicas answered, the others are down");
     return;
