@@ -32,16 +32,15 @@ class Courier {
     std::size_t used = kEnvelopeBytesMax;
     for (const Claim& claim : claims) used += BytesBound(claim);
     if (used < options_.datagram_bytes_max) {
-      membership_.AddUpdates(now, Membership::Counting::kRidesAlong,
-                             options_.datagram_bytes_max - used, claims);
+      membership_.AddUpdatesAlong(now, options_.datagram_bytes_max - used, claims);
     }
-    SendAsItIs(to, std::move(body), std::move(claims), {});
+    SendAsItIs(to, body, std::move(claims), {});
   }
 
   // A datagram that is full already. REQUIRES: within datagram_bytes_max.
   void SendAsItIs(base::Address to, Body body, std::vector<Claim> claims,
                   std::vector<RumorItem> rumors) {
-    std::string bytes = Pack(std::move(body), std::move(claims), std::move(rumors));
+    std::string bytes = Pack(body, std::move(claims), std::move(rumors));
     CHECK(bytes.size() <= options_.datagram_bytes_max);
     ++counters_.datagrams_out;
     counters_.datagram_bytes_out += bytes.size();
@@ -50,7 +49,7 @@ class Courier {
 
   void Ask(base::Address to, std::optional<base::HostId> host, Body body,
            std::vector<Claim> claims = {}, std::vector<RumorItem> rumors = {}) {
-    std::string bytes = Pack(std::move(body), std::move(claims), std::move(rumors));
+    std::string bytes = Pack(body, std::move(claims), std::move(rumors));
     ++counters_.streams_out;
     counters_.stream_bytes_out += bytes.size();
     outputs_.streams.push_back({to, host, std::move(bytes)});
@@ -59,7 +58,7 @@ class Courier {
   // The answer to a stream request, to be returned to the shell.
   std::string Answer(Body body, std::vector<Claim> claims = {},
                      std::vector<RumorItem> rumors = {}) {
-    std::string bytes = Pack(std::move(body), std::move(claims), std::move(rumors));
+    std::string bytes = Pack(body, std::move(claims), std::move(rumors));
     counters_.stream_bytes_out += bytes.size();
     return bytes;
   }
@@ -68,7 +67,7 @@ class Courier {
   std::string Pack(Body body, std::vector<Claim> claims, std::vector<RumorItem> rumors) const {
     const MemberInfo& self = membership_.self();
     return Encode({.header = {self.host, self.generation, self.incarnation},
-                   .body = std::move(body),
+                   .body = body,
                    .claims = std::move(claims),
                    .rumors = std::move(rumors)},
                   cluster_tag_);

@@ -99,6 +99,7 @@ void Membership::Take(base::Instant now, const Claim& claim, std::string_view re
     suspicions_.Set(claim.host, now + options_.suspicion_timeout);
   else
     suspicions_.Clear(claim.host);
+  if (IsGone(claim.liveness)) updates_.ForgetTarget(claim.host);
   updates_.Push(claim.host);
   Tell(member, is_new ? nullptr : &before, reason);
 }
@@ -196,20 +197,27 @@ void Membership::Sweep(base::Instant now) {
   }
 }
 
-void Membership::AddUpdates(base::Instant now, Counting counting, std::size_t bytes_max,
-                            std::vector<Claim>& claims) {
-  const auto take = [&](base::HostId subject) {
-    const MemberInfo& member = subject == self_.host ? self_ : members_.at(subject);
-    const std::size_t bytes = kClaimBytesMax + member.metadata.size();
-    if (bytes > bytes_max) return false;
-    bytes_max -= bytes;
-    claims.push_back(ClaimOf(member, now));
-    return true;
-  };
-  if (counting == Counting::kCounts)
-    updates_.SendTo(RetransmitLimit(present_ + 1), take);
-  else
-    updates_.RideAlong(take);
+void Membership::AddUpdatesFor(base::HostId target, base::Instant now, std::size_t bytes_max,
+                               std::vector<Claim>& claims) {
+  updates_.SendTo({.target = target, .others = present_},
+                  [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
+}
+
+void Membership::AddUpdatesAlong(base::Instant now, std::size_t bytes_max,
+                                 std::vector<Claim>& claims) {
+  updates_.RideAlong(
+      [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
+}
+
+// False if there is no room for it; else `bytes_max` is what is left.
+bool Membership::AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
+                          std::vector<Claim>& claims) const {
+  const MemberInfo& member = subject == self_.host ? self_ : members_.at(subject);
+  const std::size_t bytes = kClaimBytesMax + member.metadata.size();
+  if (bytes > bytes_max) return false;
+  bytes_max -= bytes;
+  claims.push_back(ClaimOf(member, now));
+  return true;
 }
 
 std::optional<base::HostId> Membership::NextToProbe() {

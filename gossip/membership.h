@@ -66,10 +66,12 @@ class Membership {
   // Forgets members that are gone for longer than dead_kept.
   void Sweep(base::Instant now);
 
-  // What is to be passed on, as claims of at most `bytes_max` in all.
-  enum class Counting : std::uint8_t { kCounts, kRidesAlong };
-  void AddUpdates(base::Instant now, Counting counting, std::size_t bytes_max,
-                  std::vector<Claim>& claims);
+  // What is to be passed on, as claims of at most `bytes_max` in all: to a member whose turn it is,
+  // which counts, and of which all are told once before one is twice; or on a packet that is sent
+  // anyway.
+  void AddUpdatesFor(base::HostId target, base::Instant now, std::size_t bytes_max,
+                     std::vector<Claim>& claims);
+  void AddUpdatesAlong(base::Instant now, std::size_t bytes_max, std::vector<Claim>& claims);
   bool has_updates() const { return !updates_.empty(); }
 
   std::optional<base::HostId> NextToProbe();
@@ -92,6 +94,8 @@ class Membership {
   void Take(base::Instant now, const Claim& claim, std::string_view reason);
   void Tell(const MemberInfo& member, const MemberInfo* before, std::string_view reason);
   void Count(const MemberInfo& member, int sign);
+  bool AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
+                std::vector<Claim>& claims) const;
 
   const GossipOptions& options_;
   base::Random& random_;

@@ -57,7 +57,7 @@ void Spreader::TellOne(base::Instant now, const MemberInfo& member, Cargo cargo)
   };
   if (rumors_first_) add_rumors();
   if (cargo.claims) {
-    membership_.AddUpdates(now, Membership::Counting::kCounts, room, claims);
+    membership_.AddUpdatesFor(member.host, now, room, claims);
     for (const Claim& claim : claims) room -= BytesBound(claim);
   }
   if (!rumors_first_) add_rumors();

@@ -3,20 +3,24 @@
 #include "gossip/update_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace starling::gossip {
 
 std::size_t RetransmitLimit(std::size_t members) {
   std::size_t decades = 1;  // ceil(log10(members + 1)), at least 1.
   for (std::size_t power = 10; power < members + 1; power *= 10) ++decades;
-  const std::size_t each_once = std::min<std::size_t>(members > 0 ? members - 1 : 0, 32);
+  const std::size_t each_once = std::min(members > 0 ? members - 1 : 0, kEachOnceMax);
   return std::max(4 * decades, each_once);
 }
 
-void UpdateQueue::Push(base::HostId subject) {
-  if (buckets_.empty()) buckets_.resize(1);
-  stamps_[subject] = ++next_stamp_;
-  buckets_[0].push_back({subject, next_stamp_});
+void UpdateQueue::Push(base::HostId subject) { Push(subject, {}, 0); }
+
+void UpdateQueue::Push(base::HostId subject, Waiting waiting, std::size_t transmits) {
+  if (buckets_.size() <= transmits) buckets_.resize(transmits + 1);
+  waiting.stamp = ++next_stamp_;
+  buckets_[transmits].push_back({subject, waiting.stamp});
+  waiting_.insert_or_assign(subject, std::move(waiting));
 }
 
 void UpdateQueue::PushFirst(base::HostId subject) {
@@ -25,29 +29,44 @@ void UpdateQueue::PushFirst(base::HostId subject) {
   buckets_[0].pop_back();
 }
 
-void UpdateQueue::Remove(base::HostId subject) { stamps_.erase(subject); }
+void UpdateQueue::Remove(base::HostId subject) { waiting_.erase(subject); }
+
+void UpdateQueue::ForgetTarget(base::HostId target) {
+  for (auto& [subject, waiting] : waiting_) std::erase(waiting.told, target);
+}
 
 bool UpdateQueue::Current(const Slot& slot) const {
-  const auto found = stamps_.find(slot.subject);
-  return found != stamps_.end() && found->second == slot.stamp;
+  const auto found = waiting_.find(slot.subject);
+  return found != waiting_.end() && found->second.stamp == slot.stamp;
+}
+
+bool UpdateQueue::NeedsToHear(const Slot& slot, const Audience& audience) const {
+  const Waiting& waiting = waiting_.at(slot.subject);
+  if (waiting.all_told || waiting.told.size() >= audience.others) return true;  // The next lap.
+  return audience.others > kEachOnceMax ||
+         std::find(waiting.told.begin(), waiting.told.end(), audience.target) == waiting.told.end();
 }
 
 // Void slots at the front go at once; if they are most of a bucket, all go. That bounds buckets_
 // by twice the subjects plus what is pushed between two sends.
 void UpdateQueue::DropStale(std::deque<Slot>& bucket) {
   while (!bucket.empty() && !Current(bucket.front())) bucket.pop_front();
-  if (bucket.size() > 2 * stamps_.size() + 16)
+  if (bucket.size() > 2 * waiting_.size() + 16)
     std::erase_if(bucket, [this](const Slot& slot) { return !Current(slot); });
 }
 
-void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, std::size_t limit) {
-  if (transmits + 1 >= limit) {
-    stamps_.erase(slot.subject);
-    return;
+void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& audience) {
+  Waiting waiting = std::move(waiting_.at(slot.subject));
+  if (!waiting.all_told && audience.others <= kEachOnceMax) waiting.told.push_back(audience.target);
+  if (audience.others > kEachOnceMax || waiting.told.size() >= audience.others) {
+    waiting.all_told = true;
+    waiting.told.clear();
   }
-  if (buckets_.size() <= transmits + 1) buckets_.resize(transmits + 2);
-  stamps_[slot.subject] = ++next_stamp_;
-  buckets_[transmits + 1].push_back({slot.subject, next_stamp_});
+  const bool often_enough = transmits + 1 >= RetransmitLimit(audience.others + 1);
+  if (often_enough && waiting.all_told)
+    waiting_.erase(slot.subject);
+  else
+    Push(slot.subject, std::move(waiting), transmits + 1);
 }
 
 }  // namespace starling::gossip

@@ -1,8 +1,13 @@
-// gossip/update_queue.h: of which members there is news to pass on, and how often each was sent.
+// gossip/update_queue.h: of which members there is news to pass on, and who was told how often.
 //
 // A subject waits at most once, whatever happens to it: what is sent is its state at that time,
 // read from the member table. So the queue is bounded by the number of members, and news about
 // one subject overtakes older news about it by construction.
+//
+// In a cluster of up to kEachOnceMax others it is remembered who was told of a subject, and nobody
+// is told twice before all were once. The order of turns alone does not see to that: where more
+// waits than a packet holds, a subject gets, say, every fourth turn, and of eight members it
+// would always be the same two.
 //
 // Thread:    confined to one thread.
 // Read next: gossip/membership.h
@@ -12,16 +17,19 @@
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/host_id.h"
 
 namespace starling::gossip {
 
+inline constexpr std::size_t kEachOnceMax = 32;
+
 // How often an update is sent to each next member of the ring: enough to reach all with high
 // probability (4 * ceil(log10(N+1)), as memberlist), and in a small cluster each member once
-// (N-1, up to 32), because there the logarithm is too few: at N=7 it leaves one out in 3 % of
-// all cases without any loss.
+// (N-1, up to kEachOnceMax), because there the logarithm is too few: at N=7 it leaves one out in
+// 3 % of all cases without any loss.
 std::size_t RetransmitLimit(std::size_t members);
 
 class UpdateQueue {
@@ -31,69 +39,93 @@ class UpdateQueue {
   void PushFirst(base::HostId subject);  // Before all others: a refutation must not wait.
   void Remove(base::HostId subject);
 
-  // Offers subjects, fewest transmissions first, each at most once, until `take` has refused
-  // kRefusalsMax of them. `take(subject)` is true if it was put in the packet; the transmission
-  // then counts, and `limit` of them end it.
-  template <typename Take>
-  void SendTo(std::size_t limit, Take take) {
-    Scan(take, Counting{true, limit});
-  }
+  // `target` is told nothing any more, and needs not have been told for a subject to be done. If it
+  // comes back, it counts as not told.
+  void ForgetTarget(base::HostId target);
 
-  // The same for a packet that is sent anyway: a ride that does not count.
+  // Who a packet is for.
+  struct Audience {
+    base::HostId target;
+    std::size_t others;  // How many there are to tell, the target included.
+  };
+  // Offers subjects that the target has not been told of, fewest transmissions first, each at most
+  // once, until `take` has refused kRefusalsMax of them. `take(subject)` is true if it was put in
+  // the packet; the transmission then counts. RetransmitLimit(others + 1) of them end it, but not
+  // before all of a small cluster were told.
   template <typename Take>
-  void RideAlong(Take take) {
-    Scan(take, Counting{false, 0});
-  }
+  void SendTo(const Audience& audience, Take take);
 
-  bool empty() const { return stamps_.empty(); }
-  std::size_t size() const { return stamps_.size(); }
+  // All subjects, for a packet that is sent anyway: a ride that does not count.
+  template <typename Take>
+  void RideAlong(Take take);
+
+  bool empty() const { return waiting_.empty(); }
+  std::size_t size() const { return waiting_.size(); }
 
  private:
   static constexpr std::size_t kRefusalsMax = 4;
 
   struct Slot {
     base::HostId subject;
-    std::uint64_t stamp;  // Stale unless equal to stamps_[subject].
+    std::uint64_t stamp;  // Stale unless equal to that in waiting_[subject].
   };
+  struct Waiting {
+    std::uint64_t stamp = 0;
+    bool all_told = false;
+    std::vector<base::HostId> told{};  // Until all were: at most kEachOnceMax.
+  };
+  enum class Offered : std::uint8_t { kTaken, kRefused, kPassedOver };
   struct HashHost {
     std::size_t operator()(const base::HostId& host) const { return host.low ^ host.high; }
   };
-  struct Counting {
-    bool counts;
-    std::size_t limit;
-  };
 
+  void Push(base::HostId subject, Waiting waiting, std::size_t transmits);
   bool Current(const Slot& slot) const;
+  bool NeedsToHear(const Slot& slot, const Audience& audience) const;
   void DropStale(std::deque<Slot>& bucket);
-  void Sent(const Slot& slot, std::size_t transmits, std::size_t limit);
+  void Sent(const Slot& slot, std::size_t transmits, const Audience& audience);
 
-  template <typename Take>
-  void Scan(Take& take, Counting counting);
+  // Calls offer(slot, transmits) for each subject until kRefusalsMax were refused.
+  template <typename Offer>
+  void Scan(Offer offer);
 
   // buckets_[t]: subjects that were sent t times, oldest news first.
   std::vector<std::deque<Slot>> buckets_;
-  std::unordered_map<base::HostId, std::uint64_t, HashHost> stamps_;  // Looked up, not iterated.
+  // Its own order shows nowhere.
+  std::unordered_map<base::HostId, Waiting, HashHost> waiting_;
   std::uint64_t next_stamp_ = 0;
 };
 
-template <typename Take>
-void UpdateQueue::Scan(Take& take, Counting counting) {
+template <typename Offer>
+void UpdateQueue::Scan(Offer offer) {
   std::size_t refusals = 0;
-  std::vector<std::pair<Slot, std::size_t>> sent;  // Moved at the end, so as to come once only.
   for (std::size_t transmits = 0; transmits < buckets_.size(); ++transmits) {
     std::deque<Slot>& bucket = buckets_[transmits];
     DropStale(bucket);
     for (const Slot& slot : bucket) {
       if (!Current(slot)) continue;
-      if (take(slot.subject)) {
-        if (counting.counts) sent.emplace_back(slot, transmits);
-      } else if (++refusals == kRefusalsMax) {
-        break;
-      }
+      if (offer(slot, transmits) == Offered::kRefused && ++refusals == kRefusalsMax) return;
     }
-    if (refusals == kRefusalsMax) break;
   }
-  for (const auto& [slot, transmits] : sent) Sent(slot, transmits, counting.limit);
+}
+
+template <typename Take>
+void UpdateQueue::SendTo(const Audience& audience, Take take) {
+  std::vector<std::pair<Slot, std::size_t>> sent;  // Moved at the end, so as to come once only.
+  Scan([&](const Slot& slot, std::size_t transmits) {
+    if (!NeedsToHear(slot, audience)) return Offered::kPassedOver;
+    if (!take(slot.subject)) return Offered::kRefused;
+    sent.emplace_back(slot, transmits);
+    return Offered::kTaken;
+  });
+  for (const auto& [slot, transmits] : sent) Sent(slot, transmits, audience);
+}
+
+template <typename Take>
+void UpdateQueue::RideAlong(Take take) {
+  Scan([&](const Slot& slot, std::size_t) {
+    return take(slot.subject) ? Offered::kTaken : Offered::kRefused;
+  });
 }
 
 }  // namespace starling::gossip

@@ -103,6 +103,33 @@ TEST_SUITE("gossip/exchange") {
            std::map<std::string, std::string>{{"one", "small"}, {"two", big}, {"both", "new"}});
   }
 
+  TEST_CASE("between equals an exchange is one request and one answer of less than 150 bytes") {
+    Node one(1), two(2);
+    Meet(At(10), one, two);
+    one.gossip.OnTick(At(20000));
+    const std::vector<StreamRequest> requests = std::exchange(one.gossip.outputs().streams, {});
+    REQUIRE(requests.size() == 1);
+    EXPECT(requests[0].to == AddressOf(2));
+    EXPECT(requests[0].bytes.size() < 150);
+    const std::string answer = two.gossip.OnStreamRequest(At(20000), requests[0].bytes);
+    EXPECT(answer.size() < 150);
+    const base::Result<Message> message = Decode(answer, kOptions);
+    REQUIRE(message.has_value());
+    EXPECT(std::get<State>(message->body).members_equal);
+    EXPECT(std::get<State>(message->body).rumors_equal);
+    EXPECT(message->claims.empty());
+    one.gossip.OnStreamReply(At(20000), answer);
+    EXPECT(one.gossip.outputs().streams.empty());
+    EXPECT(two.gossip.outputs().streams.empty());
+  }
+
+  // A seed is called for as long as no member is there. Members are for push-pull.
+  TEST_CASE("Join calls no seed that is a member already") {
+    Node one(1), two(2);
+    EXPECT(Meet(At(10), one, two).size() >= 1);
+    EXPECT(Meet(At(20), one, two).empty());
+  }
+
   TEST_CASE("a table that holds a live member for dead makes it be asked") {
     Node one(1), two(2);
     one.Learn({ClaimBy(3)});

@@ -30,7 +30,7 @@ struct Table {
   // What would go out in a packet.
   std::vector<Claim> Waiting() {
     std::vector<Claim> claims;
-    membership.AddUpdates(At(0), Membership::Counting::kRidesAlong, 10000, claims);
+    membership.AddUpdatesAlong(At(0), 10000, claims);
     return claims;
   }
 

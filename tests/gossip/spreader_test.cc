@@ -2,7 +2,8 @@
 // Method: one core driven by hand.
 #include "gossip/spreader.h"
 
-#include <set>
+#include <map>
+#include <vector>
 
 #include "base/hash.h"
 #include "tests/gossip/hand.h"
@@ -24,6 +25,20 @@ Hand Idle() {
   return hand;
 }
 
+// How often each address was sent to.
+std::map<base::Address, int> Targets(const std::vector<Hand::Sent>& sent) {
+  std::map<base::Address, int> times;
+  for (const Hand::Sent& one : sent) ++times[one.to];
+  return times;
+}
+
+// All members that Idle() knows, `times` each.
+std::map<base::Address, int> Everybody(int times) {
+  std::map<base::Address, int> all;
+  for (std::uint64_t number = 2; number <= 9; ++number) all[AddressOf(number)] = times;
+  return all;
+}
+
 TEST_SUITE("gossip/spreader") {
   TEST_CASE("an idle node sends nothing") {
     Hand hand = Idle();
@@ -42,6 +57,69 @@ TEST_SUITE("gossip/spreader") {
     hand.Forget();
     hand.RunTo(At(110000));
     EXPECT(hand.datagrams.empty());
+  }
+
+  TEST_CASE("news leaves at once, then every interval, until each member was told once") {
+    Hand hand = Idle();
+    hand.Do([](Gossip& core) { core.SetMetadata(At(100000), "new"); });
+    std::vector<std::size_t> told_by;
+    for (const std::int64_t ms : {100000, 100199, 100200, 100399, 100400, 100600, 110000}) {
+      hand.RunTo(At(ms));
+      told_by.push_back(hand.Datagrams<Spread>().size());
+    }
+    EXPECT(told_by == std::vector<std::size_t>{3, 3, 6, 6, 8, 8, 8});
+    EXPECT(Targets(hand.Datagrams<Spread>()) == Everybody(1));
+  }
+
+  // Two claims fill a packet, so that of eight turns each claim gets every fourth only.
+  TEST_CASE(
+      "where packets can't hold all news, still no member is told twice before all were once") {
+    Hand hand = Idle();
+    constexpr std::uint64_t kFirst = 100, kCount = 8;
+    std::vector<Claim> news;
+    for (std::uint64_t number = kFirst; number < kFirst + kCount; ++number) {
+      news.push_back(ClaimBy(number, Liveness::kLeft));
+      news.back().metadata.assign(400, 'x');
+    }
+    hand.Hear(At(100000), 2, Spread{1}, news);
+    hand.Forget();
+    hand.RunTo(At(130000));
+    std::map<base::HostId, std::map<base::Address, int>> told;
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      EXPECT(sent.message.claims.size() <= 2);
+      for (const Claim& claim : sent.message.claims) ++told[claim.host][sent.to];
+    }
+    for (std::uint64_t number = kFirst; number < kFirst + kCount; ++number)
+      EXPECT(told[Host(number)] == Everybody(1));
+  }
+
+  TEST_CASE("who dies while news goes round costs no other its turn") {
+    Hand hand = Idle();
+    hand.Do([](Gossip& core) { core.SetMetadata(At(100000), "new"); });
+    hand.RunTo(At(100000));
+    const std::vector<Hand::Sent> first = hand.Datagrams<Spread>();
+    REQUIRE(first.size() == 3);
+    const std::uint64_t victim = first[0].to.ip - AddressOf(0).ip;
+    hand.Hear(At(100001), victim == 2 ? 3 : 2, Spread{1}, {ClaimBy(victim, Liveness::kLeft)});
+    hand.RunTo(At(110000));
+    std::map<base::Address, int> told;
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      for (const Claim& claim : sent.message.claims) told[sent.to] += claim.host == Host(1) ? 1 : 0;
+    }
+    EXPECT(told == Everybody(1));
+  }
+
+  TEST_CASE("a goodbye goes to all of a small cluster at once, and later once more") {
+    Hand hand = Idle();
+    hand.Do([](Gossip& core) { core.Leave(At(100000)); });
+    EXPECT(Targets(hand.Datagrams<Spread>()) == Everybody(1));
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      REQUIRE(sent.message.claims.size() == 1);
+      EXPECT(sent.message.claims[0].host == Host(1));
+      EXPECT(sent.message.claims[0].liveness == Liveness::kLeft);
+    }
+    hand.RunTo(At(110000));
+    EXPECT(Targets(hand.Datagrams<Spread>()) == Everybody(2));
   }
 
   TEST_CASE("who is told a rumor answers which it knew, once") {

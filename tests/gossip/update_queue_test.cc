@@ -2,6 +2,7 @@
 // Method: the formula by table, the queue by hand.
 #include "gossip/update_queue.h"
 
+#include <map>
 #include <vector>
 
 #include "tests/gossip/hand.h"
@@ -10,15 +11,21 @@
 namespace starling::gossip {
 namespace {
 
-// What one packet with room for `room` subjects takes.
-std::vector<base::HostId> Packet(UpdateQueue& queue, std::size_t room, std::size_t limit) {
+// What one packet to `target`, with room for `room` subjects, takes.
+std::vector<base::HostId> PacketTo(UpdateQueue& queue, const UpdateQueue::Audience& audience,
+                                   std::size_t room) {
   std::vector<base::HostId> taken;
-  queue.SendTo(limit, [&](base::HostId subject) {
+  queue.SendTo(audience, [&](base::HostId subject) {
     if (taken.size() == room) return false;
     taken.push_back(subject);
     return true;
   });
   return taken;
+}
+
+// The same where nobody else is there to be told, so that four transmissions are the limit.
+std::vector<base::HostId> Packet(UpdateQueue& queue, std::size_t room) {
+  return PacketTo(queue, {.target = Host(1000), .others = 1}, room);
 }
 
 TEST_SUITE("gossip/update_queue") {
@@ -45,39 +52,39 @@ TEST_SUITE("gossip/update_queue") {
   TEST_CASE("a subject is sent up to its limit and no further") {
     UpdateQueue queue;
     queue.Push(Host(1));
-    for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 5, 4).size() == 1);
+    for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 5).size() == 1);
     EXPECT(queue.empty());
-    EXPECT(Packet(queue, 5, 4).empty());
+    EXPECT(Packet(queue, 5).empty());
   }
 
   TEST_CASE("a subject waits once, however often there is news of it, and then starts again") {
     UpdateQueue queue;
     for (int i = 0; i < 1000; ++i) queue.Push(Host(1));
     EXPECT(queue.size() == 1);
-    EXPECT(Packet(queue, 5, 3).size() == 1);
-    EXPECT(Packet(queue, 5, 3).size() == 1);
+    EXPECT(Packet(queue, 5).size() == 1);
+    EXPECT(Packet(queue, 5).size() == 1);
     queue.Push(Host(1));
-    for (int i = 0; i < 3; ++i) EXPECT(Packet(queue, 5, 3).size() == 1);
+    for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 5).size() == 1);
     EXPECT(queue.empty());
   }
 
   TEST_CASE("what was sent least goes first; a refutation of our own before all") {
     UpdateQueue queue;
     queue.Push(Host(1));
-    Packet(queue, 1, 9);
+    Packet(queue, 1);
     queue.Push(Host(2));
     queue.Push(Host(3));
-    EXPECT(Packet(queue, 2, 9) == std::vector{Host(2), Host(3)});
+    EXPECT(Packet(queue, 2) == std::vector{Host(2), Host(3)});
     queue.Push(Host(4));
     queue.PushFirst(Host(9));
-    EXPECT(Packet(queue, 2, 9) == std::vector{Host(9), Host(4)});
+    EXPECT(Packet(queue, 2) == std::vector{Host(9), Host(4)});
   }
 
   TEST_CASE("a packet holds no subject twice") {
     UpdateQueue queue;
     queue.Push(Host(1));
     queue.Push(Host(2));
-    EXPECT(Packet(queue, 100, 9).size() == 2);
+    EXPECT(Packet(queue, 100).size() == 2);
   }
 
   TEST_CASE("a ride along does not count") {
@@ -86,7 +93,7 @@ TEST_SUITE("gossip/update_queue") {
     std::size_t rides = 0;
     for (int i = 0; i < 50; ++i) queue.RideAlong([&](base::HostId) { return ++rides > 0; });
     EXPECT(rides == 50);
-    EXPECT(Packet(queue, 1, 1).size() == 1);
+    for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 1).size() == 1);
     EXPECT(queue.empty());
   }
 
@@ -95,13 +102,59 @@ TEST_SUITE("gossip/update_queue") {
     queue.Push(Host(1));
     queue.Push(Host(2));
     std::vector<base::HostId> taken;
-    queue.SendTo(1, [&](base::HostId subject) {
+    queue.SendTo({.target = Host(1000), .others = 1}, [&](base::HostId subject) {
       if (subject == Host(1)) return false;
       taken.push_back(subject);
       return true;
     });
     EXPECT(taken == std::vector{Host(2)});
-    EXPECT(queue.size() == 1);
+    EXPECT(queue.size() == 2);
+  }
+
+  TEST_CASE("of up to 32 others nobody is told twice before all were told once") {
+    for (const std::size_t others : {1, 3, 4, 5, 31, 32}) {
+      UpdateQueue queue;
+      queue.Push(Host(1));
+      std::map<base::HostId, int> told;
+      for (std::uint64_t turn = 0; !queue.empty() && turn < 1000; ++turn) {
+        const base::HostId target = Host(1000 + turn / 2 % others);  // Each has two turns in a row.
+        told[target] += static_cast<int>(PacketTo(queue, {target, others}, 5).size());
+        if (told[target] > 1) EXPECT(told.size() == others);
+      }
+      EXPECT(queue.empty());
+      EXPECT(told.size() == others);
+    }
+  }
+
+  TEST_CASE("of more than 32 others whoever comes is told, and 32 transmissions end it") {
+    UpdateQueue queue;
+    queue.Push(Host(1));
+    int sent = 0;
+    while (!PacketTo(queue, {Host(1000), 33}, 5).empty()) ++sent;
+    EXPECT(sent == 32);
+    EXPECT(queue.empty());
+  }
+
+  TEST_CASE("who is gone is not waited for, and is told when it comes back") {
+    UpdateQueue queue;
+    queue.Push(Host(1));
+    const auto tell = [&](std::uint64_t target, std::size_t others) {
+      return PacketTo(queue, {Host(target), others}, 5).size();
+    };
+    for (const std::uint64_t target : {11, 12, 13, 14}) EXPECT(tell(target, 6) == 1);
+    EXPECT(tell(11, 6) == 0);
+    queue.ForgetTarget(Host(11));
+    SUBCASE("it stays away") {
+      EXPECT(tell(15, 5) == 1);
+      EXPECT(queue.size() == 1);  // Number 16 was not told.
+      EXPECT(tell(16, 5) == 1);
+    }
+    SUBCASE("it comes back") {
+      EXPECT(tell(11, 6) == 1);
+      EXPECT(tell(15, 6) == 1);
+      EXPECT(tell(16, 6) == 1);
+    }
+    EXPECT(queue.empty());
   }
 
   TEST_CASE("a removed subject is not sent") {
@@ -109,7 +162,7 @@ TEST_SUITE("gossip/update_queue") {
     queue.Push(Host(1));
     queue.Remove(Host(1));
     EXPECT(queue.empty());
-    EXPECT(Packet(queue, 5, 4).empty());
+    EXPECT(Packet(queue, 5).empty());
   }
 }
 
