@@ -78,7 +78,6 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
 void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason) {
   const auto [at, is_new] = members_.try_emplace(claim.host);
   MemberInfo& member = at->second;
-  const MemberInfo before = member;
   if (is_new) {
     probe_ring_.Insert(claim.host, random_);
     tell_ring_.Insert(claim.host, random_);
@@ -86,14 +85,15 @@ void Membership::Take(base::Instant now, const Claim& claim, std::string_view re
     Count(member, -1);
   }
   const bool same_state =
-      !is_new && claim.liveness == before.liveness && claim.generation == before.generation;
-  member = {.host = claim.host,
-            .generation = claim.generation,
-            .incarnation = claim.incarnation,
-            .address = claim.address,
-            .metadata = claim.metadata,
-            .liveness = claim.liveness,
-            .since = same_state ? before.since : now - claim.gone_for};
+      !is_new && claim.liveness == member.liveness && claim.generation == member.generation;
+  MemberInfo after = {.host = claim.host,
+                      .generation = claim.generation,
+                      .incarnation = claim.incarnation,
+                      .address = claim.address,
+                      .metadata = claim.metadata,
+                      .liveness = claim.liveness,
+                      .since = same_state ? member.since : now - claim.gone_for};
+  const MemberInfo before = std::exchange(member, std::move(after));
   Count(member, +1);
   if (claim.liveness == Liveness::kSuspect)
     suspicions_.Set(claim.host, now + options_.suspicion_timeout);

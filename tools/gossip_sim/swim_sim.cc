@@ -25,12 +25,12 @@ base::Status Check(const SwimOptions& options) {
     return base::InvalidArgument(
         fmt::format("--nodes is {}, and must be 2 to {}", options.nodes, kNodesMax));
   }
-  if (options.kill + options.pause >= options.nodes) {
+  if (std::uint64_t{options.kill} + options.pause >= options.nodes) {
     return base::InvalidArgument(
         fmt::format("--kill {} and --pause {} leave none of {} nodes to observe", options.kill,
                     options.pause, options.nodes));
   }
-  if (options.loss < 0 || options.loss >= 1)
+  if (!(options.loss >= 0 && options.loss < 1))  // NaN too.
     return base::InvalidArgument(fmt::format("--loss is {}, and must be in [0, 1)", options.loss));
   if (options.duration < base::seconds(1))
     return base::InvalidArgument("--duration must be at least 1s");

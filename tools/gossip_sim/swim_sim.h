@@ -28,7 +28,7 @@ struct SwimOptions {
   std::uint64_t seed = 1;
   Death death = Death::kProcess;
   bool data_connections = false;  // Connections of the killed are reset, and that is reported.
-  gossip::GossipOptions gossip;
+  gossip::GossipOptions gossip{};
 };
 
 struct SwimReport {

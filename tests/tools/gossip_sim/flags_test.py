@@ -1,0 +1,95 @@
+"""Goal:   gossip-sim does what its users type, and refuses the rest in one clear line.
+Method: run the program, and look at its exit status and both of its streams.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = sys.argv.pop(1)
+LIMIT_S = 120
+
+
+def run(*flags):
+    return subprocess.run([PROGRAM, *flags], check=False, capture_output=True, text=True,
+                          timeout=LIMIT_S)
+
+
+class Flags(unittest.TestCase):
+    def refused(self, *flags):
+        """The one line on stderr."""
+        done = run(*flags)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Agossip-sim: [^\n]+\n\Z")
+        return done.stderr
+
+    def test_a_rumor_ends_with_the_line_that_says_so(self):
+        done = run("rumor", "--nodes", "50", "--fanout", "2", "--key", "config_param",
+                   "--value", "enable_cache=true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        last = done.stdout.rstrip("\n").split("\n")[-1]
+        self.assertRegex(last, r"\AUpdate fully converged to all 50 nodes in \d+ rounds\.\Z")
+        self.assertIn("config_param = enable_cache=true", done.stdout)
+
+    def test_the_same_seed_prints_the_same(self):
+        self.assertEqual(run("rumor", "--seed", "7").stdout, run("rumor", "--seed", "7").stdout)
+
+    def test_the_other_variant_says_how_many_it_reached(self):
+        done = run("rumor", "--nodes", "200", "--fanout", "1", "--variant", "feedback-counter")
+        self.assertRegex(done.stdout, r"reached \d+ of 200 nodes in \d+ rounds\.\n\Z")
+
+    def test_many_runs_give_a_distribution_and_a_csv(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "runs.csv")
+            done = run("rumor", "--runs", "100", "--csv", file)
+            self.assertRegex(done.stdout, r"rounds +mean \d+\.\d+ +p50 \d+ +p99 \d+ +max \d+")
+            with open(file, encoding="utf-8") as lines:
+                self.assertEqual(len(lines.readlines()), 101)
+
+    def test_swim_writes_its_report(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "swim.json")
+            done = run("swim", "--nodes", "8", "--loss", "0.05", "--kill", "1", "--duration", "60s",
+                       "--seed", "3", "--json", file)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(file, encoding="utf-8") as text:
+                report = json.load(text)
+        self.assertEqual(report["not_all_knew"], 0)
+        self.assertGreater(report["all_know_s"]["max"], 0)
+        self.assertTrue(re.search(r"first suspect +\d", done.stdout))
+
+    def test_help_lists_the_flags(self):
+        done = run("swim", "--help")
+        self.assertEqual(done.returncode, 0)
+        for flag in ("--nodes", "--loss", "--kill", "--duration", "--seed", "--json"):
+            self.assertIn(flag, done.stdout)
+
+    def test_what_is_not_known_is_refused_by_name(self):
+        self.assertIn("--bogus", self.refused("rumor", "--bogus", "3"))
+        self.assertIn("gossip", self.refused("gossip"))
+        self.assertIn("--variant", self.refused("rumor", "--variant", "none"))
+        self.assertIn("subcommand", self.refused())
+
+    def test_values_that_can_not_be_are_refused_by_name(self):
+        for flags in (("rumor", "--nodes", "0"), ("rumor", "--nodes", "-1"),
+                      ("rumor", "--nodes", "5x"), ("rumor", "--fanout", "0"),
+                      ("rumor", "--runs", "0"), ("rumor", "--seed", "x"), ("rumor", "--key"),
+                      ("swim", "--nodes", "1"), ("swim", "--nodes", "2001"),
+                      ("swim", "--loss", "1"), ("swim", "--loss", "nan"), ("swim", "--kill", "-1"),
+                      ("swim", "--kill", "100"), ("swim", "--kill", "4294967295"),
+                      ("swim", "--duration", "60"), ("swim", "--duration", "0s"),
+                      ("swim", "--death", "slow")):
+            with self.subTest(" ".join(flags)):
+                self.assertIn(flags[1], self.refused(*flags))
+
+    def test_a_file_that_can_not_be_written_is_named(self):
+        self.assertIn("/dev/null/x", self.refused("rumor", "--csv", "/dev/null/x"))
+
+
+if __name__ == "__main__":
+    unittest.main()

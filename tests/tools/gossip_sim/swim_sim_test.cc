@@ -1,0 +1,115 @@
+// Goal:   deaths are found, measured and reported under the promised names; the same seed, the same
+// report.
+//
+// Method: small clusters of real cores on virtual time.
+#include "tools/gossip_sim/swim_sim.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "tests/test.h"
+#include "tools/gossip_sim/report.h"
+
+namespace starling::gossip_sim {
+namespace {
+
+SwimReport Play(const SwimOptions& options) {
+  const base::Result<SwimReport> report = RunSwim(options);
+  REQUIRE(report.has_value());
+  return *report;
+}
+
+std::string Refusal(const SwimOptions& options) {
+  const base::Result<SwimReport> report = RunSwim(options);
+  REQUIRE(!report.has_value());
+  return report.error().message();
+}
+
+TEST_SUITE("tools/gossip_sim/swim_sim") {
+  TEST_CASE("all survivors know each of the dead, first as suspect") {
+    const SwimReport report = Play({.nodes = 16, .kill = 3, .death = Death::kHost});
+    for (const Summary& summary :
+         {report.first_suspect_s, report.all_suspect_s, report.first_dead_s, report.all_know_s}) {
+      EXPECT(summary.count == 3);
+      EXPECT(summary.mean <= summary.max);
+      EXPECT(summary.p50 <= summary.p99);
+    }
+    EXPECT(report.not_all_knew == 0);
+    // A probe takes 3 * ack_timeout to fail, and then the accused has suspicion_timeout.
+    EXPECT(report.first_suspect_s.p50 >= 0.9);
+    EXPECT(report.first_dead_s.p50 >= report.first_suspect_s.p50 + 1.4);
+    EXPECT(report.all_know_s.max < 10);
+    EXPECT(report.false_deaths_healthy == 0);
+  }
+
+  TEST_CASE("broken data connections make a killed process known within the first second") {
+    const SwimReport report = Play({.nodes = 16, .kill = 3, .data_connections = true});
+    EXPECT(report.first_suspect_s.max < 1);
+  }
+
+  TEST_CASE("who is paused for longer than the suspicion takes is counted apart from the healthy") {
+    const SwimReport report =
+        Play({.nodes = 12, .kill = 0, .pause = 1, .pause_for = base::seconds(20)});
+    EXPECT(report.false_deaths_paused > 0);
+    EXPECT(report.false_deaths_healthy == 0);
+    EXPECT(report.all_know_s.count == 0);
+  }
+
+  TEST_CASE("the same seed gives the same report, another seed another") {
+    const SwimOptions options{.nodes = 10, .loss = 0.1, .kill = 1, .seed = 5};
+    const std::string once = Json(options, Play(options));
+    EXPECT(once == Json(options, Play(options)));
+    SwimOptions other = options;
+    other.seed = 6;
+    EXPECT(Play(options).trace_hash != Play(other).trace_hash);
+  }
+
+  TEST_CASE("the JSON has the fields that scripts read") {
+    const SwimOptions options{.nodes = 8, .kill = 1};
+    const nlohmann::json json = nlohmann::json::parse(Json(options, Play(options)));
+    for (const char* span : {"first_suspect_s", "first_dead_s", "all_know_s"}) {
+      for (const char* figure : {"mean", "p50", "p99", "max"}) {
+        REQUIRE(json.at(span).contains(figure));
+        EXPECT(json.at(span).at(figure).get<double>() > 0);
+      }
+    }
+    EXPECT(json.at("false_deaths_healthy") == 0);
+    EXPECT(json.at("false_deaths_paused") == 0);
+    EXPECT(json.at("bytes_per_node_s").get<double>() > 0);
+    EXPECT(json.at("packets_per_node_s").get<double>() > 0);
+  }
+
+  TEST_CASE("where nobody was killed, times are null and not zero") {
+    const SwimOptions options{.nodes = 4, .kill = 0};
+    const nlohmann::json json = nlohmann::json::parse(Json(options, Play(options)));
+    EXPECT(json.at("first_suspect_s").is_null());
+    EXPECT(json.at("all_know_s").is_null());
+  }
+
+  // Two packets a probe (or four, to a member that is silent), and no more with more members.
+  TEST_CASE("what an idle member sends does not grow with their number") {
+    const double few = Play({.nodes = 8, .kill = 0}).packets_per_node_s;
+    const double many = Play({.nodes = 64, .kill = 0}).packets_per_node_s;
+    EXPECT(few > 1.8);
+    EXPECT(few < 2.2);
+    EXPECT(many > 1.8);
+    EXPECT(many < 2.2);
+  }
+
+  TEST_CASE("options that make no sense are refused by name") {
+    EXPECT(Refusal({.nodes = 1, .kill = 0}) == "--nodes is 1, and must be 2 to 2000");
+    EXPECT(Refusal({.nodes = 3, .kill = 2, .pause = 1}) ==
+           "--kill 2 and --pause 1 leave none of 3 nodes to observe");
+    EXPECT(Refusal({.nodes = 3, .kill = ~0U, .pause = 1}).starts_with("--kill 4294967295"));
+    EXPECT(Refusal({.loss = 1}).starts_with("--loss is 1"));
+    EXPECT(Refusal({.loss = std::nan("")}).starts_with("--loss is nan"));
+    EXPECT(Refusal({.loss = -0.1}).starts_with("--loss is -0.1"));
+    EXPECT(Refusal({.duration = base::milliseconds(999)}).starts_with("--duration"));
+    SwimOptions options;
+    options.gossip.ack_timeout = base::Duration(0);
+    EXPECT(Refusal(options).starts_with("gossip.ack_timeout"));
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip_sim
