@@ -13,6 +13,7 @@
 #include "base/actor.h"
 #include "base/status.h"
 #include "merkle/digest.h"
+#include "server/resp/key_op.h"
 #include "server/snapshot.h"
 #include "server/stats.h"
 #include "server/wire/frame.h"
@@ -66,30 +67,18 @@ struct ReplyMail final : MailOf<MailKind::kReply> {
   std::string frame;
 };
 
-// One key's operation, as the RESP port asks for it, and what came of it.
-struct KeyOp {
-  bool is_write = false;
-  bool tombstone = false;
-  bool want_value = true;
-  std::uint64_t ttl_ms = 0;
-  std::string key;
-  std::string value;
-};
-struct KeyResult {
-  base::Status status;
-  bool found = false;
-  std::uint64_t expiry_ms = 0;
-  std::string value;
-};
-// To the worker that owns the key, and back.
+// One key's operation, as the RESP port asks for it: to the worker that owns the key, and back.
 struct KeyOpMail final : MailOf<MailKind::kKeyOp> {
   ReplyTo reply;
-  KeyOp op;
+  resp::KeyOp op;  // Its key and value are those below.
+  std::string key;
+  std::string value;
 };
 struct KeyResultMail final : MailOf<MailKind::kKeyResult> {
   base::ConnId conn{};
   std::uint64_t request_id = 0;
-  KeyResult result;
+  resp::KeyResult result;  // Its value is the one below.
+  std::string value;
 };
 
 struct SnapshotMail final : MailOf<MailKind::kSnapshot> {

@@ -43,6 +43,7 @@ void Worker::OnStart() {
     return;
   }
   hints_.Start();
+  started_ = world_.Now();
   next_tick_ = world_.Now() + kTick;
   Rearm();
 }
@@ -83,17 +84,22 @@ void Worker::Adopt(SnapshotPtr snapshot) {
   coordinator_.Adopt(snapshot_);
   scans_.Adopt(snapshot_);
   repair_.Adopt(snapshot_);
+  RefreshClusterFacts();
 }
 
 // --- connections ---
 
 void Worker::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener) {
   if (links_.OnOpen(conn)) return;
-  conns_[conn].listener = listener;
+  Conn& state = conns_[conn];
+  state.listener = listener;
+  if (listener == kRespListener) OpenResp(state);
 }
 
 std::size_t Worker::OnBytes(base::ConnId conn, base::Bytes bytes) {
   if (std::size_t used = 0; links_.OnBytes(conn, bytes, &used)) return used;
+  if (const auto it = conns_.find(conn); it != conns_.end() && it->second.resp != nullptr)
+    return OnRespBytes(conn, it->second, bytes);
   std::size_t used = 0;
   for (;;) {
     const auto it = conns_.find(conn);
@@ -185,8 +191,8 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
       return;
     }
     case MailKind::kKeyResult: {
-      auto& given = static_cast<KeyResultMail&>(*mail);
-      DeliverKeyResult(given.conn, given.request_id, std::move(given.result));
+      const auto& given = static_cast<const KeyResultMail&>(*mail);
+      DeliverKeyResult(given.conn, given.request_id, given.result);
       return;
     }
     case MailKind::kDigestQuery: AnswerDigests(static_cast<const DigestQueryMail&>(*mail)); return;
@@ -340,6 +346,10 @@ void Worker::Tick() {
   if (snapshot_ != nullptr) hints_.OnTick();
   for (auto& [id, conn] : conns_) {
     if (!conn.paused || world_.Queued(id) > kResumeBytes) continue;
+    if (conn.resp != nullptr) {
+      ResumeResp(id, conn);
+      continue;
+    }
     conn.paused = false;
     world_.SetReading(id, base::World::Reading::kOn);
   }

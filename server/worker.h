@@ -22,6 +22,7 @@
 #include "server/peer_links.h"
 #include "server/repair_pull.h"
 #include "server/replica.h"
+#include "server/resp/session.h"
 #include "server/scan.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
@@ -49,6 +50,8 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
     base::NodeNumber peer = 0;  // Of a node's connection.
     std::uint32_t open = 0;     // Requests not answered yet.
     bool paused = false;        // Not read from until it takes what is queued.
+    std::unique_ptr<resp::Session> resp;  // Of a Redis client's.
+    bool flushing = false;                // FlushResp is at it.
   };
   class PeerPage;
 
@@ -99,9 +102,16 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
                           std::uint64_t epoch) const;
 
   // The RESP port: server/worker_resp.cc
-  void RunKeyOp(const ReplyTo& reply, const KeyOp& op);
-  void SendKeyResult(const ReplyTo& to, KeyResult result);
-  void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id, KeyResult result);
+  void OpenResp(Conn& state);
+  std::size_t OnRespBytes(base::ConnId conn, Conn& state, base::Bytes bytes);
+  bool FlushResp(base::ConnId conn, Conn& state);
+  void ResumeResp(base::ConnId conn, Conn& state);
+  void RefreshFacts();
+  void RefreshClusterFacts();
+  void RunKeyOp(const ReplyTo& reply, const resp::KeyOp& op);
+  void SendKeyResult(const ReplyTo& to, const resp::KeyResult& result);
+  void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id,
+                        const resp::KeyResult& result);
 
   // Everything else: server/worker.cc
   void Adopt(SnapshotPtr snapshot);
@@ -145,6 +155,9 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Scans scans_;
   RepairPull repair_;
   std::map<base::ConnId, Conn> conns_;
+  resp::Facts resp_facts_;  // What Redis clients are told about this node.
+  std::uint64_t resp_clients_ = 0;
+  base::Instant started_;
   std::vector<std::unique_ptr<PeerPage>> pages_;  // Being read for other nodes.
   base::Instant next_tick_;
 };

@@ -181,23 +181,21 @@ wire::ClusterMap Worker::MapOfCluster() const {
 
 void Worker::ReplyPut(const ReplyTo& to, const wire::PutReply& reply) {
   if (to.protocol == ReplyTo::Protocol::kNative) return Reply(to, reply);
-  SendKeyResult(to, KeyResult{});
+  SendKeyResult(to, {});
 }
 
 void Worker::ReplyGet(const ReplyTo& to, const wire::GetReply& reply, base::Bytes value) {
   if (to.protocol == ReplyTo::Protocol::kNative) return Reply(to, reply, value);
-  KeyResult result;
-  result.found = reply.found;
-  result.expiry_ms = reply.expiry_ms;
-  result.value = value;
-  SendKeyResult(to, std::move(result));
+  resp::KeyResult result{.found = reply.found, .expiry_ms = reply.expiry_ms, .value = value};
+  // Redis clients can't verify what they get, so it is done here, at the end of its way.
+  if (!value.empty() && storage::ValueDigest(value) != reply.value_digest)
+    result = {.status = base::Corruption("the value's digest does not fit: it was damaged")};
+  SendKeyResult(to, result);
 }
 
 void Worker::ReplyError(const ReplyTo& to, const wire::ErrorReply& error) {
   if (to.protocol == ReplyTo::Protocol::kNative) return Reply(to, error);
-  KeyResult result;
-  result.status = base::Status(error.code, error.message);
-  SendKeyResult(to, std::move(result));
+  SendKeyResult(to, {.status = base::Status(error.code, error.message)});
 }
 
 void Worker::OnScanDone(const ReplyTo& to, const wire::ScanReply& reply, base::Bytes payload) {

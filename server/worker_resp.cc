@@ -1,17 +1,150 @@
-// server/worker_resp.cc: the RESP port's operations on keys.
+// server/worker_resp.cc: the RESP port's shell: bytes and key operations between Redis sessions,
+// their connections and the coordinators of the workers that own the keys.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "server/version.h"
 #include "server/worker.h"
 #include "storage/entry.h"
 
 namespace starling::server {
+namespace {
 
-void Worker::RunKeyOp(const ReplyTo& reply, const KeyOp& op) {
+// A connection that does not take its answers is not read from; it is again below half of that.
+constexpr std::size_t kPauseBytes = 16 << 20;
+constexpr std::size_t kResumeBytes = kPauseBytes / 2;
+constexpr std::size_t kBytesKept = 64 << 10;  // Of a session's buffer of replies, when idle.
+// A request may have so many values of the largest size.
+constexpr std::uint64_t kLargestValuesMax = 4;
+
+// CONFIG GET: what tools ask before they start, redis-benchmark among them.
+std::vector<std::pair<std::string, std::string>> RedisConfig(const Config& config) {
+  const bool group = config.storage.durability == Durability::kGroup;
+  return {
+      {"appendfsync", group ? "always" : "everysec"},
+      {"appendonly", "yes"},  // Every write goes to a log.
+      {"bind", config.node.listen},
+      {"cluster-enabled", "no"},  // Any node serves any key.
+      {"databases", "1"},
+      {"maxclients", std::to_string(config.limits.connections_max)},
+      {"maxmemory", "0"},
+      {"maxmemory-policy", "noeviction"},
+      {"port", std::to_string(config.ports.resp)},
+      {"proto-max-bulk-len", std::to_string(config.limits.value_bytes_max)},
+      {"save", ""},
+      {"timeout", "0"},
+  };
+}
+
+}  // namespace
+
+void Worker::OpenResp(Conn& state) {
+  const Config& config = shared_.config;
+  if (resp_clients_ == 0) {
+    resp_facts_.version = kVersion;
+    resp_facts_.cluster = config.cluster.name;
+    resp_facts_.address = fmt::format("{}:{}", config.node.listen, config.ports.resp);
+    resp_facts_.worker = number_;
+    resp_facts_.workers = shared_.workers;
+    resp_facts_.keyspace = config.resp.keyspace;
+    resp_facts_.consistency = wire::ConsistencyName(config.resp.consistency);
+    resp_facts_.config = RedisConfig(config);
+  }
+  resp::SessionOptions options;
+  options.key_bytes_max = storage::kKeyBytesMax;
+  options.parser.bulk_bytes_max = static_cast<std::uint32_t>(
+      std::max<std::uint64_t>(config.limits.value_bytes_max, storage::kKeyBytesMax));
+  options.parser.request_bytes_max = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(kLargestValuesMax * options.parser.bulk_bytes_max, UINT32_MAX));
+  options.in_flight_max = config.limits.in_flight_max;
+  // Different on all workers, as CLIENT ID promises.
+  options.client_id = ++resp_clients_ * shared_.workers + number_;
+  state.resp = std::make_unique<resp::Session>(options);
+}
+
+void Worker::RefreshFacts() {
+  const WorkerStats& stats = coordinator_.stats();
+  resp_facts_.wall_ms = world_.WallMs();
+  resp_facts_.loading = snapshot_ == nullptr;
+  resp_facts_.uptime_seconds = base::ToMs(world_.Now() - started_) / 1000;
+  resp_facts_.connections = conns_.size();
+  resp_facts_.puts = stats.puts;
+  resp_facts_.gets = stats.gets;
+  resp_facts_.timeouts = stats.timeouts;
+  resp_facts_.unavailable = stats.unavailable;
+}
+
+void Worker::RefreshClusterFacts() {
+  resp_facts_.epoch = snapshot_->topology->epoch;
+  resp_facts_.nodes = snapshot_->peers.size();
+  resp_facts_.nodes_up =
+      static_cast<std::size_t>(std::count_if(snapshot_->peers.begin(), snapshot_->peers.end(),
+                                             [](const Snapshot::Peer& peer) { return peer.up; }));
+}
+
+// Bytes that are left unused stay with the connection, which is not read from until the session can
+// take them: so what a client may pipeline is bounded.
+std::size_t Worker::OnRespBytes(base::ConnId conn, Conn& state, base::Bytes bytes) {
+  RefreshFacts();
+  std::size_t used = 0;
+  bool again = true;
+  while (again && world_.Queued(conn) <= kPauseBytes) {
+    used += state.resp->Consume(bytes.substr(used), resp_facts_);
+    const bool stopped = state.resp->waiting() || state.resp->more();
+    if (!FlushResp(conn, state)) return bytes.size();
+    again = stopped && !state.resp->waiting();  // Some results come at once.
+  }
+  if (state.resp->waiting() || state.resp->closing() || world_.Queued(conn) > kPauseBytes) {
+    state.paused = true;
+    world_.SetReading(conn, base::World::Reading::kOff);
+  }
+  return used;
+}
+
+// Runs what the session asks for and sends what it answers. False: the connection is closed.
+bool Worker::FlushResp(base::ConnId conn, Conn& state) {
+  if (state.flushing) return true;  // A result that came at once; the caller below goes on.
+  state.flushing = true;
+  resp::Outputs& outputs = state.resp->outputs();
+  for (std::size_t i = 0; i < outputs.ops.size(); ++i) {
+    const resp::KeyOp op = outputs.ops[i];
+    RunKeyOp({id_, conn, op.id, ReplyTo::Protocol::kResp}, op);
+  }
+  outputs.ops.clear();
+  if (!outputs.bytes.empty()) {
+    const auto room = world_.Reserve(conn, outputs.bytes.size());
+    std::memcpy(room.data(), outputs.bytes.data(), outputs.bytes.size());
+    world_.Commit(conn, outputs.bytes.size());
+    outputs.bytes.clear();
+    if (outputs.bytes.capacity() > kBytesKept) outputs.bytes = {};
+  }
+  state.flushing = false;
+  if (!state.resp->finished()) return true;
+  world_.Close(conn);
+  conns_.erase(conn);
+  return false;
+}
+
+// What the session left comes again with the next turn.
+void Worker::ResumeResp(base::ConnId conn, Conn& state) {
+  if (!state.paused || state.resp->waiting() || state.resp->closing()) return;
+  if (world_.Queued(conn) > kResumeBytes) return;  // Tick looks again.
+  state.paused = false;
+  world_.SetReading(conn, base::World::Reading::kOn);
+}
+
+void Worker::RunKeyOp(const ReplyTo& reply, const resp::KeyOp& op) {
   const topology::Keyspace* keyspace =
       snapshot_ == nullptr ? nullptr
                            : snapshot_->topology->FindKeyspace(shared_.config.resp.keyspace);
   if (keyspace == nullptr) {
     ReplyError(reply, {base::Code::kUnavailable,
-                       snapshot_ == nullptr ? "this node is not in a cluster yet"
-                                            : "the keyspace of resp.keyspace does not exist",
+                       snapshot_ == nullptr
+                           ? "this node is not in a cluster yet"
+                           : fmt::format("there is no keyspace '{}', which resp.keyspace names",
+                                         shared_.config.resp.keyspace),
                        {}});
     return;
   }
@@ -20,7 +153,11 @@ void Worker::RunKeyOp(const ReplyTo& reply, const KeyOp& op) {
   if (owner != number_) {
     auto mail = std::make_unique<KeyOpMail>();
     mail->reply = reply;
+    mail->key = op.key;
+    mail->value = op.value;
     mail->op = op;
+    mail->op.key = mail->key;
+    mail->op.value = mail->value;
     world_.Post(WorkerActor(owner), std::move(mail));
     return;
   }
@@ -39,18 +176,28 @@ void Worker::RunKeyOp(const ReplyTo& reply, const KeyOp& op) {
   coordinator_.Put(reply, put, token, op.value);
 }
 
-void Worker::SendKeyResult(const ReplyTo& to, KeyResult result) {
+void Worker::SendKeyResult(const ReplyTo& to, const resp::KeyResult& result) {
   if (to.home == id_) {
-    DeliverKeyResult(to.conn, to.request_id, std::move(result));
+    DeliverKeyResult(to.conn, to.request_id, result);
     return;
   }
   auto mail = std::make_unique<KeyResultMail>();
   mail->conn = to.conn;
   mail->request_id = to.request_id;
-  mail->result = std::move(result);
+  mail->value = result.value;
+  mail->result = result;
+  mail->result.value = mail->value;
   world_.Post(to.home, std::move(mail));
 }
 
-void Worker::DeliverKeyResult(base::ConnId, std::uint64_t, KeyResult) {}
+void Worker::DeliverKeyResult(base::ConnId conn, std::uint64_t request_id,
+                              const resp::KeyResult& result) {
+  const auto it = conns_.find(conn);
+  if (it == conns_.end()) return;  // The client has left.
+  Conn& state = it->second;
+  state.resp->OnResult(request_id, result, world_.WallMs());
+  if (state.flushing || !FlushResp(conn, state)) return;
+  ResumeResp(conn, state);
+}
 
 }  // namespace starling::server
