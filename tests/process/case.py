@@ -3,12 +3,14 @@
 import base64
 import json
 import os
+import re
 import unittest
 
 import cluster
 
 # ctest runs each test that depends on it with one worker a node and with three.
 WORKERS = int(os.environ.get("STARLING_TEST_WORKERS", "1"))
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} [DIWE] ")
 
 
 class ClusterCase(unittest.TestCase):
@@ -50,12 +52,26 @@ class ClusterCase(unittest.TestCase):
             self.assertIn(word.lower(), reason.lower())
 
 
+    def assert_one_line(self, run, program, *words):
+        """It ended with status 2, and all it said, log aside, is one line with these words."""
+        output, errors = (part if isinstance(part, str) else part.decode(errors="replace")
+                          for part in (run.stdout, run.stderr))
+        said = [line for line in errors.splitlines() if not LOG_LINE.match(line)]
+        self.assertEqual((run.returncode, output), (2, ""), errors)
+        self.assertEqual(len(said), 1, errors)
+        self.assertTrue(said[0].startswith(f"{program}: "), said[0])
+        for word in words:
+            self.assertIn(word.lower(), said[0].lower())
+
+
 class SharedClusterCase(ClusterCase):
     """Three nodes for all cases of a class, which use keys of their own."""
 
+    settings = {}
+
     @classmethod
     def setUpClass(cls):
-        cls.cluster = cluster.Cluster(3, cls.__name__, {"node.workers": WORKERS})
+        cls.cluster = cluster.Cluster(3, cls.__name__, {"node.workers": WORKERS, **cls.settings})
         cls.shared = (cls.cluster,)
         try:
             cls.cluster.start()

@@ -68,11 +68,12 @@ def wait_for(condition, seconds, what):
     return wait_until_empty(lambda: None if condition() else "not so", seconds, what)
 
 
-def run_tool(*command, stdin=b"", seconds=60, check=True):
+def run_tool(*command, stdin=b"", seconds=60, check=True, environment=None):
     """Runs one of our programs; its CompletedProcess, with bytes. ToolFailed unless it gives 0."""
     try:
         run = subprocess.run([program(command[0]), *command[1:]], input=stdin, capture_output=True,
-                             check=False, timeout=seconds)
+                             check=False, timeout=seconds,
+                             env={**os.environ, **(environment or {})})
     except subprocess.TimeoutExpired:
         raise Failure(f"{' '.join(command)} took more than {seconds} s") from None
     if check and run.returncode != 0:
