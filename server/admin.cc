@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "server/control.h"
+#include "server/wire/limits.h"
 #include "storage/entry.h"
 
 namespace starling::server {
@@ -70,6 +71,22 @@ std::string_view OriginName(std::uint8_t origin) {
   constexpr std::array<std::string_view, 6> kNames{"?",    "direct", "rumor",
                                                    "hint", "repair", "restore"};
   return origin < kNames.size() ? kNames[origin] : kNames[0];
+}
+
+base::Status NoKeyspace(const std::string& name) {
+  return base::InvalidArgument(
+      fmt::format("there is no keyspace '{}'", name.substr(0, wire::kNameBytesMax)));
+}
+
+// A longer key fits in no frame to the replicas.
+base::Status CheckPlace(const topology::Keyspace* space, const std::string& name,
+                        const std::string& key) {
+  if (space == nullptr) return NoKeyspace(name);
+  if (key.empty()) return base::InvalidArgument("the key is empty");
+  if (key.size() > wire::kKeyBytesMax)
+    return base::InvalidArgument(
+        fmt::format("the key has {} bytes, at most {} are taken", key.size(), wire::kKeyBytesMax));
+  return base::Ok();
 }
 
 std::string_view LivenessName(gossip::Liveness liveness) {
@@ -229,10 +246,8 @@ Admin::Json Admin::RepairStatus() const {
 void Admin::GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key) {
   const Snapshot& snapshot = *control_.snapshot_;
   const topology::Keyspace* space = snapshot.topology->FindKeyspace(keyspace);
-  if (space == nullptr || key.empty())
-    return Fail(to, base::InvalidArgument(space == nullptr
-                                              ? fmt::format("there is no keyspace '{}'", keyspace)
-                                              : "the key is empty"));
+  if (const base::Status place = CheckPlace(space, keyspace, key); !place.ok())
+    return Fail(to, place);
   const base::Token token = base::TokenOf(key, snapshot.topology->token_seed);
   json endpoints = json::array();
   for (const std::uint16_t node : snapshot.ring->Replicas(space->id, base::BucketOf(token)))
@@ -361,8 +376,7 @@ void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
   base::KeyspaceId id = Repair::kAllKeyspaces;
   if (!keyspace.empty()) {
     const topology::Keyspace* space = control_.snapshot_->topology->FindKeyspace(keyspace);
-    if (space == nullptr)
-      return Fail(to, base::InvalidArgument(fmt::format("there is no keyspace '{}'", keyspace)));
+    if (space == nullptr) return Fail(to, NoKeyspace(keyspace));
     id = space->id;
   }
   control_.repair_.RunNow(id, [this, to](const Repair::Result& result) {
@@ -396,10 +410,8 @@ void Admin::OnEngineJob(EngineJob& job) {
 void Admin::StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key) {
   const Snapshot& snapshot = *control_.snapshot_;
   const topology::Keyspace* space = snapshot.topology->FindKeyspace(keyspace);
-  if (space == nullptr || key.empty())
-    return Fail(to, base::InvalidArgument(space == nullptr
-                                              ? fmt::format("there is no keyspace '{}'", keyspace)
-                                              : "the key is empty"));
+  if (const base::Status place = CheckPlace(space, keyspace, key); !place.ok())
+    return Fail(to, place);
   const std::uint64_t id = ++next_why_;
   auto why = std::make_unique<Why>();
   why->reply = to;
