@@ -98,7 +98,12 @@ void Repair::Adopt(SnapshotPtr snapshot) {
     }
     Peer& peer = peers_[number];
     const bool was_up = before != nullptr && i < before->peers.size() && before->peers[i].up;
-    if (snapshot_->peers[i].up && !was_up) peer.due = world_.Now() + kFirstCompareAfter;
+    if (snapshot_->peers[i].up && !was_up) {
+      peer.due = world_.Now() + kFirstCompareAfter;
+      // What was equal before it went proves nothing: it may have missed writes since.
+      for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+        peer.proves_from[keyspace.id] = world_.Now();
+    }
     if (before != nullptr && before->ring_epoch != snapshot_->ring_epoch) peer.marks.clear();
   }
 }
@@ -382,7 +387,7 @@ void Repair::End(const std::string& problem) {
   peer.problem = problem;
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
     if (session->keyspace == kAllKeyspaces || session->keyspace == keyspace.id)
-      peer.session_began[keyspace.id] = session->began;
+      peer.proves_from[keyspace.id] = std::max(peer.proves_from[keyspace.id], session->began);
   // After a pull the rest is looked at soon; in sync, at leisure.
   peer.due = world_.Now() + shared_.config.repair.interval;
   ++comparisons_;
@@ -400,14 +405,14 @@ Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspa
   standing.problem = peer->second.problem;
   const auto marks = peer->second.marks.find(keyspace);
   if (marks == peer->second.marks.end()) return standing;
-  const auto began = peer->second.session_began.find(keyspace);
+  const auto from = peer->second.proves_from.find(keyspace);
   base::Instant oldest = base::Instant::Never();
   standing.equal_ms = INT64_MAX;
   for (const Mark& mark : marks->second) {
     oldest = std::min(oldest, mark.at);
     standing.equal_ms = std::min(standing.equal_ms, mark.wall_ms);
   }
-  standing.equal = (began == peer->second.session_began.end() || oldest >= began->second) &&
+  standing.equal = (from == peer->second.proves_from.end() || oldest >= from->second) &&
                    oldest >= base::Instant{} && snapshot_->peers[index].up;
   return standing;
 }

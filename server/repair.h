@@ -63,7 +63,7 @@ class Repair {
 
   // How a keyspace compares with one peer.
   struct Standing {
-    bool equal = false;         // In the last session, every slice at some look.
+    bool equal = false;         // In the last session since it came up, every slice at some look.
     std::int64_t equal_ms = 0;  // Wall time as of which every slice had compared equal; 0: never.
     std::string problem;        // Why the last session came to nothing, if so.
   };
@@ -90,8 +90,8 @@ class Repair {
   using Marks = std::array<Mark, base::kSlices>;
   struct Peer {
     base::Instant due;
-    // Of the last session that was about the keyspace.
-    std::map<base::KeyspaceId, base::Instant> session_began;
+    // Older marks prove nothing: since the last session about the keyspace began, or it came up.
+    std::map<base::KeyspaceId, base::Instant> proves_from;
     std::string problem;
     std::map<base::KeyspaceId, Marks> marks;
   };
