@@ -54,6 +54,7 @@ void Worker::OpenResp(Conn& state) {
   }
   resp::SessionOptions options;
   options.key_bytes_max = storage::kKeyBytesMax;
+  options.value_bytes_max = config.limits.value_bytes_max;
   options.parser.bulk_bytes_max = static_cast<std::uint32_t>(
       std::max<std::uint64_t>(config.limits.value_bytes_max, storage::kKeyBytesMax));
   options.parser.request_bytes_max = static_cast<std::uint32_t>(

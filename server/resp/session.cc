@@ -145,6 +145,13 @@ bool Session::CheckKeys(const Facts& facts) {
     if (size == 0 || size > options_.key_bytes_max)
       return Refuse(fmt::format("ERR InvalidArgument: a key of {} bytes: keys have 1 to {}", size,
                                 options_.key_bytes_max));
+    if (!current_.writes) continue;
+    const std::size_t value = parser_.arg(2 + i * current_.step).size();
+    if (value > options_.value_bytes_max)
+      return Refuse(
+          fmt::format("ERR InvalidArgument: a value of {} bytes, the limit is {} "
+                      "(limits.value)",
+                      value, options_.value_bytes_max));
   }
   return true;
 }

@@ -35,6 +35,7 @@ namespace starling::resp {
 struct SessionOptions {
   ParserLimits parser;
   std::size_t key_bytes_max = 32 * 1024;
+  std::size_t value_bytes_max = 16 * 1024 * 1024;
   // Operations under way. Higher: deeper pipelines keep more keys busy; lower: less memory.
   std::uint32_t in_flight_max = 4096;
   std::uint64_t client_id = 1;
