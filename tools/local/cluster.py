@@ -216,11 +216,15 @@ class Cluster:
             words = "".join(f"  node {n.number}:\n{n.last_words()}" for n in self.nodes)
             raise Failure(f"{failure}. The last words of each:\n{words}") from None
 
-    def unequal_ranges(self):
-        """(ranges not proved equal, all ranges), as node 1 knows them; None if not at all."""
-        status = self.nodes[0].nodetool("repairstatus")
-        ranges = status["ranges"] if status else []
-        return (sum(not one["equal"] for one in ranges), len(ranges)) if ranges else None
+    def all_equal(self, since_ms):
+        """Whether every node found all its ranges equal to their replicas after that wall time."""
+        for node in self.nodes:
+            status = node.nodetool("repairstatus")
+            ranges = status["ranges"] if status else []
+            if not ranges or not all(one["equal"] and (one["last_equal_ms"] or 0) >= since_ms
+                                     for one in ranges):
+                return False
+        return True
 
     def stop(self):
         stop_processes([node.process.pid for node in self.nodes if node.process], reap=self._reap)

@@ -22,6 +22,7 @@ FOLDER = os.path.join(os.environ.get("TMPDIR") or tempfile.gettempdir(), "starli
 PROGRAMS = ("starlingd", "starling", "nodetool", "starling-stress")
 OVERWRITTEN = 5000
 DELETED = 100
+COMMAND_SECONDS = 60
 MARK = b"X-Quickstart: overwritten while node 3 was down\n"
 
 
@@ -41,12 +42,22 @@ class Tour:
     def shown(self, *command):
         """Runs a command as a person would, its output going where ours goes."""
         self._show(command)
-        if subprocess.run(self._resolved(command), check=False).returncode != 0:
+        try:
+            run = subprocess.run(self._resolved(command), check=False, timeout=COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"`{shlex.join(command)}` did not end within {COMMAND_SECONDS} s") \
+                from None
+        if run.returncode != 0:
             raise Failure(f"`{shlex.join(command)}` failed: its message is above")
 
     def quiet(self, *command, stdin=None):
         """Runs a command and gives its output, bytes for bytes."""
-        run = subprocess.run(self._resolved(command), input=stdin, capture_output=True, check=False)
+        try:
+            run = subprocess.run(self._resolved(command), input=stdin, capture_output=True,
+                                 check=False, timeout=COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"`{shlex.join(command)}` did not end within {COMMAND_SECONDS} s") \
+                from None
         if run.returncode != 0:
             raise Failure(f"`{shlex.join(command)}` failed with status {run.returncode}: "
                           f"{run.stderr.decode(errors='replace').strip()}")
@@ -153,13 +164,14 @@ class Tour:
     def bring_it_back(self):
         self.act("Node 3 comes back: hints are replayed, and repair proves that nothing differs")
         self._show(("starlingd", "--config", self.three.config))
+        since_ms = int(time.time() * 1000)
         self.three.start()
         back = time.monotonic()
         self.cluster.wait_until_whole(30)
         print(f"up again on all nodes after {time.monotonic() - back:.1f} s")
-        wait_for(lambda: (self.cluster.unequal_ranges() or (1,))[0] == 0, 60,
-                 "repairstatus does not show all ranges equal")
-        print(f"all ranges proved equal after {time.monotonic() - back:.1f} s")
+        wait_for(lambda: self.cluster.all_equal(since_ms), 60,
+                 "repairstatus does not show all ranges equal on all nodes")
+        print(f"all ranges proved equal since, by all nodes, after {time.monotonic() - back:.1f} s")
         self.shown("nodetool", "-h", self.one.address, "listpendinghints")
         self.shown_head(6, "nodetool", "-h", self.one.address, "repairstatus")
         repair = self.three.nodetool("netstats")["repair"]
