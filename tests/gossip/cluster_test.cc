@@ -1,0 +1,171 @@
+// Goal:   clusters of real cores agree again after what hurt the users of other implementations.
+// Method: many nodes on the virtual network of gossip-sim, with faults, under fixed seeds.
+#include <numeric>
+#include <set>
+
+#include "tests/gossip/gossip_net.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+// Who was declared dead by anybody.
+struct Deaths {
+  explicit Deaths(Cluster& cluster) {
+    cluster.net.on_event = [this, &cluster](base::Instant, NodeIndex, const Event& event) {
+      if (event.kind == Event::kDead) of.insert(cluster.net.IndexOf(event.member.host));
+    };
+  }
+  std::set<NodeIndex> of;
+};
+
+std::uint64_t Conflicts(const Cluster& cluster) {
+  std::uint64_t conflicts = 0;
+  for (NodeIndex node = 0; node < cluster.net.size(); ++node)
+    conflicts += cluster.net.core(node).counters().conflicts;
+  return conflicts;
+}
+
+// How many running nodes, the subject apart, know its newest metadata.
+std::size_t Knowing(const Cluster& cluster, NodeIndex subject) {
+  const MemberInfo& said = cluster.net.core(subject).self();
+  std::size_t knowing = 0;
+  for (NodeIndex node = 0; node < cluster.net.size(); ++node) {
+    if (node == subject || !cluster.net.running(node)) continue;
+    const MemberInfo* member = cluster.net.core(node).Find(said.host);
+    knowing += member != nullptr && member->metadata == said.metadata ? 1 : 0;
+  }
+  return knowing;
+}
+
+TEST_SUITE("gossip/cluster") {
+  TEST_CASE("nodes that boot at once, with one seed, all see each other within seconds") {
+    Cluster cluster(32, {.gossip = {}, .seed = 1, .loss = 0.1});
+    EXPECT(cluster.AgreesWithin(base::seconds(5)));
+  }
+
+  TEST_CASE("a killed process is dead for all, whether its host refuses or is silent") {
+    for (const bool silent : {false, true}) {
+      Cluster cluster(16, {.gossip = {}, .seed = 2});
+      REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+      Deaths deaths(cluster);
+      if (silent)
+        cluster.net.Unplug(7);
+      else
+        cluster.net.Kill(7);
+      EXPECT(cluster.net.RunUntil(base::seconds(10),
+                                  [&] { return cluster.AllSee(7, Liveness::kDead); }));
+      EXPECT(deaths.of == std::set<NodeIndex>{7});
+    }
+  }
+
+  TEST_CASE("F1: a member restarted at another address is there for all in 2 s, without conflict") {
+    Cluster cluster(20, {.gossip = {}, .seed = 3});
+    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+    const base::Address elsewhere = {0x0b000001, 7700};
+    cluster.net.Kill(5);
+    cluster.net.MoveTo(5, elsewhere);
+    cluster.net.Boot(5, cluster.seeds);
+    const auto all_know = [&] {
+      for (NodeIndex node = 0; node < cluster.net.size(); ++node) {
+        if (node != 5 && cluster.net.core(node).Find(cluster.net.host(5))->address != elsewhere)
+          return false;
+      }
+      return cluster.net.AllAgree();
+    };
+    EXPECT(cluster.net.RunUntil(base::seconds(2), all_know));
+    EXPECT(Conflicts(cluster) == 0);
+  }
+
+  TEST_CASE("F2: after a restart of all in random order all are alive in 10 s") {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      Cluster cluster(12, {.gossip = {}, .seed = seed});
+      REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+      std::vector<NodeIndex> order(12);
+      std::iota(order.begin(), order.end(), 0);
+      base::Random random(seed);
+      random.Shuffle(order);
+      for (const NodeIndex node : order) {
+        cluster.net.Kill(node);
+        cluster.net.RunFor(base::milliseconds(random.Between(0, 2000)));
+        cluster.net.Boot(node, cluster.seeds);
+      }
+      EXPECT(cluster.AgreesWithin(base::seconds(10)));
+    }
+  }
+
+  TEST_CASE("F3: two halves that were apart for an hour are one within 30 s") {
+    Cluster cluster(10, {.gossip = {}, .seed = 4});
+    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+    for (NodeIndex node = 5; node < 10; ++node) cluster.net.SetSide(node, 1);
+    cluster.net.RunFor(std::chrono::hours(1));
+    for (NodeIndex node = 5; node < 10; ++node) EXPECT(cluster.Sees(0, node) == Liveness::kDead);
+    cluster.net.Heal();
+    EXPECT(cluster.AgreesWithin(base::seconds(30)));
+  }
+
+  TEST_CASE("F6, F7: members that were paused wrong nobody when they wake") {
+    Cluster cluster(20, {.gossip = {}, .seed = 5});
+    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+    Deaths deaths(cluster);
+    for (const std::int64_t seconds : {1, 2, 5, 30, 60}) {
+      for (const NodeIndex node : {3, 4}) cluster.net.Pause(node);
+      cluster.net.RunFor(base::seconds(seconds));
+      for (const NodeIndex node : {3, 4}) cluster.net.Resume(node);
+      cluster.net.RunFor(base::seconds(10));
+      EXPECT(cluster.net.AllAgree());
+    }
+    EXPECT(deaths.of == std::set<NodeIndex>{3, 4});  // 30 s are more than they had to refute.
+  }
+
+  TEST_CASE("F9: a way that is cut in one direction for 10 minutes kills nobody") {
+    Cluster cluster(7, {.gossip = {}, .seed = 6});
+    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+    Deaths deaths(cluster);
+    cluster.net.CutOneWay(2, 3);
+    cluster.net.RunFor(base::seconds(600));
+    EXPECT(deaths.of.empty());
+  }
+
+  TEST_CASE("F10: 10 % loss for 10 minutes kills nobody") {
+    Cluster cluster(24, {.gossip = {}, .seed = 7, .loss = 0.1});
+    REQUIRE(cluster.AgreesWithin(base::seconds(10)));
+    Deaths deaths(cluster);
+    cluster.net.RunFor(base::seconds(600));
+    EXPECT(deaths.of.empty());
+  }
+
+  TEST_CASE("F16: who says goodbye and ends at once has left for all, and is dead for nobody") {
+    for (const NodeIndex nodes : {3, 8, 20, 40}) {
+      Cluster cluster(nodes, {.gossip = {}, .seed = 8, .loss = 0.1});
+      REQUIRE(cluster.AgreesWithin(base::seconds(10)));
+      Deaths deaths(cluster);
+      cluster.net.With(1, [](Gossip& core, base::Instant now) { core.Leave(now); });
+      cluster.net.Kill(1);
+      EXPECT(cluster.net.RunUntil(base::seconds(5),
+                                  [&] { return cluster.AllSee(1, Liveness::kLeft); }));
+      cluster.net.RunFor(base::seconds(10));
+      EXPECT(deaths.of.empty());
+    }
+  }
+
+  TEST_CASE("F21: news reaches all of 3 to 31 nodes at 10 % loss without push-pull") {
+    for (NodeIndex nodes = 3; nodes <= 31; ++nodes) {
+      Cluster cluster(
+          nodes,
+          {.gossip = {.push_pull_interval = std::chrono::hours(1)}, .seed = nodes, .loss = 0.1});
+      REQUIRE(cluster.AgreesWithin(base::seconds(10)));
+      cluster.net.RunFor(base::seconds(30));
+      for (int round = 0; round < 10; ++round) {
+        cluster.net.With(round % nodes, [&](Gossip& core, base::Instant now) {
+          core.SetMetadata(now, "round " + std::to_string(round));
+        });
+        EXPECT(cluster.net.RunUntil(base::seconds(3),
+                                    [&] { return Knowing(cluster, round % nodes) == nodes - 1; }));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip
