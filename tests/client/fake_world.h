@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class FakeWorld final : public base::World {
     return ids;
   }
   bool closed(base::ConnId id) const { return At(id).closed; }
+  const std::optional<base::Status>& exited() const { return exited_; }
+  base::Instant alarm() const { return alarm_; }
 
   // Takes all frames sent on a connection since the last call.
   std::vector<SentFrame> Take(base::ConnId id) {
@@ -62,7 +65,7 @@ class FakeWorld final : public base::World {
   base::Instant Now() const override { return now_; }
   std::int64_t WallMs() const override { return base::ToMs(now_.since_start); }
   base::Random& random() override { return random_; }
-  void WakeAt(base::Instant) override {}
+  void WakeAt(base::Instant when) override { alarm_ = when; }
   void Again() override {}
   void Post(base::ActorId, std::unique_ptr<base::Mail>) override { CHECK(false); }
   void Offload(base::Lane, base::Job&) override { CHECK(false); }
@@ -88,13 +91,17 @@ class FakeWorld final : public base::World {
   void Close(base::ConnId id) override { At(id).closed = true; }
   base::Status BindDatagrams(base::Address) override { return base::Ok(); }
   void SendDatagram(base::Address, base::Bytes) override {}
-  void Exit(base::Status) override {}
+  void Exit(base::Status why) override {
+    if (!exited_) exited_ = std::move(why);
+  }
 
  private:
   Conn& At(base::ConnId id) { return conns_.at(static_cast<std::uint64_t>(id)); }
   const Conn& At(base::ConnId id) const { return conns_.at(static_cast<std::uint64_t>(id)); }
 
   base::Instant now_{base::seconds(1)};
+  base::Instant alarm_ = base::Instant::Never();
+  std::optional<base::Status> exited_;
   base::Random random_{1};
   std::map<std::uint64_t, Conn> conns_;
   std::uint64_t last_id_ = 0;

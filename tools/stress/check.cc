@@ -23,6 +23,13 @@ struct Acknowledged {
   EventType latest_type = EventType::kPut;
 };
 
+// What a history that its generator did not end may lack: writes that were in flight, or had ended
+// and not been flushed.
+struct Missing {
+  bool puts = false;
+  bool deletes = false;
+};
+
 // What happened to one record.
 class RecordHistory {
  public:
@@ -36,9 +43,8 @@ class RecordHistory {
       acknowledged_.push_back({event.return_us, event.invoke_us, event.type});
   }
 
-  // `complete`: no write is missing.
-  void Prepare(bool complete) {
-    complete_ = complete;
+  void Prepare(const Missing& missing) {
+    missing_ = missing;
     std::sort(acknowledged_.begin(), acknowledged_.end(),
               [](const auto& a, const auto& b) { return a.return_us < b.return_us; });
     for (std::size_t i = 1; i < acknowledged_.size(); ++i) {
@@ -52,14 +58,15 @@ class RecordHistory {
   Finding Judge(const Event& read) const {
     const Acknowledged* hider = LatestBefore(read.invoke_us);
     if (read.id == kNothing) {
+      if (hider == nullptr || missing_.deletes) return Finding::kNone;
       const bool deleted = std::any_of(deletes_.begin(), deletes_.end(), [&](const Event& d) {
-        return d.invoke_us < read.return_us && !Hidden(d, hider);
+        return d.invoke_us <= read.return_us && !Hidden(d, hider);
       });
-      return hider == nullptr || deleted ? Finding::kNone : Finding::kLost;
+      return deleted ? Finding::kNone : Finding::kLost;
     }
     if (read.id == kForeign) return FindingOf(hider, Finding::kLost);
     const auto put = puts_.find(read.id);
-    if (put == puts_.end()) return complete_ ? Finding::kPhantom : Finding::kNone;
+    if (put == puts_.end()) return missing_.puts ? Finding::kNone : Finding::kPhantom;
     if (put->second.outcome == Outcome::kFailed || put->second.invoke_us > read.return_us)
       return Finding::kPhantom;
     return Hidden(put->second, hider) ? FindingOf(hider, Finding::kStale) : Finding::kNone;
@@ -88,7 +95,7 @@ class RecordHistory {
   std::unordered_map<std::uint64_t, Event> puts_;  // By id.
   std::vector<Event> deletes_;
   std::vector<Acknowledged> acknowledged_;  // By return_us, once prepared.
-  bool complete_ = true;
+  Missing missing_;
 };
 
 using Records = std::unordered_map<std::uint64_t, RecordHistory>;
@@ -97,7 +104,9 @@ Records CollectWrites(const History& history) {
   Records records;
   for (const Event& event : history.events)
     if (event.type != EventType::kGet) records[event.record].Add(event);
-  for (auto& [record, writes] : records) writes.Prepare(history.complete);
+  const Missing missing{.puts = !history.complete,
+                        .deletes = !history.complete && history.head.deletes};
+  for (auto& [record, writes] : records) writes.Prepare(missing);
   return records;
 }
 

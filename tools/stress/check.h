@@ -9,7 +9,8 @@
 //   resurrected  a value hidden by an acknowledged delete
 //   phantom      a value of a write that failed, had not begun, or was never made
 // These are necessary conditions of linearizability and raise no false alarm; the simulator's
-// checker decides it in full.
+// checker decides it in full. Of a history whose generator was killed, what its missing writes
+// could explain is no finding. Reads below QUORUM may be stale in good order.
 //
 // Thread: free functions.
 #pragma once

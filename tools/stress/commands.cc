@@ -2,13 +2,14 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
-#include <random>
 
 #include "base/uv/uv_world.h"
 #include "client/client.h"
-#include "server/config_units.h"
+#include "tools/stress/plan.h"
 #include "tools/stress/report.h"
 #include "tools/stress/verify.h"
 
@@ -21,7 +22,7 @@ namespace {
 
 constexpr base::ActorId kOnly{0};
 constexpr std::uint16_t kStopMail = 1;
-constexpr std::uint32_t kRunMask = 0xffffff;
+constexpr unsigned kVerifyConnections = 2;  // A node.
 
 int Complain(const Status& status) {
   fmt::print(stderr, "starling-stress: {}\n", status.ToString());
@@ -35,138 +36,108 @@ class Printer final : public Generator::Listener {
   }
 };
 
-Result<base::Duration> DurationOr(const std::string& text, base::Duration otherwise) {
-  if (text.empty()) return otherwise;
-  return server::ParseDuration(text);
-}
-
-// The workload and its keys: what load and run do not share.
-Status FillWorkload(const Options& options, LoadOptions& load) {
-  ASSIGN_OR_RETURN(load.mix, ParseWorkload(options.workload));
-  const bool ycsb = options.workload.size() == 1;
-  const std::string distribution = !options.distribution.empty() ? options.distribution
-                                   : ycsb                        ? "zipfian"
-                                                                 : "uniform";
-  ASSIGN_OR_RETURN(load.distribution, ParseDistribution(distribution));
-  const double percent = options.deletes_percent >= 0 ? options.deletes_percent
-                         : options.check              ? 5
-                                                      : 0;
-  load.deletes = percent / 100;
-  load.operations = options.operations;
-  const base::Duration otherwise = base::seconds(options.operations > 0 ? 0 : 30);
-  ASSIGN_OR_RETURN(load.duration, DurationOr(options.duration, otherwise));
-  ASSIGN_OR_RETURN(load.warmup, DurationOr(options.warmup, base::Duration{0}));
-  return base::Ok();
-}
-
-Result<LoadOptions> LoadOptionsOf(const Options& options) {
-  LoadOptions load;
-  load.keyspace = options.keyspace;
-  ASSIGN_OR_RETURN(load.level, wire::ParseConsistency(options.consistency));
-  load.records = options.records;
-  load.value_bytes = options.value_bytes;
-  load.slots = std::size_t{options.connections} * options.in_flight;
-  load.rate = options.rate;
-  load.keep_history = options.check;
-  std::random_device device;
-  load.seed = options.seed != 0 ? options.seed : device();
-  load.run = std::max(1U, device() & kRunMask);
-  if (options.check && options.value_bytes < kIdBytes)
-    return base::Fail(base::InvalidArgument(
-        fmt::format("--check needs values of {} bytes or more, to tell them apart", kIdBytes)));
-  return load;
-}
-
 // As many connections in all as were asked for, and at least one to each node.
-Result<client::SessionOptions> SessionOptionsOf(const Options& options) {
-  ASSIGN_OR_RETURN(const base::Duration timeout, server::ParseDuration(options.timeout));
-  ASSIGN_OR_RETURN(auto hosts, client::ResolveHosts(options.hosts));
-  ASSIGN_OR_RETURN(const auto client,
-                   client::Client::Connect({.hosts = options.hosts, .connections_per_node = 1}));
+Result<client::SessionOptions> SessionFor(const Target& target, const Options& options) {
+  ASSIGN_OR_RETURN(const auto client, client::Client::Connect({.hosts = options.hosts,
+                                                               .connections_per_node = 1,
+                                                               .timeout = target.timeout}));
   ASSIGN_OR_RETURN(const wire::ClusterMap map, client->Map());
   const auto nodes = static_cast<unsigned>(std::max<std::size_t>(1, map.nodes.size()));
-  return client::SessionOptions{
-      .links = {.hosts = std::move(hosts),
+  client::SessionOptions session{
+      .links = {.hosts = target.hosts,
                 .connections_per_node = (options.connections + nodes - 1) / nodes},
-      .timeout = timeout};
+      .timeout = target.timeout};
+  session.requests_max =
+      std::max(session.requests_max, 2 * std::size_t{options.connections} * options.in_flight);
+  return session;
 }
 
-std::string Describe(std::string_view command, const Options& options, const LoadOptions& load) {
-  return fmt::format("{} {}: {} records, values of {} bytes, {}, {} connections x {} in flight{}",
-                     command, options.workload, load.records, load.value_bytes,
-                     wire::ConsistencyName(load.level), options.connections, options.in_flight,
-                     load.rate > 0 ? fmt::format(", {} a second", load.rate) : "");
+// Empty path: nothing to write. Opened before the load, so that it does not run in vain.
+Result<std::ofstream> OpenJson(const std::string& path) {
+  std::ofstream file;
+  if (path.empty()) return file;
+  file.open(path);
+  if (file) return file;
+  return base::Fail(
+      base::Io(fmt::format("--json: '{}' can't be written: {}", path, std::strerror(errno))));
 }
 
-int Report(const Options& options, const LoadReport& report, const std::string& described) {
+Result<std::optional<HistoryFile>> OpenHistory(const Plan& plan, const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  ASSIGN_OR_RETURN(auto file, HistoryFile::Create(path, {.run = plan.load.run,
+                                                         .deletes = plan.load.deletes > 0,
+                                                         .keyspace = plan.load.keyspace}));
+  return std::optional(std::move(file));
+}
+
+int Report(const Plan& plan, const LoadReport& report, std::ofstream& json) {
   std::optional<Verdict> verdict;
-  if (options.check) verdict = CheckReads(report.history);
-  fmt::print("{}", ShowReport(report, described, verdict));
-  if (!options.json_file.empty()) {
-    std::ofstream file(options.json_file);
-    file << ReportAsJson(report, described, verdict);
-    if (!file.flush())
-      return Complain(base::Io(fmt::format("'{}' can't be written", options.json_file)));
+  if (plan.load.keep_history) verdict = CheckReads(report.history);
+  fmt::print("{}", ShowReport(report, plan.described, verdict));
+  if (json.is_open()) {
+    json << ReportAsJson(report, plan.described, verdict);
+    if (!json.flush()) return Complain(base::Io("--json: the report can't be written"));
   }
-  return verdict && !verdict->clean() ? kExitViolated : kExitDone;
+  if (verdict && !verdict->clean()) return kExitViolated;
+  if (report.operations == 0 && report.errors > 0)
+    return Complain(base::Unavailable("not one operation succeeded"));
+  return kExitDone;
 }
 
-int Generate(std::string_view command, const Options& options, LoadOptions load) {
-  auto session = SessionOptionsOf(options);
+int Generate(Command command, const Options& options) {
+  const auto plan = PlanLoad(command, options);
+  if (!plan) return Complain(plan.error());
+  for (const std::string& remark : plan->remarks)
+    fmt::print(stderr, "starling-stress: {}\n", remark);
+  auto session = SessionFor(plan->target, options);
   if (!session) return Complain(session.error());
-  std::optional<HistoryFile> file;
-  if (!options.history_file.empty()) {
-    auto made = HistoryFile::Create(options.history_file, options.keyspace);
-    if (!made) return Complain(made.error());
-    file = *std::move(made);
-  }
-  base::UvSystem system(load.seed, {.stop_mail_kind = kStopMail});
+  auto json = OpenJson(options.json_file);
+  if (!json) return Complain(json.error());
+  auto history = OpenHistory(*plan, options.history_file);
+  if (!history) return Complain(history.error());
+  base::UvSystem system(plan->load.seed, {.stop_mail_kind = kStopMail});
   Printer printer;
-  Generator generator(system.MakeWorld(kOnly), *std::move(session), load, file ? &*file : nullptr,
-                      printer);
+  Generator generator(system.MakeWorld(kOnly), *std::move(session), plan->load,
+                      *history ? &**history : nullptr, printer);
   system.Attach(kOnly, generator);
   if (const Status status = system.Run(); !status.ok()) return Complain(status);
-  return Report(options, generator.TakeReport(), Describe(command, options, load));
-}
-
-}  // namespace
-
-int Load(const Options& options) {
-  auto load = LoadOptionsOf(options);
-  if (!load) return Complain(load.error());
-  load->mix = {.reads = 0};
-  load->distribution = Distribution::kSequential;
-  load->operations = load->records;
-  Options shown = options;
-  shown.workload = "write";
-  return Generate("load", shown, *std::move(load));
-}
-
-int Run(const Options& options) {
-  auto load = LoadOptionsOf(options);
-  if (!load) return Complain(load.error());
-  if (const Status status = FillWorkload(options, *load); !status.ok()) return Complain(status);
-  return Generate("run", options, *std::move(load));
+  return Report(*plan, generator.TakeReport(), *json);
 }
 
 int Verify(const Options& options) {
+  const auto target = PlanTarget(options);
+  if (!target) return Complain(target.error());
   const auto history = ReadHistory(options.history_file);
   if (!history) return Complain(history.error());
-  auto session = SessionOptionsOf(options);
-  if (!session) return Complain(session.error());
   base::UvSystem system(1);
-  FinalReader reader(system.MakeWorld(kOnly), *std::move(session), *history);
+  FinalReader reader(system.MakeWorld(kOnly),
+                     {.links = {.hosts = target->hosts, .connections_per_node = kVerifyConnections},
+                      .timeout = target->timeout},
+                     *history);
   system.Attach(kOnly, reader);
   if (const Status status = system.Run(); !status.ok()) return Complain(status);
   const FinalState state = reader.TakeState();
   const Verdict verdict = CheckFinal(*history, state.id_by_record);
-  fmt::print("{} events of {} records\n{}", history->events.size(), state.id_by_record.size(),
+  fmt::print("{} events, {} records read back{}\n{}", history->events.size(),
+             state.id_by_record.size(),
+             history->complete ? "" : "; the history ends early: its generator was killed",
              ShowVerdict(verdict));
-  if (!history->complete) fmt::print("the history's generator did not end in order\n");
-  if (state.unread > 0)
-    return Complain(base::Unavailable(
-        fmt::format("{} records can't be read, the first {}", state.unread, state.why_unread)));
-  return verdict.clean() ? kExitDone : kExitViolated;
+  if (!verdict.clean()) return kExitViolated;
+  if (state.unread == 0) return kExitDone;
+  return Complain(base::Unavailable(
+      fmt::format("{} records can't be read, for one {}", state.unread, state.why_unread)));
+}
+
+}  // namespace
+
+int Execute(const Request& request) {
+  switch (request.command) {
+    case Command::kHelp: fmt::print("{}", request.help); return kExitDone;
+    case Command::kLoad:
+    case Command::kRun: return Generate(request.command, request.options);
+    case Command::kVerify: return Verify(request.options);
+  }
+  return kExitFailed;
 }
 
 }  // namespace starling::stress

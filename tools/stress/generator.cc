@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
+
 namespace starling::stress {
 
 using base::Code;
@@ -15,16 +17,11 @@ using base::Status;
 namespace {
 
 constexpr Duration kSecond = base::seconds(1);
-constexpr unsigned kRunShift = 40;  // A value's id: the run, then a counter.
+// How long a slot rests after a refusal. Lower: a cluster that is down or full is asked more often.
+constexpr Duration kRest = base::milliseconds(10);
 
-std::string_view NameOf(OpType type) {
-  switch (type) {
-    case OpType::kRead: return "read";
-    case OpType::kWrite: return "write";
-    case OpType::kDelete: return "delete";
-    case OpType::kReadModifyWrite: return "read-modify-write";
-  }
-  return "";
+bool WasRefused(const Status& status) {
+  return status.code() == Code::kUnavailable || status.code() == Code::kOverloaded;
 }
 
 // Whether a failed write may have taken effect, or still may.
@@ -54,11 +51,19 @@ Generator::Generator(base::World& world, client::SessionOptions session, LoadOpt
       listener_(listener),
       random_(options_.seed),
       keys_(options_.distribution, options_.records) {
-  report_.history.keyspace = options_.keyspace;
-  report_.history.complete = true;
+  CHECK(options_.duration > Duration{0} || options_.operations > 0 || options_.issues_max > 0);
+  report_.history = {
+      .head = {.run = options_.run, .deletes = options_.deletes > 0, .keyspace = options_.keyspace},
+      .events = {},
+      .complete = true};
 }
 
-LoadReport Generator::TakeReport() { return std::move(report_); }
+LoadReport Generator::TakeReport() {
+  for (std::size_t i = 0; i < kOpTypes; ++i)
+    if (latencies_[i].operations > 0)
+      report_.by_type[std::string(NameOf(static_cast<OpType>(i)))] = std::move(latencies_[i]);
+  return std::move(report_);
+}
 
 void Generator::OnMail(std::unique_ptr<base::Mail>) {
   report_.interrupted = true;
@@ -81,13 +86,17 @@ void Generator::Begin() {
   next_progress_ = started_ + kSecond;
 }
 
+Instant Generator::DueAt(std::uint64_t number) const {
+  return started_ +
+         Duration(static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / options_.rate));
+}
+
 Instant Generator::next_wake() const {
   if (!running_) return Instant::Never();
   Instant next = next_progress_;
   if (!stopping_) next = std::min(next, stop_at_);
-  if (options_.rate > 0 && MayIssue())
-    next = std::min(next, started_ + Duration(static_cast<std::int64_t>(
-                                         static_cast<double>(scheduled_) * 1e9 / options_.rate)));
+  if (!rests_.empty()) next = std::min(next, rests_.front());
+  if (options_.rate > 0 && MayIssue()) next = std::min(next, DueAt(issued_));
   return next;
 }
 
@@ -96,27 +105,28 @@ void Generator::OnTurn() {
   if (!stopping_ && world_.Now() >= stop_at_) Stop();
   Issue();
   if (world_.Now() >= next_progress_) ShowProgress();
-  if (options_.operations > 0 && issued_ >= options_.operations) Stop();
+  if (!stopping_ && IssuedAll()) Stop();
   if (!stopping_ || flights_.size() > 0) return;
   running_ = false;
   world_.Exit(file_ == nullptr ? base::Ok() : file_->End());
 }
 
+bool Generator::IssuedAll() const {
+  return (options_.operations > 0 && measured_ >= options_.operations) ||
+         (options_.issues_max > 0 && issued_ >= options_.issues_max);
+}
+
 bool Generator::MayIssue() const {
-  return running_ && !stopping_ && flights_.size() < options_.slots &&
-         (options_.operations == 0 || issued_ < options_.operations);
+  return running_ && !stopping_ && flights_.size() + rests_.size() < options_.slots && !IssuedAll();
 }
 
 // What is due and has a slot. Open loop: an operation keeps the instant at which it was due.
 void Generator::Issue() {
+  const Instant now = world_.Now();
+  while (!rests_.empty() && rests_.front() <= now) rests_.pop_front();
   while (MayIssue()) {
-    Instant due = world_.Now();
-    if (options_.rate > 0) {
-      due = started_ + Duration(static_cast<std::int64_t>(static_cast<double>(scheduled_) * 1e9 /
-                                                          options_.rate));
-      if (due > world_.Now()) return;
-      ++scheduled_;
-    }
+    const Instant due = options_.rate > 0 ? DueAt(issued_) : now;
+    if (due > now) return;
     IssueOne(due);
   }
 }
@@ -135,7 +145,10 @@ void Generator::IssueOne(Instant due) {
   flight->due = due;
   flight->invoked = world_.Now();
   flight->measured = due >= measured_from_;
-  if (flight->measured) ++issued_;
+  ++issued_;
+  if (flight->measured) ++measured_;
+  if (flight->measured && options_.rate > 0)
+    report_.late_ns.Record(Nanoseconds(flight->invoked - due));
   if (flight->type == OpType::kWrite || flight->type == OpType::kDelete)
     return SendPut(tag, *flight);
   session_.Get(
@@ -146,7 +159,7 @@ void Generator::SendPut(std::uint64_t tag, Flight& flight) {
   const bool deletes = flight.type == OpType::kDelete;
   value_.clear();
   if (!deletes) {
-    flight.id = static_cast<std::uint64_t>(options_.run) << kRunShift | ++values_;
+    flight.id = std::uint64_t{options_.run} << kRunShift | ++values_;
     WriteValueTo(flight.id, options_.value_bytes, value_);
   }
   flight.invoked = world_.Now();
@@ -197,6 +210,7 @@ void Generator::Keep(const Flight& flight, EventType type, Outcome outcome, std:
 void Generator::Ended(std::uint64_t tag, const Status& status) {
   const Flight flight = *flights_.Find(tag);
   flights_.Remove(tag);
+  if (options_.rate == 0 && WasRefused(status)) rests_.push_back(world_.Now() + kRest);
   const std::uint64_t took = Nanoseconds(world_.Now() - flight.due);
   if (status.ok()) {
     ++progress_.operations;
@@ -205,25 +219,26 @@ void Generator::Ended(std::uint64_t tag, const Status& status) {
     ++progress_.errors;
   }
   if (!flight.measured) return;
-  if (status.ok()) {
-    Latencies& latencies = report_.by_type[std::string(NameOf(flight.type))];
-    ++report_.operations;
-    ++latencies.operations;
-    latencies.ns.Record(took);
-    report_.all_ns.Record(took);
-  } else {
-    const std::string name(CodeName(status.code()));
-    ++report_.errors;
-    ++report_.errors_by_class[name];
-    report_.error_examples.try_emplace(name, status.message());
-  }
   report_.seconds = base::ToSeconds(world_.Now() - measured_from_);
+  if (!status.ok()) return CountError(status);
+  Latencies& latencies = latencies_[static_cast<std::size_t>(flight.type)];
+  ++report_.operations;
+  ++latencies.operations;
+  latencies.ns.Record(took);
+  report_.all_ns.Record(took);
+}
+
+void Generator::CountError(const Status& status) {
+  const std::string name(CodeName(status.code()));
+  ++report_.errors;
+  ++report_.errors_by_class[name];
+  report_.error_examples.try_emplace(name, status.message());
 }
 
 void Generator::ShowProgress() {
-  next_progress_ = next_progress_ + kSecond;
   progress_.at_seconds = base::ToSeconds(world_.Now() - started_);
-  progress_.warming_up = world_.Now() < measured_from_;
+  progress_.warming_up = next_progress_ - kSecond < measured_from_;
+  next_progress_ = next_progress_ + kSecond;
   listener_.OnProgress(progress_);
   progress_.operations = progress_.errors = 0;
   progress_.ns.Clear();
@@ -234,7 +249,10 @@ void Generator::ShowProgress() {
 // Nothing more is begun; what is in flight ends by itself, at the latest by its timeout.
 void Generator::Stop() {
   if (!running_) return world_.Exit(base::Ok());
-  stopping_ = true;
+  if (std::exchange(stopping_, true) || options_.rate == 0 || IssuedAll()) return;
+  const double seconds = base::ToSeconds(std::min(stop_at_, world_.Now()) - started_);
+  const auto due = static_cast<std::uint64_t>(seconds * options_.rate);
+  report_.never_begun = due > issued_ ? due - issued_ : 0;
 }
 
 }  // namespace starling::stress

@@ -1,16 +1,22 @@
 // tools/stress/generator.h: the load: operations issued in the event loop itself, and measured.
 //
 // Closed loop: as many operations are in flight as there are slots, and the next begins when one
-// ends. Open loop (rate > 0): they are due at fixed instants, and the latency counts from the
-// instant at which an operation was due, also when it had to wait for a slot: what a stalled server
-// keeps from being sent is measured, not left out (coordinated omission).
+// ends; after one that was refused the slot rests a little, as a client that backs off. Open loop
+// (rate > 0): they are due at fixed instants, and the latency counts from the instant at which an
+// operation was due, also when it had to wait for a slot: what a stalled server keeps from being
+// sent is measured, not left out (coordinated omission). What was due and never begun is counted.
+// The World's alarm comes up to 2 ms late, and so may an operation: the report says how late.
+//
+// Errors are counted by class and end nothing: a cluster may go down and come back meanwhile.
 //
 // Thread:    confined to its World's.
 // Ownership: the HistoryFile and the listener of progress outlive it.
 // Read next: tools/stress/workload.h, tools/stress/check.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,11 +39,12 @@ struct LoadOptions {
   std::size_t value_bytes = 100;
   std::size_t slots = 64;        // Operations in flight.
   double rate = 0;               // A second; 0: closed loop.
-  std::uint64_t operations = 0;  // 0: until the duration is over. The warm-up is not counted.
-  base::Duration duration{0};    // 0: until the operations are done.
+  std::uint64_t operations = 0;  // 0: no limit. The warm-up is not counted.
+  std::uint64_t issues_max = 0;  // Likewise, and the warm-up is.
+  base::Duration duration{0};    // 0: no limit. REQUIRES: some limit.
   base::Duration warmup{0};
   std::uint64_t seed = 1;
-  std::uint32_t run = 1;  // Tells the values of this load from others'; 24 bits.
+  std::uint32_t run = 1;  // Tells the values of this load from others'; up to kRunMax.
   bool keep_history = false;
 };
 
@@ -52,6 +59,9 @@ struct LoadReport {
   std::uint64_t errors = 0;
   std::map<std::string, Latencies> by_type;  // "read", "write", "read-modify-write"
   base::Histogram all_ns;
+  // Open loop: how late operations began, and how many that were due never did.
+  base::Histogram late_ns;
+  std::uint64_t never_begun = 0;
   std::map<std::string, std::uint64_t> errors_by_class;
   std::map<std::string, std::string> error_examples;  // The first message of each class.
   History history;                                    // If kept; warm-up included.
@@ -103,8 +113,11 @@ class Generator final : public SessionActor {
   void OnPut(std::uint64_t tag, const client::PutResult& result) override;
   void OnGet(std::uint64_t tag, const client::GetResult& result) override;
 
+  // When operation `number` of an open loop is due.
+  base::Instant DueAt(std::uint64_t number) const;
   void Begin();
   void Issue();
+  bool IssuedAll() const;
   bool MayIssue() const;
   void IssueOne(base::Instant due);
   OpType DrawType();
@@ -112,6 +125,7 @@ class Generator final : public SessionActor {
   void Keep(const Flight& flight, EventType type, Outcome outcome, std::uint64_t id,
             const base::Version& version);
   void Ended(std::uint64_t tag, const base::Status& status);
+  void CountError(const base::Status& status);
   void ShowProgress();
   void Stop();
 
@@ -126,11 +140,13 @@ class Generator final : public SessionActor {
   bool running_ = false;
   bool stopping_ = false;
   base::Instant started_, measured_from_, stop_at_;
-  std::uint64_t issued_ = 0;     // Measured ones.
-  std::uint64_t scheduled_ = 0;  // Open loop: due so far.
+  std::uint64_t issued_ = 0;         // Also the number of the next one.
+  std::uint64_t measured_ = 0;       // Of those, the ones after the warm-up.
+  std::deque<base::Instant> rests_;  // When slots that rest may be used again, in order.
   std::uint64_t values_ = 0;
   base::Instant next_progress_;
   Progress progress_;
+  std::array<Latencies, kOpTypes> latencies_;  // By OpType.
   LoadReport report_;
 };
 

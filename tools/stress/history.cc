@@ -16,7 +16,9 @@ using base::Result;
 
 namespace {
 
-constexpr std::string_view kHead = "# starling-history 1 keyspace=";
+constexpr std::string_view kHead = "# starling-history 1 run=";
+constexpr std::string_view kDeletes = " deletes=";
+constexpr std::string_view kKeyspace = " keyspace=";
 constexpr std::string_view kEnd = "# end";
 constexpr std::string_view kTypes[] = {"put", "del", "get"};
 constexpr std::string_view kOutcomes[] = {"ok", "unknown", "failed"};
@@ -77,13 +79,37 @@ Result<Event> ParseEvent(std::string_view line) {
   return event;
 }
 
-Result<HistoryFile> HistoryFile::Create(const std::string& path, std::string_view keyspace) {
+std::string FormatHead(const HistoryHead& head) {
+  return fmt::format("{}{:06x}{}{}{}{}", kHead, head.run, kDeletes, head.deletes ? "yes" : "no",
+                     kKeyspace, head.keyspace);
+}
+
+Result<HistoryHead> ParseHead(std::string_view line) {
+  const std::size_t deletes = line.find(kDeletes);
+  const std::size_t keyspace = line.find(kKeyspace);
+  HistoryHead head;
+  if (line.starts_with(kHead) && deletes < keyspace && keyspace != std::string_view::npos) {
+    const std::string_view run = line.substr(kHead.size(), deletes - kHead.size());
+    const std::size_t answer = deletes + kDeletes.size();
+    const std::string_view may_delete = line.substr(answer, keyspace - answer);
+    head.deletes = may_delete == "yes";
+    head.keyspace = line.substr(keyspace + kKeyspace.size());
+    if (ParseNumber(run, &head.run, 16) && head.run > 0 && head.run <= kRunMax &&
+        (head.deletes || may_delete == "no") && !head.keyspace.empty())
+      return head;
+  }
+  return Fail(InvalidArgument("it does not begin as a history of starling-stress does"));
+}
+
+Result<HistoryFile> HistoryFile::Create(const std::string& path, const HistoryHead& head) {
   std::FILE* file = std::fopen(path.c_str(), "w");
   if (file == nullptr)
     return Fail(
         base::Io(fmt::format("history '{}' can't be made: {}", path, std::strerror(errno))));
-  fmt::print(file, "{}{}\n", kHead, keyspace);
-  return HistoryFile(path, file);
+  HistoryFile made(path, file);
+  fmt::print(file, "{}\n", FormatHead(head));
+  RETURN_IF_ERROR(made.Flush());
+  return made;
 }
 
 void HistoryFile::Write(const Event& event, const base::Version& version) {
@@ -106,20 +132,26 @@ Result<History> ReadHistory(const std::string& path) {
   if (!file)
     return Fail(
         base::Io(fmt::format("history '{}' can't be read: {}", path, std::strerror(errno))));
+  const auto at = [&](std::uint64_t number) {
+    return fmt::format("history '{}', line {}", path, number);
+  };
   std::string line;
-  if (!std::getline(file, line) || !line.starts_with(kHead))
+  if (!std::getline(file, line)) line.clear();
+  auto head = ParseHead(line);
+  if (!head || file.eof())
     return Fail(InvalidArgument(fmt::format("'{}' is no history of starling-stress", path)));
-  History history{.keyspace = line.substr(kHead.size()), .events = {}};
+  History history{.head = *std::move(head), .events = {}};
   for (std::uint64_t number = 2; std::getline(file, line) && !file.eof(); ++number) {
+    if (history.complete) return Fail(InvalidArgument(at(number) + ": it stands after the end"));
     if (line == kEnd) {
       history.complete = true;
-      break;
+      continue;
     }
     const auto event = ParseEvent(line);
-    if (!event)
-      return Fail(event.error().Annotate(fmt::format("history '{}', line {}", path, number)));
+    if (!event) return Fail(event.error().Annotate(at(number)));
     history.events.push_back(*event);
   }
+  if (file.bad()) return Fail(base::Io(fmt::format("history '{}' can't be read to its end", path)));
   return history;
 }
 

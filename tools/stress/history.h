@@ -6,8 +6,9 @@
 //   changed nothing); id: of the value put or read, 16 hex digits, "-" for none (a delete, or
 //   nothing found), "?" for a value that this load did not write; version: as nodetool shows it, or
 //   "-"
-// after one line of head, # starling-history 1 keyspace=NAME, and before one at the orderly end, #
-// end. Times are microseconds since the load began, on the generator's monotonic clock.
+// after one line of head, # starling-history 1 run=HEX deletes=yes|no keyspace=NAME, and before one
+// at the orderly end, # end. Times are microseconds since the load began, on the generator's
+// monotonic clock; the run is the part of a value's id that all values of the load share.
 //
 // Thread:    confined to one thread.
 // Read next: tools/stress/check.h.
@@ -39,8 +40,18 @@ struct Event {
   std::uint64_t id = kNothing;
 };
 
-struct History {
+// A value's id is the run that wrote it, then a counter.
+inline constexpr unsigned kRunShift = 40;
+inline constexpr std::uint32_t kRunMax = (1U << 24) - 1;
+
+struct HistoryHead {
+  std::uint32_t run = 0;
+  bool deletes = false;  // Whether the load may delete.
   std::string keyspace;
+};
+
+struct History {
+  HistoryHead head;
   std::vector<Event> events;
   bool complete = false;  // False: its generator was killed, and writes may be missing.
 };
@@ -48,9 +59,9 @@ struct History {
 // Writes events as they end. What was written before a Flush survives the process.
 class HistoryFile {
  public:
-  static base::Result<HistoryFile> Create(const std::string& path, std::string_view keyspace);
+  static base::Result<HistoryFile> Create(const std::string& path, const HistoryHead& head);
   void Write(const Event& event, const base::Version& version);
-  base::Status Flush();  // Fails with Io when some line could not be written.
+  base::Status Flush();  // Fails with Io when some line so far could not be written.
   base::Status End();    // The last call.
 
  private:
@@ -63,11 +74,14 @@ class HistoryFile {
   std::unique_ptr<std::FILE, CloseFile> file_;
 };
 
+std::string FormatHead(const HistoryHead& head);
+base::Result<HistoryHead> ParseHead(std::string_view line);
 std::string FormatEvent(const Event& event, const base::Version& version);
 base::Result<Event> ParseEvent(std::string_view line);
 
 // Fails with Io when it can't be read, InvalidArgument with the number of a line that makes no
-// sense. A last line without an end, which a killed generator leaves, is passed over.
+// sense, or when something stands after the end. A last line without an end, which a killed
+// generator leaves, is passed over.
 base::Result<History> ReadHistory(const std::string& path);
 
 }  // namespace starling::stress

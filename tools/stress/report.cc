@@ -33,6 +33,16 @@ Json LatencyAsJson(std::uint64_t operations, double seconds, const Histogram& ns
           {"max_us", ns.max() / 1000}};
 }
 
+// Of an open loop: whether the generator kept its pace.
+std::string ShowPace(const LoadReport& report) {
+  if (report.late_ns.count() == 0 && report.never_begun == 0) return "";
+  return fmt::format(
+      "begun late: p50 {:.2f} ms, p99 {:.2f} ms, max {:.2f} ms (part of the latencies); "
+      "due and never begun: {}\n",
+      Ms(report.late_ns.Percentile(50)), Ms(report.late_ns.Percentile(99)),
+      Ms(report.late_ns.max()), report.never_begun);
+}
+
 }  // namespace
 
 std::string ShowProgress(const Progress& progress) {
@@ -62,6 +72,7 @@ std::string ShowReport(const LoadReport& report, const std::string& described,
     text += Row(type, latencies.operations, report.seconds, latencies.ns);
   if (report.by_type.size() > 1)
     text += Row("all", report.operations, report.seconds, report.all_ns);
+  text += ShowPace(report);
   if (report.errors > 0) text += '\n';
   for (const auto& [name, count] : report.errors_by_class)
     text +=
@@ -82,6 +93,11 @@ std::string ReportAsJson(const LoadReport& report, const std::string& described,
   document["latency"]["all"] = LatencyAsJson(report.operations, report.seconds, report.all_ns);
   for (const auto& [type, latencies] : report.by_type)
     document["latency"][type] = LatencyAsJson(latencies.operations, report.seconds, latencies.ns);
+  if (report.late_ns.count() > 0 || report.never_begun > 0)
+    document["open_loop"] = {{"late_p50_us", report.late_ns.Percentile(50) / 1000},
+                             {"late_p99_us", report.late_ns.Percentile(99) / 1000},
+                             {"late_max_us", report.late_ns.max() / 1000},
+                             {"never_begun", report.never_begun}};
   if (verdict)
     document["check"] = {{"reads", verdict->reads},
                          {"lost", verdict->lost},

@@ -16,6 +16,8 @@
 namespace starling::stress {
 
 enum class OpType : std::uint8_t { kRead, kWrite, kDelete, kReadModifyWrite };
+inline constexpr std::size_t kOpTypes = 4;
+std::string_view NameOf(OpType type);  // "read-modify-write"
 
 struct Mix {
   double reads = 0;                // Share of all operations, 0 to 1; the rest writes,
@@ -33,7 +35,7 @@ class Zipfian {
  public:
   static constexpr double kTheta = 0.99;
 
-  // O(items), once. REQUIRES: items > 0.
+  // Costs a power an item, and no more than a million. REQUIRES: items > 0.
   explicit Zipfian(std::uint64_t items);
   std::uint64_t Draw(base::Random& random) const;
 
