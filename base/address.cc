@@ -17,7 +17,9 @@ Result<Address> ParseAddress(std::string_view text, std::uint16_t default_port) 
   const auto colon = text.rfind(':');
   const std::string host(text.substr(0, colon));
   in_addr parsed{};
-  if (inet_pton(AF_INET, host.c_str(), &parsed) != 1)
+  // inet_pton would stop at a zero byte and take what is before it.
+  const bool whole = host.find('\0') == std::string::npos;
+  if (!whole || inet_pton(AF_INET, host.c_str(), &parsed) != 1)
     return Fail(InvalidArgument(fmt::format("'{}' is not an IPv4 address[:port]", text)));
   Address address{ntohl(parsed.s_addr), default_port};
   if (colon != std::string_view::npos) {
