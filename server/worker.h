@@ -46,10 +46,10 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
  private:
   struct Conn {
     base::ListenerId listener{};
-    bool greeted = false;       // Native protocol: its hello was accepted.
-    base::NodeNumber peer = 0;  // Of a node's connection.
-    std::uint32_t open = 0;     // Requests not answered yet.
-    bool paused = false;        // Not read from until it takes what is queued.
+    bool greeted = false;                 // Native protocol: its hello was accepted.
+    base::NodeNumber peer = 0;            // Of a node's connection.
+    std::uint32_t open = 0;               // Requests not answered yet.
+    bool paused = false;                  // Not read from until it takes what is queued.
     std::unique_ptr<resp::Session> resp;  // Of a Redis client's.
     bool flushing = false;                // FlushResp is at it.
   };
@@ -110,8 +110,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void RefreshClusterFacts();
   void RunKeyOp(const ReplyTo& reply, const resp::KeyOp& op);
   void SendKeyResult(const ReplyTo& to, const resp::KeyResult& result);
-  void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id,
-                        const resp::KeyResult& result);
+  void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id, const resp::KeyResult& result);
 
   // Everything else: server/worker.cc
   void Adopt(SnapshotPtr snapshot);
