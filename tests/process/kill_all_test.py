@@ -22,7 +22,8 @@ ROUNDS = int(os.environ.get("STARLING_KILL_ROUNDS", "3"))
 DURABILITIES = ("group", "periodic")
 RECORDS = 3000
 LOAD = ("--workload", "mixed:40", "--records", str(RECORDS), "--value-size", "100",
-        "--connections", "12", "--in-flight", "8", "--timeout", "3s", "--duration", "10m", "--check")
+        "--connections", "12", "--in-flight", "8", "--timeout", "3s", "--duration", "10m",
+        "--check")
 # Acknowledged writes before the kill, drawn; and after the restart, so that the load goes on.
 BEFORE = (500, 4000)
 AFTER = 500
