@@ -168,6 +168,7 @@ class Cluster:
         self.folder = folder
         self.name = name
         self.nodes = [Node(self, number) for number in range(1, size + 1)]
+        self.created = False  # The folder is ours, to be removed by us.
         self._settings = settings
 
     @property
@@ -184,6 +185,7 @@ class Cluster:
                 raise Failure(f"{self.folder} exists and is no cluster of ours: "
                               "move it away, or set TMPDIR")
             shutil.rmtree(self.folder)  # Of a run that was cut off: its processes are gone.
+        self.created = True
         os.makedirs(self.folder, exist_ok=True)
         for node in self.nodes:
             node.write_config(self._settings)

@@ -4,12 +4,15 @@ Each act prints the command that a person would type, and checks what it claims:
 with exit status 1 as soon as something is not as it should be.
 """
 
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Until main(): nothing to clean up, nothing to say.
+
 import argparse
 import base64
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -251,20 +254,34 @@ def guided_tour(keep):
     for name in PROGRAMS:
         program(name)
     tour = Tour()
-    finished = False
+    stays = False
     try:
         tour.run()
-        finished = True
+        stays = keep
+        if not keep:
+            print(f"\nDone in {time.monotonic() - tour.began:.0f} s. tools/quickstart --keep leaves "
+                  "the nodes running.")
+    except Failure:
+        clean_up(tour.cluster, keep_logs=True)
+        raise
     finally:
-        started = any(node.process for node in tour.cluster.nodes)
-        if finished and keep:
+        if stays:
             farewell(tour)
-        elif started:
-            tour.cluster.stop()
-            tour.cluster.remove_data(keep_logs=not finished)
-            print("\nThe nodes are stopped and their data is removed; " +
-                  (f"done in {time.monotonic() - tour.began:.0f} s. tools/quickstart --keep leaves "
-                   "them running." if finished else f"their logs stay in {FOLDER}."))
+        else:
+            clean_up(tour.cluster)
+
+
+def clean_up(cluster, keep_logs=False):
+    if not cluster.created:
+        return
+    cluster.created = False
+    # A second Ctrl-C would leave nodes behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    cluster.stop()
+    cluster.remove_data(keep_logs)
+    print("\nThe nodes are stopped and their data is removed" +
+          (f"; their logs stay in {FOLDER}." if keep_logs else "."))
 
 
 def main():
@@ -273,6 +290,7 @@ def main():
     parser.add_argument("--stop", action="store_true",
                         help="stop a cluster that was kept, and remove its data")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # SIGTERM ends the tour as Ctrl-C does: through the clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
