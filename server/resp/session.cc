@@ -15,10 +15,11 @@ namespace {
 
 // Replies that wait for earlier ones, or to be taken by the shell. Above it no request is taken.
 constexpr std::size_t kReplyBytesMax = 1024 * 1024;
-// What the results of all operations under way may bring. Values are not known beforehand, so as
-// many are asked for as fit if each is as large as those that came lately (at first: as guessed).
+// What the results of all operations under way should bring. Values are not known beforehand, so as
+// many are asked for as fit if each is as large as those that came lately. The guess lets a new
+// connection have 16 operations under way, and 4096 after some hundred small results.
 constexpr std::size_t kResultsBytesMax = 16 * 1024 * 1024;
-constexpr std::size_t kResultBytesGuess = 64 * 1024;
+constexpr std::size_t kResultBytesGuess = 1024 * 1024;
 constexpr std::size_t kResultBytesMin = 1024;
 // Below so many keys, comparing each with all is quicker than hashing.
 constexpr std::size_t kFewKeys = 16;
@@ -256,7 +257,7 @@ void Session::OnResult(std::uint64_t op_id, const KeyResult& result, std::int64_
   }
   waiting_ = false;
   result_bytes_ =
-      std::max({result.value.size(), result_bytes_ - result_bytes_ / 8, kResultBytesMin});
+      std::max({result.value.size(), result_bytes_ - result_bytes_ / 16, kResultBytesMin});
   order_.End(op->hash, op->access);
   if (op->deletes && result.status.ok()) {
     KeyResult deleted;
