@@ -167,11 +167,14 @@ wire::ClusterMap Worker::MapOfCluster() const {
     out.name = keyspace.name;
     out.replication = keyspace.replication.ToString();
     out.effective_factor = topology::EffectiveFactor(topology, keyspace.replication);
-    for (const topology::Range& range : snapshot_->ring->ranges(keyspace.id)) {
+    // In the ring's order, owners first: clients send a key's puts to its owner, and so spread them.
+    for (std::uint32_t bucket = 0; bucket < base::kBuckets;) {
+      const auto first = static_cast<std::uint16_t>(bucket);
       wire::ClusterMap::Range& to = out.ranges.emplace_back();
-      to.first_bucket = range.first_bucket;
-      for (const std::uint16_t node : range.replicas)
+      to.first_bucket = first;
+      for (const std::uint16_t node : snapshot_->ring->Replicas(keyspace.id, first))
         to.replicas.push_back(topology.nodes[node].number);
+      bucket = snapshot_->ring->RunEnd(keyspace.id, first);
     }
   }
   return map;

@@ -183,6 +183,15 @@ std::span<const std::uint16_t> Ring::Replicas(base::KeyspaceId keyspace,
   return {replicas + table->run_start[run], replicas + table->run_start[run + 1]};
 }
 
+std::uint32_t Ring::RunEnd(base::KeyspaceId keyspace, std::uint16_t bucket) const {
+  const Table* table = Find(keyspace);
+  if (table == nullptr) return base::kBuckets;
+  const std::uint16_t run = table->run_of_bucket[bucket];
+  std::uint32_t end = bucket + 1u;
+  while (end < base::kBuckets && table->run_of_bucket[end] == run) ++end;
+  return end;
+}
+
 const std::vector<Range>& Ring::ranges(base::KeyspaceId keyspace) const {
   static const std::vector<Range> kNone;
   const Table* table = Find(keyspace);

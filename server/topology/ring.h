@@ -39,6 +39,10 @@ class Ring {
   // or whose datacenters have no node. Valid as long as the ring.
   std::span<const std::uint16_t> Replicas(base::KeyspaceId keyspace, std::uint16_t bucket) const;
 
+  // The first bucket after this one whose replicas are others, or in another order; kBuckets if
+  // there is none. Takes time in proportion to the buckets passed.
+  std::uint32_t RunEnd(base::KeyspaceId keyspace, std::uint16_t bucket) const;
+
   // The whole space in order, cut only where the set of owners changes. Empty for a keyspace that
   // is not there.
   const std::vector<Range>& ranges(base::KeyspaceId keyspace) const;

@@ -59,7 +59,7 @@ class Cluster {
   SimClient& AddClient();  // One that routes, as applications do.
   std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   History& history() { return history_; }
-  // Runs until the operation has an answer.
+  // Runs until the operation has an answer, and a moment longer.
   Record& Await(History::Id id);
   bool AwaitIdle(base::Duration limit);
 

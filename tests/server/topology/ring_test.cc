@@ -160,6 +160,32 @@ TEST_SUITE("topology/ring") {
     }));
   }
 
+  TEST_CASE("runs cover every bucket once, and differ from their neighbours in order or set") {
+    const Topology topology = WithKeyspaces(FoundedBy(3), {"simple:3"});
+    const auto ring = Ring::Build(topology);
+    const base::KeyspaceId keyspace = topology.keyspaces.back().id;
+    std::set<std::uint16_t> owners;
+    std::uint32_t runs = 0;
+    for (std::uint32_t bucket = 0; bucket < base::kBuckets; ++runs) {
+      const auto first = static_cast<std::uint16_t>(bucket);
+      const auto replicas = ring->Replicas(keyspace, first);
+      owners.insert(replicas.front());
+      const std::uint32_t end = ring->RunEnd(keyspace, first);
+      REQUIRE(end > bucket);
+      for (; bucket < end; ++bucket) {
+        const auto same = ring->Replicas(keyspace, static_cast<std::uint16_t>(bucket));
+        REQUIRE(std::equal(same.begin(), same.end(), replicas.begin(), replicas.end()));
+      }
+      if (end == base::kBuckets) break;
+      const auto next = ring->Replicas(keyspace, static_cast<std::uint16_t>(end));
+      EXPECT(!std::equal(next.begin(), next.end(), replicas.begin(), replicas.end()));
+    }
+    // One range of one set of owners, but many runs: each of the three owns some buckets.
+    EXPECT(owners.size() == 3);
+    EXPECT(runs > 3);
+    EXPECT(ring->RunEnd(12345, 7) == base::kBuckets);
+  }
+
   TEST_CASE("a node that is not asked for in a datacenter keyspace holds nothing of it") {
     auto topology = Found(PlanOf({NodeOf(1, "dc1"), NodeOf(2, "dc2")}));
     REQUIRE(topology.has_value());

@@ -32,8 +32,9 @@ bool Accepts(base::Bytes bytes) {
 TEST_SUITE("server/wire/frame") {
   TEST_CASE("a frame is cut from the front of a stream") {
     const std::string one = PutFrame();
+    const std::string stream = one + "the next frame's first bytes";
     Frame frame;
-    const auto size = CutFrame(one + "the next frame's first bytes", &frame);
+    const auto size = CutFrame(stream, &frame);
     REQUIRE(size.has_value());
     EXPECT(*size == one.size());
     EXPECT(frame.kind == Kind::kPut);
