@@ -249,7 +249,7 @@ class Streams(case.SharedClusterCase):
             asked = 0
             redis.limit_wait(2)
             try:
-                for asked in range(20_000):  # 20 GB of answers; the requests stop fitting long before.
+                for asked in range(20_000):  # 20 GB of answers, if it were read from.
                     redis.send(encode("GET", "unread") + encode("ECHO", "x" * 10_000))
             except TimeoutError:
                 pass

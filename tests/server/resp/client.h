@@ -97,7 +97,7 @@ class Client {
   Facts facts;
   std::map<std::string, Entry> store;
   std::vector<AskedOp> open;  // In the order asked for.
-  std::size_t asked = 0;      // Operations, ever.
+  std::size_t asked_ever = 0;
 
  private:
   // As the shell does. The bytes lie in an allocation of their own, so that a stale view shows.
@@ -119,7 +119,7 @@ class Client {
     received_ += std::exchange(outputs.bytes, {});
     for (const KeyOp& op : outputs.ops)
       open.push_back({op, std::string(op.key), std::string(op.value)});
-    asked += outputs.ops.size();
+    asked_ever += outputs.ops.size();
     outputs.ops.clear();
   }
 
