@@ -23,6 +23,18 @@ def at(node, port):
     return (node.address, port)
 
 
+def occupied(address, kind):
+    """A socket that has the address, and does nothing with it."""
+    holder = socket.socket(socket.AF_INET, kind)
+    if kind == socket.SOCK_STREAM:
+        # Connections of an earlier test's node may linger there.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(address)
+    if kind == socket.SOCK_STREAM:
+        holder.listen()
+    return holder
+
+
 def talk(address, data, seconds=10):
     """Sends, and gives all that comes back until the other side closes, or (None) it does not."""
     with socket.create_connection(address, timeout=seconds) as conn:
@@ -79,10 +91,7 @@ class AtStart(case.ClusterCase):
                            (cluster.CLUSTER_PORT, socket.SOCK_DGRAM),
                            (cluster.CLIENT_PORT, socket.SOCK_STREAM),
                            (cluster.RESP_PORT, socket.SOCK_STREAM)):
-            with socket.socket(socket.AF_INET, kind) as other:
-                other.bind(at(node, port))
-                if kind == socket.SOCK_STREAM:
-                    other.listen()
+            with occupied(at(node, port), kind):
                 self.assert_ends(node, f"{node.address}:{port}", "in use")
 
     def test_beyond_loopback_only_if_told_to(self):
@@ -134,9 +143,8 @@ class AtStart(case.ClusterCase):
     def test_seeds_that_are_silent_are_waited_for_and_named(self):
         nodes = self.make_cluster(3)
         node, mute, absent = nodes.nodes
-        with socket.socket() as listener:
-            listener.bind(at(mute, cluster.CLUSTER_PORT))
-            listener.listen()  # Takes connections, and never answers.
+        # One takes connections and never answers; at the other nobody listens.
+        with occupied(at(mute, cluster.CLUSTER_PORT), socket.SOCK_STREAM):
             node.start()
             said = re.compile(rf"^(\S+) I founding: .*no answer from .*{re.escape(mute.address)}"
                               rf":7700.*{re.escape(absent.address)}:7700", re.MULTILINE)

@@ -259,8 +259,8 @@ def guided_tour(keep):
         tour.run()
         stays = keep
         if not keep:
-            print(f"\nDone in {time.monotonic() - tour.began:.0f} s. tools/quickstart --keep leaves "
-                  "the nodes running.")
+            print(f"\nDone in {time.monotonic() - tour.began:.0f} s. "
+                  "tools/quickstart --keep leaves the nodes running.")
     except Failure:
         clean_up(tour.cluster, keep_logs=True)
         raise
