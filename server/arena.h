@@ -20,7 +20,7 @@ class Arena {
   // Room for `size` bytes that do not move until Reset.
   char* Room(std::size_t size) {
     if (size > kBlockBytes / 4) return Large(size);
-    if (used_ + size > kBlockBytes || blocks_.empty()) NextBlock();
+    if (block_ == 0 || used_ + size > kBlockBytes) NextBlock();
     char* at = blocks_[block_ - 1].get() + used_;
     used_ += size;
     return at;

@@ -72,8 +72,9 @@ Summary Summarize(storage::Engine& engine, const PageRequest& request) {
 }
 
 Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Bytes summary) {
-  // Keys whose tokens collide would share a record: then the lower version stands for both, and
-  // one entry too many may be sent, never one too few.
+  // Keys whose tokens collide share a record, in which the lower version stands for both: one entry
+  // too many may be sent. One too few where they hold one of the two keys, and newer than ours of
+  // the other: tokens are 64 bits, so that takes billions of keys and a loss of just that one.
   std::unordered_map<base::Token, base::Version> theirs;
   for (std::size_t at = 0; at + kSummaryRecordBytes <= summary.size(); at += kSummaryRecordBytes) {
     const auto version = base::Version::LoadFrom(summary.data() + at + 8);

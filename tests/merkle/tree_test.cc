@@ -1,7 +1,6 @@
 // Goal:   each leaf is the sum of what is in its bucket, whatever the order of the writes, and says
 //         when it must be written.
-// Method: random histories against the entries they leave, summed anew; records well- and
-// malformed.
+// Method: random histories against the entries they leave, summed anew; records good and bad.
 #include "merkle/tree.h"
 
 #include <rapidcheck.h>

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "server/config_keys.h"
-#include "server/config_units.h"
 #include "tests/test.h"
 
 namespace starling::server {
@@ -286,51 +285,6 @@ TEST_SUITE("server/config: bad values") {
     EXPECT(Says(LoadSetting("gossip.ack_timeout", "500ms"), "below gossip.probe_interval"));
     EXPECT(Says(LoadSetting("gossip.suspicion_timeout", "400ms"), "at least"));
     EXPECT(Says(LoadSetting("limits.memory", "1MiB"), "limits.memory is below limits.value"));
-  }
-}
-
-TEST_SUITE("server/config_units") {
-  TEST_CASE("durations and sizes are read in every unit, and printed as they are read") {
-    const std::pair<const char*, base::Duration> durations[] = {
-        {"0ms", base::Duration::zero()}, {"300ms", base::milliseconds(300)},
-        {"5s", base::seconds(5)},        {"90m", std::chrono::minutes(90)},
-        {"3h", std::chrono::hours(3)},   {"2d", std::chrono::hours(48)},
-    };
-    for (const auto& [text, duration] : durations) {
-      const auto parsed = ParseDuration(text);
-      REQUIRE(parsed.has_value());
-      EXPECT(*parsed == duration);
-      EXPECT(FormatDuration(duration) == text);
-    }
-    EXPECT(ParseDuration("0").value() == base::Duration::zero());
-    EXPECT(FormatDuration(base::milliseconds(1500)) == "1500ms");
-    const std::pair<const char*, std::uint64_t> sizes[] = {
-        {"0B", 0},           {"100B", 100},        {"64KiB", 1 << 16},
-        {"256MiB", 1 << 28}, {"3GiB", 3ULL << 30}, {"1TiB", 1ULL << 40},
-    };
-    for (const auto& [text, bytes] : sizes) {
-      const auto parsed = ParseSize(text);
-      REQUIRE(parsed.has_value());
-      EXPECT(*parsed == bytes);
-      EXPECT(FormatSize(bytes) == text);
-    }
-    EXPECT(ParseSize("4096").value() == 4096);
-    EXPECT(FormatSize(1025) == "1025B");
-  }
-
-  TEST_CASE("what is no duration or size is quoted, with the units there are") {
-    for (const char* text : {"", "5", "s", "-5s", "+5s", "1.5s", "5 s", " 5s", "5s ", "5S", "5us",
-                             "5sec", "99999999999999999999s", "9223372036855s", "1s2ms"}) {
-      const auto parsed = ParseDuration(text);
-      REQUIRE(!parsed.has_value());
-      EXPECT(parsed.error().message().find(fmt::format("'{}'", text)) != std::string::npos);
-    }
-    for (const char* text : {"", "MiB", "-1", "1.5GiB", "1MB", "1mib", "1 MiB", "0x10",
-                             "18446744073709551616", "16777216TiB"}) {
-      const auto parsed = ParseSize(text);
-      REQUIRE(!parsed.has_value());
-      EXPECT(parsed.error().message().find(fmt::format("'{}'", text)) != std::string::npos);
-    }
   }
 }
 
