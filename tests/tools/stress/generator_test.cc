@@ -4,154 +4,29 @@
 // Method: the test plays one node, frame by frame, on a clock that it moves.
 #include "tools/stress/generator.h"
 
-#include <algorithm>
-#include <deque>
 #include <set>
 
-#include "base/hash.h"
-#include "tests/client/fake_world.h"
 #include "tests/test.h"
+#include "tests/tools/stress/fake_node.h"
 
 namespace starling::stress {
 namespace {
 
 using base::Code;
-using base::Duration;
 using base::milliseconds;
-using client::FakeWorld;
-using wire::Kind;
 
-constexpr base::Address kNode{0x0a000001U, 7701};
-
-wire::ClusterMap OneNode() {
-  wire::ClusterMap map{.cluster_name = "test",
-                       .cluster_id = {1, 1},
-                       .epoch = 1,
-                       .token_seed = 7,
-                       .nodes = {},
-                       .keyspaces = {}};
-  map.nodes.push_back(
-      {.number = 1, .host = {1, 1}, .client = kNode, .dc = "dc1", .rack = "r", .up = true});
-  map.keyspaces.push_back({.id = 1,
-                           .name = "default",
-                           .replication = "simple:1",
-                           .effective_factor = 1,
-                           .ranges = {{0, {1}}}});
-  return map;
-}
-
-// A generator and the node that it loads, which answers when the test says so.
-class Harness final : public Generator::Listener {
+// A generator and the node that it loads.
+class Harness final : public FakeNode, public Generator::Listener {
  public:
   explicit Harness(LoadOptions options)
-      : generator(world, {.links = {.hosts = {kNode}, .connections_per_node = 1}},
-                  std::move(options), nullptr, *this) {
-    generator.OnStart();
-    generator.OnTurnEnd();
-    Connect();
+      : generator(world, FakeNode::Session(), std::move(options), nullptr, *this) {
+    Start(generator);
   }
-
-  // Opens and greets the connection that waits for it, and answers what is asked of the map.
-  void Connect() {
-    conn_ = world.To(kNode).at(0);
-    generator.OnOpen(conn_, kNode, base::ListenerId::kNone);
-    wire::HelloReply hello;
-    hello.cluster_id = {1, 1};
-    hello.epoch = 1;
-    hello.in_flight_max = 1000;
-    Reply(0, hello);
-    generator.OnTurnEnd();
-    Collect();
-  }
-
-  // What was asked and not answered yet, in order, without requests for the map.
-  std::deque<FakeWorld::SentFrame>& Asked() {
-    Collect();
-    return asked_;
-  }
-
-  // Answers the oldest request: a put with ok, a get with `value`.
-  void Answer(base::Bytes value = {}) {
-    const FakeWorld::SentFrame frame = TakeOldest();
-    if (frame.kind == Kind::kPut) {
-      Reply(frame.request_id, wire::PutReply{.version = {100, 1, 5}, .replicas = {1}});
-    } else {
-      Reply(frame.request_id,
-            wire::GetReply{.found = !value.empty(),
-                           .version = {100, 1, 5},
-                           .value_digest = base::Hash64(value),
-                           .replicas = {1}},
-            value);
-    }
-    EndTurn();
-  }
-  void AnswerAll() {
-    for (std::size_t left = Asked().size(); left > 0; --left) Answer();
-  }
-  void Refuse(Code code) {
-    Reply(TakeOldest().request_id, wire::ErrorReply{.code = code, .message = "why", .stamp = {}});
-    EndTurn();
-  }
-  void Disconnect() {
-    world.conns().at(static_cast<std::uint64_t>(conn_)).closed = true;
-    asked_.clear();
-    generator.OnClose(conn_, base::CloseReason::kReset);
-    EndTurn();
-  }
-
-  // Moves the clock from alarm to alarm, as a World does.
-  void Pass(Duration d) {
-    const base::Instant end = world.Now() + d;
-    while (world.alarm() <= end) {
-      world.Advance(std::max(Duration{0}, world.alarm() - world.Now()));
-      generator.OnWake();
-      EndTurn();
-    }
-    world.Advance(end - world.Now());
-  }
-
-  std::string ValueOf(const FakeWorld::SentFrame& frame) const { return frame.payload; }
 
   void OnProgress(const Progress& progress) override { progressed.push_back(progress); }
 
-  FakeWorld world;
   std::vector<Progress> progressed;
   Generator generator;
-
- private:
-  template <typename Message>
-  void Reply(std::uint64_t request_id, const Message& message, base::Bytes payload = {}) {
-    std::string bytes;
-    wire::AppendFrame(bytes, request_id, message, payload);
-    EXPECT(generator.OnBytes(conn_, bytes) == bytes.size());
-  }
-  void EndTurn() {
-    generator.OnTurnEnd();
-    Collect();
-  }
-  void Collect() {
-    for (bool again = true; again;) {
-      again = false;
-      for (auto& frame : world.Take(conn_)) {
-        if (frame.kind == Kind::kClusterMap) {
-          Reply(frame.request_id, OneNode());
-          generator.OnTurnEnd();
-          again = true;
-        } else if (frame.kind == Kind::kPut || frame.kind == Kind::kGet) {
-          asked_.push_back(frame);
-        }
-      }
-    }
-  }
-  FakeWorld::SentFrame TakeOldest() {
-    REQUIRE(!Asked().empty());
-    const FakeWorld::SentFrame frame = asked_.front();
-    asked_.pop_front();
-    return frame;
-  }
-
-  base::ConnId conn_{};
-  std::deque<FakeWorld::SentFrame> asked_;
 };
 
 LoadOptions Writes(std::uint64_t operations, std::size_t slots) {
@@ -361,12 +236,12 @@ TEST_SUITE("stress/generator") {
     options.keep_history = true;
     options.run = 0xab;
     Harness h(options);
-    const std::string first = h.ValueOf(h.Asked().front());
+    const std::string first = h.Asked().front().payload;
     EXPECT(first.size() == options.value_bytes);
     EXPECT((IdOf(first) >> kRunShift) == 0xab);
     h.Pass(milliseconds(20));
     h.Answer();
-    const std::string second = h.ValueOf(h.Asked().front());
+    const std::string second = h.Asked().front().payload;
     EXPECT(IdOf(second) != IdOf(first));
     for (const Code code : {Code::kTimeout, Code::kIo, Code::kOverloaded, Code::kUnavailable}) {
       h.Refuse(code);
