@@ -92,6 +92,8 @@ class Gossip {
   // All known, the dead and left included, this node not; by host id. Valid until the next call.
   auto members() const { return std::views::values(membership_.members()); }
   const MemberInfo& self() const { return membership_.self(); }
+  // Whether anything waits to be told to others.
+  bool has_news() const { return membership_.has_updates() || rumors_.hot(); }
 
   Outputs& outputs() { return outputs_; }
   const Counters& counters() const { return counters_; }

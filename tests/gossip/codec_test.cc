@@ -83,6 +83,21 @@ TEST_SUITE("gossip/codec") {
     }));
   }
 
+  // docs/gossip.md explains them one by one.
+  TEST_CASE("a ping has the bytes that the docs show") {
+    const Message ping{.header = {{1, 2}, 3, 4}, .body = Ping{5, {6, 7}}};
+    const unsigned char expected[] = {
+        0x01, 0xfb, 0x74, 0x49, 0xfa,                    // version, tag of cluster "orders"
+        0x0a, 0x12, 0x09, 1,    0,    0, 0, 0, 0, 0, 0,  // from.high
+        0x11, 2,    0,    0,    0,    0, 0, 0, 0,        // from.low
+        0x10, 0x03, 0x18, 0x04,                          // generation, incarnation
+        0x22, 0x1d, 0x09, 5,    0,    0, 0, 0, 0, 0, 0,  // ping.nonce
+        0x12, 0x12, 0x09, 6,    0,    0, 0, 0, 0, 0, 0,  // ping.target.high
+        0x11, 7,    0,    0,    0,    0, 0, 0, 0};       // ping.target.low
+    const std::string bytes = Encode(ping, ClusterTag("orders"));
+    EXPECT(bytes == std::string(reinterpret_cast<const char*>(expected), sizeof expected));
+  }
+
   TEST_CASE("no message is larger than the bounds by which packets are filled") {
     EXPECT(rc::check([] {
       const Message message = DrawMessage();

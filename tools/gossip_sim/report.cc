@@ -82,10 +82,11 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
                      "  false deaths, paused        {}\n"
                      "  datagrams out               {:.1f} bytes/s and {:.2f} packets/s a node\n"
                      "  streams out                 {:.1f} bytes/s a node\n"
+                     "  still told of joining       {} nodes, when the span began\n"
                      "  trace                       {:016x}\n",
                      report.not_all_knew, report.false_deaths_healthy, report.false_deaths_paused,
                      report.bytes_per_node_s, report.packets_per_node_s,
-                     report.stream_bytes_per_node_s, report.trace_hash);
+                     report.stream_bytes_per_node_s, report.had_news, report.trace_hash);
 }
 
 std::string Csv(const std::vector<RumorRun>& runs) {
@@ -114,6 +115,7 @@ std::string Json(const SwimOptions& options, const SwimReport& report) {
       {"duration_s", base::ToSeconds(options.duration)},
       {"seed", options.seed},
       {"joined_after_s", report.joined_after_s},
+      {"had_news_at_start", report.had_news},
       {"first_suspect_s", ToJson(report.first_suspect_s)},
       {"all_suspect_s", ToJson(report.all_suspect_s)},
       {"first_dead_s", ToJson(report.first_dead_s)},

@@ -18,7 +18,7 @@ constexpr std::uint32_t kNodesMax = 2000;  // Each holds a table of all: memory 
 constexpr std::uint32_t kSeeds = 3;
 constexpr base::Duration kBootGap = base::milliseconds(2);
 constexpr base::Duration kJoinLimit = base::seconds(300);
-constexpr base::Duration kQuietBefore = base::seconds(60);  // Until the news of joining is out.
+constexpr base::Duration kQuietBefore = base::seconds(60);  // For the news of joining.
 
 base::Status Check(const SwimOptions& options) {
   if (options.nodes < 2 || options.nodes > kNodesMax) {
@@ -62,8 +62,10 @@ class Play {
     network_.on_event = [this](base::Instant now, NodeIndex observer, const gossip::Event& event) {
       Note(now, observer, event);
     };
-    for (NodeIndex node = 0; node < options_.nodes; ++node)
+    for (NodeIndex node = 0; node < options_.nodes; ++node) {
       before_.push_back(network_.core(node).counters());
+      report_.had_news += network_.core(node).has_news() ? 1 : 0;
+    }
     PlanDeaths();
     for (const Step& step : steps_) {
       network_.RunFor(started_ + step.after - network_.now());

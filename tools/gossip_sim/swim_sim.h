@@ -43,6 +43,9 @@ struct SwimReport {
   double packets_per_node_s = 0;
   double stream_bytes_per_node_s = 0;  // Requests and answers out.
   double joined_after_s = 0;           // From the first boot until all saw all.
+  // Nodes that were still spreading news of who joined when the span began: from some 200 nodes
+  // on that takes longer than the minute before, and the traffic above is not an idle cluster's.
+  std::uint32_t had_news = 0;
   std::uint64_t trace_hash = 0;
 };
 

@@ -73,6 +73,7 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
         EXPECT(json.at(span).at(figure).get<double>() > 0);
       }
     }
+    EXPECT(json.at("had_news_at_start") == 0);
     EXPECT(json.at("false_deaths_healthy") == 0);
     EXPECT(json.at("false_deaths_paused") == 0);
     EXPECT(json.at("bytes_per_node_s").get<double>() > 0);
