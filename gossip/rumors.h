@@ -2,7 +2,7 @@
 //
 // Rumors are few and matter to all: topology, schema. Each has a key and a version; the higher
 // version replaces. A hot one is pushed to members until enough of them knew it already; large
-// payloads are advertised and pulled. Comparing digests (gossip/anti_entropy.h) is the backstop.
+// payloads are advertised and pulled. Comparing digests (gossip/exchange.h) is the backstop.
 // Sends nothing: the callers carry items in and out.
 //
 // Thread:    confined to one thread.
@@ -30,8 +30,9 @@ class Rumors {
   // All three outlive this.
   Rumors(const GossipOptions& options, Outputs& outputs, Counters& counters);
 
-  // Starts to tell. An older or equal version than what is known changes nothing.
-  // REQUIRES: key and payload within their limits, and room for the key.
+  // Starts to tell. An older or equal version than what is known changes nothing; a payload over its
+  // limit is rejected and counted, since nobody would take it. Our own keys always find room.
+  // REQUIRES: the key within its limit.
   void Publish(std::string key, std::uint64_t version, std::string payload);
 
   enum class Offer : std::uint8_t {
