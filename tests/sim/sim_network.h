@@ -64,7 +64,8 @@ struct End {
   // Receiving.
   bool reading = true;
   Buffer in{};
-  std::size_t shown = 0;  // Of `in`: the actor saw it and did not use it.
+  std::size_t shown = 0;    // Of `in`: the actor saw it and did not use it.
+  bool show_again = false;  // It has turned reading on since: it may use it now.
   base::Instant last_arrival{};
   std::deque<Stalled> stalled{};  // Items that could not get here.
   std::uint32_t stalls = 0;       // Counts beginnings and ends of stalling.

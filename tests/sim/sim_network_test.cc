@@ -197,6 +197,30 @@ TEST_SUITE("sim/network") {
     EXPECT(server->received == text);
   }
 
+  TEST_CASE("what was left unused comes again when reading is turned on, without more behind it") {
+    struct Later : Server {
+      using Server::Server;
+      std::size_t OnBytes(base::ConnId id, base::Bytes bytes) override {
+        if (ready) return Server::OnBytes(id, bytes);
+        world.SetReading(id, base::World::Reading::kOff);
+        return 0;
+      }
+      void OnWake() override {
+        ready = true;
+        world.SetReading(opened.front(), base::World::Reading::kOn);
+      }
+      bool ready = false;
+    };
+    Pair pair;
+    auto server = Boot<Later>(pair.left, pair.left);
+    auto client = Boot<Client>(pair.right, server->address, "request");
+    pair.sim.RunFor(seconds(1));
+    EXPECT(server->received.empty());
+    server->world.WakeAt(pair.sim.now());
+    pair.sim.RunFor(seconds(1));
+    EXPECT(server->received == "request");
+  }
+
   TEST_CASE("appended bytes are sent where they lie, and their owner lives until they have left") {
     struct Appender : Client {
       using Client::Client;

@@ -118,7 +118,7 @@ void SimWorld::DeliverConnection(EndRef ref) {
     end->open_pending = false;
     Trace(20);
     actor_->OnOpen(end->id, end->peer, end->listener);
-  } else if (open && end->reading && end->in.size() > end->shown) {
+  } else if (open && end->reading && (end->in.size() > end->shown || end->show_again)) {
     DeliverBytes(ref, *end);
   } else if (close) {
     DeliverClose(ref, *end);
@@ -135,6 +135,7 @@ void SimWorld::DeliverConnection(EndRef ref) {
 }
 
 void SimWorld::DeliverBytes(EndRef ref, End& end) {
+  end.show_again = false;
   std::size_t fresh = end.in.size() - end.shown;
   if (fresh > 1 && core_.random.Chance(core_.faults.split)) fresh = 1 + core_.random.Below(fresh);
   const base::Bytes bytes = end.in.bytes().substr(0, end.shown + fresh);
@@ -244,9 +245,12 @@ std::size_t SimWorld::Queued(base::ConnId conn) const {
 void SimWorld::SetReading(base::ConnId conn, Reading reading) {
   End* end = OpenEnd(conn);
   if (end == nullptr) return;
-  end->reading = reading == Reading::kOn;
+  const bool on = reading == Reading::kOn;
+  // Whole requests may be among what was left unused, and the peer may send nothing more.
+  if (on && !end->reading && end->shown > 0) end->show_again = true;
+  end->reading = on;
   const Conn* found = conns_.Find(static_cast<std::uint64_t>(conn));
-  const bool more = end->in.size() > end->shown || end->close_pending;
+  const bool more = end->in.size() > end->shown || end->close_pending || end->show_again;
   if (!end->reading || !more || end->notified) return;
   end->notified = true;
   NotifyConnection(found->end);
