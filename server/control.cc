@@ -17,6 +17,8 @@ namespace {
 
 constexpr base::Duration kTick = base::milliseconds(100);
 constexpr base::Duration kReserveAhead = base::seconds(1);
+// A put waits for the slowest replica, to leave it a hint, as long as timeouts.write.
+constexpr base::Duration kStopMax = base::seconds(5);
 
 }  // namespace
 
@@ -64,7 +66,22 @@ void Control::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener
     conns_[conn].listener = listener;
     return;
   }
+  if (shared_.clients.load(std::memory_order_relaxed) >= shared_.config.limits.connections_max)
+    return RefuseClient(conn, listener);
+  shared_.clients.fetch_add(1, std::memory_order_relaxed);
   world_.Give(conn, WorkerActor(next_worker_++ % shared_.workers));
+}
+
+void Control::RefuseClient(base::ConnId conn, base::ListenerId listener) {
+  const base::Status why = base::Overloaded(
+      fmt::format("this node has {} connections of clients, the limit is limits.connections",
+                  shared_.config.limits.connections_max));
+  if (listener == kClientListener) return CloseWithError(conn, 0, why);
+  const std::string line = fmt::format("-ERR {}\r\n", why.message());
+  const auto room = world_.Reserve(conn, line.size());
+  std::copy(line.begin(), line.end(), room.begin());
+  world_.Commit(conn, line.size());
+  world_.Close(conn);
 }
 
 std::size_t Control::OnBytes(base::ConnId conn, base::Bytes bytes) {
@@ -416,6 +433,7 @@ void Control::OnWake() {
 
 void Control::Tick() {
   const base::Instant now = world_.Now();
+  if (stopping_) EndWhenQuiet();
   AskToJoin();
   if (snapshot_ == nullptr) return;
   RenewClockBound();
@@ -482,11 +500,30 @@ std::int64_t Control::LoadOf(const topology::Node& node) const {
 void Control::Stop() {
   if (stopping_) return;
   stopping_ = true;
+  stop_ends_ = world_.Now() + kStopMax;
   base::log::Info("control", "stopping: no more connections, goodbye to the cluster");
   Drain();
   DrainGossip();
-  // What the workers have under way is committed by jobs that were offloaded before this one.
-  Persist(std::make_unique<storage::Batch>(), [this] { world_.Exit(base::Ok()); });
+  for (unsigned worker = 0; worker < shared_.workers; ++worker)
+    world_.Post(WorkerActor(worker), std::make_unique<StopClientsMail>());
+  EndWhenQuiet();
+}
+
+// Once what clients have asked for is answered.
+void Control::EndWhenQuiet() {
+  if (asked_if_quiet_) return;
+  asked_if_quiet_ = true;
+  GatherStats([this](const std::vector<WorkerStats>& stats) {
+    std::uint64_t open = 0;
+    for (const WorkerStats& each : stats) open += each.in_flight;
+    if (open > 0 && world_.Now() < stop_ends_) {
+      asked_if_quiet_ = false;  // The next tick asks again.
+      return;
+    }
+    if (open > 0) base::log::Warn("control", "{} requests are left without an answer", open);
+    // What the workers have under way is committed by jobs that were offloaded before this one.
+    Persist(std::make_unique<storage::Batch>(), [this] { world_.Exit(base::Ok()); });
+  });
 }
 
 }  // namespace starling::server

@@ -156,6 +156,8 @@ class Control final : public base::Actor, PeerLinksListener {
   void Tick();
   void Rearm();
   void Stop();
+  void EndWhenQuiet();
+  void RefuseClient(base::ConnId conn, base::ListenerId listener);
   void Drain();
   std::int64_t LoadOf(const topology::Node& node) const;
 
@@ -181,6 +183,8 @@ class Control final : public base::Actor, PeerLinksListener {
   unsigned next_worker_ = 0;
   base::Instant next_tick_;
   bool stopping_ = false;
+  bool asked_if_quiet_ = false;  // While stopping: the workers are being asked.
+  base::Instant stop_ends_;      // Then the node ends, whatever is under way.
 
   std::vector<base::Address> seeds_;
   std::optional<topology::Acceptor> acceptor_;

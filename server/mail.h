@@ -33,6 +33,7 @@ enum class MailKind : std::uint16_t {
   kPullDone,
   kStatsQuery,
   kStats,
+  kStopClients,
   kStop,  // From outside: a signal. Ends the node in order.
 };
 
@@ -120,6 +121,9 @@ struct StatsMail final : MailOf<MailKind::kStats> {
   std::uint64_t serial = 0;
   WorkerStats stats;
 };
+
+// Read nothing more from clients; what they have asked for is still answered.
+struct StopClientsMail final : MailOf<MailKind::kStopClients> {};
 
 struct StopMail final : MailOf<MailKind::kStop> {};
 

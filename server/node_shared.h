@@ -37,6 +37,9 @@ struct NodeShared {
 
   // Written by control once it is on disk; read by the workers.
   std::atomic<std::uint64_t> clock_bound{0};
+  // Clients' connections, of both protocols: control counts up and gives them away, the worker that
+  // has one counts down.
+  std::atomic<std::uint32_t> clients{0};
 };
 
 // The listeners of a node.

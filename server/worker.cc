@@ -94,6 +94,8 @@ void Worker::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener)
   Conn& state = conns_[conn];
   state.listener = listener;
   if (listener == kRespListener) OpenResp(state);
+  if (stopping_ && listener != kClusterListener)
+    world_.SetReading(conn, base::World::Reading::kOff);
 }
 
 std::size_t Worker::OnBytes(base::ConnId conn, base::Bytes bytes) {
@@ -126,7 +128,21 @@ std::size_t Worker::OnBytes(base::ConnId conn, base::Bytes bytes) {
 
 void Worker::OnClose(base::ConnId conn, base::CloseReason reason) {
   if (links_.OnClose(conn, reason)) return;
-  conns_.erase(conn);
+  Forget(conn);
+}
+
+void Worker::Forget(base::ConnId conn) {
+  const auto it = conns_.find(conn);
+  if (it == conns_.end()) return;
+  if (it->second.listener != kClusterListener)
+    shared_.clients.fetch_sub(1, std::memory_order_relaxed);
+  conns_.erase(it);
+}
+
+void Worker::StopClients() {
+  stopping_ = true;
+  for (const auto& [id, conn] : conns_)
+    if (conn.listener != kClusterListener) world_.SetReading(id, base::World::Reading::kOff);
 }
 
 void Worker::OnDatagram(base::Address, base::Bytes) {}
@@ -135,7 +151,7 @@ void Worker::CloseWithError(base::ConnId conn, std::uint64_t request_id,
                             const base::Status& status) {
   wire::SendFrame(world_, conn, request_id, wire::ErrorReply{status.code(), status.message(), {}});
   world_.Close(conn);
-  conns_.erase(conn);
+  Forget(conn);
 }
 
 void Worker::Answered(base::ConnId conn) {
@@ -197,6 +213,7 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
     }
     case MailKind::kDigestQuery: AnswerDigests(static_cast<const DigestQueryMail&>(*mail)); return;
     case MailKind::kPull: repair_.Start(static_cast<const PullMail&>(*mail)); return;
+    case MailKind::kStopClients: StopClients(); return;
     case MailKind::kStatsQuery: AnswerStats(static_cast<const StatsQueryMail&>(*mail)); return;
     case MailKind::kLinkLost:
     case MailKind::kDigestAnswer:
@@ -346,6 +363,7 @@ void Worker::Tick() {
   if (snapshot_ != nullptr) hints_.OnTick();
   for (auto& [id, conn] : conns_) {
     if (!conn.paused || world_.Queued(id) > kResumeBytes) continue;
+    if (stopping_ && conn.listener != kClusterListener) continue;
     if (conn.resp != nullptr) {
       ResumeResp(id, conn);
       continue;

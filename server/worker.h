@@ -117,6 +117,8 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void AnswerDigests(const DigestQueryMail& query);
   void AnswerStats(const StatsQueryMail& query);
   void CloseWithError(base::ConnId conn, std::uint64_t request_id, const base::Status& status);
+  void Forget(base::ConnId conn);
+  void StopClients();
   void Tick();
   void Rearm();
   bool HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumber peer,
@@ -154,6 +156,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Scans scans_;
   RepairPull repair_;
   std::map<base::ConnId, Conn> conns_;
+  bool stopping_ = false;   // No client is read from any more.
   resp::Facts resp_facts_;  // What Redis clients are told about this node.
   std::uint64_t resp_clients_ = 0;
   base::Instant started_;

@@ -124,13 +124,13 @@ bool Worker::FlushResp(base::ConnId conn, Conn& state) {
   state.flushing = false;
   if (!state.resp->finished()) return true;
   world_.Close(conn);
-  conns_.erase(conn);
+  Forget(conn);
   return false;
 }
 
 // What the session left comes again with the next turn.
 void Worker::ResumeResp(base::ConnId conn, Conn& state) {
-  if (!state.paused || state.resp->waiting() || state.resp->closing()) return;
+  if (stopping_ || !state.paused || state.resp->waiting() || state.resp->closing()) return;
   if (world_.Queued(conn) > kResumeBytes) return;  // Tick looks again.
   state.paused = false;
   world_.SetReading(conn, base::World::Reading::kOn);

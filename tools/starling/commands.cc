@@ -36,14 +36,13 @@ void AddVersion(json& document, const base::Version& version) {
 int Report(const Options& options, client::Client& client, std::string_view done,
            const Result<client::Written>& written) {
   if (!written) return Complain(options.output, written.error());
-  const auto replicas = NameNodes(client, written->replicas);
-  if (!replicas) return Complain(options.output, replicas.error());
+  const std::vector<std::string> replicas = NameNodes(client, written->replicas);
   if (options.output == Output::kText) {
     fmt::print("{}, version {}, held by {}\n", done, written->version.ToString(),
-               fmt::join(*replicas, " and "));
+               fmt::join(replicas, " and "));
     return kExitDone;
   }
-  json document = {{"replicas", *replicas}};
+  json document = {{"replicas", replicas}};
   AddBytes(document, "key", options.key);
   AddVersion(document, written->version);
   PrintJson(document);
@@ -55,8 +54,7 @@ json DescribeRead(const Options& options, client::Client& client, const client::
   AddBytes(document, "key", options.key);
   AddVersion(document, value.version);
   if (value.found && value.expiry_ms != 0) document["expiry_ms"] = value.expiry_ms;
-  document["replicas"] = json::array();
-  if (const auto replicas = NameNodes(client, value.replicas)) document["replicas"] = *replicas;
+  document["replicas"] = NameNodes(client, value.replicas);
   return document;
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "server/config_units.h"
 
 namespace starling::cli {
@@ -23,16 +21,17 @@ base::Result<Session> Connect(const Options& options) {
   return session;
 }
 
-base::Result<std::vector<std::string>> NameNodes(client::Client& client,
-                                                 const std::vector<base::NodeNumber>& numbers) {
-  ASSIGN_OR_RETURN(const wire::ClusterMap map, client.Map());
+std::vector<std::string> NameNodes(client::Client& client,
+                                   const std::vector<base::NodeNumber>& numbers) {
+  const base::Result<wire::ClusterMap> map = client.Map();
+  const auto name = [&map](base::NodeNumber number) {
+    if (map)
+      for (const auto& node : map->nodes)
+        if (node.number == number) return node.client.ToString();
+    return fmt::format("node {}", number);
+  };
   std::vector<std::string> names;
-  for (const base::NodeNumber number : numbers) {
-    const auto node = std::find_if(map.nodes.begin(), map.nodes.end(),
-                                   [&](const auto& n) { return n.number == number; });
-    names.push_back(node == map.nodes.end() ? fmt::format("node {}", number)
-                                            : node->client.ToString());
-  }
+  for (const base::NodeNumber number : numbers) names.push_back(name(number));
   return names;
 }
 

@@ -18,8 +18,9 @@ struct Session {
 
 base::Result<Session> Connect(const Options& options);
 
-// "127.0.0.1:7701" of each node, or "node 4" of one that the map does not name.
-base::Result<std::vector<std::string>> NameNodes(client::Client& client,
-                                                 const std::vector<base::NodeNumber>& numbers);
+// "127.0.0.1:7701" of each node; "node 4" of one that the map does not name, and of all when there
+// is no map to be had: what these nodes did stays done.
+std::vector<std::string> NameNodes(client::Client& client,
+                                   const std::vector<base::NodeNumber>& numbers);
 
 }  // namespace starling::cli
