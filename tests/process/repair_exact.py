@@ -86,6 +86,18 @@ def reads_nothing_when_equal(nodes):
         read = {name: after[name] - before[node.number][name] for name in READS}
         check(not any(read.values()), f"node {node.number} read {read} for {COMPARISONS} or more "
               "comparisons of equal replicas")
+    counters_count(nodes)
+
+
+def counters_count(nodes):
+    """That the counters stayed says something only if they would have moved."""
+    check(total(nodes.nodes, "repair.data_bytes_read") > 0, "the repair before had to read data")
+    before = {name: total(nodes.nodes, name) for name in READS}
+    nodes.starling("--consistency", "ALL", "get", f"key{0:09d}")
+    nodes.starling("--consistency", "ALL", "export", seconds=300)
+    for name in ("engine.bytes_read", "engine.iter_bytes_read"):
+        grown = total(nodes.nodes, name) - before[name]
+        check(grown > 0, f"{name} grew by {grown} when data was read")
 
 
 def main():
