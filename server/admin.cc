@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "server/control.h"
+#include "server/version.h"
 #include "server/wire/limits.h"
 #include "storage/entry.h"
 
@@ -44,8 +45,6 @@ struct Admin::EngineJob final : base::Job {
 };
 
 namespace {
-
-constexpr std::string_view kVersionText = "0.1.0";
 
 std::string TextOf(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -122,7 +121,7 @@ void Admin::Handle(const FrameMail& mail) {
     return Fail(mail.reply, base::InvalidArgument("the arguments are not a JSON object"));
   const std::string& command = request->command;
   const ReplyTo& to = mail.reply;
-  if (command == "version") return Answer(to, {{{"version", kVersionText}}});
+  if (command == "version") return Answer(to, {{{"version", kVersion}}});
   if (control_.snapshot_ == nullptr)
     return Fail(to, base::Unavailable("this node is not in a cluster yet: it waits for its seeds"));
   const std::string keyspace = StringIn(arguments, "keyspace");
