@@ -20,9 +20,10 @@
 namespace starling::base {
 
 // Where blocking work runs. Each lane takes its jobs in the order of Offload, over all actors of
-// a node; kSync and kBackground have one thread, kRead a few (so its jobs may overlap).
-enum class Lane : std::uint8_t { kSync, kRead, kBackground };
-inline constexpr std::size_t kLanes = 3;
+// a node; kRead has a few threads (so its jobs may overlap), the others one. kMaintenance is for
+// what takes as long as there is data (compaction), so that nothing else waits behind it.
+enum class Lane : std::uint8_t { kSync, kRead, kBackground, kMaintenance };
+inline constexpr std::size_t kLanes = 4;
 
 class World {
  public:

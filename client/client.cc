@@ -25,6 +25,7 @@ struct PutJob {
   RequestOptions options;
   base::Version stamp;
   unsigned retries_left = 0;
+  base::Status unknown{};  // Why an attempt's outcome is unknown, if one's is.
   Client::WriteCallback callback;
 };
 
@@ -38,12 +39,15 @@ void SendPut(LoopActor& loop, std::shared_ptr<PutJob> job) {
                      .stamp = job->stamp,
                      .timeout = job->options.timeout};
   loop.Put(args, [&loop, job](const PutResult& result) {
+    if (result.status.code() == base::Code::kTimeout) job->unknown = result.status;
     if (!result.stamp.empty() && job->retries_left > 0) {
       --job->retries_left;
       job->stamp = result.stamp;
       return SendPut(loop, job);
     }
-    if (!result.status.ok()) return job->callback(base::Fail(result.status));
+    // A retry that was refused changed nothing, but what it repeats may have.
+    if (!result.status.ok())
+      return job->callback(base::Fail(job->unknown.ok() ? result.status : job->unknown));
     job->callback(Written{.version = result.version,
                           .replicas = {result.replicas.begin(), result.replicas.end()}});
   });

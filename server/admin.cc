@@ -392,7 +392,7 @@ void Admin::RunEngineJob(const ReplyTo& to, bool compact, std::function<void()> 
   job->then = std::move(then);
   EngineJob& running = *job;
   jobs_.push_back(std::move(job));
-  control_.world_.Offload(base::Lane::kBackground, running);
+  control_.world_.Offload(base::Lane::kMaintenance, running);
 }
 
 void Admin::OnEngineJob(EngineJob& job) {

@@ -10,8 +10,8 @@ namespace {
 
 // When a read asks one more replica than it needs, because one is slow.
 constexpr base::Duration kSpeculateAfter = base::milliseconds(50);
-// When a read that too few replicas are left for asks those that failed again: a lost connection is
-// made anew within this time, and a read does no harm twice.
+// When a read that too few replicas are left for starts over: a lost connection is made anew within
+// this time, and a read does no harm twice.
 constexpr base::Duration kRetryAfter = base::milliseconds(150);
 
 storage::EntryHeader HeaderOf(const wire::ReplicaReadReply& reply) {
@@ -158,12 +158,13 @@ void Coordinator::Retry(std::uint64_t id, GetOp& op) {
     FailGet(id, op, base::Code::kUnavailable, "too few replicas answered, the others are down");
     return;
   }
-  op.asked &= ~op.tally.failed();
-  op.repair_sent &= ~op.tally.failed();
-  op.tally.ForgiveFailures();
-  while (CountOf(op.asked & op.requirement.counted) < op.requirement.needed)
+  // From the beginning: what was answered may have been known to a replica that is gone. Answers
+  // that are still under way are as good as new ones; outcomes of repairs are of an older round.
+  op.tally = ReadTally(op.requirement);
+  op.asked = op.repair_sent = 0;
+  op.fetching = op.repairing = op.value_version = op.header.version = {};
+  for (int asked = 0; asked < op.requirement.needed; ++asked)
     if (!AskAnother(id, op)) break;
-  Step(id, op);
 }
 
 void Coordinator::OnHolds(std::uint64_t id, GetOp& op, int replica,
@@ -183,8 +184,10 @@ void Coordinator::Step(std::uint64_t id, GetOp& op) {
   const base::Version& target = op.tally.target();
   if (!op.tally.enough_answers()) return;
   const bool has_value = target.empty() || op.value_version == target;
+  // A repair that was superseded tells the version alone.
+  const bool has_header = target.empty() || op.header.version == target;
   const bool sure = op.tally.sure();
-  if (sure && (has_value || !op.want_value)) {
+  if (sure && has_header && (has_value || !op.want_value)) {
     AnswerGet(id, op);
   } else if (!has_value) {
     FetchValue(id, op);
@@ -204,6 +207,7 @@ void Coordinator::FetchValue(std::uint64_t id, GetOp& op) {
     Ask(id, op, i, true);
     return;
   }
+  RetryLater(id, op);  // Whoever held it is gone.
 }
 
 // The version must be with a majority before it may be shown: bring it to those behind. A replica

@@ -47,7 +47,7 @@ struct Coordinator::GetOp {
   std::uint64_t repair_round = 0;  // Answers count for the round's version only.
   ReplicaMask repair_sent = 0;
   ReplicaMask asked = 0;
-  bool retrying = false;  // Too few replicas were left: the timer asks those that failed again.
+  bool retrying = false;  // Too few replicas were left: the read starts over when the timer fires.
   base::Instant ends;
   base::TimerId timer = 0;
 };

@@ -52,13 +52,21 @@ void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, bas
                           op->value,
                           true,
                           {Ticket::Kind::kPut, id, static_cast<std::uint64_t>(replicas.self), 0}});
-  } else if (const auto stamp = clock_->Next(StampWall())) {
-    Stamp(*op, *stamp);
-    Dispatch(id, *op);
   } else {
-    TimeOutPut(*op, "this node's clock may not stamp yet: its bound is not on disk");
-    EndPut(id, *op);
+    DispatchUnseen(id, *op);
   }
+}
+
+// Stamps without knowing what is held, and sends: a stamp too low comes back as superseded.
+void Coordinator::DispatchUnseen(std::uint64_t id, PutOp& op) {
+  const auto stamp = clock_->Next(StampWall());
+  if (!stamp) {
+    TimeOutPut(op, "this node's clock may not stamp yet: its bound is not on disk");
+    EndPut(id, op);
+    return;
+  }
+  Stamp(op, *stamp);
+  Dispatch(id, op);
 }
 
 bool Coordinator::OnStamp(const Ticket& ticket, const base::Version& held,
@@ -133,6 +141,12 @@ void Coordinator::OnOutcome(std::uint64_t id, int replica, std::uint64_t attempt
                             WriteOutcome outcome, const base::Version& held) {
   PutOp* op = puts_.Find(id);
   if (op == nullptr || op->attempt != attempt) return;
+  if (op->header.version.empty()) {
+    // Our own replica can't say what it holds, so it could not be stamped there.
+    CHECK(outcome == WriteOutcome::kRefused && replica == op->replicas.self);
+    DispatchUnseen(id, *op);
+    return;
+  }
   op->held_max = std::max(op->held_max, held);
   switch (outcome) {
     case WriteOutcome::kOk: op->tally.OnOk(replica); break;
@@ -180,8 +194,14 @@ void Coordinator::AnswerPut(PutOp& op) {
 }
 
 void Coordinator::TimeOutPut(PutOp& op, std::string_view why) {
-  ++stats_.timeouts;
   op.answered = true;
+  if (op.header.version.empty()) {  // Without a stamp it was sent to nobody, and never will be.
+    ++stats_.unavailable;
+    parts_.replier.ReplyError(
+        op.reply, {base::Code::kUnavailable, fmt::format("{}: nothing was tried", why), {}});
+    return;
+  }
+  ++stats_.timeouts;
   parts_.replier.ReplyError(
       op.reply,
       {base::Code::kTimeout,

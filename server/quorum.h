@@ -84,8 +84,6 @@ class ReadTally {
   // A repair of the target was taken: the replica holds, or lately held, exactly it.
   void OnRepaired(int replica, const base::Version& version);
   void OnFailed(int replica) { failed_ |= ReplicaMask{1} << replica; }
-  // Those that failed are asked once more.
-  void ForgiveFailures() { failed_ = 0; }
 
   const base::Version& target() const { return target_; }
   ReplicaMask holders() const { return ok_; }  // Of exactly the target.

@@ -42,6 +42,7 @@ struct Replica::Fetch final : base::Job, storage::GetSink {
   Replica& replica;
   std::string stored_key;
   std::vector<Operation> waiting;
+  bool overtaken = false;  // The key was written to after it began: what it found may be old.
   Found found = Found::kAbsent;
   std::string value;
   base::Status error;
@@ -278,6 +279,12 @@ void Replica::OnFetched(Fetch& fetch) {
   CHECK(it != fetching_.end());
   const std::unique_ptr<Fetch> done = std::move(it->second);
   fetching_.erase(it);  // First: the operations below must not queue behind themselves.
+  if (done->overtaken) {
+    // They came before all that is queued, so they are read again in front of it.
+    queue_.insert(queue_.begin(), std::make_move_iterator(done->waiting.begin()),
+                  std::make_move_iterator(done->waiting.end()));
+    return;
+  }
   Known known{done->found, {}, {}, done->error};
   if (done->found == Found::kValue) {
     const auto entry = storage::DecodeEntry(done->value);
@@ -304,6 +311,9 @@ void Replica::OnCommitted(Commit& commit) {
   for (const std::string& key : done->stored_keys) {
     const auto it = overlay_.find(key);
     if (it != overlay_.end() && it->second.commit == done->number) overlay_.erase(it);
+    if (fetching_.empty()) continue;
+    if (const auto fetch = fetching_.find(key); fetch != fetching_.end())
+      fetch->second->overtaken = true;
   }
   for (const Release& release : done->releases)
     listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());

@@ -7,11 +7,12 @@
 namespace starling::base::uv {
 namespace {
 
-constexpr std::array<const char*, kLanes> kThreadNames{"lane-sync", "lane-read", "lane-back"};
+constexpr std::array<const char*, kLanes> kThreadNames{"lane-sync", "lane-read", "lane-back",
+                                                       "lane-maint"};
 
 }  // namespace
 
-Lanes::Lanes(std::size_t read_threads) : thread_counts_{1, read_threads, 1} {
+Lanes::Lanes(std::size_t read_threads) : thread_counts_{1, read_threads, 1, 1} {
   CHECK(read_threads > 0);
 }
 

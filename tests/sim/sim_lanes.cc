@@ -10,6 +10,7 @@ namespace starling::sim {
 Lanes::Lanes(Core& core, std::uint32_t host) : core_(core), host_(host) {
   threads_.push_back({.lane = base::Lane::kSync});
   threads_.push_back({.lane = base::Lane::kBackground});
+  threads_.push_back({.lane = base::Lane::kMaintenance});
   CHECK(core_.faults.read_threads > 0);
   for (std::uint32_t i = 0; i < core_.faults.read_threads; ++i)
     threads_.push_back({.lane = base::Lane::kRead});
@@ -54,7 +55,7 @@ base::Duration Lanes::DurationOf(base::Lane lane) {
   const Faults& faults = core_.faults;
   base::Duration max = faults.sync_max;
   if (lane == base::Lane::kRead) max = faults.read_max;
-  if (lane == base::Lane::kBackground) max = faults.background_max;
+  if (lane == base::Lane::kBackground || lane == base::Lane::kMaintenance) max = faults.background_max;
   base::Duration time = core_.UpTo(max);
   if (faults.slow_job > 0 && core_.random.Chance(faults.slow_job))
     time += core_.UpTo(faults.slow_job_max);
