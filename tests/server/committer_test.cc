@@ -117,9 +117,9 @@ struct TestJob final : CommitJob {
     batch.Put(Family::kData, key, "value");
   }
   void Done() override {
-    ++done;
     visible_when_done = Holds(engine, key, "value");
     synced_when_done = engine.disk().unsynced_writes() == 0;
+    ++done;  // Last: whoever waits for it reads the others.
   }
 
   CountingEngine& engine;
