@@ -89,6 +89,13 @@ Vote Acceptor::OnLearn(const PaxosRequest& request) {
                                     known_->cluster_id.ToString(), topology->cluster_id.ToString());
     return vote;
   }
+  if (known_ != nullptr && Newer(*topology, *known_)) {
+    if (const base::Status follows = CheckDescendant(*known_, *topology); !follows.ok()) {
+      vote.reply = ReplyTo(request, PaxosReply::Kind::kRejected);
+      vote.reply.reason = follows.message();
+      return vote;
+    }
+  }
   if (Learn(std::make_shared<const Topology>(*std::move(topology)))) {
     vote.learned = known_;
     vote.must_sync = true;
@@ -99,7 +106,8 @@ Vote Acceptor::OnLearn(const PaxosRequest& request) {
 
 bool Acceptor::Learn(TopologyPtr topology) {
   CHECK(topology != nullptr);
-  if (known_ != nullptr && !Newer(*topology, *known_)) return false;
+  if (known_ != nullptr && !(Newer(*topology, *known_) && CheckDescendant(*known_, *topology).ok()))
+    return false;
   known_ = std::move(topology);
   known_bytes_ = EncodeTopology(*known_);
   if (state_.epoch <= known_->epoch) state_ = {};

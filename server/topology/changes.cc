@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "server/topology/codec.h"
 #include "server/topology/tokens.h"
 
 namespace starling::topology {
@@ -45,6 +46,11 @@ std::vector<base::HostId> ChooseVoters(const std::vector<Node>& nodes) {
 base::Result<Topology> Follow(Topology next, std::uint64_t epoch) {
   next.epoch = epoch;
   RETURN_IF_ERROR(Validate(next));
+  if (const std::size_t size = EncodeTopology(next).size(); size > kTopologyBytesMax)
+    return base::Fail(FailedPrecondition(
+        fmt::format("the topology would take {} bytes, {} is the limit: {} nodes with their tokens "
+                    "and {} keyspaces are too much together",
+                    size, kTopologyBytesMax, next.nodes.size(), next.keyspaces.size())));
   return next;
 }
 
@@ -90,6 +96,7 @@ base::Result<Topology> Found(const FoundingPlan& plan) {
   topology.token_seed = plan.token_seed;
   for (std::size_t i = 0; i < seeds.size(); ++i)
     topology.nodes.push_back(MakeNode(seeds[i], topology.next_node_number++, std::move(tokens[i])));
+  topology.founders = static_cast<base::NodeNumber>(seeds.size());
   topology.voters = ChooseVoters(topology.nodes);
   topology.keyspaces.push_back({.id = topology.next_keyspace_id++,
                                 .name = "default",
@@ -169,6 +176,14 @@ Status CheckJoin(const Topology& topology, const NodeInfo& node,
 }
 
 Status CheckSuccessor(const Topology& before, const Topology& after) {
+  if (after.generation != before.generation || after.epoch != before.epoch + 1)
+    return FailedPrecondition(fmt::format(
+        "epoch {} cannot follow epoch {}: it is not the next one of the same generation",
+        after.epoch, before.epoch));
+  return CheckDescendant(before, after);
+}
+
+Status CheckDescendant(const Topology& before, const Topology& after) {
   const auto bad = [&](const std::string& why) {
     return FailedPrecondition(
         fmt::format("epoch {} cannot follow epoch {}: {}", after.epoch, before.epoch, why));
@@ -178,8 +193,7 @@ Status CheckSuccessor(const Topology& before, const Topology& after) {
                            before.cluster_id.ToString()));
   if (after.cluster_name != before.cluster_name || after.token_seed != before.token_seed)
     return bad("it changes the cluster's name or token seed");
-  if (after.generation != before.generation || after.epoch != before.epoch + 1)
-    return bad("it is not the next one of the same generation");
+  if (after.founders != before.founders) return bad("it changes who founded the cluster");
   if (after.next_node_number < before.next_node_number ||
       after.next_keyspace_id < before.next_keyspace_id)
     return bad("numbers would be given out again");

@@ -5,6 +5,8 @@
 // same epoch: so a caller whose outcome was unknown, or who lost a round to another change, simply
 // applies its change again to the newest topology.
 //
+// What would take more than kTopologyBytesMax (codec.h) is refused with FailedPrecondition.
+//
 //   ASSIGN_OR_RETURN(Topology next, AddKeyspace(*current, "users", replication));
 //   if (next.epoch == current->epoch) return;  // Nothing left to do.
 //
@@ -49,8 +51,8 @@ struct FoundingPlan {
 // Fails with InvalidArgument when the seeds' names, addresses or vnodes won't do.
 base::Result<Topology> Found(const FoundingPlan& plan);
 
-// Fails with InvalidArgument (name, replication, a datacenter without a node), or with
-// AlreadyExists when the name is there with another replication.
+// Fails with InvalidArgument (name, replication, a datacenter without a node), with AlreadyExists
+// when the name is there with another replication, or when there is no room.
 base::Result<Topology> AddKeyspace(const Topology& topology, std::string_view name,
                                    const Replication& replication);
 
@@ -73,5 +75,8 @@ base::Status CheckJoin(const Topology& topology, const NodeInfo& node,
 // What holds between an epoch and the next, whatever the change: one cluster, and numbers, host ids
 // and keyspace ids that are never dropped or reused. FailedPrecondition names what does not.
 base::Status CheckSuccessor(const Topology& before, const Topology& after);
+
+// The same between an epoch and any later one.
+base::Status CheckDescendant(const Topology& before, const Topology& after);
 
 }  // namespace starling::topology

@@ -193,6 +193,7 @@ std::string EncodeTopology(const Topology& topology) {
   for (const Keyspace& keyspace : topology.keyspaces) Put(keyspace, out.add_keyspaces());
   out.set_next_node_number(topology.next_node_number);
   out.set_next_keyspace_id(topology.next_keyspace_id);
+  out.set_founders(topology.founders);
   return ToBytes(out);
 }
 
@@ -207,7 +208,8 @@ Result<Topology> DecodeTopology(base::Bytes bytes) {
                     .voters = {},
                     .keyspaces = {},
                     .next_node_number = in.next_node_number(),
-                    .next_keyspace_id = in.next_keyspace_id()};
+                    .next_keyspace_id = in.next_keyspace_id(),
+                    .founders = in.founders()};
   for (const wire::Node& node : in.nodes()) {
     ASSIGN_OR_RETURN(Node decoded, Get(node));
     topology.nodes.push_back(std::move(decoded));
@@ -332,6 +334,7 @@ std::string EncodeSeedHello(const SeedHello& hello) {
   for (const base::Address& seed : hello.seeds) Put(seed, out.add_seeds());
   PutAll(hello.bound_voters, out.mutable_bound_voters());
   out.set_topology(hello.topology);
+  out.set_replaces(hello.replaces);
   return ToBytes(out);
 }
 
@@ -350,6 +353,7 @@ Result<SeedHello> DecodeSeedHello(base::Bytes bytes) {
     return base::Fail(InvalidArgument("the seeds of a hello are not sorted"));
   ASSIGN_OR_RETURN(hello.bound_voters, GetVoters(in.bound_voters()));
   hello.topology = std::move(*in.mutable_topology());
+  hello.replaces = in.replaces();
   return hello;
 }
 

@@ -19,7 +19,8 @@
 
 namespace starling::topology {
 
-inline constexpr std::size_t kTopologyBytesMax = std::size_t{8} << 20;
+// Larger ones are neither made (changes.h) nor taken in: a rumor carries no more.
+inline constexpr std::size_t kTopologyBytesMax = std::size_t{1} << 20;
 
 std::string EncodeTopology(const Topology& topology);
 base::Result<Topology> DecodeTopology(base::Bytes bytes);

@@ -188,6 +188,7 @@ void Founding::EndRound(base::Instant now) {
 // While its own proposal runs, this node counts as bound to it, even before its Acceptor is.
 SeedHello Founding::OwnHello() const {
   SeedHello hello = AnswerHello({}, options_.self, options_.cluster_name, seeds_, acceptor_);
+  hello.replaces = options_.replaces;
   if (decision_.kind == Decision::Kind::kPropose && hello.bound_voters.empty()) {
     for (const Voter& voter : decision_.voters) hello.bound_voters.push_back(voter.host);
     std::sort(hello.bound_voters.begin(), hello.bound_voters.end());
@@ -198,11 +199,12 @@ SeedHello Founding::OwnHello() const {
 void Founding::Decide(base::Instant now) {
   if (final()) return;
   if (DecideBadAnswer() || DecideFromTopologies(now)) return;
+  if (options_.replaces) return DecideReplacement(now);
   if (!is_seed())
     return Wait(now, fmt::format("{} is not among the seeds {}, so it can only join, and no seed "
                                  "that answered has a topology yet",
                                  options_.self.cluster.ToString(), List(seeds_)));
-  if (DecideSeedLists(now)) return;
+  if (DecideSeedLists(now) || DecideReplacingSeed(now)) return;
   if (!agreed_since_.has_value()) return Wait(now, "waiting for every seed, to found the cluster");
   DecideProposal(now);
 }
@@ -260,6 +262,39 @@ bool Founding::DecideFromTopologies(base::Instant now) {
                .voters = {},
                .via = via};
   return true;
+}
+
+// Nobody has a topology yet, and this node founds none. Who has promised a vote may be about to.
+void Founding::DecideReplacement(base::Instant now) {
+  constexpr std::string_view kInstead =
+      "Name members of the cluster in cluster.seeds; or remove node.replace, to found a new and "
+      "empty cluster";
+  if (others_.empty())
+    return Fail(FailedPrecondition(fmt::format(
+        "node.replace is set, and cluster.seeds names nobody but this node: there is no cluster to "
+        "ask for a place in it. {}",
+        kInstead)));
+  const auto bound = [](const auto& seed) { return !seed.second.bound_voters.empty(); };
+  if (is_seed() && agreed_since_.has_value() &&
+      std::none_of(last_round_.begin(), last_round_.end(), bound))
+    return Fail(FailedPrecondition(
+        fmt::format("node.replace is set, and all other seeds ({}) are empty: there is no cluster "
+                    "with a member to replace. {}",
+                    List(others_), kInstead)));
+  Wait(now,
+       "node.replace is set, so this node founds nothing, and no seed that answered has a "
+       "topology yet");
+}
+
+bool Founding::DecideReplacingSeed(base::Instant now) {
+  for (const auto& [seed, heard] : heard_) {
+    if (!heard.hello.replaces) continue;
+    Wait(now, fmt::format("seed {} has node.replace set and is empty, so it founds nothing: remove "
+                          "that there if a new cluster is wanted",
+                          seed.ToString()));
+    return true;
+  }
+  return false;
 }
 
 // A difference is an error once all have answered; until then one that has a topology may turn up.

@@ -2,7 +2,8 @@
 //
 // A node without a topology asks every listed seed who it is, again and again, until the answers
 // decide: some seed has a topology (adopt it if it names this host, else join), or all seeds are
-// empty, list the same seeds, and one of them proposes epoch 1 by Paxos among them all.
+// empty, list the same seeds, and one of them proposes epoch 1 by Paxos among them all. A node that
+// is to replace another never founds.
 //
 // Why two rounds. A seed that loses its data directory comes back under a new host id and has
 // forgotten its votes. So a proposal is made only when two full rounds of answers agree, the second
@@ -39,6 +40,7 @@ struct SeedHello {
   std::vector<base::Address> seeds;        // As its configuration lists them: resolved, sorted.
   std::vector<base::HostId> bound_voters;  // Among whom it has promised its vote on epoch 1.
   std::string topology;                    // Encoded; empty when it has none.
+  bool replaces = false;                   // It waits to take a member's place: no founder.
 
   bool operator==(const SeedHello&) const = default;
 };
@@ -53,6 +55,9 @@ struct FoundingOptions {
   NodeInfo self;
   std::vector<base::Address> seeds;  // Resolved; any order, doubles allowed.
   std::string cluster_name;
+  // It is to take the place of a member (node.replace): so there is a cluster, and one that this
+  // node founded instead would be another one, empty, under the same name.
+  bool replaces = false;
   std::uint64_t random_seed = 0;  // Truly random in production: it draws the cluster's id.
   base::Duration hello_interval = base::milliseconds(500);
   // How long one seed's topology waits for the others' answers, which might name another cluster.
@@ -124,7 +129,9 @@ class Founding {
   void Decide(base::Instant now);
   bool DecideBadAnswer();
   bool DecideFromTopologies(base::Instant now);
+  void DecideReplacement(base::Instant now);
   bool DecideSeedLists(base::Instant now);
+  bool DecideReplacingSeed(base::Instant now);
   void DecideProposal(base::Instant now);
   void Propose(const std::vector<SeedHello>& hellos, const std::vector<base::HostId>& voters);
   void Wait(base::Instant now, std::string why);

@@ -102,8 +102,8 @@ class Acceptor {
   // Answers any request. Bad input gives a kRejected reply and changes nothing.
   Vote OnRequest(const PaxosRequest& request);
 
-  // A topology heard of by other ways (rumor, handshake). True if it is newer than what was known:
-  // then the caller stores it, with EncodeState(), and adopts it.
+  // A topology heard of by other ways (rumor, handshake). True if it is newer than what was known,
+  // and of the same cluster: then the caller stores it, with EncodeState(), and adopts it.
   bool Learn(TopologyPtr topology);
 
   std::string EncodeState() const;
@@ -187,6 +187,7 @@ class Proposer {
   enum class Phase : std::uint8_t { kBackoff, kPrepare, kAccept, kDone };
 
   const Voter* FindVoter(base::HostId host) const;
+  bool OfOurCluster(const Topology& topology) const;
   std::size_t majority() const { return options_.voters.size() / 2 + 1; }
   void StartAttempt(base::Instant now);
   void SendPhase(const Voter& to);
@@ -204,6 +205,8 @@ class Proposer {
 
   const ProposerOptions options_;
   std::vector<base::HostId> voter_hosts_;  // Sorted.
+  std::string cluster_name_;
+  base::HostId cluster_id_;  // Empty in epoch 1, which is what chooses it.
   const base::Instant deadline_;
   base::Random random_;
 

@@ -31,7 +31,10 @@ Proposer::Proposer(ProposerOptions options, base::Instant now)
   CHECK(voter_hosts_.size() <= kSeedsMax);
   CHECK(std::adjacent_find(voter_hosts_.begin(), voter_hosts_.end()) == voter_hosts_.end());
   CHECK(options_.epoch > 0);
-  CHECK(!options_.value.empty());
+  const base::Result<Topology> own = DecodeTopology(options_.value);
+  CHECK(own.has_value());
+  cluster_name_ = own->cluster_name;
+  if (options_.epoch > 1) cluster_id_ = own->cluster_id;
   StartAttempt(now);
 }
 
@@ -71,6 +74,12 @@ const Voter* Proposer::FindVoter(base::HostId host) const {
   return at == options_.voters.end() ? nullptr : &*at;
 }
 
+// What a voter of another cluster accepted or knows is nothing to us, whatever its epoch says.
+bool Proposer::OfOurCluster(const Topology& topology) const {
+  return topology.cluster_name == cluster_name_ &&
+         (cluster_id_.empty() || topology.cluster_id == cluster_id_);
+}
+
 void Proposer::StartAttempt(base::Instant now) {
   ++attempts_;
   const std::uint64_t number = std::max(round_seen_, ballot_.round) >> 32;
@@ -108,7 +117,8 @@ void Proposer::Broadcast() {
 void Proposer::OnPromise(base::Instant now, const PaxosReply& reply) {
   if (phase_ != Phase::kPrepare) return;
   if (reply.accepted > value_ballot_) {
-    if (!DecodeTopology(reply.value).has_value())
+    const base::Result<Topology> accepted = DecodeTopology(reply.value);
+    if (!accepted.has_value() || !OfOurCluster(*accepted))
       return;  // A sick voter's promise counts for none.
     value_ballot_ = reply.accepted;
     value_ = reply.value;
@@ -156,7 +166,8 @@ void Proposer::OnBehind(const PaxosReply& reply, const Voter& voter) {
 void Proposer::OnKnown(const PaxosReply& reply) {
   if (reply.known_epoch < options_.epoch || reply.value.empty()) return;
   const base::Result<Topology> topology = DecodeTopology(reply.value);
-  if (topology.has_value() && topology->epoch == reply.known_epoch) Choose(reply.value);
+  if (topology.has_value() && topology->epoch == reply.known_epoch && OfOurCluster(*topology))
+    Choose(reply.value);
 }
 
 void Proposer::BackOff(base::Instant now) {

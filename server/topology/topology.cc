@@ -13,6 +13,11 @@ const Node* Topology::Find(base::HostId host) const {
   return at == nodes.end() ? nullptr : &*at;
 }
 
+bool Topology::FoundedBy(base::HostId host) const {
+  const Node* node = Find(host);
+  return node != nullptr && node->number <= founders;
+}
+
 const Node* Topology::FindNumber(base::NodeNumber number) const {
   const auto at = std::lower_bound(
       nodes.begin(), nodes.end(), number,
@@ -194,6 +199,9 @@ Status Validate(const Topology& topology) {
       return InvalidArgument("its generation or epoch is 0");
     RETURN_IF_ERROR(CheckClusterName(topology.cluster_name));
     RETURN_IF_ERROR(CheckNodes(topology));
+    if (topology.founders >= topology.next_node_number)
+      return InvalidArgument(fmt::format("{} nodes founded it, and the next number is {}",
+                                         topology.founders, topology.next_node_number));
     RETURN_IF_ERROR(CheckVoters(topology));
     return CheckKeyspaces(topology);
   };

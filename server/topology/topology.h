@@ -93,7 +93,10 @@ struct Topology {
   std::vector<Keyspace> keyspaces;   // By id.
   base::NodeNumber next_node_number = 1;
   base::KeyspaceId next_keyspace_id = 1;
+  base::NodeNumber founders = 0;  // Epoch 1 named the nodes 1 to this; all others came later.
 
+  // Whether epoch 1 named this host. A later one has to catch up before it serves reads.
+  bool FoundedBy(base::HostId host) const;
   // Null when there is none. Find and FindNumber know nodes that are gone too.
   const Node* Find(base::HostId host) const;
   const Node* FindNumber(base::NodeNumber number) const;

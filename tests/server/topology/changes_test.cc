@@ -26,6 +26,25 @@ TEST_SUITE("topology/changes") {
     EXPECT(topology->FindKeyspace("default")->replication.ToString() == "simple:3");
   }
 
+  TEST_CASE("who founded the cluster is known for good, and nobody who came later founded it") {
+    const Topology founded = FoundedBy(3);
+    EXPECT(founded.founders == 3);
+    EXPECT(founded.FoundedBy(NodeOf(3).host));
+    EXPECT(!founded.FoundedBy(NodeOf(4).host));
+    const auto joined = AdmitNode(founded, NodeOf(4));
+    REQUIRE(joined.has_value());
+    NodeInfo second = NodeOf(5);
+    second.cluster = AddressOf(3);
+    const auto replaced = ReplaceNode(*joined, AddressOf(3), second);
+    REQUIRE(replaced.has_value());
+    EXPECT(replaced->FoundedBy(NodeOf(1).host));
+    EXPECT(!replaced->FoundedBy(NodeOf(4).host));
+    EXPECT(!replaced->FoundedBy(second.host));
+    Topology forged = *joined;
+    forged.founders = 4;
+    EXPECT(Mentions(CheckSuccessor(founded, forged), "who founded"));
+  }
+
   TEST_CASE("of more than five seeds five vote, over as many racks as there are") {
     std::vector<NodeInfo> seeds;
     for (std::uint32_t n = 1; n <= 8; ++n) seeds.push_back(NodeOf(n, "dc1", n < 5 ? "a" : "b"));

@@ -48,7 +48,8 @@ SeedHello RichHello() {
           .cluster_name = "test",
           .seeds = {AddressOf(1), AddressOf(2)},
           .bound_voters = {{.high = 0, .low = 1}, {.high = 0, .low = 2}},
-          .topology = EncodeTopology(Rich())};
+          .topology = EncodeTopology(Rich()),
+          .replaces = true};
 }
 
 template <typename Decode>

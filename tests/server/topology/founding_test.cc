@@ -37,6 +37,7 @@ struct Boot {
   std::uint32_t n = 1;
   std::vector<base::Address> seeds;
   std::string cluster = "test";
+  bool replaces = false;
 };
 
 Booting Start(Boot boot) {
@@ -46,6 +47,7 @@ Booting Start(Boot boot) {
   node.founding = std::make_unique<Founding>(FoundingOptions{.self = self,
                                                              .seeds = std::move(boot.seeds),
                                                              .cluster_name = boot.cluster,
+                                                             .replaces = boot.replaces,
                                                              .random_seed = boot.n},
                                              *node.acceptor, At(0));
   return node;
@@ -128,6 +130,45 @@ TEST_SUITE("topology/founding") {
       one.founding->OnAnswer(At(0), AddressOf(2), changed);
       EXPECT(one.decision().kind == Kind::kWait);
     }
+  }
+
+  TEST_CASE("a lone seed that is to replace a member fails instead of founding") {
+    const Booting node = Start({.n = 1, .seeds = Seeds(1), .replaces = true});
+    REQUIRE(node.decision().kind == Kind::kFail);
+    EXPECT(Mentions(node.decision().status, "node.replace is set"));
+    EXPECT(Mentions(node.decision().status, "cluster.seeds names nobody but this node"));
+  }
+
+  TEST_CASE("a seed that is to replace a member fails when all others are empty too") {
+    Booting one = Start({.n = 1, .seeds = Seeds(3), .replaces = true});
+    const Booting two = Start({.n = 2, .seeds = Seeds(3)});
+    const Booting three = Start({.n = 3, .seeds = Seeds(3)});
+    SUBCASE("not while one of them is silent") {
+      Exchange(one, At(0), {{AddressOf(2), AnswerOf(two)}});
+      EXPECT(one.decision().kind == Kind::kWait);
+    }
+    SUBCASE("not while one of them may be about to found") {
+      const auto bound = [&](const SeedHello& question) {
+        SeedHello answer = three.founding->Answer(question);
+        answer.bound_voters = {NodeOf(2).host, NodeOf(3).host};
+        return answer;
+      };
+      Exchange(one, At(0), {{AddressOf(2), AnswerOf(two)}, {AddressOf(3), bound}});
+      EXPECT(one.decision().kind == Kind::kWait);
+    }
+    SUBCASE("once they have all said so") {
+      Exchange(one, At(0), {{AddressOf(2), AnswerOf(two)}, {AddressOf(3), AnswerOf(three)}});
+      REQUIRE(one.decision().kind == Kind::kFail);
+      EXPECT(Mentions(one.decision().status, "10.0.0.2:7700, 10.0.0.3:7700"));
+    }
+  }
+
+  TEST_CASE("nobody founds with a seed that is to replace a member") {
+    Booting one = Start({.n = 1, .seeds = Seeds(2)});
+    const Booting two = Start({.n = 2, .seeds = Seeds(2), .replaces = true});
+    Exchange(one, At(0), {{AddressOf(2), AnswerOf(two)}});
+    EXPECT(one.decision().kind == Kind::kWait);
+    EXPECT(one.decision().message.find("seed 10.0.0.2:7700 has node.replace set") == 0);
   }
 
   TEST_CASE("a silent seed is waited for, and named every five seconds") {

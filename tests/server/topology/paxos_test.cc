@@ -366,6 +366,30 @@ TEST_SUITE("topology/proposer") {
     EXPECT(proposer.outcome()->topology->epoch == 3);
   }
 
+  TEST_CASE("what a voter of another cluster knows or accepted is nothing to a proposer") {
+    const Topology one = FoundedBy(3), mine = Next(one);
+    Proposer proposer(OptionsOf(mine, &one), At(0));
+    const PaxosRequest prepare = proposer.TakeOutputs().messages[0].request;
+    Topology other = Next(Next(FoundedBy(3, 8), "a"), "b");
+    SUBCASE("of another id") {}
+    SUBCASE("of another name") { other.cluster_id = one.cluster_id, other.cluster_name = "other"; }
+    PaxosReply known = Reply(Kind::kKnown, kB, {});
+    known.known_epoch = other.epoch;
+    known.value = EncodeTopology(other);
+    proposer.OnReply(At(1), known);
+    EXPECT(!proposer.outcome().has_value());
+    PaxosReply promise = Reply(Kind::kPromise, kB, prepare);
+    promise.accepted = {.round = 1, .proposer = kC};
+    promise.value = EncodeTopology(other);
+    proposer.OnReply(At(1), Reply(Kind::kPromise, kA, prepare));
+    proposer.OnReply(At(1), promise);
+    EXPECT(proposer.TakeOutputs().messages.empty());  // One promise that counts is no majority.
+    proposer.OnReply(At(1), Reply(Kind::kPromise, kC, prepare));
+    const auto accepts = proposer.TakeOutputs().messages;
+    REQUIRE(accepts.size() == 3);
+    EXPECT(accepts[0].request.value == EncodeTopology(mine));
+  }
+
   TEST_CASE("a voter whose address nobody knows counts, and is named when it is missed") {
     ProposerOptions options = OptionsOf(FoundedBy(3));
     options.voters[2].address = {};
