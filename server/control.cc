@@ -16,7 +16,8 @@ namespace starling::server {
 namespace {
 
 constexpr base::Duration kTick = base::milliseconds(100);
-constexpr base::Duration kReserveAhead = base::seconds(1);
+// How long clients wait at most for this node to hear of the others.
+constexpr base::Duration kFirstContactMax = base::seconds(1);
 // A put waits for the slowest replica, to leave it a hint, as long as timeouts.write.
 constexpr base::Duration kStopMax = base::seconds(5);
 
@@ -69,7 +70,32 @@ void Control::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener
   if (shared_.clients.load(std::memory_order_relaxed) >= shared_.config.limits.connections_max)
     return RefuseClient(conn, listener);
   shared_.clients.fetch_add(1, std::memory_order_relaxed);
+  if (HoldsClients()) {
+    world_.SetReading(conn, base::World::Reading::kOff);
+    held_clients_.push_back(conn);
+    return;
+  }
   world_.Give(conn, WorkerActor(next_worker_++ % shared_.workers));
+}
+
+// A node that has just started has heard of nobody, so every request would fail as unavailable
+// before anything was tried. Clients wait that moment out. (To take the unheard for up would tell
+// operators so too, and requests would wait for the dead.) Nodes are not held: they are served.
+bool Control::HoldsClients() const {
+  if (snapshot_ == nullptr) return false;  // In no cluster yet: clients are told so.
+  if (!published_) return true;
+  if (world_.Now() - gossip_since_ >= kFirstContactMax) return false;
+  const auto members = snapshot_->topology->members();
+  return std::any_of(members.begin(), members.end(), [&](const topology::Node* member) {
+    return member->host != shared_.identity.host && !heard_.contains(member->host);
+  });
+}
+
+void Control::ReleaseClients() {
+  if (held_clients_.empty() || HoldsClients()) return;
+  for (const base::ConnId conn : held_clients_)
+    world_.Give(conn, WorkerActor(next_worker_++ % shared_.workers));
+  held_clients_.clear();
 }
 
 void Control::RefuseClient(base::ConnId conn, base::ListenerId listener) {
@@ -154,6 +180,7 @@ bool Control::OnHello(base::ConnId conn, Conn& state, const wire::Frame& frame, 
 
 void Control::OnClose(base::ConnId conn, base::CloseReason reason) {
   if (links_.OnClose(conn, reason)) return;
+  if (std::erase(held_clients_, conn) > 0) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
   conns_.erase(conn);
 }
 
@@ -255,7 +282,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerReply(tag, frame); return;
     case kTagWhy: admin_->OnWhyReply(tag, frame); return;
-    case kTagJoin: OnJoinReply(frame); return;
+    case kTagJoin: OnJoinReply(tag, frame); return;
     default: break;
   }
   const auto reply = wire::Decode<wire::ControlReply>(frame.header);
@@ -275,10 +302,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
         DriveProposer();
       }
       break;
-    case kTagTopology:
-      if (auto newer = topology::DecodeTopology(frame.payload))
-        Learn(std::make_shared<const topology::Topology>(*std::move(newer)));
-      break;
+    case kTagTopology: LearnFrom(frame.payload, "the answer of a node"); break;
   }
 }
 
@@ -287,7 +311,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerFailed(tag, status); return;
     case kTagWhy: admin_->OnWhyFailed(tag, status); return;
-    case kTagJoin: join_asked_ = false; return;
+    case kTagJoin: OnJoinFailed(tag.a, status.message()); return;
     case kTagGossip:
       if (gossip_ != nullptr)
         gossip_->OnStreamFailed(world_.Now(), UnpackAddress(tag.a),
@@ -436,6 +460,7 @@ void Control::Tick() {
   if (stopping_) EndWhenQuiet();
   AskToJoin();
   if (snapshot_ == nullptr) return;
+  ReleaseClients();
   RenewClockBound();
   if (published_) {
     repair_.OnTick(now);
@@ -453,20 +478,20 @@ void Control::Tick() {
   }
 }
 
-// No stamp exceeds a bound that is on disk (base/hybrid_clock.h).
+// No stamp exceeds a bound that is on disk (base/hybrid_clock.h). It is kept ahead of the wall
+// clock and of the highest stamp: after a step back of the wall clock the stamps go on from there.
 void Control::RenewClockBound() {
   const std::int64_t wall_ms = world_.WallMs();
-  const auto bound_ms =
-      static_cast<std::int64_t>(shared_.clock_bound.load(std::memory_order_relaxed) >> 16);
-  if (reserving_ || bound_ms - wall_ms > base::ToMs(kReserveAhead) / 2) return;
-  const std::uint64_t bound =
-      std::max(static_cast<std::uint64_t>(wall_ms + base::ToMs(kReserveAhead)) << 16,
-               shared_.identity.clock_floor + (std::uint64_t{1000} << 16));
+  stamps_.SetFloor(
+      std::max(shared_.identity.clock_floor, shared_.clock_used.load(std::memory_order_relaxed)));
+  if (reserving_ || !stamps_.needs_reservation(wall_ms)) return;
+  const std::uint64_t bound = stamps_.reserve_until(wall_ms);
   auto batch = std::make_unique<storage::Batch>();
   storage::SaveClockBound(*batch, bound);
   reserving_ = true;
   Persist(std::move(batch), [this, bound] {
     reserving_ = false;
+    stamps_.Reserved(bound);
     shared_.clock_bound.store(bound, std::memory_order_release);
     if (!published_) Publish();
   });

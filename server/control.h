@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/actor.h"
+#include "base/hybrid_clock.h"
 #include "base/world.h"
 #include "gossip/gossip.h"
 #include "server/mail.h"
@@ -86,6 +87,20 @@ class Control final : public base::Actor, PeerLinksListener {
     std::vector<WorkerStats> stats;
     std::function<void(const std::vector<WorkerStats>&)> then;
   };
+  // While this node asks to be admitted.
+  struct Joining {
+    std::vector<base::Address> contacts;  // Not empty. Asked in turn.
+    std::size_t turn = 0;
+    base::Address replaced;  // Port 0: none.
+    bool asked = false;
+    std::uint64_t serial = 0;  // Of the request that is open, or was the last.
+    base::Instant ask_at;
+    base::Instant answer_by;
+    base::Instant say_at;
+    std::string problem;  // With the last request that failed.
+
+    base::Address via() const { return contacts[turn % contacts.size()]; }
+  };
   struct EpochWait {
     std::uint64_t epoch = 0;
     base::Instant ends;
@@ -104,11 +119,19 @@ class Control final : public base::Actor, PeerLinksListener {
   void StartFounding();
   void DriveFounding();
   void OnFoundingReply(base::Address asked, base::Bytes payload);
-  void AskToJoin();
-  void OnJoinReply(const wire::Frame& frame);
-  void BecomeMember(topology::TopologyPtr topology, bool ready);
+  void BecomeMember(topology::TopologyPtr topology);
   std::string AnswerHello(base::Bytes question);
+
+  // --- joining, and admitting others: server/control_join.cc ---
+  void StartJoining(base::Address via, const topology::Topology& topology);
+  void AskToJoin();
+  void OnJoinReply(const PeerTag& tag, const wire::Frame& frame);
+  void OnJoinFailed(std::uint64_t serial, const std::string& why);
+  bool NamesUs(const topology::Topology& topology) const;
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
+  base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
+                              std::optional<base::Address> replace) const;
+  base::Status CheckGone(const topology::Node& member) const;
 
   // --- epochs: server/control_topology.cc ---
   void Propose(Change change, ChangeDone done);
@@ -116,11 +139,12 @@ class Control final : public base::Actor, PeerLinksListener {
   void StartProposer(topology::ProposerOptions options);
   void DriveProposer();
   void OnOutcome(const topology::Outcome& outcome);
-  void HandlePaxos(base::Bytes payload, std::function<void(std::string)> answer);
+  void HandlePaxos(base::Bytes payload, const std::function<void(std::string)>& answer);
   void Learn(topology::TopologyPtr topology);
   void StoreTopology(storage::Batch& batch) const;
   void Persist(std::unique_ptr<storage::Batch> batch, Then then);
-  void Adopt(topology::TopologyPtr topology);
+  void LearnFrom(base::Bytes encoded, std::string_view from);
+  void Adopt(const topology::TopologyPtr& topology);
   void Publish();
   void AskForTopology();
   void OnMetaDone(MetaJob& job);
@@ -158,11 +182,14 @@ class Control final : public base::Actor, PeerLinksListener {
   void Stop();
   void EndWhenQuiet();
   void RefuseClient(base::ConnId conn, base::ListenerId listener);
+  bool HoldsClients() const;
+  void ReleaseClients();
   void Drain();
   std::int64_t LoadOf(const topology::Node& node) const;
 
   template <typename Message>
   void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {
+    if (payload.size() > wire::kPayloadBytesMax) return Reply(to, wire::TooLarge(payload.size()));
     if (to.home == base::kControlActor) {
       wire::SendFrame(world_, to.conn, to.request_id, message, payload);
       return;
@@ -180,6 +207,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
   PeerLinks links_;
   std::map<base::ConnId, Conn> conns_;
+  std::vector<base::ConnId> held_clients_;  // For the first moment after a start.
   unsigned next_worker_ = 0;
   base::Instant next_tick_;
   bool stopping_ = false;
@@ -192,10 +220,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::optional<topology::Proposer> proposer_;
   bool founding_proposal_ = false;
   std::vector<QueuedChange> changes_;  // The first one is being proposed.
-  base::Address join_via_;             // Not 0: to be asked for admission.
-  base::Instant join_again_;
-  bool join_asked_ = false;
-  base::Instant next_say_;
+  std::optional<Joining> joining_;
 
   SnapshotPtr snapshot_;
   bool published_ = false;  // The workers have a snapshot.
@@ -203,12 +228,16 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;
+  base::Instant gossip_since_;
+  // What gossip last said of each host since this node started; it forgets the dead, this does not.
+  std::map<base::HostId, gossip::Liveness> heard_;
   std::vector<EpochWait> epoch_waits_;
 
   Repair repair_;
   std::unique_ptr<Admin> admin_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
+  base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.
   std::int64_t load_bytes_ = 0;
   base::Instant next_load_look_;
   base::Instant next_log_sync_;

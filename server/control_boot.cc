@@ -13,13 +13,33 @@
 namespace starling::server {
 namespace {
 
-constexpr base::Duration kJoinAgain = base::seconds(2);
+std::string Ports(const topology::NodeInfo& info) {
+  return fmt::format("{} (cluster), {} (clients), {} (RESP)", info.cluster.ToString(),
+                     info.client.ToString(), info.resp.ToString());
+}
 
-// A request to be admitted: replaced address (0: none) u64, then the node's own description.
-std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced) {
-  std::string out;
-  base::AppendLittle(out, PackAddress(replaced));
-  return out + topology::EncodeNodeInfo(self);
+// The cluster knows a member by what it said when it entered; what its configuration says now must
+// be the same. FailedPrecondition names both.
+base::Status CheckPlace(const topology::Node& member, const topology::NodeInfo& configured) {
+  const topology::NodeInfo known{.host = member.host,
+                                 .cluster = member.cluster,
+                                 .client = member.client,
+                                 .resp = member.resp,
+                                 .dc = member.dc,
+                                 .rack = member.rack};
+  const auto differs = [](std::string_view keys, std::string_view is, std::string_view wanted) {
+    return base::FailedPrecondition(fmt::format(
+        "the cluster knows this node by {} = {}, and its configuration says {}: set it back. A "
+        "member cannot change it yet; to move, start a node with an empty data directory there and "
+        "node.replace set to this one's address",
+        keys, is, wanted));
+  };
+  if (known.cluster != configured.cluster || known.client != configured.client ||
+      known.resp != configured.resp)
+    return differs("node.listen and ports", Ports(known), Ports(configured));
+  if (known.dc != configured.dc) return differs("node.dc", known.dc, configured.dc);
+  if (known.rack != configured.rack) return differs("node.rack", known.rack, configured.rack);
+  return base::Ok();
 }
 
 }  // namespace
@@ -40,11 +60,15 @@ base::Status Control::LoadStored() {
                      topology::Acceptor::Restore(shared_.identity.host, known, stored.acceptor));
     acceptor_.emplace(std::move(restored));
   }
-  if (known != nullptr) {
+  if (known == nullptr) {
+    StartFounding();
+  } else if (const topology::Node* me = known->Find(shared_.identity.host)) {
+    if (me->member()) RETURN_IF_ERROR(CheckPlace(*me, self_));
     Adopt(known);
-    return base::Ok();
+  } else {
+    // Heard of before it was admitted: voters tell whoever has the address of one.
+    StartJoining({}, *known);
   }
-  StartFounding();
   return base::Ok();
 }
 
@@ -53,6 +77,7 @@ void Control::StartFounding() {
   options.self = self_;
   options.seeds = seeds_;
   options.cluster_name = shared_.config.cluster.name;
+  options.replaces = !shared_.config.node.replace.empty();
   options.random_seed = world_.random().Next();
   founding_.emplace(options, *acceptor_, world_.Now());
   DriveFounding();
@@ -69,13 +94,12 @@ void Control::DriveFounding() {
   switch (decision.kind) {
     case topology::Decision::Kind::kWait: return;
     case topology::Decision::Kind::kFail: world_.Exit(decision.status); return;
-    case topology::Decision::Kind::kAdopt: BecomeMember(decision.topology, true); return;
-    case topology::Decision::Kind::kJoin:
-      join_via_ = decision.via;
-      join_again_ = world_.Now();
-      founding_.reset();
-      AskToJoin();
+    case topology::Decision::Kind::kAdopt: BecomeMember(decision.topology); return;
+    case topology::Decision::Kind::kJoin: {
+      const topology::TopologyPtr topology = decision.topology;
+      StartJoining(decision.via, *topology);
       return;
+    }
     case topology::Decision::Kind::kPropose: break;
   }
   if (proposer_) return;
@@ -103,96 +127,24 @@ void Control::OnFoundingReply(base::Address asked, base::Bytes payload) {
 std::string Control::AnswerHello(base::Bytes question) {
   const auto hello = topology::DecodeSeedHello(question);
   if (!hello) return {};
-  const topology::SeedHello answer =
+  topology::SeedHello answer =
       founding_
           ? founding_->Answer(*hello)
           : topology::AnswerHello(*hello, self_, shared_.config.cluster.name, seeds_, *acceptor_);
+  if (joining_) answer.replaces = joining_->replaced.port != 0;
   return topology::EncodeSeedHello(answer);
 }
 
-void Control::BecomeMember(topology::TopologyPtr topology, bool ready) {
+// A founder has missed nothing: there was no write before epoch 1. Everybody else, whatever way it
+// hears of its admission, has to catch up first; so has a founder whose data directory was lost,
+// since it comes back as another host.
+void Control::BecomeMember(topology::TopologyPtr topology) {
   founding_.reset();
-  join_via_ = {};
-  ready_ = ready;
+  joining_.reset();
+  ready_ = topology->FoundedBy(shared_.identity.host);
   base::log::Info("control", "member of cluster '{}' ({}), epoch {}", topology->cluster_name,
                   topology->cluster_id.ToString(), topology->epoch);
   Learn(std::move(topology));
-}
-
-// --- joining ---
-
-void Control::AskToJoin() {
-  if (join_via_.port == 0 || join_asked_ || world_.Now() < join_again_) return;
-  base::Address replaced;
-  if (!shared_.config.node.replace.empty()) {
-    const auto parsed = base::ParseAddress(shared_.config.node.replace, self_.cluster.port);
-    if (!parsed) {
-      world_.Exit(parsed.error().Annotate("node.replace"));
-      return;
-    }
-    replaced = *parsed;
-  }
-  join_asked_ = true;
-  join_again_ = world_.Now() + kJoinAgain;
-  SendControl({join_via_, {}}, {kTagJoin, 0, 0, 0}, wire::ControlTopic::kJoin,
-              EncodeJoin(self_, replaced));
-}
-
-void Control::OnJoinReply(const wire::Frame& frame) {
-  join_asked_ = false;
-  if (snapshot_ != nullptr || join_via_.port == 0) return;
-  if (frame.kind == wire::Kind::kError) {
-    const auto error = wire::Decode<wire::ErrorReply>(frame.header);
-    if (!error) return;
-    if (error->code == base::Code::kFailedPrecondition ||
-        error->code == base::Code::kInvalidArgument) {
-      world_.Exit(base::Status(error->code, error->message));
-      return;
-    }
-    base::log::Info("founding", "not admitted yet: {}", error->message);
-    return;
-  }
-  auto topology = topology::DecodeTopology(frame.payload);
-  if (!topology) {
-    base::log::Warn("founding", "the answer to our joining is malformed: {}",
-                    topology.error().message());
-    return;
-  }
-  BecomeMember(std::make_shared<const topology::Topology>(*std::move(topology)), false);
-}
-
-// Another node asks to be admitted, or to take a dead one's place.
-void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
-  if (payload.size() < 8)
-    return ReplyError(reply, base::InvalidArgument("a request to join is malformed"));
-  const base::Address replaced = UnpackAddress(base::LoadLittle<std::uint64_t>(payload.data()));
-  const auto info = topology::DecodeNodeInfo(payload.substr(8));
-  if (!info) return ReplyError(reply, info.error());
-  const std::optional<base::Address> replace =
-      replaced.port == 0 ? std::nullopt : std::optional(replaced);
-  const topology::Topology& now = *snapshot_->topology;
-  if (const base::Status fits = topology::CheckJoin(now, *info, replace); !fits.ok())
-    return ReplyError(reply, fits);
-  if (replace && now.Find(info->host) == nullptr) {
-    const topology::Node* old = now.FindAddress(*replace);
-    const auto index = static_cast<std::size_t>(old - now.nodes.data());
-    if (snapshot_->peers[index].up)
-      return ReplyError(reply, base::Unavailable(fmt::format(
-                                   "{} is up as far as this node knows: only a dead member can be "
-                                   "replaced",
-                                   replace->ToString())));
-  }
-  Propose(
-      [node = *info, replace](const topology::Topology& before) {
-        return replace ? topology::ReplaceNode(before, *replace, node)
-                       : topology::AdmitNode(before, node);
-      },
-      [this, reply](const base::Status& status, const topology::TopologyPtr&) {
-        if (status.ok())
-          ReplyBytes(reply, acceptor_->known_bytes());
-        else
-          ReplyError(reply, status);
-      });
 }
 
 }  // namespace starling::server

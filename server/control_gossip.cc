@@ -62,6 +62,7 @@ void Control::StartGossip() {
   options.suspicion_timeout = config.suspicion_timeout;
   options.gossip_interval = config.gossip_interval;
   options.push_pull_interval = config.push_pull_interval;
+  options.rumor_payload_bytes_max = topology::kTopologyBytesMax;
   // The id keeps clusters of one name apart: their packets do not even reach our members.
   const std::string cluster = fmt::format("{}/{}", snapshot_->topology->cluster_name,
                                           snapshot_->topology->cluster_id.ToString());
@@ -70,6 +71,7 @@ void Control::StartGossip() {
                                        gossip::Self{shared_.identity.host, shared_.identity.boot,
                                                     self_.cluster, cluster, Metadata()},
                                        world_.random().Next(), world_.Now());
+  gossip_since_ = world_.Now();
   std::vector<base::Address> contacts = seeds_;
   for (const topology::Node* node : snapshot_->topology->members())
     contacts.push_back(node->cluster);
@@ -98,18 +100,14 @@ void Control::DrainGossip() {
 
 void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind == gossip::Event::kRumor) {
-    auto newer = topology::DecodeTopology(event.rumor_payload);
-    if (!newer || newer->cluster_id != snapshot_->topology->cluster_id) {
-      base::log::Warn("gossip", "a rumor '{}' cannot be read", event.rumor_key);
-      return;
-    }
-    Learn(std::make_shared<const topology::Topology>(*std::move(newer)));
+    LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
   if (event.kind != gossip::Event::kUpdated)
     base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
                     event.reason.empty() ? "" : ": ", event.reason);
   if (event.kind == gossip::Event::kClusterMismatch) return;
+  heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)
     links_.Disconnect(event.member.host);
   const NodeMetadata metadata = ParseMetadata(event.member.metadata);

@@ -119,11 +119,13 @@ void Control::OnOutcome(const topology::Outcome& outcome) {
   if (founding_proposal_) {
     founding_proposal_ = false;
     if (outcome.status.ok()) {
-      BecomeMember(outcome.topology, true);
+      // Others may have founded it without this node: then Founding sees so in the acceptor.
+      if (NamesUs(*outcome.topology)) return BecomeMember(outcome.topology);
+      Learn(outcome.topology);
     } else if (founding_) {
       base::log::Info("founding", "epoch 1 was not chosen: {}", outcome.status.message());
-      founding_->OnProposalEnded(world_.Now());
     }
+    if (founding_) founding_->OnProposalEnded(world_.Now());
     return;
   }
   if (outcome.status.ok()) {
@@ -138,27 +140,43 @@ void Control::OnOutcome(const topology::Outcome& outcome) {
   NextChange();
 }
 
-void Control::HandlePaxos(base::Bytes payload, std::function<void(std::string)> answer) {
+void Control::HandlePaxos(base::Bytes payload, const std::function<void(std::string)>& answer) {
   const auto request = topology::DecodePaxosRequest(payload);
   if (!request) return answer({});
   topology::Vote vote = acceptor_->OnRequest(*request);
   const std::string reply = topology::EncodePaxosReply(vote.reply);
   if (!vote.must_sync && vote.learned == nullptr) return answer(reply);
+  // Stored with what makes us a member, so that a crash right after does not forget it.
+  if (vote.learned != nullptr && snapshot_ == nullptr)
+    ready_ = vote.learned->FoundedBy(shared_.identity.host);
   auto batch = std::make_unique<storage::Batch>();
   StoreTopology(*batch);
   Persist(std::move(batch), [this, reply, answer, learned = vote.learned] {
     answer(reply);
     if (learned == nullptr) return;
-    if (founding_) {
-      // Chosen among the seeds while this one was still asking: it names us, or Founding decides.
-      if (learned->Find(shared_.identity.host) != nullptr) BecomeMember(learned, true);
-    } else {
-      Adopt(learned);
-    }
+    // Chosen while this node was still asking around: it names us, or the asking goes on.
+    if (!founding_ && !joining_) return Adopt(learned);
+    if (NamesUs(*learned)) BecomeMember(learned);
   });
 }
 
 // --- taking up ---
+
+// What another node sent. Of another cluster's, even one of the same name, nothing is learned.
+void Control::LearnFrom(base::Bytes encoded, std::string_view from) {
+  auto topology = topology::DecodeTopology(encoded);
+  if (!topology) {
+    base::log::Warn("topology", "{} holds no topology: {}", from, topology.error().message());
+    return;
+  }
+  const topology::Topology& ours = *snapshot_->topology;
+  if (topology->cluster_name != ours.cluster_name || topology->cluster_id != ours.cluster_id) {
+    base::log::Warn("topology", "{} is of cluster '{}' ({}), not ours", from,
+                    topology->cluster_name, topology->cluster_id.ToString());
+    return;
+  }
+  Learn(std::make_shared<const topology::Topology>(*std::move(topology)));
+}
 
 void Control::Learn(topology::TopologyPtr topology) {
   if (!acceptor_->Learn(topology)) {
@@ -181,7 +199,7 @@ void Control::StoreTopology(storage::Batch& batch) const {
 }
 
 // Acts on a topology that is on disk.
-void Control::Adopt(topology::TopologyPtr topology) {
+void Control::Adopt(const topology::TopologyPtr& topology) {
   if (snapshot_ != nullptr && !topology::Newer(*topology, *snapshot_->topology)) return;
   const topology::Node* me = topology->Find(shared_.identity.host);
   if (me == nullptr || !me->member()) {
@@ -235,6 +253,7 @@ void Control::Publish() {
     mail->snapshot = snapshot_;
     world_.Post(WorkerActor(worker), std::move(mail));
   }
+  ReleaseClients();  // They come to the workers after what was posted above.
 }
 
 // After a start: what has been chosen while we were away? Also the first handshake, at which a

@@ -37,6 +37,8 @@ struct NodeShared {
 
   // Written by control once it is on disk; read by the workers.
   std::atomic<std::uint64_t> clock_bound{0};
+  // The highest stamp of any worker, as of its last tick; control reserves above it.
+  std::atomic<std::uint64_t> clock_used{0};
   // Clients' connections, of both protocols: control counts up and gives them away, the worker that
   // has one counts down.
   std::atomic<std::uint32_t> clients{0};

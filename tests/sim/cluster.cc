@@ -28,27 +28,32 @@ std::string WithoutOrigin(base::Bytes stored) {
 
 Cluster::Cluster(const ClusterOptions& options)
     : options_(options), sim_(options.seed, options.faults) {
+  for (std::uint32_t i = 0; i < options.nodes; ++i) AddMachine();
   std::vector<std::string> seeds;
-  for (std::uint32_t i = 0; i < options.nodes; ++i) {
-    SimNode& node = nodes_.emplace_back();
-    node.host = &sim_.AddHost(kFirstNodeIp + i);
-    node.disk = std::make_shared<storage::MemoryDisk>();
-    node.config = options.config;
-    node.config.cluster.name = "sim";
-    node.config.node.listen = base::Address{kFirstNodeIp + i, 0}.IpString();
-    node.config.node.workers = options.workers;
-    seeds.push_back(base::Address{kFirstNodeIp + i, node.config.ports.cluster}.ToString());
-  }
+  for (std::uint32_t i = 0; i < options.nodes; ++i) seeds.push_back(AddressOf(i).ToString());
   for (SimNode& node : nodes_) node.config.cluster.seeds = seeds;
   for (std::uint32_t i = 0; i < options.nodes; ++i) Start(i);
-  for (std::uint32_t i = 0; i < options.nodes; ++i) {
-    SimClientOptions watch{.number = 100 + i, .session = {}};
-    watch.session.links.hosts = {{kFirstNodeIp + i, nodes_[i].config.ports.client}};
-    watch.session.links.listed_only = true;
-    watch.session.map_interval = base::seconds(1);
-    watchers_.push_back(
-        std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + i), history_, std::move(watch)));
-  }
+  for (std::uint32_t i = 0; i < options.nodes; ++i) AddWatcher(i);
+}
+
+void Cluster::AddMachine() {
+  const std::uint32_t ip = kFirstNodeIp + size();
+  SimNode& node = nodes_.emplace_back();
+  node.host = &sim_.AddHost(ip);
+  node.disk = std::make_shared<storage::MemoryDisk>();
+  node.config = options_.config;
+  node.config.cluster.name = "sim";
+  node.config.node.listen = base::Address{ip, 0}.IpString();
+  node.config.node.workers = options_.workers;
+}
+
+void Cluster::AddWatcher(std::uint32_t node) {
+  SimClientOptions watch{.number = 100 + node, .session = {}};
+  watch.session.links.hosts = {{nodes_[node].host->ip(), nodes_[node].config.ports.client}};
+  watch.session.links.listed_only = true;
+  watch.session.map_interval = base::seconds(1);
+  watchers_.push_back(
+      std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + node), history_, std::move(watch)));
 }
 
 Cluster::~Cluster() {
@@ -89,6 +94,28 @@ void Cluster::LosePower(std::uint32_t index) {
   node.host->Crash(SimHost::How::kPowerLoss);
   Reap(node);
   node.disk->Crash(sim_.random());
+}
+
+void Cluster::EmptyDisk(std::uint32_t index) {
+  CHECK(!up(index));
+  Reap(nodes_[index]);
+  nodes_[index].disk = std::make_shared<storage::MemoryDisk>();
+}
+
+std::uint32_t Cluster::AddNode() {
+  const std::uint32_t index = size();
+  AddMachine();
+  nodes_[index].config.cluster.seeds = nodes_.front().config.cluster.seeds;
+  AddWatcher(index);
+  return index;
+}
+
+base::Address Cluster::AddressOf(std::uint32_t node) const {
+  return {nodes_[node].host->ip(), nodes_[node].config.ports.cluster};
+}
+
+server::SnapshotPtr Cluster::SnapshotOf(std::uint32_t node) const {
+  return up(node) ? nodes_[node].node->control().snapshot() : nullptr;
 }
 
 // Clears away what an ended life left, after noting why it ended if it did so itself.

@@ -48,7 +48,16 @@ class Cluster {
   void Start(std::uint32_t node);  // A node that is up stays as it is.
   void Kill(std::uint32_t node);
   void LosePower(std::uint32_t node);
+  // A new, empty disk: the node's next life is another host. REQUIRES: it is down.
+  void EmptyDisk(std::uint32_t node);
+  // One machine more, with the others' seeds, and not started yet. It is no seed.
+  std::uint32_t AddNode();
+  // What the node's next life reads.
+  server::Config& config(std::uint32_t node) { return nodes_[node].config; }
+  base::Address AddressOf(std::uint32_t node) const;
   bool up(std::uint32_t node) const { return nodes_[node].host->up(); }
+  // What the node knows of the cluster; null while it is down or no member.
+  server::SnapshotPtr SnapshotOf(std::uint32_t node) const;
   SimHost& host(std::uint32_t node) { return *nodes_[node].host; }
   storage::Engine& engine(std::uint32_t node) { return *nodes_[node].engine; }
   // Why nodes ended themselves, one line each; empty if none did.
@@ -91,6 +100,8 @@ class Cluster {
     std::unique_ptr<server::Node> node;
   };
 
+  void AddMachine();
+  void AddWatcher(std::uint32_t node);
   void Reap(SimNode& node);
   std::optional<std::uint32_t> NodeAt(base::Address client) const;
   const wire::ClusterMap& Map() { return watchers_.front()->session().routing().map(); }

@@ -1,0 +1,218 @@
+// server/control_join.cc: entering a cluster that is there: asking to be admitted, and admitting.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "server/control.h"
+#include "server/control_jobs.h"
+#include "server/topology/codec.h"
+
+namespace starling::server {
+namespace {
+
+constexpr base::Duration kJoinAgain = base::seconds(2);
+// A stopped node takes a request and never answers. Most changes of the topology take less; what is
+// answered later is taken all the same.
+constexpr base::Duration kJoinAnswerMax = base::seconds(5);
+constexpr base::Duration kJoinSay = base::seconds(5);
+// Gossip calls a member that it has never heard of every few seconds (gossip/contacts.h): one that
+// stays silent for so long, while a majority is alive, was dead before this node started.
+constexpr base::Duration kUnheardMax = base::seconds(30);
+
+// A request to be admitted: replaced address (0: none) u64, then the node's own description.
+std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced) {
+  std::string out;
+  base::AppendLittle(out, PackAddress(replaced));
+  return out + topology::EncodeNodeInfo(self);
+}
+
+std::string_view LivenessText(gossip::Liveness liveness) {
+  switch (liveness) {
+    case gossip::Liveness::kAlive: return "alive";
+    case gossip::Liveness::kSuspect: return "suspect";
+    case gossip::Liveness::kDead: return "dead";
+    case gossip::Liveness::kLeft: return "left";
+  }
+  return "?";
+}
+
+}  // namespace
+
+// --- asking ---
+
+// Asks `via` first, if there is one, then in turn all that might be members.
+void Control::StartJoining(base::Address via, const topology::Topology& topology) {
+  Joining joining;
+  if (!shared_.config.node.replace.empty()) {
+    const auto replaced = base::ParseAddress(shared_.config.node.replace, self_.cluster.port);
+    if (!replaced) return world_.Exit(replaced.error().Annotate("node.replace"));
+    joining.replaced = *replaced;
+  }
+  const auto add = [&](base::Address address) {
+    auto& contacts = joining.contacts;
+    if (address.port == 0 || address == self_.cluster) return;
+    if (std::find(contacts.begin(), contacts.end(), address) == contacts.end())
+      contacts.push_back(address);
+  };
+  add(via);
+  for (const base::Address seed : seeds_) add(seed);
+  for (const topology::Node* member : topology.members()) add(member->cluster);
+  if (joining.contacts.empty())
+    return world_.Exit(base::FailedPrecondition(
+        "this node is no member of its cluster, and cluster.seeds names nobody else to ask for "
+        "admission: name a member there"));
+  joining.ask_at = world_.Now();
+  joining.say_at = world_.Now() + kJoinSay;
+  founding_.reset();
+  joining_ = std::move(joining);
+  AskToJoin();
+}
+
+void Control::AskToJoin() {
+  if (!joining_) return;
+  Joining& joining = *joining_;
+  const base::Instant now = world_.Now();
+  if (joining.asked && now >= joining.answer_by)
+    OnJoinFailed(joining.serial,
+                 fmt::format("no answer within {} s", base::ToMs(kJoinAnswerMax) / 1000));
+  if (now >= joining.say_at) {
+    joining.say_at = now + kJoinSay;
+    base::log::Info("join", "still waiting to be admitted: {}",
+                    joining.problem.empty() ? "no answer yet" : joining.problem);
+  }
+  if (joining.asked || now < joining.ask_at) return;
+  joining.asked = true;
+  joining.ask_at = now + kJoinAgain;
+  joining.answer_by = now + kJoinAnswerMax;
+  ++joining.serial;
+  SendControl({joining.via(), {}}, {kTagJoin, 0, joining.serial, 0}, wire::ControlTopic::kJoin,
+              EncodeJoin(self_, joining.replaced));
+}
+
+// Another may know more, or be there at all.
+void Control::OnJoinFailed(std::uint64_t serial, const std::string& why) {
+  if (!joining_ || !joining_->asked || serial != joining_->serial) return;
+  joining_->asked = false;
+  joining_->problem = fmt::format("{}: {}", joining_->via().ToString(), why);
+  ++joining_->turn;
+}
+
+void Control::OnJoinReply(const PeerTag& tag, const wire::Frame& frame) {
+  if (!joining_) return;
+  if (frame.kind == wire::Kind::kError) {
+    const auto error = wire::Decode<wire::ErrorReply>(frame.header);
+    if (!error) return OnJoinFailed(tag.a, error.error().message());
+    if (error->code == base::Code::kFailedPrecondition ||
+        error->code == base::Code::kInvalidArgument)
+      return world_.Exit(base::Status(error->code, error->message));
+    return OnJoinFailed(tag.a, error->message);
+  }
+  const auto reply = wire::Decode<wire::ControlReply>(frame.header);
+  if (!reply || base::Hash64(frame.payload) != reply->payload_digest)
+    return OnJoinFailed(tag.a, "its answer was damaged on its way");
+  auto topology = topology::DecodeTopology(frame.payload);
+  if (!topology) return OnJoinFailed(tag.a, topology.error().message());
+  if (topology->cluster_name != shared_.config.cluster.name || !NamesUs(*topology))
+    return OnJoinFailed(tag.a, "its answer is a topology without this node");
+  BecomeMember(std::make_shared<const topology::Topology>(*std::move(topology)));
+}
+
+bool Control::NamesUs(const topology::Topology& topology) const {
+  const topology::Node* me = topology.Find(shared_.identity.host);
+  return me != nullptr && me->member();
+}
+
+// --- admitting ---
+
+// Another node asks to be admitted, or to take a dead one's place.
+void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
+  if (payload.size() < 8)
+    return ReplyError(reply, base::InvalidArgument("a request to join is malformed"));
+  const base::Address replaced = UnpackAddress(base::LoadLittle<std::uint64_t>(payload.data()));
+  const auto info = topology::DecodeNodeInfo(payload.substr(8));
+  if (!info) return ReplyError(reply, info.error());
+  const std::optional<base::Address> replace =
+      replaced.port == 0 ? std::nullopt : std::optional(replaced);
+  // Again within the change, against the topology that it is proposed to follow: of two joins at
+  // once, whoever comes second finds the first one's node there.
+  if (const base::Status fits = CheckAdmission(*acceptor_->known(), *info, replace); !fits.ok())
+    return ReplyError(reply, fits);
+  Propose(
+      [this, node = *info,
+       replace](const topology::Topology& before) -> base::Result<topology::Topology> {
+        RETURN_IF_ERROR(CheckAdmission(before, node, replace));
+        return replace ? topology::ReplaceNode(before, *replace, node)
+                       : topology::AdmitNode(before, node);
+      },
+      [this, reply](const base::Status& status, const topology::TopologyPtr&) {
+        if (status.ok())
+          ReplyBytes(reply, acceptor_->known_bytes());
+        else
+          ReplyError(reply, status);
+      });
+}
+
+// One newcomer at a time. A member that is not ready has yet to get what it owns; if another one
+// took a second replica's place meanwhile, the two could find each other equal, both without what
+// only the two before them held. docs/decisions/0002-one-newcomer-at-a-time.md
+//
+// Advisory: who is a member is agreed on, who is ready travels by gossip. It errs on the safe side,
+// since a host becomes ready once and for good, and one that is not heard of counts as not ready.
+base::Status Control::CheckAdmission(const topology::Topology& topology,
+                                     const topology::NodeInfo& node,
+                                     std::optional<base::Address> replace) const {
+  RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
+  if (topology.Find(node.host) != nullptr) return base::Ok();  // It is in: the answer was lost.
+  for (const topology::Node* member : topology.members()) {
+    if (member->cluster == replace) {
+      RETURN_IF_ERROR(CheckGone(*member));
+      continue;
+    }
+    const Snapshot::Peer look = LookOf(*member);
+    const std::string who = member->cluster.ToString();
+    if (!look.ready && !look.up && !heard_.contains(member->host))
+      return base::Unavailable(
+          fmt::format("member {} has not been heard of since this node started, so it is unknown "
+                      "whether it is ready: a node is admitted when all others are",
+                      who));
+    if (!look.ready)
+      return base::Unavailable(
+          fmt::format("member {} is not ready yet, it is catching up with what it replicates: a "
+                      "node is admitted when all others are ready",
+                      who));
+    // A replacement has somebody's data to save, and must not wait for a second one that is down.
+    if (!replace && !look.up)
+      return base::Unavailable(
+          fmt::format("member {} is down, and a new node is ready only when it compared equal with "
+                      "all: bring it back, or replace it first",
+                      who));
+  }
+  return base::Ok();
+}
+
+// Whether this node knows that a member is gone: gossip has found so since this node started.
+base::Status Control::CheckGone(const topology::Node& member) const {
+  if (member.host == shared_.identity.host)
+    return base::Unavailable(
+        fmt::format("member {} is this node, and alive", member.cluster.ToString()));
+  const auto heard = heard_.find(member.host);
+  if (heard != heard_.end()) {
+    if (gossip::IsGone(heard->second)) return base::Ok();
+    return base::Unavailable(
+        fmt::format("member {} is {} as far as this node knows: only a dead member can be replaced",
+                    member.cluster.ToString(), LivenessText(heard->second)));
+  }
+  const auto& peers = snapshot_->peers;
+  const auto up =
+      std::count_if(peers.begin(), peers.end(), [](const Snapshot::Peer& peer) { return peer.up; });
+  const bool majority = static_cast<std::size_t>(up) > snapshot_->topology->members().size() / 2;
+  if (majority && world_.Now() - gossip_since_ >= kUnheardMax) return base::Ok();
+  return base::Unavailable(
+      fmt::format("member {} has not been heard of since this node started: it may be alive, which "
+                  "is known after {} s among a majority",
+                  member.cluster.ToString(), base::ToMs(kUnheardMax) / 1000));
+}
+
+}  // namespace starling::server

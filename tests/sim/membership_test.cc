@@ -1,0 +1,309 @@
+// Goal:   nodes that join, replace, restart or lose their disk never serve what they lack, never
+//         found a second cluster, and never take the place of a member that is alive.
+//
+// Method: schedules made by hand on whole nodes: who starts when with which disk and configuration,
+//         who is stopped, which ways are cut.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/cluster.h"
+#include "tests/test.h"
+
+namespace starling::sim {
+namespace {
+
+using base::milliseconds;
+using base::seconds;
+
+ClusterOptions Calm(std::uint32_t nodes) {
+  ClusterOptions options{.seed = 1, .nodes = nodes, .workers = 1, .cache_misses = 0};
+  options.faults.latency_min = options.faults.latency_max = milliseconds(1);
+  return options;
+}
+
+bool IsMember(const Cluster& cluster, std::uint32_t node) {
+  return cluster.SnapshotOf(node) != nullptr;
+}
+
+bool IsReady(const Cluster& cluster, std::uint32_t node) {
+  return IsMember(cluster, node) && cluster.SnapshotOf(node)->ready();
+}
+
+std::uint64_t EpochOf(const Cluster& cluster, std::uint32_t node) {
+  return IsMember(cluster, node) ? cluster.SnapshotOf(node)->topology->epoch : 0;
+}
+
+bool AwaitMember(Cluster& cluster, std::uint32_t node, base::Duration limit) {
+  return cluster.sim().Await(limit, [&] { return IsMember(cluster, node); });
+}
+
+// The node's disk is lost, and it is set to take the place of a member, its own by default.
+void Replaces(Cluster& cluster, std::uint32_t node, std::uint32_t replaced) {
+  cluster.Kill(node);
+  cluster.EmptyDisk(node);
+  cluster.config(node).node.replace = cluster.AddressOf(replaced).ToString();
+}
+
+void SeedsAre(Cluster& cluster, std::uint32_t node, std::uint32_t seed) {
+  cluster.config(node).cluster.seeds = {cluster.AddressOf(seed).ToString()};
+}
+
+std::vector<History::Id> PutKeys(Cluster& cluster, std::uint32_t node, int count) {
+  std::vector<History::Id> puts;
+  for (int i = 0; i < count; ++i) {
+    puts.push_back(
+        cluster.watcher(node).Put(fmt::format("key {}", i), cluster.history().NextValue()));
+    REQUIRE(cluster.Await(puts.back()).status.ok());
+  }
+  return puts;
+}
+
+// The keys of those puts, read by another node at QUORUM: how many do not show what was put.
+int CountLost(Cluster& cluster, std::uint32_t node, const std::vector<History::Id>& puts) {
+  int lost = 0;
+  for (const History::Id put : puts) {
+    const Record written = cluster.history().record(put);
+    const Record& read = cluster.Await(cluster.watcher(node).Get(written.key));
+    if (!read.status.ok() || read.operation.value != written.operation.value) ++lost;
+  }
+  return lost;
+}
+
+// Why the node ended itself; empty if it did not.
+std::string ExitOf(Cluster& cluster, std::uint32_t node) {
+  const auto& status = cluster.host(node).exit_status();
+  return status ? status->message() : "";
+}
+
+bool Mentions(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_SUITE("sim/membership") {
+  TEST_CASE("a replacement that dies while it is admitted is not ready when it is back") {
+    ClusterOptions options = Calm(3);
+    options.config.repair.enabled = false;
+    options.config.hints.enabled = false;
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    PutKeys(cluster, 0, 20);
+    Replaces(cluster, 2, 2);
+    cluster.Start(2);
+    // It is killed once its admission is chosen, and before it hears so.
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return EpochOf(cluster, 0) == 2; }));
+    REQUIRE(!IsMember(cluster, 2));
+    cluster.Kill(2);
+    cluster.Start(2);
+    REQUIRE(AwaitMember(cluster, 2, seconds(10)));
+    cluster.sim().RunFor(seconds(20));
+    EXPECT(!IsReady(cluster, 2));
+
+    cluster.Kill(2);  // So for good, until it catches up.
+    cluster.config(2).repair.enabled = true;
+    cluster.Start(2);
+    REQUIRE(cluster.sim().Await(seconds(60), [&] { return IsReady(cluster, 2); }));
+    EXPECT(cluster.CheckReplicas() == std::nullopt);
+    cluster.Kill(2);  // And ready for good.
+    cluster.Start(2);
+    cluster.sim().RunFor(milliseconds(100));
+    EXPECT(IsReady(cluster, 2));
+  }
+
+  TEST_CASE("founders are ready from the start, after a restart too") {
+    ClusterOptions options = Calm(3);
+    options.config.repair.enabled = false;
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    for (std::uint32_t node = 0; node < 3; ++node) {
+      EXPECT(IsReady(cluster, node));
+      cluster.Kill(node);
+      cluster.Start(node);
+      cluster.sim().RunFor(milliseconds(100));
+      EXPECT(IsReady(cluster, node));
+    }
+  }
+
+  TEST_CASE("of two that join at once, the second waits until the first is ready") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const auto puts = PutKeys(cluster, 0, 100);
+    const std::uint32_t one = cluster.AddNode(), two = cluster.AddNode();
+    SeedsAre(cluster, one, 0);  // Each is admitted by another member.
+    SeedsAre(cluster, two, 2);
+    cluster.Start(one);
+    cluster.Start(two);
+    bool both_lacking = false;
+    REQUIRE(cluster.sim().Await(seconds(120), [&] {
+      const bool members = IsMember(cluster, one) && IsMember(cluster, two);
+      const bool any_ready = IsReady(cluster, one) || IsReady(cluster, two);
+      both_lacking = both_lacking || (members && !any_ready);
+      return IsReady(cluster, one) && IsReady(cluster, two);
+    }));
+    EXPECT(!both_lacking);
+    cluster.sim().RunFor(seconds(5));
+    EXPECT(CountLost(cluster, two, puts) == 0);
+  }
+
+  TEST_CASE("nobody joins while a member is down, and the one that waits is admitted later") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    cluster.Kill(2);
+    cluster.sim().RunFor(seconds(5));
+    const std::uint32_t added = cluster.AddNode();
+    cluster.Start(added);
+    cluster.sim().RunFor(seconds(30));
+    EXPECT(!IsMember(cluster, added));
+    EXPECT(cluster.up(added));
+    cluster.Start(2);
+    EXPECT(AwaitMember(cluster, added, seconds(20)));
+  }
+
+  TEST_CASE("nobody is replaced while another member has yet to catch up, except that one") {
+    ClusterOptions options = Calm(3);
+    options.config.repair.enabled = false;
+    options.nodes = 5;
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    Replaces(cluster, 4, 4);
+    cluster.Start(4);
+    REQUIRE(AwaitMember(cluster, 4, seconds(30)));
+    cluster.sim().RunFor(seconds(5));
+    REQUIRE(!IsReady(cluster, 4));
+
+    Replaces(cluster, 3, 3);
+    cluster.Start(3);
+    cluster.sim().RunFor(seconds(30));
+    EXPECT(!IsMember(cluster, 3));
+    EXPECT(EpochOf(cluster, 0) == 2);
+    cluster.Kill(3);
+
+    Replaces(cluster, 4, 4);
+    cluster.Start(4);
+    EXPECT(AwaitMember(cluster, 4, seconds(30)));
+  }
+
+  TEST_CASE("a node with node.replace and an empty directory founds nothing") {
+    SUBCASE("a lone seed ends with the reason") {
+      Cluster cluster(Calm(1));
+      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+      Replaces(cluster, 0, 0);
+      cluster.Start(0);
+      cluster.sim().RunFor(seconds(10));
+      EXPECT(!cluster.up(0));
+      EXPECT(Mentions(ExitOf(cluster, 0), "cluster.seeds names nobody but this node"));
+    }
+    SUBCASE("nor with seeds that are empty as well; and they do not count it as a founder") {
+      Cluster cluster(Calm(3));
+      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+      for (std::uint32_t node = 0; node < 3; ++node) {
+        cluster.Kill(node);
+        cluster.EmptyDisk(node);
+      }
+      Replaces(cluster, 1, 1);
+      for (std::uint32_t node = 0; node < 3; ++node) cluster.Start(node);
+      cluster.sim().RunFor(seconds(20));
+      EXPECT(Mentions(ExitOf(cluster, 1), "all other seeds"));
+      for (std::uint32_t node = 0; node < 3; ++node) EXPECT(!IsMember(cluster, node));
+      EXPECT(cluster.up(0));
+      EXPECT(cluster.up(2));
+    }
+  }
+
+  TEST_CASE("an admission goes on by others when the member that was asked stops or dies") {
+    Cluster cluster(Calm(5));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    Replaces(cluster, 4, 4);
+    SeedsAre(cluster, 4, 0);
+    cluster.Start(4);
+    cluster.sim().RunFor(milliseconds(500));  // Refused so far: it is not known to be dead.
+    REQUIRE(!IsMember(cluster, 4));
+    SUBCASE("stopped") { cluster.host(0).Pause(seconds(600)); }
+    SUBCASE("dead") { cluster.Kill(0); }
+    EXPECT(AwaitMember(cluster, 4, seconds(40)));
+  }
+
+  TEST_CASE("a member that was just restarted lets no live member be replaced") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const std::uint32_t other = cluster.AddNode();
+    Replaces(cluster, other, 2);
+    SeedsAre(cluster, other, 1);
+    cluster.Start(other);
+    cluster.sim().RunFor(seconds(5));
+    // Back, and out of touch with all but the node that wants to replace.
+    cluster.Kill(1);
+    cluster.sim().Cut(cluster.host(1), cluster.host(0));
+    cluster.sim().Cut(cluster.host(1), cluster.host(2));
+    cluster.sim().Cut(cluster.host(other), cluster.host(0));
+    cluster.sim().Cut(cluster.host(other), cluster.host(2));
+    cluster.Start(1);
+    cluster.sim().RunFor(seconds(8));
+    cluster.sim().HealAll();
+    cluster.sim().RunFor(seconds(30));
+    EXPECT(!IsMember(cluster, other));
+    EXPECT(cluster.up(2));
+    EXPECT(EpochOf(cluster, 0) == 1);
+
+    cluster.Kill(2);
+    EXPECT(AwaitMember(cluster, other, seconds(20)));
+  }
+
+  TEST_CASE("a member that died before all others restarted can still be replaced") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    for (std::uint32_t node = 0; node < 3; ++node) cluster.Kill(node);
+    cluster.Start(0);
+    cluster.Start(1);
+    Replaces(cluster, 2, 2);
+    cluster.Start(2);
+    cluster.sim().RunFor(seconds(20));
+    EXPECT(!IsMember(cluster, 2));
+    EXPECT(AwaitMember(cluster, 2, seconds(40)));
+  }
+
+  TEST_CASE("a member whose configured place is not the cluster's ends with both named") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    cluster.Kill(1);
+    std::string was, is;
+    SUBCASE("rack") { cluster.config(1).node.rack = is = "rack7", was = "rack1"; }
+    SUBCASE("datacenter") { cluster.config(1).node.dc = is = "dc7", was = "dc1"; }
+    SUBCASE("port") {
+      cluster.config(1).ports.client = 7799;
+      is = "127.0.0.2:7799 (clients)", was = "127.0.0.2:7701 (clients)";
+    }
+    cluster.Start(1);
+    cluster.sim().RunFor(seconds(2));
+    EXPECT(!cluster.up(1));
+    EXPECT(Mentions(ExitOf(cluster, 1), was));
+    EXPECT(Mentions(ExitOf(cluster, 1), is));
+  }
+
+  TEST_CASE("a node that restarts fails no request because it has not heard of the others yet") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    // So far away that a client can ask before gossip has got an answer.
+    cluster.sim().faults().latency_min = cluster.sim().faults().latency_max = milliseconds(100);
+    cluster.Kill(1);
+    cluster.sim().RunFor(seconds(5));
+    cluster.Start(1);
+    std::vector<History::Id> puts;
+    for (int i = 0; i < 200; ++i) {
+      puts.push_back(cluster.watcher(1).Put("key", cluster.history().NextValue()));
+      cluster.sim().RunFor(milliseconds(20));
+    }
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return cluster.watcher(1).idle(); }));
+    EXPECT(cluster.history().record(puts.back()).status.ok());
+    int untried = 0;
+    for (const History::Id put : puts)
+      if (Mentions(cluster.history().record(put).status.message(), "nothing was tried")) ++untried;
+    EXPECT(untried == 0);
+  }
+}
+
+}  // namespace
+}  // namespace starling::sim
