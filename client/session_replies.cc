@@ -221,7 +221,12 @@ Status Session::TakeAdmin(std::uint64_t id, Op& op, const wire::Frame& frame) {
 
 Status Session::TakeMap(std::uint64_t id, Op& op, const wire::Frame& frame) {
   if (frame.kind != Kind::kClusterMapReply) return Unexpected(frame);
-  ASSIGN_OR_RETURN(wire::ClusterMap map, wire::Decode<wire::ClusterMap>(frame.header));
+  ASSIGN_OR_RETURN(const auto reply, wire::Decode<wire::ClusterMapReply>(frame.header));
+  if (base::Hash64(frame.payload) != reply.payload_digest) {
+    Fail(id, op, Mismatch("map", op.address));
+    return base::Ok();
+  }
+  ASSIGN_OR_RETURN(wire::ClusterMap map, wire::Decode<wire::ClusterMap>(frame.payload));
   const bool own = op.kind == OpKind::kOwnMap;
   const std::uint64_t tag = Finish(id, op);
   if (routing_.Adopt(std::move(map))) links_.SetNodes(routing_.map().nodes);

@@ -10,9 +10,9 @@
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kContactsMax = 256;                      // Feedback later than that is lost.
-constexpr base::Duration kPullTimeout = base::seconds(2);      // Then another may be asked.
-constexpr std::size_t kPayloadBytesPerMessageMax = 4UL << 20;  // The rest comes with the next.
+constexpr std::size_t kContactsMax = 256;                  // Feedback later than that is lost.
+constexpr base::Duration kPullTimeout = base::seconds(2);  // Then another may be asked.
+constexpr std::size_t kBytesPerMessageMax = 4UL << 20;     // The rest comes with the next.
 
 std::uint64_t DigestOf(const std::string& key, std::uint64_t version, std::uint64_t hash) {
   return base::Mix64(base::Hash64(key) ^ base::Mix64(version ^ base::Mix64(hash)));
@@ -32,8 +32,10 @@ Rumors::Rumors(const GossipOptions& options, Outputs& outputs, Counters& counter
 void Rumors::Publish(std::string key, std::uint64_t version, std::string payload) {
   CHECK(!key.empty());
   CHECK(key.size() <= kRumorKeyBytesMax);
-  CHECK(payload.size() <= options_.rumor_payload_bytes_max);
-  CHECK(known_.size() < options_.rumors_max || known_.contains(key));
+  if (payload.size() > options_.rumor_payload_bytes_max) {
+    ++counters_.rejected;
+    return;
+  }
   Known fresh{version, base::Hash64(payload), std::move(payload)};
   if (const auto found = known_.find(key); found != known_.end() && !Newer(fresh, found->second))
     return;
@@ -157,9 +159,11 @@ std::vector<RumorItem> Rumors::Fetch(const std::vector<RumorItem>& wanted) const
   for (const RumorItem& want : wanted) {
     const auto found = known_.find(want.key);
     if (found == known_.end()) continue;
-    if (bytes > kPayloadBytesPerMessageMax) break;
-    bytes += found->second.payload.size();
-    items.push_back(Item(want.key, found->second, options_.rumor_payload_bytes_max));
+    RumorItem item = Item(want.key, found->second, options_.rumor_payload_bytes_max);
+    // Keys count too: a peer may want the same small one a million times.
+    if (!items.empty() && bytes + BytesBound(item) > kBytesPerMessageMax) break;
+    bytes += BytesBound(item);
+    items.push_back(std::move(item));
   }
   return items;
 }

@@ -30,8 +30,8 @@ class Rumors {
   // All three outlive this.
   Rumors(const GossipOptions& options, Outputs& outputs, Counters& counters);
 
-  // Starts to tell. An older or equal version than what is known changes nothing; a payload over its
-  // limit is rejected and counted, since nobody would take it. Our own keys always find room.
+  // Starts to tell. An older or equal version than what is known changes nothing; a payload over
+  // its limit is rejected and counted, since nobody would take it. Our own keys always find room.
   // REQUIRES: the key within its limit.
   void Publish(std::string key, std::uint64_t version, std::string payload);
 

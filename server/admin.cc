@@ -226,7 +226,10 @@ Admin::Json Admin::RepairStatus() const {
         const Repair::Standing standing = control_.repair_.StandingWith(node, keyspace.id);
         equal = equal && standing.equal;
         equal_ms = std::min(equal_ms, standing.equal_ms);
-        if (!standing.equal) blocked.push_back(snapshot.node(node).cluster.IpString());
+        if (standing.equal) continue;
+        std::string why = snapshot.node(node).cluster.IpString();
+        if (!standing.problem.empty()) why += ": " + standing.problem;
+        blocked.push_back(why);
       }
       if (equal_ms == INT64_MAX) equal_ms = control_.world_.WallMs();  // Nobody to differ from.
       ranges.push_back(
@@ -324,7 +327,8 @@ Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
          {"entries_sent", repair.entries_sent},
          {"entries_received", repair.entries_received},
          {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
-         {"data_bytes_read", repair.data_bytes_read}}},
+         {"data_bytes_read", repair.data_bytes_read},
+         {"unreadable", repair.unreadable}}},
        {"engine", {{"bytes_read", engine.bytes_read}, {"iter_bytes_read", engine.iter_bytes_read}}},
        {"hints",
         {{"stored", hints.stored},

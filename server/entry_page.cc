@@ -4,14 +4,45 @@
 #include <unordered_map>
 
 #include "server/wire/entries.h"
+#include "server/wire/frame.h"
+#include "server/wire/limits.h"
 
 namespace starling::server {
+
+// What an engine stores is what may travel, and any page has a frame.
+static_assert(storage::kKeyBytesMax == wire::kKeyBytesMax);
+static_assert(storage::kValueBytesMax == wire::kValueBytesMax);
+static_assert(wire::kEntryFlagsKnown == (storage::kFlagTombstone | storage::kFlagHasExpiry));
+static_assert(wire::kEntryOriginMax == static_cast<std::uint8_t>(storage::Origin::kRestore));
+static_assert(kPageBytesStandard <= wire::kPayloadBytesMax);
+static_assert(wire::kPackedHeadBytes + wire::kKeyBytesMax + wire::kValueBytesMax <=
+              wire::kPayloadBytesMax);
+
 namespace {
 
-// Calls visit(key, entry) for each entry of the range until it returns false.
+wire::PackedEntry Packed(const storage::DataKey& key, const storage::Entry& entry) {
+  return {key.key,
+          entry.header.version,
+          entry.header.flags,
+          static_cast<std::uint8_t>(entry.header.origin),
+          entry.header.expiry_ms,
+          entry.header.value_digest,
+          entry.value};
+}
+
+// The entry, if it is one that can travel.
+base::Result<storage::Entry> Read(const storage::DataKey& key, base::Bytes stored) {
+  ASSIGN_OR_RETURN(const storage::Entry entry, storage::DecodeEntry(stored));
+  if (const base::Status fits = wire::CheckEntry(Packed(key, entry)); !fits.ok())
+    return base::Fail(base::Corruption(fits.message()));
+  return entry;
+}
+
+// Calls visit(key, entry) for each entry of the range until it returns false. One that cannot be
+// read is counted in `skipped`; without, it ends the walk.
 template <typename Visit>
 base::Status Walk(storage::Engine& engine, const PageRequest& request, std::uint64_t& bytes_read,
-                  Visit&& visit) {
+                  Unreadable* skipped, Visit&& visit) {
   std::string begin;
   storage::EncodeDataKeyTo({request.keyspace, request.from_token, request.after_key}, begin);
   if (!request.after_key.empty()) begin.push_back('\0');  // The first key after it.
@@ -22,52 +53,71 @@ base::Status Walk(storage::Engine& engine, const PageRequest& request, std::uint
     ASSIGN_OR_RETURN(const storage::DataKey key, storage::DecodeDataKey(cursor->key()));
     if (key.token > request.last_token) break;
     bytes_read += cursor->key().size() + cursor->value().size();
-    ASSIGN_OR_RETURN(const storage::Entry entry, storage::DecodeEntry(cursor->value()));
-    if (!visit(key, entry)) return base::Ok();
+    const auto entry = Read(key, cursor->value());
+    if (entry) {
+      if (!visit(key, *entry)) return base::Ok();
+    } else if (skipped == nullptr) {
+      return entry.error();
+    } else if (++skipped->entries == 1) {
+      skipped->first = entry.error();
+    }
   }
   return cursor->status();
 }
 
-void Pack(const storage::DataKey& key, const storage::Entry& entry, Page& page) {
-  wire::PackEntryTo({key.key, entry.header.version, entry.header.flags,
-                     static_cast<std::uint8_t>(entry.header.origin), entry.header.expiry_ms,
-                     entry.header.value_digest, entry.value},
-                    page.packed);
-  ++page.entries;
-}
+enum class OnDamage : std::uint8_t { kFail, kSkip };
 
 // Reads what `wanted` says of, up to the page's size.
 template <typename Wanted>
-Page ReadWanted(storage::Engine& engine, const PageRequest& request, Wanted&& wanted) {
+Page ReadWanted(storage::Engine& engine, const PageRequest& request, OnDamage on_damage,
+                Wanted&& wanted) {
   Page page;
   page.done = true;
-  page.status = Walk(engine, request, page.bytes_read, [&](const auto& key, const auto& entry) {
-    if (wanted(key, entry)) Pack(key, entry, page);
-    if (page.packed.size() < request.bytes_max) return true;
-    page.done = false;
-    page.last_read_token = key.token;
-    page.last_read_key = key.key;
-    return false;
-  });
+  Unreadable* const skipped = on_damage == OnDamage::kSkip ? &page.unreadable : nullptr;
+  page.status =
+      Walk(engine, request, page.bytes_read, skipped, [&](const auto& key, const auto& entry) {
+        if (wanted(key, entry)) {
+          const wire::PackedEntry packed = Packed(key, entry);
+          if (page.entries > 0 &&
+              page.packed.size() + wire::PackedBytes(packed) > request.bytes_max) {
+            page.done = false;
+            return false;
+          }
+          wire::PackEntryTo(packed, page.packed);
+          ++page.entries;
+        }
+        page.last_read_token = key.token;
+        page.last_read_key = key.key;
+        return true;
+      });
   return page;
 }
 
 }  // namespace
 
 Page ReadPage(storage::Engine& engine, const PageRequest& request) {
-  return ReadWanted(engine, request, [](const auto&, const auto&) { return true; });
+  return ReadWanted(engine, request, OnDamage::kFail,
+                    [](const auto&, const auto&) { return true; });
 }
 
 Summary Summarize(storage::Engine& engine, const PageRequest& request) {
   Summary summary;
-  summary.status =
-      Walk(engine, request, summary.bytes_read, [&](const auto& key, const auto& entry) {
-        const std::size_t at = summary.packed.size();
-        summary.packed.resize(at + kSummaryRecordBytes);
-        base::StoreLittle(summary.packed.data() + at, key.token);
-        entry.header.version.StoreTo(summary.packed.data() + at + 8);
-        return true;
-      });
+  summary.last_token = request.last_token;
+  base::Token before = request.from_token;
+  summary.status = Walk(engine, request, summary.bytes_read, &summary.unreadable,
+                        [&](const auto& key, const auto& entry) {
+                          const std::size_t at = summary.packed.size();
+                          const bool full = at > 0 && at + kSummaryRecordBytes > request.bytes_max;
+                          if (full && key.token != before) {
+                            summary.last_token = key.token - 1;
+                            return false;
+                          }
+                          before = key.token;
+                          summary.packed.resize(at + kSummaryRecordBytes);
+                          base::StoreLittle(summary.packed.data() + at, key.token);
+                          entry.header.version.StoreTo(summary.packed.data() + at + 8);
+                          return true;
+                        });
   return summary;
 }
 
@@ -82,7 +132,7 @@ Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Byte
         theirs.emplace(base::LoadLittle<base::Token>(summary.data() + at), version);
     if (!fresh && version < it->second) it->second = version;
   }
-  return ReadWanted(engine, request, [&](const auto& key, const auto& entry) {
+  return ReadWanted(engine, request, OnDamage::kSkip, [&](const auto& key, const auto& entry) {
     const auto it = theirs.find(key.token);
     return it == theirs.end() || it->second < entry.header.version;
   });

@@ -1,7 +1,10 @@
 // server/entry_page.h: a page of stored entries, read and packed off the worker.
 //
 // Three uses: what a replica has of a token range (scans), what it has that a puller lacks
-// (repair), and a puller's own summary of a bucket, which says what it has.
+// (repair), and a puller's own summary of a bucket, which says what it has. A page ends before the
+// entry that would bring it over its size; the first one of a page always fits, as a frame has room
+// for the largest. To a scan an entry that cannot be read is Corruption; repair goes on without it,
+// and counts it.
 //
 // Thread:    a job runs on the background lane; its results are read in Done().
 // Read next: server/scan.h, server/repair_pull.h
@@ -26,6 +29,12 @@ struct PageRequest {
   std::size_t bytes_max = kPageBytesStandard;
 };
 
+// Entries that are stored, and damaged.
+struct Unreadable {
+  std::uint64_t entries = 0;
+  base::Status first;  // What is wrong with the first of them.
+};
+
 struct Page {
   std::string packed;  // server/wire/entries.h
   std::uint64_t entries = 0;
@@ -33,16 +42,20 @@ struct Page {
   base::Token last_read_token = 0;  // If not done: where to resume...
   std::string last_read_key;        // ...after this key.
   std::uint64_t bytes_read = 0;
+  Unreadable unreadable;  // Repair's pages only.
   base::Status status;
 };
 
 // All entries of the range, tombstones and expired ones included.
 Page ReadPage(storage::Engine& engine, const PageRequest& request);
 
-// {token u64, version 16 bytes} of each entry of the range, little-endian, in storage order.
+// {token u64, version 16 bytes} of each entry of the range, little-endian, in storage order. A
+// range of too many is told up to `last_token`: all entries of a token, or none.
 struct Summary {
   std::string packed;
+  base::Token last_token = 0;
   std::uint64_t bytes_read = 0;
+  Unreadable unreadable;
   base::Status status;
 };
 inline constexpr std::size_t kSummaryRecordBytes = 24;

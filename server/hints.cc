@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mutants.h"
 
 namespace starling::server {
 namespace {
 
+constexpr std::size_t kKeyspaceAt = 4;
 constexpr std::size_t kTokenAt = 8;
 constexpr std::size_t kVersionAt = 16;
 constexpr std::size_t kKeyAt = 32;
@@ -26,14 +28,28 @@ std::string HintKey(base::NodeNumber target, const storage::DataKey& key,
   return out;
 }
 
+base::KeyspaceId KeyspaceOf(base::Bytes stored_key) {
+  return base::LoadBig<base::KeyspaceId>(stored_key.data() + kKeyspaceAt);
+}
+std::uint16_t BucketOf(base::Bytes stored_key) {
+  return base::BucketOf(base::LoadBig<base::Token>(stored_key.data() + kTokenAt));
+}
+std::int64_t StampedMs(base::Bytes stored_key) {
+  return static_cast<std::int64_t>(base::LoadBig<std::uint64_t>(stored_key.data() + kVersionAt) >>
+                                   16);
+}
+
 }  // namespace
 
 struct Hints::ScanJob final : base::Job {
   explicit ScanJob(Hints& home) : hints(home) {}
 
   void Run() noexcept override {
-    std::string begin;
-    base::AppendBig(begin, target);
+    std::string begin(after);
+    if (after.empty())
+      base::AppendBig(begin, target);
+    else
+      begin.push_back('\0');  // The first key after it.
     std::string end;
     if (target != 0) base::AppendBig(end, target + 1);
     std::size_t bytes = 0;
@@ -45,45 +61,61 @@ struct Hints::ScanJob final : base::Job {
         Count(key, cursor->value());
         continue;
       }
-      found.push_back({std::string(key), std::string(cursor->value()), false});
+      found.push_back({std::string(key), std::string(cursor->value())});
       bytes += key.size() + cursor->value().size();
       if (found.size() == kPageHints || bytes >= kPageBytes) break;
     }
+    status = cursor->status();
   }
   void Done() override { hints.OnScanned(*this); }
 
   bool Ours(base::Bytes key) const {
-    const auto token = base::LoadBig<base::Token>(key.data() + kTokenAt);
-    return base::WorkerOf(base::BucketOf(token), hints.parts_.workers) == hints.parts_.worker;
+    return base::WorkerOf(BucketOf(key), hints.parts_.workers) == hints.parts_.worker;
   }
   void Count(base::Bytes key, base::Bytes value) {
     HintStats::Target& count = counted[base::LoadBig<std::uint32_t>(key.data())];
     ++count.hints;
     count.bytes += key.size() + value.size();
-    const auto oldest =
-        static_cast<std::int64_t>(base::LoadBig<std::uint64_t>(key.data() + kVersionAt) >> 16);
+    const std::int64_t oldest = StampedMs(key);
     count.oldest_ms = count.oldest_ms == 0 ? oldest : std::min(count.oldest_ms, oldest);
   }
 
   Hints& hints;
   base::NodeNumber target = 0;
+  std::string after;  // Resume after this stored key.
+  // Every hint that was stored for the target by then is on disk: the scan sees all but those that
+  // are stored after its commit, `storing`.
+  bool sees_all = false;
+  std::uint64_t storing = 0;
   std::vector<Hint> found;
   std::map<base::NodeNumber, HintStats::Target> counted;
+  base::Status status;
 };
 
 Hints::Hints(const HintsParts& parts) : parts_(parts) {}
 Hints::~Hints() = default;
 
-void Hints::Start() { Scan(0); }
+void Hints::Start() { Scan(0, {}); }
 
 void Hints::Adopt(SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
 
-void Hints::Scan(base::NodeNumber target) {
+void Hints::Scan(base::NodeNumber target, base::Bytes after) {
   auto job = std::make_unique<ScanJob>(*this);
   job->target = target;
+  job->after = after;
+  if (target != 0) {
+    job->storing = replays_[target].storing;
+    job->sees_all = parts_.replica.Committed(job->storing);
+  }
   ScanJob& running = *job;
   CHECK(scans_.emplace(target, std::move(job)).second);
   parts_.world.Offload(base::Lane::kBackground, running);
+}
+
+std::uint64_t Hints::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [target, pending] : stats_.pending) sum += pending.bytes;
+  return sum;
 }
 
 void Hints::Store(base::NodeNumber target, const storage::DataKey& key,
@@ -93,17 +125,18 @@ void Hints::Store(base::NodeNumber target, const storage::DataKey& key,
   storage::EntryHeader hinted = header;
   hinted.origin = storage::Origin::kHint;
   const std::string stored_key = HintKey(target, key, header.version);
-  const std::size_t bytes = stored_key.size() + storage::kEntryHeaderBytes + value.size();
-  if (pending.bytes + bytes > parts_.config.hints.bytes_max / parts_.workers) {
+  const std::size_t size = stored_key.size() + storage::kEntryHeaderBytes + value.size();
+  if (bytes() + size > parts_.config.hints.bytes_max / parts_.workers) {
     ++stats_.dropped;
     return;
   }
   storage::Batch& batch = parts_.replica.batch();
   storage::EncodeEntryTo(hinted, value, batch.BeginPut(storage::Family::kHints, stored_key));
   batch.EndPut();
+  replays_[target].storing = parts_.replica.last_commit();
   ++stats_.stored;
   ++pending.hints;
-  pending.bytes += bytes;
+  pending.bytes += size;
   if (pending.oldest_ms == 0) pending.oldest_ms = header.version.wall_ms();
 }
 
@@ -119,10 +152,21 @@ bool Hints::up(base::NodeNumber number) const {
 }
 
 void Hints::OnTick() {
-  for (auto& [target, pending] : stats_.pending) {
-    if (pending.hints == 0 || !up(target) || replays_.contains(target)) continue;
-    replays_[target].scanning = true;
-    Scan(target);
+  const base::Instant now = parts_.world.Now();
+  if (now >= count_again_) {
+    count_again_ = base::Instant::Never();
+    Scan(0, {});
+  }
+  for (const auto& [target, pending] : stats_.pending) {
+    if (pending.hints == 0 || !up(target)) continue;
+    Replay& replay = replays_[target];
+    // A page is read only once the deletions of the one before are on disk: else it would be sent
+    // again.
+    if (replay.step != Replay::Step::kIdle || now < replay.not_before ||
+        !parts_.replica.Committed(replay.deleting))
+      continue;
+    replay.step = Replay::Step::kScanning;
+    Scan(target, replay.after);
   }
 }
 
@@ -131,58 +175,88 @@ void Hints::OnScanned(ScanJob& job) {
   CHECK(it != scans_.end());
   const std::unique_ptr<ScanJob> done = std::move(it->second);
   scans_.erase(it);
-  if (done->target == 0) {
-    for (const auto& [target, count] : done->counted) {
-      // What this run has stored meanwhile may be in the count too: then it is too high until the
-      // replay finds nothing.
-      HintStats::Target& pending = stats_.pending[target];
-      pending.hints += count.hints;
-      pending.bytes += count.bytes;
-      pending.oldest_ms = count.oldest_ms;
-    }
+  if (!done->status.ok())
+    base::log::Warn("hints", "hints cannot be read, and wait: {}", done->status.message());
+  if (done->target == 0)
+    OnCounted(*done);
+  else
+    OnPage(*done);
+}
+
+void Hints::OnCounted(const ScanJob& job) {
+  if (!job.status.ok()) {
+    count_again_ = parts_.world.Now() + kPauseMax;
     return;
   }
-  Replay& replay = replays_[done->target];
-  replay.scanning = false;
-  replay.page = std::move(done->found);
-  if (replay.page.empty()) {
-    stats_.pending[done->target] = {};
-    replays_.erase(done->target);
+  for (const auto& [target, count] : job.counted) {
+    // What this run has stored meanwhile may be in the count too: then it is too high until a
+    // replay has been through.
+    HintStats::Target& pending = stats_.pending[target];
+    pending.hints += count.hints;
+    pending.bytes += count.bytes;
+    pending.oldest_ms =
+        pending.oldest_ms == 0 ? count.oldest_ms : std::min(pending.oldest_ms, count.oldest_ms);
+  }
+}
+
+void Hints::OnPage(ScanJob& job) {
+  Replay& replay = replays_[job.target];
+  replay.step = Replay::Step::kIdle;
+  if (!job.status.ok()) {
+    Pause(replay);
     return;
   }
-  SendPage(done->target, replay);
+  if (!job.found.empty()) {
+    replay.page = std::move(job.found);
+    SendPage(job.target, replay);
+    return;
+  }
+  // Nothing from the very first on: what is still counted is an error of the count, unless it was
+  // stored too late for the scan to see.
+  if (job.after.empty() && job.sees_all && job.storing == replay.storing)
+    stats_.pending[job.target] = {};
+  EndRound(replay);
+}
+
+// --- sending ---
+
+// Whether the target will never take it, or it came too late.
+bool Hints::Doomed(base::NodeNumber target, const Hint& hint) const {
+  const topology::Node* node = Target(target);
+  const std::int64_t too_old_ms = parts_.world.WallMs() - base::ToMs(parts_.config.hints.age_max);
+  if (node == nullptr || !node->member() || StampedMs(hint.stored_key) < too_old_ms) return true;
+  const auto entry = storage::DecodeEntry(hint.entry);
+  return !entry || !storage::VerifyValue(*entry).ok() || !Owns(target, hint);
+}
+
+bool Hints::Owns(base::NodeNumber target, const Hint& hint) const {
+  const auto index = Target(target) - snapshot_->topology->nodes.data();
+  const auto replicas =
+      snapshot_->ring->Replicas(KeyspaceOf(hint.stored_key), BucketOf(hint.stored_key));
+  return std::find(replicas.begin(), replicas.end(), index) != replicas.end();
 }
 
 void Hints::SendPage(base::NodeNumber target, Replay& replay) {
-  const topology::Node* node = Target(target);
-  const std::int64_t too_old_ms = parts_.world.WallMs() - base::ToMs(parts_.config.hints.age_max);
-  replay.open = 0;
-  replay.failed = false;
+  replay.step = Replay::Step::kSending;
+  replay.open = 1;  // So that no answer ends the page before all of it is sent.
   for (std::size_t i = 0; i < replay.page.size(); ++i) {
-    Hint& hint = replay.page[i];
-    const auto stamped_ms = static_cast<std::int64_t>(
-        base::LoadBig<std::uint64_t>(hint.stored_key.data() + kVersionAt) >> 16);
-    const auto entry = storage::DecodeEntry(hint.entry);
-    if (node == nullptr || !node->member() || stamped_ms < too_old_ms || !entry) {
-      ++stats_.dropped;
-      Forget(target, hint);
-      hint.done = true;
+    const Hint& hint = replay.page[i];
+    if (Doomed(target, hint)) {
+      Drop(target, hint);
       continue;
     }
     ++replay.open;
-    SendHint(target, i, replay);
+    SendHint(target, i, hint);
   }
-  if (replay.open == 0) EndPage(target);
+  Settle(replay);
 }
 
-void Hints::SendHint(base::NodeNumber target, std::size_t index, Replay& replay) {
-  const Hint& hint = replay.page[index];
+void Hints::SendHint(base::NodeNumber target, std::size_t index, const Hint& hint) {
   const auto entry = storage::DecodeEntry(hint.entry);
   const topology::Node* node = Target(target);
-  CHECK(entry.has_value());
-  CHECK(node != nullptr);
+  CHECK(entry.has_value() && node != nullptr);  // Doomed has looked.
   const storage::EntryHeader& header = entry->header;
-  const wire::ReplicaWrite write{base::LoadBig<std::uint32_t>(hint.stored_key.data() + 4),
+  const wire::ReplicaWrite write{KeyspaceOf(hint.stored_key),
                                  base::Bytes(hint.stored_key).substr(kKeyAt),
                                  header.version,
                                  header.flags,
@@ -194,48 +268,89 @@ void Hints::SendHint(base::NodeNumber target, std::size_t index, Replay& replay)
                     {kTagHint, static_cast<std::uint32_t>(index), target, 0}, write, entry->value);
 }
 
+// The hint that an answer or a failure is about.
+const Hints::Hint* Hints::Answered(const PeerTag& tag) {
+  const auto it = replays_.find(static_cast<base::NodeNumber>(tag.a));
+  if (it == replays_.end() || it->second.step != Replay::Step::kSending) return nullptr;
+  return tag.b < it->second.page.size() ? &it->second.page[tag.b] : nullptr;
+}
+
 void Hints::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
-  const auto reply = wire::Decode<wire::ReplicaWriteReply>(frame.header);
-  if (frame.kind != wire::Kind::kReplicaWriteReply || !reply ||
-      reply->outcome == wire::WriteOutcome::kRefused) {
-    OnPeerFailed(tag);
-    return;
-  }
+  const Hint* hint = Answered(tag);
+  if (hint == nullptr) return;
   const auto target = static_cast<base::NodeNumber>(tag.a);
-  const auto it = replays_.find(target);
-  if (it == replays_.end() || tag.b >= it->second.page.size()) return;
-  Hint& hint = it->second.page[tag.b];
-  if (hint.done) return;
-  // Ok or superseded: either way the target holds this version or a later one.
-  hint.done = true;
-  ++stats_.replayed;
-  Forget(target, hint);
-  if (--it->second.open == 0) EndPage(target);
+  Replay& replay = replays_.at(target);
+  const auto reply = wire::Decode<wire::ReplicaWriteReply>(frame.header);
+  if (frame.kind == wire::Kind::kReplicaWriteReply && reply &&
+      reply->outcome != wire::WriteOutcome::kRefused) {
+    // Ok or superseded: either way the target holds this version or a later one.
+    ++stats_.replayed;
+    Forget(target, *hint);
+  } else {
+    const auto error = wire::Decode<wire::ErrorReply>(frame.header);
+    // Such a write gets no better by waiting. The other reasons pass, ownership included: whether
+    // the target owns the key is judged by our own epoch, at the next sending.
+    const bool never =
+        frame.kind == wire::Kind::kError && error &&
+        (error->code == base::Code::kInvalidArgument || error->code == base::Code::kCorruption);
+    if (never)
+      Drop(target, *hint);
+    else
+      replay.refused = true;
+  }
+  Settle(replay);
 }
 
 void Hints::OnPeerFailed(const PeerTag& tag) {
-  const auto target = static_cast<base::NodeNumber>(tag.a);
-  const auto it = replays_.find(target);
-  if (it == replays_.end()) return;
-  it->second.failed = true;
-  if (it->second.open > 0 && --it->second.open == 0) EndPage(target);
+  if (Answered(tag) == nullptr) return;
+  Replay& replay = replays_.at(static_cast<base::NodeNumber>(tag.a));
+  replay.away = true;
+  Settle(replay);
+}
+
+void Hints::Drop(base::NodeNumber target, const Hint& hint) {
+  ++stats_.dropped;
+  Forget(target, hint);
 }
 
 void Hints::Forget(base::NodeNumber target, const Hint& hint) {
   parts_.replica.batch().Delete(storage::Family::kHints, hint.stored_key);
+  replays_.at(target).deleting = parts_.replica.last_commit();
   HintStats::Target& pending = stats_.pending[target];
-  const std::uint64_t bytes = hint.stored_key.size() + hint.entry.size();
+  const std::uint64_t size = hint.stored_key.size() + hint.entry.size();
   pending.hints -= std::min<std::uint64_t>(pending.hints, 1);
-  pending.bytes -= std::min(pending.bytes, bytes);
+  pending.bytes -= std::min(pending.bytes, size);
+  if (pending.hints == 0) pending = {};
 }
 
-// The next page is read only after the deletions of this one are committed: so by the next tick.
-void Hints::EndPage(base::NodeNumber target) {
-  const auto it = replays_.find(target);
-  CHECK(it != replays_.end());
-  replays_.erase(it);
-  HintStats::Target& pending = stats_.pending[target];
-  if (pending.hints == 0) pending = {};
+// One hint of the page less to wait for.
+void Hints::Settle(Replay& replay) {
+  if (--replay.open == 0) EndPage(replay);
+}
+
+void Hints::EndPage(Replay& replay) {
+  replay.step = Replay::Step::kIdle;
+  replay.after = std::move(replay.page.back().stored_key);
+  replay.page.clear();
+  if (!replay.away) return;  // The next tick goes on behind this page.
+  replay.pause = {};         // It may be back any moment, and takes them from the first on.
+  replay.refused = true;
+  EndRound(replay);
+}
+
+void Hints::EndRound(Replay& replay) {
+  replay.after.clear();
+  if (replay.refused)
+    Pause(replay);
+  else
+    replay.pause = {};
+  replay.refused = false;
+  replay.away = false;
+}
+
+void Hints::Pause(Replay& replay) {
+  replay.pause = std::clamp<base::Duration>(2 * replay.pause, kPauseMin, kPauseMax);
+  replay.not_before = parts_.world.Now() + replay.pause;
 }
 
 }  // namespace starling::server

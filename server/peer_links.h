@@ -61,6 +61,11 @@ class PeerLinks {
   template <typename Message>
   void Send(const PeerAddress& peer, const PeerTag& tag, const Message& message,
             base::Bytes payload = {}) {
+    if (payload.size() > wire::kPayloadBytesMax) {
+      failed_.emplace_back(tag, base::Status(base::Code::kFailedPrecondition,
+                                             wire::TooLarge(payload.size()).message));
+      return;
+    }
     Link* link = LinkTo(peer);
     if (link == nullptr) {
       Refuse(tag, peer);

@@ -58,6 +58,7 @@ base::Result<Question> DecodeQuestion(base::Bytes in) {
   question.salt = base::LoadLittle<std::uint64_t>(in.data() + 8);
   question.asker = base::LoadLittle<std::uint32_t>(in.data() + 16);
   const auto count = base::LoadLittle<std::uint32_t>(in.data() + 20);
+  if (count > topology::kKeyspacesMax) return base::Fail(bad);  // The answer may be far larger.
   if (in.size() != kQuestionHead + std::size_t{count} * kQuestionRecord) return base::Fail(bad);
   for (std::size_t at = kQuestionHead; at < in.size(); at += kQuestionRecord)
     question.totals.emplace_back(base::LoadLittle<std::uint32_t>(in.data() + at),

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "merkle/compare.h"
 #include "server/wire/entries.h"
 
@@ -17,7 +18,9 @@ struct RepairPull::Order {
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
   std::size_t open = 0;  // Slices being worked on.
   std::uint64_t entries = 0;
-  base::Status status;
+  std::uint64_t unreadable = 0;  // Damaged ones, here and there; they were left out.
+  base::Status damage;           // The first of what was damaged.
+  base::Status status;           // Why the rest was given up.
 };
 
 struct RepairPull::Slice {
@@ -27,6 +30,7 @@ struct RepairPull::Slice {
   std::uint64_t salt = 0;
   std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
   std::string after;                   // Within it: the stored key to resume after.
+  base::Token last_token = 0;          // Within it: up to where the last summary told.
   enum class Step : std::uint8_t { kHashes, kEntries } step = Step::kHashes;
 };
 
@@ -46,7 +50,7 @@ namespace {
 
 // The stored key of the cursor, split: token u64 big-endian, then the key.
 void ResumeAfter(base::Bytes after, PageRequest& request) {
-  if (after.size() < 8) return;
+  if (after.empty()) return;
   request.from_token = base::LoadBig<base::Token>(after.data());
   request.after_key = after.substr(8);
 }
@@ -84,10 +88,13 @@ void RepairPull::Next(Order& order) {
     Ask(id, *slice);
   }
   if (order.open > 0) return;
+  if (order.unreadable > 0)
+    base::log::Warn("repair", "{} entries were left out, here or of node {}: {}", order.unreadable,
+                    order.peer, order.damage.message());
   auto done = std::make_unique<PullDoneMail>();
   done->serial = order.serial;
   done->entries = order.entries;
-  done->status = order.status;
+  done->status = order.status.ok() ? order.damage : order.status;
   parts_.world.Post(base::kControlActor, std::move(done));
   std::erase_if(orders_, [&](const auto& each) { return each.get() == &order; });
 }
@@ -111,8 +118,20 @@ void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   } else if (frame.kind == wire::Kind::kBucketPullReply && slice->step == Slice::Step::kEntries) {
     OnEntries(tag.a, *slice, frame);
   } else {
-    EndSlice(tag.a, *slice, base::Unavailable("the peer refused to be compared"));
+    const auto error = wire::Decode<wire::ErrorReply>(frame.header);
+    EndSlice(tag.a, *slice,
+             frame.kind == wire::Kind::kError && error
+                 ? base::Status(error->code, error->message)
+                 : base::Unavailable("the peer refused to be compared"));
   }
+}
+
+// What could not be read is no reason to leave the rest as it is.
+void RepairPull::NoteDamage(Order& order, std::uint64_t entries, const base::Status& what) {
+  if (entries == 0) return;
+  order.unreadable += entries;
+  stats_.unreadable += entries;
+  if (order.damage.ok()) order.damage = what;
 }
 
 void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
@@ -164,6 +183,10 @@ void RepairPull::OnSummary(SummaryJob& job) {
   stats_.data_bytes_read += done->summary.bytes_read;
   Slice* slice = slices_.Find(done->id);
   if (slice == nullptr) return;
+  NoteDamage(*slice->order, done->summary.unreadable.entries,
+             base::Corruption(
+                 fmt::format("an entry of this node in bucket {:04x} cannot be read: {}",
+                             slice->buckets.back(), done->summary.unreadable.first.message())));
   const topology::Node* peer = PeerOf(*slice->order);
   if (peer == nullptr || !done->summary.status.ok()) {
     EndSlice(done->id, *slice, done->summary.status);
@@ -174,7 +197,9 @@ void RepairPull::OnSummary(SummaryJob& job) {
                                  slice->after,
                                  static_cast<std::uint32_t>(kPageBytesStandard),
                                  snapshot_->topology->epoch,
-                                 base::Hash64(done->summary.packed)};
+                                 base::Hash64(done->summary.packed),
+                                 done->summary.last_token};
+  slice->last_token = done->summary.last_token;
   stats_.bytes_sent += done->summary.packed.size();
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, done->id, 0}, request,
                     done->summary.packed);
@@ -186,29 +211,53 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
     EndSlice(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
-  if (const base::Status status = Take(slice, frame.payload); !status.ok()) {
+  const std::uint16_t bucket = slice.buckets.back();
+  NoteDamage(
+      *slice.order, reply->unreadable,
+      base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
+                                   slice.order->peer, bucket)));
+  base::Status status = Take(slice, frame.payload);
+  if (status.ok()) status = Advance(slice, *reply);
+  if (!status.ok()) {
     EndSlice(id, slice, status);
     return;
   }
-  if (reply->done) {
+  NextBucket(id, slice);
+}
+
+// To behind what the answer has told.
+base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& reply) {
+  const std::uint16_t bucket = slice.buckets.back();
+  if (!reply.done) {
+    const bool onwards = reply.after.size() > sizeof(base::Token) && reply.after > slice.after &&
+                         base::LoadBig<base::Token>(reply.after.data()) <= slice.last_token;
+    if (!onwards) return base::Corruption("the peer's pages do not come to an end");
+    slice.after = reply.after;
+  } else if (slice.last_token == base::LastToken(bucket)) {
     slice.buckets.pop_back();
     slice.after.clear();
   } else {
-    slice.after = reply->after;
+    slice.after.clear();
+    base::AppendBig(slice.after, slice.last_token + 1);
   }
-  NextBucket(id, slice);
+  return base::Ok();
 }
 
 base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
   const std::uint16_t bucket = slice.buckets.back();
   while (!payload.empty()) {
-    ASSIGN_OR_RETURN(const wire::PackedEntry entry, wire::UnpackEntry(payload));
+    const auto unpacked = wire::UnpackEntry(payload);
+    if (!unpacked) return base::Corruption(unpacked.error().message());
+    const wire::PackedEntry& entry = *unpacked;
     const base::Token token = base::TokenOf(entry.key, snapshot_->topology->token_seed);
     if (base::BucketOf(token) != bucket)
       return base::Corruption("the peer sent an entry of another bucket");
     storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
                                 storage::Origin::kRepair, entry.flags};
-    RETURN_IF_ERROR(storage::VerifyValue({header, entry.value}));
+    if (const base::Status sound = storage::VerifyValue({header, entry.value}); !sound.ok()) {
+      NoteDamage(*slice.order, 1, sound);
+      continue;
+    }
     ++slice.order->entries;
     ++stats_.entries_received;
     parts_.replica.Write({slice.keyspace, token, entry.key, header, entry.value, false, {}});
@@ -218,7 +267,9 @@ base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
 
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
   Order& order = *slice.order;
-  if (!status.ok() && order.status.ok()) order.status = status;
+  // A slice that is damaged is one; when the peer is gone or in another epoch, so it is for all.
+  base::Status& to = status.code() == base::Code::kCorruption ? order.damage : order.status;
+  if (!status.ok() && to.ok()) to = status;
   slices_.Remove(id);
   --order.open;
   Next(order);

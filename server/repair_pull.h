@@ -3,7 +3,8 @@
 // Control finds the slices that differ (server/repair.h) and hands them to the workers that own
 // them. Here a slice is narrowed to its differing buckets by short hashes of its leaves, and each
 // such bucket to its differing entries by a summary: the sender answers with exactly the entries
-// that are missing or older here. A few slices are worked on at a time.
+// that are missing or older here. A few slices are worked on at a time. An entry that is damaged,
+// on either side, is left out, counted, and told of at the end; the rest goes on.
 //
 // Thread:    confined to its worker.
 // Read next: server/entry_page.h, merkle/compare.h
@@ -69,6 +70,8 @@ class RepairPull {
   void OnSummary(SummaryJob& job);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   base::Status Take(Slice& slice, base::Bytes payload);
+  static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
+  void NoteDamage(Order& order, std::uint64_t entries, const base::Status& what);
   void EndSlice(std::uint64_t id, Slice& slice, const base::Status& status);
   const topology::Node* PeerOf(const Order& order) const;
 

@@ -96,6 +96,9 @@ class Replica final : public storage::GetSink {
   void Read(const LocalRead& read);
   // For hints and other records that ride along with this turn's batch.
   storage::Batch& batch();
+  // The newest commit: after batch(), the one that writes it. And whether one has been written.
+  std::uint64_t last_commit() const { return last_commit_; }
+  bool Committed(std::uint64_t commit) { return FindCommit(commit) == nullptr; }
 
   // Carries out what is queued, and hands the batch over. Answers may queue more: call again until
   // it returns false.

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -145,41 +144,62 @@ void Scans::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
     Fail(tag.a, *scan, base::Code::kUnavailable, "scan: " + status.message());
 }
 
+// Whether the parts are in the order of storage and within what was asked for; a part that is not
+// done must have come further than the cursor.
+base::Status Scans::Collect(const Scan& scan, Newest& newest, std::optional<Place>& upto,
+                            bool& all_done) {
+  const std::uint64_t seed = scan.snapshot->topology->token_seed;
+  const Place from{scan.page.from_token, scan.page.after_key};
+  for (const Scan::Part& part : scan.parts) {
+    base::Bytes rest = part.packed;
+    std::optional<Place> last;
+    while (!rest.empty()) {
+      ASSIGN_OR_RETURN(const wire::PackedEntry entry, wire::UnpackEntry(rest));
+      const Place place{base::TokenOf(entry.key, seed), entry.key};
+      if (place <= last.value_or(from) || place.first > scan.page.last_token)
+        return base::Corruption("an entry is out of its place");
+      last = place;
+      const auto [it, fresh] = newest.emplace(place, entry);
+      if (!fresh && it->second.version < entry.version) it->second = entry;
+    }
+    if (part.done) continue;
+    if (!last) return base::Corruption("a page has neither entries nor an end");
+    all_done = false;
+    if (!upto || *last < *upto) upto = last;
+  }
+  return base::Ok();
+}
+
 void Scans::OnPart(std::uint64_t id, Scan& scan, std::string packed, bool done) {
   scan.parts.push_back({std::move(packed), done});
   if (static_cast<int>(scan.parts.size()) == scan.requirement.needed) Merge(id, scan);
 }
 
 void Scans::Merge(std::uint64_t id, Scan& scan) {
-  using Place = std::pair<base::Token, base::Bytes>;
-  const std::uint64_t seed = scan.snapshot->topology->token_seed;
-  std::map<Place, wire::PackedEntry> newest;
+  Newest newest;
   bool all_done = true;
-  std::optional<Place> upto;  // Beyond it some replica has not spoken.
-  for (const Scan::Part& part : scan.parts) {
-    base::Bytes rest = part.packed;
-    std::optional<Place> last;
-    while (!rest.empty()) {
-      const auto entry = wire::UnpackEntry(rest);
-      if (!entry) {
-        Fail(id, scan, base::Code::kCorruption, "a replica's page is malformed");
-        return;
-      }
-      last = Place{base::TokenOf(entry->key, seed), entry->key};
-      const auto [it, fresh] = newest.emplace(*last, *entry);
-      if (!fresh && it->second.version < entry->version) it->second = *entry;
-    }
-    if (part.done) continue;
-    all_done = false;
-    if (last && (!upto || *last < *upto)) upto = last;
+  std::optional<Place> upto;  // Beyond it some replica has not spoken, or the page is full.
+  if (const base::Status sound = Collect(scan, newest, upto, all_done); !sound.ok()) {
+    Fail(id, scan, base::Code::kCorruption, "a replica's page is malformed: " + sound.message());
+    return;
   }
   std::string payload;
   const std::int64_t now_ms = world_.WallMs();
+  std::optional<Place> merged;
   for (const auto& [place, entry] : newest) {
     if (upto && *upto < place) break;
     const storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
                                       storage::Origin::kDirect, entry.flags};
-    if (header.live(now_ms)) wire::PackEntryTo(entry, payload);
+    if (header.live(now_ms)) {
+      // Where replicas differ, their pages together may be more than a page.
+      if (!payload.empty() && payload.size() + wire::PackedBytes(entry) > scan.page.bytes_max) {
+        all_done = false;
+        upto = merged;
+        break;
+      }
+      wire::PackEntryTo(entry, payload);
+    }
+    merged = place;
   }
   wire::ScanReply reply;
   if (all_done) {

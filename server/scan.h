@@ -11,8 +11,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/slab.h"
@@ -24,6 +27,7 @@
 #include "server/peer_links.h"
 #include "server/quorum.h"
 #include "server/snapshot.h"
+#include "server/wire/entries.h"
 
 namespace starling::server {
 
@@ -58,6 +62,10 @@ class Scans {
 
   void Ask(std::uint64_t id, Scan& scan, int replica);
   void OnLocal(LocalJob& job);
+  using Place = std::pair<base::Token, base::Bytes>;  // In the order of storage.
+  using Newest = std::map<Place, wire::PackedEntry>;
+  static base::Status Collect(const Scan& scan, Newest& newest, std::optional<Place>& upto,
+                              bool& all_done);
   void OnPart(std::uint64_t id, Scan& scan, std::string packed, bool done);
   void Merge(std::uint64_t id, Scan& scan);
   void Fail(std::uint64_t id, Scan& scan, base::Code code, std::string message);

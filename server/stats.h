@@ -15,6 +15,7 @@ struct RepairStats {
   std::uint64_t entries_received = 0;
   std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
   std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
+  std::uint64_t unreadable = 0;       // Damaged entries that pulls of this node left out.
 
   RepairStats& operator+=(const RepairStats& other) {
     comparisons += other.comparisons;
@@ -22,6 +23,7 @@ struct RepairStats {
     entries_received += other.entries_received;
     bytes_sent += other.bytes_sent;
     data_bytes_read += other.data_bytes_read;
+    unreadable += other.unreadable;
     return *this;
   }
 };
@@ -34,7 +36,9 @@ struct HintStats {
   };
   std::uint64_t stored = 0;
   std::uint64_t replayed = 0;
-  std::uint64_t dropped = 0;  // Over hints.max_bytes or hints.max_age, or the target is gone.
+  // Over hints.max_bytes or hints.max_age, or damaged; or the target is gone, owns the key no
+  // longer, or refuses it for good.
+  std::uint64_t dropped = 0;
   std::map<base::NodeNumber, Target> pending;
 };
 

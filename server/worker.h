@@ -84,6 +84,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void HandlePut(const ReplyTo& reply, const wire::Frame& frame);
   void HandleGet(const ReplyTo& reply, const wire::Frame& frame);
   void HandleScan(const ReplyTo& reply, const wire::Frame& frame);
+  void HandleClusterMap(const ReplyTo& reply);
   wire::ClusterMap MapOfCluster() const;
 
   // Frames of other nodes: server/worker_peers.cc
@@ -129,6 +130,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
 
   template <typename Message>
   void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {
+    if (payload.size() > wire::kPayloadBytesMax) return Reply(to, wire::TooLarge(payload.size()));
     if (to.home == id_) {
       wire::SendFrame(world_, to.conn, to.request_id, message, payload);
       Answered(to.conn);

@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "base/hash.h"
+#include "server/wire/limits.h"
 #include "server/worker.h"
 #include "storage/entry.h"
 
@@ -105,7 +107,7 @@ void Worker::HandleClient(const ReplyTo& reply, const wire::Frame& frame) {
     case wire::Kind::kPut: HandlePut(reply, frame); return;
     case wire::Kind::kGet: HandleGet(reply, frame); return;
     case wire::Kind::kScan: HandleScan(reply, frame); return;
-    case wire::Kind::kClusterMap: Reply(reply, MapOfCluster()); return;
+    case wire::Kind::kClusterMap: HandleClusterMap(reply); return;
     default: CHECK(!"OnClientFrame lets nothing else through");
   }
 }
@@ -120,6 +122,14 @@ void Worker::HandlePut(const ReplyTo& reply, const wire::Frame& frame) {
                       {base::Code::kInvalidArgument,
                        fmt::format("the value has {} bytes, the limit is {} (limits.value)",
                                    frame.payload.size(), shared_.config.limits.value_bytes_max),
+                       {}});
+  if (const std::int64_t ahead_ms = put->stamp.wall_ms() - world_.WallMs();
+      !put->stamp.empty() && ahead_ms > wire::kStampAheadMsMax)
+    return ReplyError(reply,
+                      {base::Code::kInvalidArgument,
+                       fmt::format("the stamp of the put to repeat lies {} ms in the future, "
+                                   "at most {} are taken",
+                                   ahead_ms, wire::kStampAheadMsMax),
                        {}});
   const base::Token token = base::TokenOf(put->key, snapshot_->topology->token_seed);
   if (HandOver(base::BucketOf(token), reply, 0, frame)) return;
@@ -148,6 +158,12 @@ void Worker::HandleScan(const ReplyTo& reply, const wire::Frame& frame) {
   scans_.Start(reply, *scan);
 }
 
+void Worker::HandleClusterMap(const ReplyTo& reply) {
+  std::string map;
+  wire::EncodeTo(MapOfCluster(), map);
+  Reply(reply, wire::ClusterMapReply{base::Hash64(map)}, map);
+}
+
 wire::ClusterMap Worker::MapOfCluster() const {
   const topology::Topology& topology = *snapshot_->topology;
   wire::ClusterMap map;
@@ -167,7 +183,8 @@ wire::ClusterMap Worker::MapOfCluster() const {
     out.name = keyspace.name;
     out.replication = keyspace.replication.ToString();
     out.effective_factor = topology::EffectiveFactor(topology, keyspace.replication);
-    // In the ring's order, owners first: clients send a key's puts to its owner, and so spread them.
+    // In the ring's order, owners first: clients send a key's puts to its owner, and so spread
+    // them.
     for (std::uint32_t bucket = 0; bucket < base::kBuckets;) {
       const auto first = static_cast<std::uint16_t>(bucket);
       wire::ClusterMap::Range& to = out.ranges.emplace_back();

@@ -98,6 +98,11 @@ base::Status Worker::CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
 void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) {
   const auto write = wire::Decode<wire::ReplicaWrite>(frame.header);
   if (!write) return Reply(reply, ErrorOf(write.error()));
+  if (frame.payload.size() > storage::kValueBytesMax)
+    return Reply(reply, wire::ErrorReply{base::Code::kInvalidArgument,
+                                         fmt::format("the value has {} bytes, at most {} are taken",
+                                                     frame.payload.size(), storage::kValueBytesMax),
+                                         {}});
   const base::Token token = base::TokenOf(write->key, snapshot_->topology->token_seed);
   const std::uint16_t bucket = base::BucketOf(token);
   if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
@@ -163,9 +168,9 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   PageRequest request{pull->keyspace,
                       base::FirstToken(pull->bucket),
                       {},
-                      base::LastToken(pull->bucket),
+                      pull->last_token,
                       std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
-  if (pull->after.size() >= 8) {
+  if (!pull->after.empty()) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);
   }
@@ -200,7 +205,8 @@ void Worker::OnPeerPage(PeerPage& page) {
     base::AppendBig(after, read.last_read_token);
     after.append(read.last_read_key);
   }
-  Reply(done->to_, wire::BucketPullReply{read.done, after, digest}, read.packed);
+  Reply(done->to_, wire::BucketPullReply{read.done, after, digest, read.unreadable.entries},
+        read.packed);
 }
 
 }  // namespace starling::server

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "server/resp/integer.h"
 #include "server/resp/reply.h"
+#include "server/wire/limits.h"
 
 namespace starling::resp {
 namespace {
@@ -24,8 +25,8 @@ constexpr std::size_t kResultBytesMin = 1024;
 // Below so many keys, comparing each with all is quicker than hashing.
 constexpr std::size_t kFewKeys = 16;
 
-// Redis refuses what would overflow; this also leaves room to add the wall clock.
-constexpr std::int64_t kTtlMsMax = std::int64_t{1} << 62;
+// Redis refuses what would overflow; Starling, what the native protocol does.
+constexpr auto kTtlMsMax = static_cast<std::int64_t>(wire::kTtlMsMax);
 
 constexpr std::string_view kSyntaxError = "ERR syntax error";
 constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";

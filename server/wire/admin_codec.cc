@@ -150,6 +150,19 @@ Result<ClusterMap> Decode(Bytes header) {
   return map;
 }
 
+void EncodeTo(const ClusterMapReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ClusterMapReply>();
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ClusterMapReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ClusterMapReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ClusterMapReply");
+  return ClusterMapReply{.payload_digest = pb->payload_digest()};
+}
+
 void EncodeTo(const ClusterMapRequest&, std::string& out) {
   parts::AppendTo(parts::ToFill<v1::ClusterMapRequest>(), out);
 }

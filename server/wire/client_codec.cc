@@ -30,6 +30,8 @@ Result<PutRequest> Decode(Bytes header) {
   RETURN_IF_ERROR(parts::CheckEnum("PutRequest", "level", pb->level(), v1::Consistency_MAX));
   if (pb->tombstone() && pb->ttl_ms() != 0)
     return parts::Refuse("PutRequest", "a delete has no ttl_ms");
+  RETURN_IF_ERROR(parts::CheckAtMost("PutRequest", "ttl_ms", pb->ttl_ms(), kTtlMsMax));
+  RETURN_IF_ERROR(parts::CheckVersionIfAny("PutRequest", "stamp", parts::VersionOf(pb->stamp())));
   return PutRequest{.keyspace = pb->keyspace(),
                     .key = pb->key(),
                     .tombstone = pb->tombstone(),

@@ -27,7 +27,8 @@ void EncodeTo(const GetReply& message, std::string& out);
 void EncodeTo(const ScanRequest& message, std::string& out);
 void EncodeTo(const ScanReply& message, std::string& out);
 void EncodeTo(const ClusterMapRequest& message, std::string& out);
-void EncodeTo(const ClusterMap& message, std::string& out);
+void EncodeTo(const ClusterMapReply& message, std::string& out);
+void EncodeTo(const ClusterMap& message, std::string& out);  // A payload, as is what Decode takes.
 void EncodeTo(const CreateKeyspaceRequest& message, std::string& out);
 void EncodeTo(const CreateKeyspaceReply& message, std::string& out);
 void EncodeTo(const AdminRequest& message, std::string& out);

@@ -105,4 +105,28 @@ inline base::Status CheckAtMost(std::string_view message, std::string_view field
       fmt::format("{}: {} is {}, at most {} is possible", message, field, value, highest));
 }
 
+// `version` is there, and one that a node can have stamped.
+inline base::Status CheckVersion(std::string_view message, std::string_view field,
+                                 const base::Version& version) {
+  if (version.empty())
+    return base::InvalidArgument(fmt::format("{}: the {} is absent", message, field));
+  if (version.node == 0)
+    return base::InvalidArgument(fmt::format("{}: the {} names no node", message, field));
+  return CheckAtMost(message, field, version.timestamp, kTimestampMax);
+}
+// As CheckVersion, but it need not be there.
+inline base::Status CheckVersionIfAny(std::string_view message, std::string_view field,
+                                      const base::Version& version) {
+  return version == base::Version{} ? base::Ok() : CheckVersion(message, field, version);
+}
+// What an entry says of itself beside its version: only what an engine can store.
+inline base::Status CheckEntryFields(std::string_view message, std::uint32_t flags,
+                                     std::uint32_t origin, std::uint64_t expiry_ms) {
+  if ((flags & ~std::uint32_t{kEntryFlagsKnown}) != 0)
+    return base::InvalidArgument(fmt::format("{}: unknown flags {:#x}", message, flags));
+  if (origin == 0 || origin > kEntryOriginMax)
+    return base::InvalidArgument(fmt::format("{}: unknown origin {}", message, origin));
+  return CheckAtMost(message, "expiry_ms", expiry_ms, kExpiryMsMax);
+}
+
 }  // namespace starling::wire::parts

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/check.h"
+#include "server/wire/codec_parts.h"
 #include "server/wire/limits.h"
 
 namespace starling::wire {
@@ -12,11 +13,19 @@ using base::StoreLittle;
 
 namespace {
 
-constexpr std::size_t kHeadBytes = 48;
+constexpr std::size_t kHeadBytes = kPackedHeadBytes;
 constexpr std::size_t kValueLengthAt = 4, kVersionAt = 8, kFlagsAt = 24, kOriginAt = 25;
 constexpr std::size_t kExpiryAt = 32, kDigestAt = 40;
 
 }  // namespace
+
+base::Status CheckEntry(const PackedEntry& entry) {
+  constexpr std::string_view kName = "packed entry";
+  RETURN_IF_ERROR(parts::CheckKey(kName, entry.key));
+  RETURN_IF_ERROR(parts::CheckSize(kName, "value", entry.value.size(), kValueBytesMax));
+  RETURN_IF_ERROR(parts::CheckVersion(kName, "version", entry.version));
+  return parts::CheckEntryFields(kName, entry.flags, entry.origin, entry.expiry_ms);
+}
 
 void PackEntryTo(const PackedEntry& entry, std::string& out) {
   CHECK(entry.key.size() <= kKeyBytesMax);
@@ -57,6 +66,7 @@ base::Result<PackedEntry> UnpackEntry(base::Bytes& payload) {
                           .expiry_ms = LoadLittle<std::uint64_t>(head + kExpiryAt),
                           .value_digest = LoadLittle<std::uint64_t>(head + kDigestAt),
                           .value = payload.substr(kHeadBytes + key_size, value_size)};
+  RETURN_IF_ERROR(CheckEntry(entry));
   payload.remove_prefix(kHeadBytes + key_size + value_size);
   return entry;
 }

@@ -26,10 +26,19 @@ struct PackedEntry {
   base::Bytes value;
 };
 
-void PackEntryTo(const PackedEntry& entry, std::string& out);  // Appends.
+// Whether it can travel: key and value within the limits, and a version, flags, origin and expiry
+// that a node can have stored. InvalidArgument names what is wrong.
+base::Status CheckEntry(const PackedEntry& entry);
+
+inline constexpr std::size_t kPackedHeadBytes = 48;
+inline std::size_t PackedBytes(const PackedEntry& entry) {
+  return kPackedHeadBytes + entry.key.size() + entry.value.size();
+}
+void PackEntryTo(const PackedEntry& entry,
+                 std::string& out);  // Appends. REQUIRES: sizes as CheckEntry.
 
 // Takes the first entry off `payload`; its views point into it. InvalidArgument when it is cut
-// short or its lengths are over the limits. REQUIRES: payload is not empty.
+// short or CheckEntry refuses it. REQUIRES: payload is not empty.
 base::Result<PackedEntry> UnpackEntry(base::Bytes& payload);
 
 }  // namespace starling::wire

@@ -69,6 +69,13 @@ Result<std::size_t> CutFrame(base::Bytes in, Frame* frame) {
   return size;
 }
 
+ErrorReply TooLarge(std::size_t payload_size) {
+  return {base::Code::kFailedPrecondition,
+          fmt::format("the answer takes {} bytes, a frame carries at most {}", payload_size,
+                      kPayloadBytesMax),
+          {}};
+}
+
 void StoreFrameHead(char* at, Kind kind, std::uint64_t request_id, base::Bytes header,
                     std::size_t payload_size) {
   CHECK(header.size() <= kHeaderBytesMax);

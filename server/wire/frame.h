@@ -39,7 +39,12 @@ struct Frame {
 // stream cannot be read further.
 base::Result<std::size_t> CutFrame(base::Bytes in, Frame* frame);
 
+// What stands in for an answer whose payload no frame carries.
+ErrorReply TooLarge(std::size_t payload_size);
+
 // Writes the 32 bytes to `at`: the header that follows and the sizes are what they speak of.
+// REQUIRES: both within their limits. Of headers the messages see to that; payloads that grow with
+// something are for the sender to bound.
 void StoreFrameHead(char* at, Kind kind, std::uint64_t request_id, base::Bytes header,
                     std::size_t payload_size);
 

@@ -101,7 +101,8 @@ struct HelloReply {
   std::uint32_t in_flight_max = 0;  // Requests of one connection that may be open at once.
 };
 
-// Answers any request that failed. Request id 0: the connection itself, which is then closed.
+// Answers a request that failed; or, with the id of the frame that caused it (0: none that could
+// be read), says why the connection is closed.
 struct ErrorReply {
   static constexpr Kind kKind = Kind::kError;
   base::Code code = base::Code::kUnavailable;
@@ -117,11 +118,12 @@ struct PutRequest {
   base::KeyspaceId keyspace = 0;
   base::Bytes key;
   bool tombstone = false;
-  std::uint64_t ttl_ms = 0;  // 0: never expires.
+  std::uint64_t ttl_ms = 0;  // 0: never expires. At most kTtlMsMax.
   Consistency level = Consistency::kQuorum;
   std::uint32_t deadline_ms = 0;  // From now; 0: the server's write timeout.
   std::uint64_t value_digest = 0;
-  base::Version stamp;  // Empty, or the stamp of the put that this one retries.
+  // Empty, or the stamp of the put that this one retries: at most kStampAheadMsMax in the future.
+  base::Version stamp;
 };
 
 struct PutReply {
@@ -173,9 +175,14 @@ struct ClusterMapRequest {
   static constexpr Kind kKind = Kind::kClusterMap;
 };
 
-// All that a client needs to route by token.
-struct ClusterMap {
+// Payload: a ClusterMap. (It grows with nodes and keyspaces: no header would hold it.)
+struct ClusterMapReply {
   static constexpr Kind kKind = Kind::kClusterMapReply;
+  std::uint64_t payload_digest = 0;
+};
+
+// All that a client needs to route by token. No header, but the payload of its reply.
+struct ClusterMap {
   struct Node {
     base::NodeNumber number = 0;
     base::HostId host;
@@ -326,13 +333,15 @@ struct BucketPull {
   std::uint32_t bytes_max = 0;
   std::uint64_t epoch = 0;
   std::uint64_t payload_digest = 0;
+  base::Token last_token = 0;  // Up to where the payload tells; the answer goes no further.
 };
 // Payload: packed entries.
 struct BucketPullReply {
   static constexpr Kind kKind = Kind::kBucketPullReply;
-  bool done = false;
+  bool done = false;  // Nothing more up to last_token.
   base::Bytes after;  // Where to resume, if not done.
   std::uint64_t payload_digest = 0;
+  std::uint64_t unreadable = 0;  // Entries there that are damaged, and were left out.
 };
 
 // What a control frame's payload is. The payload's encoding belongs to its owner.

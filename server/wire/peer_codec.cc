@@ -26,9 +26,9 @@ Result<ReplicaWrite> Decode(Bytes header) {
   const auto* pb = parts::Parse<v1::ReplicaWrite>(header);
   if (pb == nullptr) return parts::RefuseBytes("ReplicaWrite");
   RETURN_IF_ERROR(parts::CheckKey("ReplicaWrite", pb->key()));
-  if (pb->version().timestamp() == 0) return parts::Refuse("ReplicaWrite", "version is absent");
-  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaWrite", "flags", pb->flags(), 255));
-  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaWrite", "origin", pb->origin(), 255));
+  RETURN_IF_ERROR(parts::CheckVersion("ReplicaWrite", "version", parts::VersionOf(pb->version())));
+  RETURN_IF_ERROR(
+      parts::CheckEntryFields("ReplicaWrite", pb->flags(), pb->origin(), pb->expiry_ms()));
   return ReplicaWrite{.keyspace = pb->keyspace(),
                       .key = pb->key(),
                       .version = parts::VersionOf(pb->version()),
@@ -52,6 +52,8 @@ Result<ReplicaWriteReply> Decode(Bytes header) {
   if (pb == nullptr) return parts::RefuseBytes("ReplicaWriteReply");
   RETURN_IF_ERROR(
       parts::CheckEnum("ReplicaWriteReply", "outcome", pb->outcome(), v1::WriteOutcome_MAX));
+  RETURN_IF_ERROR(
+      parts::CheckVersionIfAny("ReplicaWriteReply", "held", parts::VersionOf(pb->held())));
   return ReplicaWriteReply{.outcome = static_cast<WriteOutcome>(pb->outcome()),
                            .held = parts::VersionOf(pb->held())};
 }
@@ -90,8 +92,10 @@ template <>
 Result<ReplicaReadReply> Decode(Bytes header) {
   const auto* pb = parts::Parse<v1::ReplicaReadReply>(header);
   if (pb == nullptr) return parts::RefuseBytes("ReplicaReadReply");
-  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaReadReply", "flags", pb->flags(), 255));
-  RETURN_IF_ERROR(parts::CheckAtMost("ReplicaReadReply", "origin", pb->origin(), 255));
+  RETURN_IF_ERROR(
+      parts::CheckVersionIfAny("ReplicaReadReply", "version", parts::VersionOf(pb->version())));
+  RETURN_IF_ERROR(
+      parts::CheckEntryFields("ReplicaReadReply", pb->flags(), pb->origin(), pb->expiry_ms()));
   return ReplicaReadReply{.version = parts::VersionOf(pb->version()),
                           .flags = static_cast<std::uint8_t>(pb->flags()),
                           .origin = static_cast<std::uint8_t>(pb->origin()),
@@ -182,6 +186,7 @@ void EncodeTo(const BucketPull& message, std::string& out) {
   pb.set_bytes_max(message.bytes_max);
   pb.set_epoch(message.epoch);
   pb.set_payload_digest(message.payload_digest);
+  pb.set_last_token(message.last_token);
   parts::AppendTo(pb, out);
 }
 
@@ -191,12 +196,23 @@ Result<BucketPull> Decode(Bytes header) {
   if (pb == nullptr) return parts::RefuseBytes("BucketPull");
   RETURN_IF_ERROR(parts::CheckAtMost("BucketPull", "bucket", pb->bucket(), base::kBuckets - 1));
   RETURN_IF_ERROR(parts::CheckSize("BucketPull", "after", pb->after().size(), kCursorBytesMax));
+  const auto in_bucket = [&](base::Token token) { return base::BucketOf(token) == pb->bucket(); };
+  if (!in_bucket(pb->last_token()))
+    return parts::Refuse("BucketPull", "last_token lies in another bucket");
+  if (!pb->after().empty()) {
+    if (pb->after().size() < sizeof(base::Token))
+      return parts::Refuse("BucketPull", "after is too short for a stored key");
+    const auto token = base::LoadBig<base::Token>(pb->after().data());
+    if (!in_bucket(token) || token > pb->last_token())
+      return parts::Refuse("BucketPull", "after lies outside of what is asked for");
+  }
   return BucketPull{.keyspace = pb->keyspace(),
                     .bucket = static_cast<std::uint16_t>(pb->bucket()),
                     .after = pb->after(),
                     .bytes_max = pb->bytes_max(),
                     .epoch = pb->epoch(),
-                    .payload_digest = pb->payload_digest()};
+                    .payload_digest = pb->payload_digest(),
+                    .last_token = pb->last_token()};
 }
 
 void EncodeTo(const BucketPullReply& message, std::string& out) {
@@ -204,6 +220,7 @@ void EncodeTo(const BucketPullReply& message, std::string& out) {
   pb.set_done(message.done);
   pb.set_after(message.after.data(), message.after.size());
   pb.set_payload_digest(message.payload_digest);
+  pb.set_unreadable(message.unreadable);
   parts::AppendTo(pb, out);
 }
 
@@ -213,8 +230,10 @@ Result<BucketPullReply> Decode(Bytes header) {
   if (pb == nullptr) return parts::RefuseBytes("BucketPullReply");
   RETURN_IF_ERROR(
       parts::CheckSize("BucketPullReply", "after", pb->after().size(), kCursorBytesMax));
-  return BucketPullReply{
-      .done = pb->done(), .after = pb->after(), .payload_digest = pb->payload_digest()};
+  return BucketPullReply{.done = pb->done(),
+                         .after = pb->after(),
+                         .payload_digest = pb->payload_digest(),
+                         .unreadable = pb->unreadable()};
 }
 
 void EncodeTo(const ControlRequest& message, std::string& out) {

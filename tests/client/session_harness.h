@@ -80,7 +80,7 @@ class Harness final : public Session::Listener {
         Answer(id, 0, Greeting({1, 1}, in_flight_max));
       }
       for (auto& [conn, frame] : TakeAll(wire::Kind::kClusterMap))
-        Answer(conn, frame.request_id, map);
+        AnswerMap(conn, frame.request_id);
       session.OnTurnEnd();
     }
   }
@@ -115,6 +115,13 @@ class Harness final : public Session::Listener {
     wire::AppendFrame(bytes, request_id, message, payload);
     EXPECT(session.OnBytes(conn, bytes) == bytes.size());
     session.OnTurnEnd();
+  }
+
+  // The map of today, as the answer of a node.
+  void AnswerMap(base::ConnId conn, std::uint64_t request_id) {
+    std::string payload;
+    wire::EncodeTo(map, payload);
+    Answer(conn, request_id, wire::ClusterMapReply{base::Hash64(payload)}, payload);
   }
 
   void Close(base::ConnId conn, base::CloseReason reason = base::CloseReason::kReset) {

@@ -1,5 +1,5 @@
 // Goal:   pages give every entry of a range once, in order; a pull gives exactly what is missing or
-//         older; damage on disk is Corruption, never a shorter page.
+//         older; damage on disk ends a scan, and is counted where repair goes on without it.
 // Method: entries put into the engine in memory, read in pages of every size; two replicas drawn at
 //         random, of which one pulls from the other.
 #include "server/entry_page.h"
@@ -153,9 +153,11 @@ TEST_SUITE("server/entry_page: a range in pages") {
       EXPECT(pages > 1);
     }
     EXPECT(ReadAll(store, All(1), pages) == whole);
-    EXPECT(pages == 41);  // An entry a page, and one to learn that there is no more.
-    EXPECT(ReadAll(store, All(whole.size() + 1), pages) == whole);
+    EXPECT(pages == 40);  // The first entry of a page always fits.
+    EXPECT(ReadAll(store, All(whole.size()), pages) == whole);
     EXPECT(pages == 1);
+    EXPECT(ReadAll(store, All(whole.size() - 1), pages) == whole);
+    EXPECT(pages == 2);
   }
 
   TEST_CASE("bytes read are counted: keys and values of the range") {
@@ -180,6 +182,28 @@ TEST_SUITE("server/entry_page: what a puller lacks") {
     EXPECT(base::LoadLittle<base::Token>(at + kSummaryRecordBytes) == 6);
     EXPECT(Summarize(store.engine, {kKeyspace, 6, {}, kLastToken}).packed.size() ==
            kSummaryRecordBytes);
+  }
+
+  TEST_CASE("a summary that is full says up to which token it is whole, and the rest follows") {
+    Store store;
+    for (base::Token token = 10; token < 20; ++token)
+      for (const char* key : {"a", "b", "c"}) store.Put(token, key, token);
+    const std::string whole = Summarize(store.engine, All()).packed;
+    EXPECT(Summarize(store.engine, All()).last_token == kLastToken);
+    for (const std::size_t records : {0, 1, 3, 4, 29}) {
+      PageRequest request = All(records * kSummaryRecordBytes);
+      std::string packed;
+      for (int parts = 1; parts <= 10; ++parts) {
+        const Summary summary = Summarize(store.engine, request);
+        REQUIRE(summary.status.ok());
+        // All three of each token that it covers, and none of the next.
+        EXPECT(summary.packed.size() % (3 * kSummaryRecordBytes) == 0);
+        packed += summary.packed;
+        if (summary.last_token == kLastToken) break;
+        request.from_token = summary.last_token + 1;
+      }
+      EXPECT(packed == whole);
+    }
   }
 
   TEST_CASE("what is missing or older there is sent, what is equal or newer is not") {
@@ -254,21 +278,41 @@ TEST_SUITE("server/entry_page: what a puller lacks") {
 TEST_SUITE("server/entry_page: garbage") {
   const PageRequest kAll = All();
 
-  TEST_CASE("an entry that cannot be read is Corruption, for a page, a summary and a pull") {
+  TEST_CASE("an entry that cannot be read is Corruption to a scan; repair counts it and goes on") {
     Store store;
-    store.Put(5, "good", 1);
+    store.Put(5, "before", 1);
+    store.Put(7, "after", 2);
     std::string bad_key;
     storage::EncodeDataKeyTo({kKeyspace, 6, "bad"}, bad_key);
     SUBCASE("empty") { store.PutRaw(bad_key, ""); }
     SUBCASE("cut short") { store.PutRaw(bad_key, std::string(storage::kEntryHeaderBytes - 1, 1)); }
     SUBCASE("of no format") { store.PutRaw(bad_key, std::string(100, '\xff')); }
-    for (const base::Status& status :
-         {ReadPage(store.engine, kAll).status, Summarize(store.engine, kAll).status,
-          ReadMissing(store.engine, kAll, "").status})
-      EXPECT(status.code() == base::Code::kCorruption);
+    EXPECT(ReadPage(store.engine, kAll).status.code() == base::Code::kCorruption);
+
+    const Page pull = ReadMissing(store.engine, kAll, "");
+    EXPECT(pull.status.ok());
+    EXPECT(pull.done);
+    EXPECT(Told(pull.packed) == "before@1 after@2");
+    EXPECT(pull.unreadable.entries == 1);
+    EXPECT(pull.unreadable.first.code() == base::Code::kCorruption);
+
+    const Summary summary = Summarize(store.engine, kAll);
+    EXPECT(summary.status.ok());
+    EXPECT(summary.packed.size() == 2 * kSummaryRecordBytes);
+    EXPECT(summary.unreadable.entries == 1);
+    EXPECT(summary.unreadable.first.code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("what is damaged beyond the range is none of its business") {
+    Store store;
+    store.Put(5, "good", 1);
+    std::string bad_key;
+    storage::EncodeDataKeyTo({kKeyspace, 6, "bad"}, bad_key);
+    store.PutRaw(bad_key, "");
     PageRequest before = kAll;
     before.last_token = 5;
     EXPECT(Told(ReadPage(store.engine, before).packed) == "good@1");
+    EXPECT(Summarize(store.engine, before).unreadable.entries == 0);
   }
 
   TEST_CASE("a key that is too short to have a token is Corruption") {

@@ -28,8 +28,12 @@ std::string DrawText(std::size_t size_max) {
 }
 std::string DrawKey() { return *rc::gen::nonEmpty<std::string>(); }
 Version DrawVersion() {
-  return {Draw<std::uint64_t>() | 1, Draw<std::uint32_t>(), Draw<std::uint32_t>()};
+  return {(Draw<std::uint64_t>() & kTimestampMax) | 1, Draw<std::uint32_t>() | 1,
+          Draw<std::uint32_t>()};
 }
+std::uint8_t DrawFlags() { return static_cast<std::uint8_t>(Draw<int>(0, kEntryFlagsKnown)); }
+std::uint8_t DrawOrigin() { return static_cast<std::uint8_t>(Draw<int>(1, kEntryOriginMax)); }
+std::uint64_t DrawExpiry() { return Draw<std::uint64_t>() % (kExpiryMsMax + 1); }
 base::HostId DrawHost() { return {Draw<std::uint64_t>(), Draw<std::uint64_t>()}; }
 Consistency DrawLevel() { return static_cast<Consistency>(Draw<int>(1, 5)); }
 std::vector<base::NodeNumber> DrawReplicas() {
@@ -87,7 +91,7 @@ TEST_SUITE("server/wire/codec") {
       const PutRequest put{.keyspace = Draw<std::uint32_t>(),
                            .key = key,
                            .tombstone = tombstone,
-                           .ttl_ms = tombstone ? 0 : Draw<std::uint64_t>(),
+                           .ttl_ms = tombstone ? 0 : Draw<std::uint64_t>() % (kTtlMsMax + 1),
                            .level = DrawLevel(),
                            .deadline_ms = Draw<std::uint32_t>(),
                            .value_digest = Draw<std::uint64_t>(),
@@ -189,9 +193,9 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(ReplicaWrite{.keyspace = Draw<std::uint32_t>(),
                                         .key = key,
                                         .version = DrawVersion(),
-                                        .flags = Draw<std::uint8_t>(),
-                                        .origin = Draw<std::uint8_t>(),
-                                        .expiry_ms = Draw<std::uint64_t>(),
+                                        .flags = DrawFlags(),
+                                        .origin = DrawOrigin(),
+                                        .expiry_ms = DrawExpiry(),
                                         .value_digest = Draw<std::uint64_t>(),
                                         .epoch = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ReplicaWriteReply{.outcome = static_cast<WriteOutcome>(Draw(1, 4)),
@@ -201,9 +205,9 @@ TEST_SUITE("server/wire/codec") {
                                        .want_value = Draw<bool>(),
                                        .epoch = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ReplicaReadReply{.version = DrawVersion(),
-                                            .flags = Draw<std::uint8_t>(),
-                                            .origin = Draw<std::uint8_t>(),
-                                            .expiry_ms = Draw<std::uint64_t>(),
+                                            .flags = DrawFlags(),
+                                            .origin = DrawOrigin(),
+                                            .expiry_ms = DrawExpiry(),
                                             .value_digest = Draw<std::uint64_t>()}));
       const auto from = Draw<std::uint64_t>();
       RC_ASSERT(RoundTrips(ReplicaScan{.keyspace = Draw<std::uint32_t>(),
@@ -226,14 +230,21 @@ TEST_SUITE("server/wire/codec") {
                                               .epoch = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(SliceHashesReply{.epoch = Draw<std::uint64_t>(),
                                             .payload_digest = Draw<std::uint64_t>()}));
+      const auto bucket = Draw<std::uint16_t>();
+      std::string after;
+      base::AppendBig(after, base::FirstToken(bucket));
       RC_ASSERT(RoundTrips(BucketPull{.keyspace = Draw<std::uint32_t>(),
-                                      .bucket = Draw<std::uint16_t>(),
-                                      .after = key,
+                                      .bucket = bucket,
+                                      .after = after + key,
                                       .bytes_max = Draw<std::uint32_t>(),
                                       .epoch = Draw<std::uint64_t>(),
-                                      .payload_digest = Draw<std::uint64_t>()}));
-      RC_ASSERT(RoundTrips(BucketPullReply{
-          .done = Draw<bool>(), .after = key, .payload_digest = Draw<std::uint64_t>()}));
+                                      .payload_digest = Draw<std::uint64_t>(),
+                                      .last_token = base::LastToken(bucket)}));
+      RC_ASSERT(RoundTrips(BucketPullReply{.done = Draw<bool>(),
+                                           .after = key,
+                                           .payload_digest = Draw<std::uint64_t>(),
+                                           .unreadable = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 7)),
                                           .payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlReply{.payload_digest = Draw<std::uint64_t>()}));
@@ -345,7 +356,64 @@ TEST_SUITE("server/wire/codec") {
     v1::ReplicaWrite write;
     write.set_key("k");
     EXPECT(Decode<ReplicaWrite>(write.SerializeAsString()).error().message() ==
-           "ReplicaWrite: version is absent");
+           "ReplicaWrite: the version is absent");
+  }
+
+  TEST_CASE("what no engine stores is refused: flags, origins, expiries, versions") {
+    const ReplicaWrite good{.keyspace = 1, .key = "k", .version = {7, 1, 1}};
+    REQUIRE(RoundTrips(good));
+    const auto refused = [&](auto&& spoil) {
+      ReplicaWrite write = good;
+      spoil(write);
+      const auto decoded = Decode<ReplicaWrite>(Encoded(write));
+      return !decoded && decoded.error().code() == base::Code::kInvalidArgument;
+    };
+    EXPECT(refused([](auto& write) { write.flags = kEntryFlagsKnown + 1; }));
+    EXPECT(refused([](auto& write) { write.flags = 0x80; }));
+    EXPECT(refused([](auto& write) { write.origin = 0; }));
+    EXPECT(refused([](auto& write) { write.origin = kEntryOriginMax + 1; }));
+    EXPECT(refused([](auto& write) { write.expiry_ms = kExpiryMsMax + 1; }));
+    EXPECT(refused([](auto& write) { write.version.node = 0; }));
+    EXPECT(refused([](auto& write) { write.version.timestamp = 0; }));
+    EXPECT(refused([](auto& write) { write.version.timestamp = kTimestampMax + 1; }));
+    EXPECT(!refused([](auto& write) { write.version.timestamp = kTimestampMax; }));
+    EXPECT(!Decode<ReplicaReadReply>(Encoded(ReplicaReadReply{.version = {7, 1, 1}, .flags = 4}))
+                .has_value());
+    EXPECT(
+        !Decode<ReplicaWriteReply>(Encoded(ReplicaWriteReply{.held = {~0ULL, 1, 1}})).has_value());
+  }
+
+  TEST_CASE("a put's time to live and the stamp it repeats are bounded") {
+    const auto accepted = [](const PutRequest& put) {
+      const auto decoded = Decode<PutRequest>(Encoded(put));
+      return decoded || decoded.error().code() != base::Code::kInvalidArgument;
+    };
+    EXPECT(accepted({.key = "k", .ttl_ms = kTtlMsMax, .stamp = {7, 1, 1}}));
+    EXPECT(!accepted({.key = "k", .ttl_ms = kTtlMsMax + 1, .stamp = {}}));
+    EXPECT(!accepted({.key = "k", .ttl_ms = ~0ULL, .stamp = {}}));
+    EXPECT(!accepted({.key = "k", .stamp = {7, 0, 1}}));
+    EXPECT(!accepted({.key = "k", .stamp = {~0ULL, 1, 1}}));
+    v1::PutRequest empty;
+    empty.set_key("k");
+    empty.set_level(v1::CONSISTENCY_ONE);
+    empty.mutable_stamp()->set_node(1);
+    EXPECT(!Decode<PutRequest>(empty.SerializeAsString()).has_value());
+  }
+
+  TEST_CASE("a pull asks for a part of one bucket") {
+    std::string after;
+    base::AppendBig(after, base::FirstToken(5));
+    BucketPull pull{.bucket = 5, .after = after, .last_token = base::LastToken(5)};
+    REQUIRE(RoundTrips(pull));
+    SUBCASE("up to another bucket") { pull.last_token = base::FirstToken(6); }
+    SUBCASE("from another bucket") { pull.bucket = 6; }
+    SUBCASE("from beyond its end") {
+      pull.last_token = base::FirstToken(5);
+      after.back() = 1;
+      pull.after = after;
+    }
+    SUBCASE("from no token") { pull.after = "1234567"; }
+    EXPECT(!Decode<BucketPull>(Encoded(pull)).has_value());
   }
 
   TEST_CASE("an error's text may be any bytes, and is cut to what its reader takes") {

@@ -4,6 +4,7 @@
 
 #include <rapidcheck.h>
 
+#include "server/wire/frame.h"
 #include "server/wire/limits.h"
 #include "tests/test.h"
 
@@ -69,6 +70,34 @@ TEST_SUITE("server/wire/entries") {
     SUBCASE("value") { base::StoreLittle(page.data() + 4, std::uint32_t{0xffffffff}); }
     EXPECT(!UnpackEntry(rest).has_value());
     EXPECT(rest.size() == page.size());
+  }
+
+  TEST_CASE("what no engine stores is refused") {
+    const PackedEntry good{.key = "k", .version = {7, 1, 1}, .value = "v"};
+    REQUIRE(CheckEntry(good).ok());
+    PackedEntry bad = good;
+    SUBCASE("flags") { bad.flags = kEntryFlagsKnown + 1; }
+    SUBCASE("no origin") { bad.origin = 0; }
+    SUBCASE("origin") { bad.origin = kEntryOriginMax + 1; }
+    SUBCASE("expiry") { bad.expiry_ms = kExpiryMsMax + 1; }
+    SUBCASE("no version") { bad.version = {}; }
+    SUBCASE("no node") { bad.version.node = 0; }
+    SUBCASE("timestamp") { bad.version.timestamp = kTimestampMax + 1; }
+    EXPECT(CheckEntry(bad).code() == base::Code::kInvalidArgument);
+    std::string page;
+    PackEntryTo(bad, page);
+    base::Bytes rest = page;
+    EXPECT(!UnpackEntry(rest).has_value());
+  }
+
+  TEST_CASE("the largest entry fits into a frame") {
+    const std::string key(kKeyBytesMax, 'k'), value(kValueBytesMax, 'v');
+    const PackedEntry largest{.key = key, .version = {7, 1, 1}, .value = value};
+    REQUIRE(CheckEntry(largest).ok());
+    std::string page;
+    PackEntryTo(largest, page);
+    EXPECT(page.size() == PackedBytes(largest));
+    EXPECT(page.size() <= kPayloadBytesMax);
   }
 }
 

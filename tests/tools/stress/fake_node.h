@@ -125,7 +125,9 @@ class FakeNode {
       again = false;
       for (auto& frame : world.Take(conn_)) {
         if (frame.kind == wire::Kind::kClusterMap) {
-          Reply(frame.request_id, Map());
+          std::string map;
+          wire::EncodeTo(Map(), map);
+          Reply(frame.request_id, wire::ClusterMapReply{base::Hash64(map)}, map);
           actor_->OnTurnEnd();
           again = true;
         } else if (frame.kind == wire::Kind::kPut || frame.kind == wire::Kind::kGet) {
