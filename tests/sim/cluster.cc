@@ -139,6 +139,16 @@ SimClient& Cluster::AddClient() {
   return *clients_.back();
 }
 
+SimClient& Cluster::AddClientOf(std::uint32_t node) {
+  const auto number = static_cast<std::uint32_t>(clients_.size());
+  SimClientOptions options{.number = number, .session = {}};
+  options.session.links.hosts = {{nodes_[node].host->ip(), nodes_[node].config.ports.client}};
+  options.session.links.listed_only = true;
+  clients_.push_back(std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + 0x100 + number),
+                                                 history_, std::move(options)));
+  return *clients_.back();
+}
+
 Record& Cluster::Await(History::Id id) {
   constexpr base::Duration kLongest = base::seconds(60);
   CHECK(sim_.Await(kLongest, [&] { return history_.record(id).done; }));
