@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace starling::storage {
 namespace {
@@ -15,10 +16,13 @@ namespace {
 constexpr double kBloomBitsPerKey = 10;  // About 1 % of false positives; a miss costs no read.
 constexpr std::uint64_t kBytesPerSync = std::uint64_t{1} << 20;
 constexpr std::size_t kInfoLogs = 4;
+// Most writes are of keys that are not in the memtable: the filter saves the walk to find that out.
+constexpr double kMemtableBloomShare = 0.05;
 constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
 
 // On disk; the order is that of Family's numbers.
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints"};
+constexpr std::string_view kTreeName = kFamilyNames[static_cast<std::size_t>(Family::kTree)];
 
 // LZ4 decompresses faster than a disk delivers. Which ones are there was decided when RocksDB was
 // built.
@@ -50,6 +54,16 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const RocksDbOptions& options,
   family.compression = Compression();
   family.compaction_style = rocksdb::kCompactionStyleLevel;
   family.level_compaction_dynamic_level_bytes = true;
+  family.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
+  family.memtable_whole_key_filtering = true;
+  return family;
+}
+
+// A leaf is 24 bytes, written again with every entry of its bucket: it is changed where it is, so
+// that the tree's memtable stays as small as the tree. A cursor opened before a write may show it.
+rocksdb::ColumnFamilyOptions TreeOptions(rocksdb::ColumnFamilyOptions family) {
+  family.inplace_update_support = true;
+  family.inplace_update_num_locks = 1024;
   return family;
 }
 
@@ -74,6 +88,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, rocksdb::Env* 
   database.db_write_buffer_size = options.memtable_bytes;
   // A family that is hardly written (meta) would otherwise keep every log alive.
   database.max_total_wal_size = 2 * options.memtable_bytes;
+  database.allow_concurrent_memtable_write = false;  // One writer; in-place updates need it.
   database.bytes_per_sync = kBytesPerSync;  // Spreads a flush's write-back; no durability in it.
 
   // After a power loss the log is replayed up to its first hole: a prefix of what was written. It
@@ -89,7 +104,9 @@ std::vector<rocksdb::ColumnFamilyDescriptor> FamilyDescriptors(const RocksDbOpti
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const auto family_options = FamilyOptions(options, TableFactory(cache));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const char* name : kFamilyNames) descriptors.emplace_back(name, family_options);
+  for (const char* name : kFamilyNames)
+    descriptors.emplace_back(name,
+                             name == kTreeName ? TreeOptions(family_options) : family_options);
   descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   return descriptors;
 }
