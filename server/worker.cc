@@ -360,6 +360,12 @@ void Worker::OnWake() {
 }
 
 void Worker::Tick() {
+  if (clock_ != nullptr) {
+    std::uint64_t used = shared_.clock_used.load(std::memory_order_relaxed);
+    while (used < clock_->last() &&
+           !shared_.clock_used.compare_exchange_weak(used, clock_->last())) {
+    }
+  }
   if (snapshot_ != nullptr) hints_.OnTick();
   for (auto& [id, conn] : conns_) {
     if (!conn.paused || world_.Queued(id) > kResumeBytes) continue;
