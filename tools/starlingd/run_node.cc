@@ -14,6 +14,7 @@ namespace starling {
 base::Status RunNode(const server::Config& config) {
   ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
   base::log::SetLevel(level);
+  base::log::Info("storage", "opens {}, and replays its log", config.node.data_dir);
   // Opened first and closed last: every actor and every job may use it.
   ASSIGN_OR_RETURN(Store store, OpenStore(config));
 
