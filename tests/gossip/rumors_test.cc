@@ -164,6 +164,34 @@ TEST_SUITE("gossip/rumors") {
     EXPECT(newer[1].key == "newer");
     EXPECT(newer[1].payload == "y");
   }
+
+  TEST_CASE("a payload of our own that no one would take is rejected and counted") {
+    Store store({.rumor_payload_bytes_max = 100});
+    store.rumors.Publish("k", 1, std::string(100, 'v'));
+    store.rumors.Publish("k", 2, std::string(101, 'v'));
+    EXPECT(store.counters.rejected == 1);
+    REQUIRE(store.rumors.Advertisements().size() == 1);
+    EXPECT(store.rumors.Advertisements()[0].version == 1);
+  }
+
+  TEST_CASE("what peers filled the store with leaves room for our own") {
+    Store store({.rumors_max = 3});
+    for (const char* key : {"a", "b", "c", "d"}) store.rumors.Hear({}, Item(key, 1, "v"));
+    EXPECT(store.rumors.Advertisements().size() == 3);
+    store.rumors.Publish("ours", 1, "v");
+    EXPECT(store.rumors.Advertisements().size() == 4);
+  }
+
+  TEST_CASE("what one message may want is bounded, its keys included") {
+    Store store;
+    const std::string key(kRumorKeyBytesMax, 'k');
+    store.rumors.Publish(key, 1, "v");
+    const std::vector<RumorItem> wanted(200'000, {.key = key});
+    std::size_t bytes = 0;
+    for (const RumorItem& item : store.rumors.Fetch(wanted)) bytes += BytesBound(item);
+    EXPECT(bytes <= 4UL << 20);
+    EXPECT(bytes > 3UL << 20);
+  }
 }
 
 }  // namespace
