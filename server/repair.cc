@@ -288,8 +288,9 @@ base::Status Repair::ReadAnswer(base::Bytes in, Slices* differing) {
 }
 
 void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice) {
-  peers_[session_->peer].marks[keyspace][slice] = {session_->gathered_at,
-                                                   session_->gathered_wall_ms};
+  const auto peer = peers_.find(session_->peer);
+  if (peer == peers_.end()) return;  // It shares nothing with us any more.
+  peer->second.marks[keyspace][slice] = {session_->gathered_at, session_->gathered_wall_ms};
 }
 
 void Repair::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -354,6 +355,7 @@ void Repair::OnCompared(base::Bytes answer) {
 void Repair::Pull(Slices slices) {
   base::log::Debug("repair", "{} slices differ from node {}", slices.size(), session_->peer);
   pulling_ = {};
+  session_->ends = base::Instant::Never();  // It takes as long as it takes, or the link is lost.
   std::map<unsigned, std::unique_ptr<PullMail>> orders;
   for (const auto& [keyspace, slice] : slices) {
     auto& order = orders[base::WorkerOf(slice, shared_.workers)];
@@ -377,6 +379,7 @@ void Repair::OnPulled(const PullDoneMail& mail) {
     End(pulling_.status.message());
     return;
   }
+  session_->ends = world_.Now() + kSessionMax;
   if (session_->entries > 0)
     base::log::Info("repair", "pulled {} entries from node {}", session_->entries, session_->peer);
   Look();
@@ -384,13 +387,15 @@ void Repair::OnPulled(const PullDoneMail& mail) {
 
 void Repair::End(const std::string& problem) {
   const std::unique_ptr<Session> session = std::move(session_);
-  Peer& peer = peers_[session->peer];
-  peer.problem = problem;
-  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
-    if (session->keyspace == kAllKeyspaces || session->keyspace == keyspace.id)
-      peer.proves_from[keyspace.id] = std::max(peer.proves_from[keyspace.id], session->began);
-  // After a pull the rest is looked at soon; in sync, at leisure.
-  peer.due = world_.Now() + shared_.config.repair.interval;
+  // A peer that shares nothing with us any more is not remembered again.
+  if (const auto it = peers_.find(session->peer); it != peers_.end()) {
+    Peer& peer = it->second;
+    peer.problem = problem;
+    for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+      if (session->keyspace == kAllKeyspaces || session->keyspace == keyspace.id)
+        peer.proves_from[keyspace.id] = std::max(peer.proves_from[keyspace.id], session->began);
+    peer.due = world_.Now() + shared_.config.repair.interval;
+  }
   ++comparisons_;
   for (const Done& done : session->done)
     done({1, session->entries, problem.empty(),
