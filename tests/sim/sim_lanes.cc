@@ -55,7 +55,8 @@ base::Duration Lanes::DurationOf(base::Lane lane) {
   const Faults& faults = core_.faults;
   base::Duration max = faults.sync_max;
   if (lane == base::Lane::kRead) max = faults.read_max;
-  if (lane == base::Lane::kBackground || lane == base::Lane::kMaintenance) max = faults.background_max;
+  if (lane == base::Lane::kBackground || lane == base::Lane::kMaintenance)
+    max = faults.background_max;
   base::Duration time = core_.UpTo(max);
   if (faults.slow_job > 0 && core_.random.Chance(faults.slow_job))
     time += core_.UpTo(faults.slow_job_max);
