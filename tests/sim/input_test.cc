@@ -21,6 +21,7 @@
 #include "server/wire/frame.h"
 #include "storage/entry.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/sender.h"
 #include "tests/test.h"
 
 namespace starling::sim {
@@ -418,77 +419,6 @@ struct Draw {
 };
 
 // --- who sends it ---
-
-// One connection after another, each of one hello and a few frames.
-class Sender final : public base::Actor {
- public:
-  Sender(SimHost& host) : host_(host), world_(host.MakeWorld(base::kControlActor)) {
-    host.Attach(base::kControlActor, *this);
-    host.Start();
-  }
-  ~Sender() override { host_.Crash(SimHost::How::kKilled); }
-
-  void Begin(base::Address to, std::string bytes, std::vector<std::uint64_t> ids) {
-    to_ = to;
-    bytes_ = std::move(bytes);
-    waiting = {ids.begin(), ids.end()};
-    closed = false;
-    answers.clear();
-    kinds.clear();
-    connect_ = true;
-    world_.WakeAt(world_.Now());
-  }
-  bool settled() const { return closed || waiting.empty(); }
-
-  std::set<std::uint64_t> waiting;  // Not answered yet.
-  bool closed = false;
-  std::vector<std::string> answers;  // Payloads.
-  std::vector<Kind> kinds;
-  std::vector<std::pair<base::Address, std::string>> datagrams;
-
-  void OnStart() override {}
-  void OnWake() override {
-    for (const auto& [to, bytes] : datagrams) world_.SendDatagram(to, bytes);
-    datagrams.clear();
-    if (!connect_) return;
-    connect_ = false;
-    if (conn_ != base::ConnId{}) world_.Close(conn_);
-    conn_ = world_.Connect(to_);
-  }
-  void OnOpen(base::ConnId conn, base::Address, base::ListenerId) override {
-    const auto room = world_.Reserve(conn, bytes_.size());
-    std::copy(bytes_.begin(), bytes_.end(), room.begin());
-    world_.Commit(conn, bytes_.size());
-  }
-  std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override {
-    std::size_t used = 0;
-    for (;;) {
-      wire::Frame frame;
-      const auto size = wire::CutFrame(bytes.substr(used), &frame);
-      REQUIRE(size.has_value());  // What a node sends is always sound.
-      if (*size == 0) return used;
-      used += *size;
-      if (conn != conn_) continue;
-      waiting.erase(frame.request_id);
-      answers.emplace_back(frame.payload);
-      kinds.push_back(frame.kind);
-    }
-  }
-  void OnClose(base::ConnId conn, base::CloseReason) override { closed |= conn == conn_; }
-  void OnDatagram(base::Address, base::Bytes) override {}
-  void OnMail(std::unique_ptr<base::Mail>) override {}
-  void OnTurnEnd() override {}
-  void SendDatagrams() { world_.WakeAt(world_.Now()); }
-  void Bind(base::Address address) { REQUIRE(world_.BindDatagrams(address).ok()); }
-
- private:
-  SimHost& host_;
-  base::World& world_;
-  base::Address to_;
-  std::string bytes_;
-  base::ConnId conn_{};
-  bool connect_ = false;
-};
 
 // Stands where a node was: takes every hello, acknowledges every ping, and answers as it draws.
 class Pretender final : public base::Actor {

@@ -1,0 +1,91 @@
+// tests/sim/sender.h: a host that sends bytes as they are, and keeps what is answered.
+//
+// Thread:    confined to one thread.
+// Ownership: the host outlives it.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/wire/frame.h"
+#include "tests/sim/simulation.h"
+#include "tests/test.h"
+
+namespace starling::sim {
+
+// One connection after another, each of one hello and a few frames.
+class Sender final : public base::Actor {
+ public:
+  explicit Sender(SimHost& host) : host_(host), world_(host.MakeWorld(base::kControlActor)) {
+    host.Attach(base::kControlActor, *this);
+    host.Start();
+  }
+  ~Sender() override { host_.Crash(SimHost::How::kKilled); }
+
+  void Begin(base::Address to, std::string bytes, std::vector<std::uint64_t> ids) {
+    to_ = to;
+    bytes_ = std::move(bytes);
+    waiting = {ids.begin(), ids.end()};
+    closed = false;
+    answers.clear();
+    kinds.clear();
+    connect_ = true;
+    world_.WakeAt(world_.Now());
+  }
+  bool settled() const { return closed || waiting.empty(); }
+
+  std::set<std::uint64_t> waiting;  // Not answered yet.
+  bool closed = false;
+  std::vector<std::string> answers;  // Payloads.
+  std::vector<wire::Kind> kinds;
+  std::vector<std::pair<base::Address, std::string>> datagrams;
+
+  void OnStart() override {}
+  void OnWake() override {
+    for (const auto& [to, bytes] : datagrams) world_.SendDatagram(to, bytes);
+    datagrams.clear();
+    if (!connect_) return;
+    connect_ = false;
+    if (conn_ != base::ConnId{}) world_.Close(conn_);
+    conn_ = world_.Connect(to_);
+  }
+  void OnOpen(base::ConnId conn, base::Address, base::ListenerId) override {
+    const auto room = world_.Reserve(conn, bytes_.size());
+    std::copy(bytes_.begin(), bytes_.end(), room.begin());
+    world_.Commit(conn, bytes_.size());
+  }
+  std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override {
+    std::size_t used = 0;
+    for (;;) {
+      wire::Frame frame;
+      const auto size = wire::CutFrame(bytes.substr(used), &frame);
+      REQUIRE(size.has_value());  // What a node sends is always sound.
+      if (*size == 0) return used;
+      used += *size;
+      if (conn != conn_) continue;
+      waiting.erase(frame.request_id);
+      answers.emplace_back(frame.payload);
+      kinds.push_back(frame.kind);
+    }
+  }
+  void OnClose(base::ConnId conn, base::CloseReason) override { closed |= conn == conn_; }
+  void OnDatagram(base::Address, base::Bytes) override {}
+  void OnMail(std::unique_ptr<base::Mail>) override {}
+  void OnTurnEnd() override {}
+  void SendDatagrams() { world_.WakeAt(world_.Now()); }
+  void Bind(base::Address address) { REQUIRE(world_.BindDatagrams(address).ok()); }
+
+ private:
+  SimHost& host_;
+  base::World& world_;
+  base::Address to_;
+  std::string bytes_;
+  base::ConnId conn_{};
+  bool connect_ = false;
+};
+
+}  // namespace starling::sim
