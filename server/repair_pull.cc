@@ -18,7 +18,7 @@ struct RepairPull::Order {
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
   std::size_t open = 0;  // Slices being worked on.
   std::uint64_t entries = 0;
-  std::uint64_t unreadable = 0;  // Damaged ones, here and there; they were left out.
+  std::uint64_t unreadable = 0;  // Damaged entries or buckets, here and there; they were left out.
   base::Status damage;           // The first of what was damaged.
   base::Status status;           // Why the rest was given up.
 };
@@ -89,12 +89,15 @@ void RepairPull::Next(Order& order) {
   }
   if (order.open > 0) return;
   if (order.unreadable > 0)
-    base::log::Warn("repair", "{} entries were left out, here or of node {}: {}", order.unreadable,
-                    order.peer, order.damage.message());
+    base::log::Warn("repair", "{} left out of what node {} has and this one lacks, the first: {}",
+                    order.unreadable, order.peer, order.damage.message());
   auto done = std::make_unique<PullDoneMail>();
   done->serial = order.serial;
   done->entries = order.entries;
-  done->status = order.status.ok() ? order.damage : order.status;
+  done->status = order.status;
+  if (order.status.ok() && order.unreadable > 0)
+    done->status = base::Corruption(
+        fmt::format("{} left out, the first: {}", order.unreadable, order.damage.message()));
   parts_.world.Post(base::kControlActor, std::move(done));
   std::erase_if(orders_, [&](const auto& each) { return each.get() == &order; });
 }
@@ -119,11 +122,20 @@ void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     OnEntries(tag.a, *slice, frame);
   } else {
     const auto error = wire::Decode<wire::ErrorReply>(frame.header);
-    EndSlice(tag.a, *slice,
-             frame.kind == wire::Kind::kError && error
-                 ? base::Status(error->code, error->message)
-                 : base::Unavailable("the peer refused to be compared"));
+    OnRefused(tag.a, *slice,
+              frame.kind == wire::Kind::kError && error
+                  ? base::Status(error->code, error->message)
+                  : base::Unavailable("the peer refused to be compared"));
   }
+}
+
+// A bucket that cannot be read on the peer's disk is one; its other reasons are about all of them.
+void RepairPull::OnRefused(std::uint64_t id, Slice& slice, const base::Status& why) {
+  const bool damaged = why.code() == base::Code::kCorruption || why.code() == base::Code::kIo;
+  if (damaged && slice.step == Slice::Step::kEntries)
+    SkipBucket(id, slice, why);
+  else
+    EndSlice(id, slice, why);
 }
 
 // What could not be read is no reason to leave the rest as it is.
@@ -139,7 +151,7 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
   const topology::Node* peer = PeerOf(*slice.order);
   if (!reply || peer == nullptr || frame.payload.size() != base::kLeavesPerSlice * 4 ||
       base::Hash64(frame.payload) != reply->payload_digest) {
-    EndSlice(id, slice, base::Corruption("the peer's hashes of a slice are malformed"));
+    EndSlice(id, slice, base::Unavailable("the peer's hashes of a slice are malformed"));
     return;
   }
   const auto& shared = parts_.shared.Of(
@@ -187,9 +199,13 @@ void RepairPull::OnSummary(SummaryJob& job) {
              base::Corruption(
                  fmt::format("an entry of this node in bucket {:04x} cannot be read: {}",
                              slice->buckets.back(), done->summary.unreadable.first.message())));
+  if (!done->summary.status.ok()) {
+    SkipBucket(done->id, *slice, done->summary.status);
+    return;
+  }
   const topology::Node* peer = PeerOf(*slice->order);
-  if (peer == nullptr || !done->summary.status.ok()) {
-    EndSlice(done->id, *slice, done->summary.status);
+  if (peer == nullptr) {
+    EndSlice(done->id, *slice, base::Ok());
     return;
   }
   const wire::BucketPull request{slice->keyspace,
@@ -208,7 +224,7 @@ void RepairPull::OnSummary(SummaryJob& job) {
 void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
   const auto reply = wire::Decode<wire::BucketPullReply>(frame.header);
   if (!reply || base::Hash64(frame.payload) != reply->payload_digest) {
-    EndSlice(id, slice, base::Corruption("a page of entries from the peer is malformed"));
+    SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
   const std::uint16_t bucket = slice.buckets.back();
@@ -218,10 +234,16 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
                                    slice.order->peer, bucket)));
   base::Status status = Take(slice, frame.payload);
   if (status.ok()) status = Advance(slice, *reply);
-  if (!status.ok()) {
-    EndSlice(id, slice, status);
-    return;
-  }
+  if (status.ok())
+    NextBucket(id, slice);
+  else
+    SkipBucket(id, slice, status);
+}
+
+void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
+  NoteDamage(*slice.order, 1, why);
+  slice.buckets.pop_back();
+  slice.after.clear();
   NextBucket(id, slice);
 }
 
@@ -267,9 +289,8 @@ base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
 
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
   Order& order = *slice.order;
-  // A slice that is damaged is one; when the peer is gone or in another epoch, so it is for all.
-  base::Status& to = status.code() == base::Code::kCorruption ? order.damage : order.status;
-  if (!status.ok() && to.ok()) to = status;
+  // When the peer is gone, or in another epoch, so it is for all slices.
+  if (!status.ok() && order.status.ok()) order.status = status;
   slices_.Remove(id);
   --order.open;
   Next(order);

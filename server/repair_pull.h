@@ -72,6 +72,8 @@ class RepairPull {
   base::Status Take(Slice& slice, base::Bytes payload);
   static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
   void NoteDamage(Order& order, std::uint64_t entries, const base::Status& what);
+  void OnRefused(std::uint64_t id, Slice& slice, const base::Status& why);
+  void SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why);
   void EndSlice(std::uint64_t id, Slice& slice, const base::Status& status);
   const topology::Node* PeerOf(const Order& order) const;
 

@@ -15,7 +15,7 @@ struct RepairStats {
   std::uint64_t entries_received = 0;
   std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
   std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
-  std::uint64_t unreadable = 0;       // Damaged entries that pulls of this node left out.
+  std::uint64_t unreadable = 0;       // Damaged entries or buckets that its pulls left out.
 
   RepairStats& operator+=(const RepairStats& other) {
     comparisons += other.comparisons;
