@@ -21,8 +21,8 @@ inline constexpr std::uint64_t kNotInSet = 0;
 // Never kNotInSet, not even for an empty leaf.
 std::uint64_t ShortHash(const Digest& leaf, std::uint64_t salt);
 
-// The short hashes of the slice's leaves that are in `buckets`, kNotInSet for the others: index is the
-// leaf.
+// The short hashes of the slice's leaves that are in `buckets`, kNotInSet for the others: index is
+// the leaf.
 using SliceHashes = std::array<std::uint64_t, base::kLeavesPerSlice>;
 SliceHashes HashSlice(const Tree& tree, std::uint8_t slice, const BucketSet& buckets,
                       std::uint64_t salt);
