@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/render.h"
@@ -50,7 +52,7 @@ std::int64_t WallMs() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app("Looks after a node of a Starling cluster.", "nodetool");
   app.set_help_flag("--help", "Print this and leave");  // -h is the host, as in Cassandra's.
   app.require_subcommand(1);
@@ -71,10 +73,14 @@ int main(int argc, char** argv) {
   if (!answer) return Complain(as_json, answer.error());
   if (as_json) {
     fmt::print("{}\n", *answer);
-    return 0;
+  } else {
+    const auto text = Render(question.command, *answer, WallMs());
+    if (!text) return Complain(as_json, text.error());
+    fmt::print("{}", *text);
   }
-  const auto text = Render(question.command, *answer, WallMs());
-  if (!text) return Complain(as_json, text.error());
-  fmt::print("{}", *text);
+  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
   return 0;
+} catch (const std::system_error& failure) {  // What it prints to is closed, or full.
+  std::fprintf(stderr, "nodetool: cannot print: %s\n", failure.what());
+  return kExitFailed;
 }

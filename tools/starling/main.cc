@@ -2,7 +2,9 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <system_error>
 
 #include "tools/starling/commands.h"
 
@@ -74,7 +76,7 @@ void AddKeyspaces(CLI::App& app, Options& options, Verb& chosen) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app("Puts and gets keys of a Starling cluster.", "starling");
   app.require_subcommand(1);
   Options options;
@@ -91,5 +93,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "starling: {} (--help shows what there is)\n", error.what());
     return kExitFailed;
   }
-  return chosen(options);
+  const int status = chosen(options);
+  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
+  return status;
+} catch (const std::system_error& failure) {  // What it prints to is closed, or full.
+  std::fprintf(stderr, "starling: cannot print: %s\n", failure.what());
+  return kExitFailed;
 }
