@@ -14,6 +14,12 @@ constexpr base::Duration kSpeculateAfter = base::milliseconds(50);
 // this time, and a read does no harm twice.
 constexpr base::Duration kRetryAfter = base::milliseconds(150);
 
+// Is it the value that was written (G1)? A damaged one is neither shown nor passed on by a repair.
+bool Sound(const storage::EntryHeader& header, bool has_value, base::Bytes value) {
+  if (!has_value || header.tombstone() || header.version.empty()) return true;
+  return storage::ValueDigest(value) == header.value_digest;
+}
+
 storage::EntryHeader HeaderOf(const wire::ReplicaReadReply& reply) {
   return {reply.version, reply.expiry_ms, reply.value_digest,
           static_cast<storage::Origin>(reply.origin), reply.flags};
@@ -88,7 +94,7 @@ void Coordinator::OnLocalRead(const Ticket& ticket, const base::Status& error,
   GetOp* op = gets_.Find(ticket.a);
   if (op == nullptr) return;
   const int replica = static_cast<int>(ticket.b);
-  if (!error.ok()) {
+  if (!error.ok() || !Sound(header, ticket.c == 1, value)) {
     OnReplicaFailed(ticket.a, *op, replica);
     return;
   }
@@ -112,7 +118,10 @@ void Coordinator::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     if (op == nullptr) return;
     const auto reply = wire::Decode<wire::ReplicaReadReply>(frame.header);
     if (!reply) return OnPeerFailed(tag, reply.error());
-    OnHolds(tag.a, *op, replica, HeaderOf(*reply), tag.c == 1, frame.payload);
+    const storage::EntryHeader header = HeaderOf(*reply);
+    if (!Sound(header, tag.c == 1, frame.payload))
+      return OnPeerFailed(tag, base::Corruption("the value's digest does not fit"));
+    OnHolds(tag.a, *op, replica, header, tag.c == 1, frame.payload);
     return;
   }
   OnPeerFailed(tag, base::Unavailable("the replica refused"));
