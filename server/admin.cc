@@ -40,7 +40,6 @@ struct Admin::EngineJob final : base::Job {
   Admin& admin;
   const bool compact;
   ReplyTo reply;
-  std::function<void()> then;
   base::Status status;
 };
 
@@ -138,9 +137,9 @@ void Admin::Handle(const FrameMail& mail) {
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);
   if (command == "getendpoints") return GetEndpoints(to, keyspace, key);
   if (command == "why") return StartWhy(to, keyspace, key);
-  if (command == "flush") return RunEngineJob(to, false, [] {});
-  if (command == "compact") return RunEngineJob(to, true, [] {});
-  if (command == "drain") return RunEngineJob(to, false, [this] { control_.Drain(); });
+  if (command == "flush") return RunEngineJob(to, false);
+  if (command == "compact") return RunEngineJob(to, true);
+  if (command == "drain") return control_.Retire([this, to] { RunEngineJob(to, false); });
   Fail(to, base::InvalidArgument(fmt::format("'{}' is not a command of this node", command)));
 }
 
@@ -390,10 +389,9 @@ void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
   });
 }
 
-void Admin::RunEngineJob(const ReplyTo& to, bool compact, std::function<void()> then) {
+void Admin::RunEngineJob(const ReplyTo& to, bool compact) {
   auto job = std::make_unique<EngineJob>(*this, compact);
   job->reply = to;
-  job->then = std::move(then);
   EngineJob& running = *job;
   jobs_.push_back(std::move(job));
   control_.world_.Offload(base::Lane::kMaintenance, running);
@@ -407,7 +405,6 @@ void Admin::OnEngineJob(EngineJob& job) {
   jobs_.erase(it);
   if (!done->status.ok()) return Fail(done->reply, done->status);
   Answer(done->reply, {{{"done", true}}});
-  done->then();
 }
 
 void Admin::StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key) {

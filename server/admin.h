@@ -46,7 +46,7 @@ class Admin {
   void EndWhy(std::uint64_t id);
   void GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void StartRepair(const ReplyTo& to, const std::string& keyspace);
-  void RunEngineJob(const ReplyTo& to, bool compact, std::function<void()> then);
+  void RunEngineJob(const ReplyTo& to, bool compact);
   void OnEngineJob(EngineJob& job);
   void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);
   Json NetStats(const std::vector<WorkerStats>& stats) const;

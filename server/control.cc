@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -19,7 +20,7 @@ constexpr base::Duration kTick = base::milliseconds(100);
 // How long clients wait at most for this node to hear of the others.
 constexpr base::Duration kFirstContactMax = base::seconds(1);
 // A put waits for the slowest replica, to leave it a hint, as long as timeouts.write.
-constexpr base::Duration kStopMax = base::seconds(5);
+constexpr base::Duration kQuietMax = base::seconds(5);
 
 }  // namespace
 
@@ -457,7 +458,7 @@ void Control::OnWake() {
 
 void Control::Tick() {
   const base::Instant now = world_.Now();
-  if (stopping_) EndWhenQuiet();
+  CheckQuiet();
   AskToJoin();
   if (snapshot_ == nullptr) return;
   ReleaseClients();
@@ -510,12 +511,6 @@ void Control::Rearm() {
   world_.WakeAt(next);
 }
 
-// No more connections, and goodbye to the cluster; the process stays until it is told to stop.
-void Control::Drain() {
-  world_.StopListening();
-  if (gossip_ != nullptr) gossip_->Leave(world_.Now());
-}
-
 std::int64_t Control::LoadOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host) return load_bytes_;
   const gossip::MemberInfo* member = gossip_->Find(node.host);
@@ -523,31 +518,37 @@ std::int64_t Control::LoadOf(const topology::Node& node) const {
 }
 
 void Control::Stop() {
-  if (stopping_) return;
-  stopping_ = true;
-  stop_ends_ = world_.Now() + kStopMax;
-  base::log::Info("control", "stopping: no more connections, goodbye to the cluster");
-  Drain();
-  DrainGossip();
-  for (unsigned worker = 0; worker < shared_.workers; ++worker)
-    world_.Post(WorkerActor(worker), std::make_unique<StopClientsMail>());
-  EndWhenQuiet();
-}
-
-// Once what clients have asked for is answered.
-void Control::EndWhenQuiet() {
-  if (asked_if_quiet_) return;
-  asked_if_quiet_ = true;
-  GatherStats([this](const std::vector<WorkerStats>& stats) {
-    std::uint64_t open = 0;
-    for (const WorkerStats& each : stats) open += each.in_flight;
-    if (open > 0 && world_.Now() < stop_ends_) {
-      asked_if_quiet_ = false;  // The next tick asks again.
-      return;
-    }
-    if (open > 0) base::log::Warn("control", "{} requests are left without an answer", open);
+  Retire([this] {
     // What the workers have under way is committed by jobs that were offloaded before this one.
     Persist(std::make_unique<storage::Batch>(), [this] { world_.Exit(base::Ok()); });
+  });
+}
+
+void Control::Retire(std::function<void()> then) {
+  once_quiet_.push_back(std::move(then));
+  if (!retired_) {
+    retired_ = true;
+    base::log::Info("control", "no more connections and requests; goodbye to the cluster");
+    world_.StopListening();
+    if (gossip_ != nullptr) gossip_->Leave(world_.Now());
+    DrainGossip();
+    for (unsigned worker = 0; worker < shared_.workers; ++worker)
+      world_.Post(WorkerActor(worker), std::make_unique<StopClientsMail>());
+  }
+  quiet_ends_ = world_.Now() + kQuietMax;
+  CheckQuiet();
+}
+
+void Control::CheckQuiet() {
+  if (once_quiet_.empty() || asked_if_quiet_) return;
+  asked_if_quiet_ = true;
+  GatherStats([this](const std::vector<WorkerStats>& stats) {
+    asked_if_quiet_ = false;
+    std::uint64_t open = 0;
+    for (const WorkerStats& each : stats) open += each.in_flight;
+    if (open > 0 && world_.Now() < quiet_ends_) return;  // The next tick asks again.
+    if (open > 0) base::log::Warn("control", "{} requests are left without an answer", open);
+    for (const auto& then : std::exchange(once_quiet_, {})) then();
   });
 }
 

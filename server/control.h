@@ -180,11 +180,13 @@ class Control final : public base::Actor, PeerLinksListener {
   void Tick();
   void Rearm();
   void Stop();
-  void EndWhenQuiet();
+  // No more connections and requests, and goodbye to the cluster. `then`: once all is answered that
+  // clients have asked for, or was not in a few seconds.
+  void Retire(std::function<void()> then);
+  void CheckQuiet();
   void RefuseClient(base::ConnId conn, base::ListenerId listener);
   bool HoldsClients() const;
   void ReleaseClients();
-  void Drain();
   std::int64_t LoadOf(const topology::Node& node) const;
 
   template <typename Message>
@@ -210,9 +212,10 @@ class Control final : public base::Actor, PeerLinksListener {
   std::vector<base::ConnId> held_clients_;  // For the first moment after a start.
   unsigned next_worker_ = 0;
   base::Instant next_tick_;
-  bool stopping_ = false;
-  bool asked_if_quiet_ = false;  // While stopping: the workers are being asked.
-  base::Instant stop_ends_;      // Then the node ends, whatever is under way.
+  bool retired_ = false;         // Clients are served no more.
+  bool asked_if_quiet_ = false;  // The workers are being asked.
+  base::Instant quiet_ends_;     // It goes on then, whatever is under way.
+  std::vector<std::function<void()>> once_quiet_;
 
   std::vector<base::Address> seeds_;
   std::optional<topology::Acceptor> acceptor_;

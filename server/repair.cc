@@ -14,7 +14,10 @@ namespace {
 
 // A mismatch may be writes in flight: it is looked at again after this long.
 constexpr base::Duration kLookAgainAfter = base::seconds(1);
+// Of looks at digests. Pulling takes as long as there is data, and ends when answers stay away.
 constexpr base::Duration kSessionMax = base::seconds(120);
+constexpr base::Duration kPeerPullMax = base::seconds(3600);
+constexpr std::size_t kWantedMax = 64;  // Repairs on demand that wait for their turn.
 constexpr base::Duration kFirstCompareAfter = base::milliseconds(1500);
 
 merkle::Digest TotalOf(const SliceSums& sums) {
@@ -110,6 +113,8 @@ void Repair::Adopt(SnapshotPtr snapshot) {
 }
 
 void Repair::OnTick(base::Instant now) {
+  if (!peer_pulls_.empty() && now >= peer_pulls_.begin()->second.ends)
+    OnPeerPulled(peer_pulls_.begin()->first, base::Timeout("it took too long"));
   if (session_ != nullptr) {
     if (now >= session_->ends)
       End("the comparison took too long");
@@ -118,11 +123,9 @@ void Repair::OnTick(base::Instant now) {
     return;
   }
   if (!wanted_.empty()) {
-    std::vector<Done> done{std::move(wanted_.front().done)};
-    const base::NodeNumber peer = wanted_.front().peer;
-    const base::KeyspaceId keyspace = wanted_.front().keyspace;
-    wanted_.erase(wanted_.begin());
-    Begin(peer, keyspace, std::move(done));
+    Wanted wanted = std::move(wanted_.front());
+    wanted_.pop_front();
+    Begin(std::move(wanted));
     return;
   }
   if (!shared_.config.repair.enabled) return;
@@ -135,7 +138,7 @@ void Repair::OnTick(base::Instant now) {
     due->second.problem = "it is down";
     return;
   }
-  Begin(due->first, kAllKeyspaces, {});
+  Begin({due->first, kAllKeyspaces, false, 0, {}});
 }
 
 void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
@@ -148,8 +151,10 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   all->done = std::move(done);
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
+  if (wanted_.size() + peers_.size() > kWantedMax)
+    return all->done({0, 0, false, "too many repairs wait already"});
   for (const auto& [number, peer] : peers_)
-    wanted_.push_back({number, keyspace, [all](const Result& one) {
+    wanted_.push_back({number, keyspace, true, 0, [all](const Result& one) {
                          all->result.compared += one.compared;
                          all->result.entries_received += one.entries_received;
                          all->result.equal = all->result.equal && one.equal;
@@ -163,20 +168,28 @@ void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
   if (!peers_.contains(peer)) return done({0, 0, false, "it shares no range with this node"});
   if (request.size() != sizeof(base::KeyspaceId))
     return done({0, 0, false, "the request for a repair is malformed"});
-  wanted_.push_back({peer, base::LoadLittle<base::KeyspaceId>(request.data()), std::move(done)});
+  if (wanted_.size() >= kWantedMax) return done({0, 0, false, "too many repairs wait already"});
+  wanted_.push_back(
+      {peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0, std::move(done)});
 }
 
 // --- a session ---
 
-void Repair::Begin(base::NodeNumber peer, base::KeyspaceId keyspace, std::vector<Done> done) {
+void Repair::Begin(Wanted wanted) {
   session_ = std::make_unique<Session>();
   session_->serial = ++serial_;
-  session_->peer = peer;
-  session_->keyspace = keyspace;
+  session_->peer = wanted.peer;
+  session_->keyspace = wanted.keyspace;
   session_->began = world_.Now();
   session_->ends = session_->began + kSessionMax;
-  session_->done = std::move(done);
-  if (!snapshot_->peers[IndexOf(peer)].up) {
+  session_->may_ask_peer = wanted.may_ask_peer;
+  session_->entries = wanted.entries;
+  session_->done = std::move(wanted.done);
+  if (!peers_.contains(wanted.peer)) {
+    End("it shares no range with this node");
+    return;
+  }
+  if (!snapshot_->peers[IndexOf(wanted.peer)].up) {
     End("it is down");
     return;
   }
@@ -294,22 +307,26 @@ void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice) {
 }
 
 void Repair::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
-  if (session_ == nullptr || tag.a != session_->serial) return;
   const auto reply = wire::Decode<wire::ControlReply>(frame.header);
   if (frame.kind != wire::Kind::kControlReply || !reply ||
       base::Hash64(frame.payload) != reply->payload_digest) {
     const auto error = wire::Decode<wire::ErrorReply>(frame.header);
-    End(frame.kind == wire::Kind::kError && error ? error->message : "its answer is malformed");
+    OnPeerFailed(tag, frame.kind == wire::Kind::kError && error
+                          ? base::Status(error->code, error->message)
+                          : base::InvalidArgument("its answer is malformed"));
     return;
   }
   if (tag.kind == kTagRepairPeer)
-    Look();  // It has pulled what it lacked.
-  else
+    OnPeerPulled(tag.a, base::Ok());
+  else if (session_ != nullptr && tag.a == session_->serial)
     OnCompared(frame.payload);
 }
 
 void Repair::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
-  if (session_ != nullptr && tag.a == session_->serial) End(status.message());
+  if (tag.kind == kTagRepairPeer)
+    OnPeerPulled(tag.a, status);
+  else if (session_ != nullptr && tag.a == session_->serial)
+    End(status.message());
 }
 
 void Repair::OnCompared(base::Bytes answer) {
@@ -339,17 +356,36 @@ void Repair::OnCompared(base::Bytes answer) {
     End("");
     return;
   }
-  // We have what it has. If somebody waits for the outcome, let it pull from us, and look again.
-  if (session_->done.empty() || session_->asked_peer) {
+  // We have what it has.
+  if (session_->may_ask_peer)
+    AskPeer();
+  else
     End("it has yet to pull from us");
-    return;
-  }
-  session_->asked_peer = true;
+}
+
+void Repair::AskPeer() {
   const topology::Node& peer = snapshot_->node(IndexOf(session_->peer));
   std::string request;
   base::AppendLittle(request, session_->keyspace);
   links_.Send({peer.cluster, peer.host}, {kTagRepairPeer, 0, session_->serial, 0},
               wire::ControlRequest{wire::ControlTopic::kForward, base::Hash64(request)}, request);
+  peer_pulls_[session_->serial] = {
+      {session_->peer, session_->keyspace, false, session_->entries, std::move(session_->done)},
+      world_.Now() + kPeerPullMax};
+  session_->done = {};
+  End("it has yet to pull from us");
+}
+
+void Repair::OnPeerPulled(std::uint64_t serial, const base::Status& status) {
+  const auto it = peer_pulls_.find(serial);
+  if (it == peer_pulls_.end()) return;
+  Wanted after = std::move(it->second.after);
+  peer_pulls_.erase(it);
+  if (status.ok())
+    wanted_.push_front(std::move(after));
+  else
+    after.done({1, after.entries, false,
+                fmt::format("node {} did not pull from us: {}", after.peer, status.message())});
 }
 
 void Repair::Pull(Slices slices) {
@@ -397,9 +433,9 @@ void Repair::End(const std::string& problem) {
     peer.due = world_.Now() + shared_.config.repair.interval;
   }
   ++comparisons_;
-  for (const Done& done : session->done)
-    done({1, session->entries, problem.empty(),
-          problem.empty() ? "" : fmt::format("node {}: {}", session->peer, problem)});
+  if (session->done)
+    session->done({1, session->entries, problem.empty(),
+                   problem.empty() ? "" : fmt::format("node {}: {}", session->peer, problem)});
 }
 
 // --- what it has found ---

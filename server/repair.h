@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -109,17 +110,29 @@ class Repair {
     std::uint64_t salt = 0;
     Slices differing;  // As of the first look.
     std::uint64_t entries = 0;
-    bool asked_peer = false;  // To pull from us: only when somebody asked for a repair.
-    std::vector<Done> done;
+    bool may_ask_peer = false;  // To pull from us: only when somebody here asked for a repair.
+    Done done;                  // Empty: nobody waits for the outcome.
   };
   struct Wanted {
     base::NodeNumber peer = 0;
     base::KeyspaceId keyspace = kAllKeyspaces;
+    // If it still differs once we have pulled, the peer is asked to pull. Not for a peer that asked
+    // us, nor for the session after.
+    bool may_ask_peer = false;
+    std::uint64_t entries = 0;  // That we have pulled already.
     Done done;
+  };
+  // A peer pulls from us because somebody here waits for a repair; then it is compared once more.
+  // Meanwhile other sessions go on: the peer may be waiting for us in the same way.
+  struct PeerPull {
+    Wanted after;
+    base::Instant ends;
   };
 
   void GatherSums(base::NodeNumber peer, std::function<void(Sums)> then);
-  void Begin(base::NodeNumber peer, base::KeyspaceId keyspace, std::vector<Done> done);
+  void Begin(Wanted wanted);
+  void AskPeer();
+  void OnPeerPulled(std::uint64_t serial, const base::Status& status);
   void Look();
   void Compare(Sums sums);
   void OnCompared(base::Bytes answer);
@@ -137,7 +150,8 @@ class Repair {
   std::map<base::NodeNumber, Peer> peers_;
   std::map<std::uint64_t, Gather> gathers_;
   std::unique_ptr<Session> session_;
-  std::vector<Wanted> wanted_;
+  std::deque<Wanted> wanted_;
+  std::map<std::uint64_t, PeerPull> peer_pulls_;  // By the serial of the session before.
   std::uint64_t serial_ = 0;
   struct Pulling {
     unsigned open = 0;

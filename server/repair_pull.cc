@@ -32,6 +32,7 @@ struct RepairPull::Slice {
   std::string after;                   // Within it: the stored key to resume after.
   base::Token last_token = 0;          // Within it: up to where the last summary told.
   enum class Step : std::uint8_t { kHashes, kEntries } step = Step::kHashes;
+  base::Instant answer_due;  // Of the request that is open.
 };
 
 // Reads what we have of one bucket, so that the peer can send the rest.
@@ -106,6 +107,7 @@ void RepairPull::Ask(std::uint64_t id, Slice& slice) {
   const topology::Node* peer = PeerOf(*slice.order);
   const wire::SliceHashesRequest request{slice.keyspace, slice.slice, slice.salt,
                                          snapshot_->topology->epoch};
+  slice.answer_due = parts_.world.Now() + kAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request);
 }
 
@@ -113,9 +115,21 @@ void RepairPull::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
   if (Slice* slice = slices_.Find(tag.a)) EndSlice(tag.a, *slice, status);
 }
 
+// A link that carries nothing any more can take a quarter of an hour to say so.
+void RepairPull::OnTick(base::Instant now) {
+  std::vector<std::uint64_t> overdue;
+  slices_.ForEach([&](std::uint64_t id, const Slice& slice) {
+    if (now >= slice.answer_due) overdue.push_back(id);
+  });
+  for (const std::uint64_t id : overdue)
+    if (Slice* slice = slices_.Find(id))
+      EndSlice(id, *slice, base::Timeout("the peer does not answer"));
+}
+
 void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   Slice* slice = slices_.Find(tag.a);
   if (slice == nullptr) return;
+  slice->answer_due = base::Instant::Never();
   if (frame.kind == wire::Kind::kSliceHashesReply && slice->step == Slice::Step::kHashes) {
     OnHashes(tag.a, *slice, frame);
   } else if (frame.kind == wire::Kind::kBucketPullReply && slice->step == Slice::Step::kEntries) {
@@ -217,6 +231,7 @@ void RepairPull::OnSummary(SummaryJob& job) {
                                  done->summary.last_token};
   slice->last_token = done->summary.last_token;
   stats_.bytes_sent += done->summary.packed.size();
+  slice->answer_due = parts_.world.Now() + kAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, done->id, 0}, request,
                     done->summary.packed);
 }

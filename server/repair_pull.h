@@ -48,6 +48,8 @@ class RepairPull {
 
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
+  // Gives up what a peer has left unanswered for long. To be called now and then.
+  void OnTick(base::Instant now);
 
   // --- the other side: what a peer pulls from us ---
   // The hashes of one of our slices; empty when the epochs or owners do not fit.
@@ -58,6 +60,7 @@ class RepairPull {
 
  private:
   static constexpr std::size_t kSlicesAtATime = 16;
+  static constexpr base::Duration kAnswerMax = base::seconds(30);
 
   struct Order;
   struct Slice;

@@ -32,7 +32,9 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
       coordinator_({world, shared.config, replica_, links_, hints_, *this},
                    shared.config.limits.memory_bytes_max / shared.workers),
-      scans_(world, shared.config, shared.engine, links_, *this),
+      page_lane_(world),
+      scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
+             shared.config.limits.memory_bytes_max / shared.workers),
       repair_({world, shared.engine, replica_, links_, shared_buckets_}) {}
 
 Worker::~Worker() = default;
@@ -67,9 +69,9 @@ void Worker::Adopt(SnapshotPtr snapshot) {
     coordinator_.SetClock(clock_.get());
     replica_.SetDigestSeed(topology.token_seed);
   }
-  // What was stamped before a range was ours is not ours to deny (server/held_memory.h). At the
-  // first adoption the memory is empty and denies nothing anyway.
-  if (ownership_changed && !first)
+  // What was stamped before this run, or before a range was ours, is not ours to deny
+  // (server/held_memory.h).
+  if (ownership_changed)
     replica_.held_memory().RaiseFloor(static_cast<std::uint64_t>(world_.WallMs() + 1000) << 16);
   wire::Hello hello;
   hello.role = wire::Role::kPeerData;
@@ -136,6 +138,7 @@ void Worker::Forget(base::ConnId conn) {
   if (it == conns_.end()) return;
   if (it->second.listener != kClusterListener)
     shared_.clients.fetch_sub(1, std::memory_order_relaxed);
+  scans_.OnClientGone(conn);
   conns_.erase(it);
 }
 
@@ -256,7 +259,9 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.fetches = counters.fetches;
   stats.commits = counters.commits;
   stats.connections = conns_.size();
-  stats.in_flight = coordinator_.in_flight();
+  stats.in_flight = coordinator_.in_flight() + scans_.in_flight();
+  stats.overloaded += scans_.overloaded();
+  stats.expired = page_lane_.dropped() + expired_reads_;
   stats.repair = repair_.stats();
   stats.hints = hints_.stats();
   if (snapshot_ != nullptr)
@@ -367,6 +372,7 @@ void Worker::Tick() {
     }
   }
   if (snapshot_ != nullptr) hints_.OnTick();
+  repair_.OnTick(world_.Now());
   for (auto& [id, conn] : conns_) {
     if (!conn.paused || world_.Queued(id) > kResumeBytes) continue;
     if (stopping_ && conn.listener != kClusterListener) continue;

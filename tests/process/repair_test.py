@@ -1,11 +1,16 @@
 """Goal:   repair sends exactly what a node missed, nothing when repeated, and reads no data to find
-        replicas equal.
-Method: tests/process/repair_exact.py with 20,000 keys, on nodes with hints off.
+        replicas equal; asked of all nodes at once, under writes, it ends on each.
+Method: tests/process/repair_exact.py with 20,000 keys, on nodes with hints off; `nodetool repair`
+        of three nodes side by side while starling-stress writes few keys over and over.
 """
 
+import concurrent.futures
+import json
+import subprocess
 import unittest
 
 import case
+import cluster
 import repair_exact
 
 ROWS = 20_000
@@ -17,6 +22,26 @@ class Repair(case.ClusterCase):
         repair_exact.load_in_parts(nodes, ROWS)
         repair_exact.sends_only_what_differs(nodes)
         repair_exact.reads_nothing_when_equal(nodes)
+
+    def test_it_ends_on_every_node_when_all_are_asked_at_once_under_writes(self):
+        nodes = self.start_cluster()
+        load = subprocess.Popen(
+            [cluster.program("starling-stress"), "run", "--hosts", nodes.hosts,
+             "--workload", "write", "--records", "5000", "--connections", "12",
+             "--in-flight", "8", "--duration", "60s", "--warmup", "0s"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                answers = list(pool.map(
+                    lambda node: node.nodetool("repair", seconds=50), nodes.nodes))
+            self.assertIsNone(load.poll())
+        finally:
+            load.terminate()
+            load.wait(20)
+        for answer in answers:
+            self.assertEqual(answer["compared"], 2)
+        for node in nodes.nodes:
+            self.assertTrue(node.nodetool("repair", seconds=50)["equal"])
 
 
 if __name__ == "__main__":
