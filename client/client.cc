@@ -7,6 +7,7 @@
 
 #include "base/uv/uv_world.h"
 #include "client/loop.h"
+#include "client/put_job.h"
 
 namespace starling::client {
 
@@ -18,39 +19,10 @@ namespace {
 
 constexpr base::ActorId kOnly{0};
 
-// A put, kept until its outcome is known or it was tried often enough.
-struct PutJob {
-  std::string keyspace, key, value;
-  bool tombstone = false;
-  RequestOptions options;
-  base::Version stamp;
-  unsigned retries_left = 0;
-  base::Status unknown{};  // Why an attempt's outcome is unknown, if one's is.
-  Client::WriteCallback callback;
-};
-
-void SendPut(LoopActor& loop, std::shared_ptr<PutJob> job) {
-  const PutArgs args{.keyspace = job->keyspace,
-                     .key = job->key,
-                     .value = job->value,
-                     .tombstone = job->tombstone,
-                     .time_to_live = job->options.time_to_live,
-                     .level = job->options.level,
-                     .stamp = job->stamp,
-                     .timeout = job->options.timeout};
-  loop.Put(args, [&loop, job](const PutResult& result) {
-    if (result.status.code() == base::Code::kTimeout) job->unknown = result.status;
-    if (!result.stamp.empty() && job->retries_left > 0) {
-      --job->retries_left;
-      job->stamp = result.stamp;
-      return SendPut(loop, job);
-    }
-    // A retry that was refused changed nothing, but what it repeats may have.
-    if (!result.status.ok())
-      return job->callback(base::Fail(job->unknown.ok() ? result.status : job->unknown));
-    job->callback(Written{.version = result.version,
-                          .replicas = {result.replicas.begin(), result.replicas.end()}});
-  });
+Result<Written> WrittenOf(const PutResult& result) {
+  if (!result.status.ok()) return base::Fail(result.status);
+  return Written{.version = result.version,
+                 .replicas = {result.replicas.begin(), result.replicas.end()}};
 }
 
 Result<Value> ValueOf(const GetResult& result) {
@@ -79,7 +51,8 @@ std::vector<ScannedEntry> EntriesOf(const ScanResult& result) {
 class Client::Loop {
  public:
   Loop(SessionOptions options, unsigned stamped_retries_max)
-      : stamped_retries_max_(stamped_retries_max),
+      : timeout_(options.timeout),
+        stamped_retries_max_(stamped_retries_max),
         actor_(system_.MakeWorld(kOnly), std::move(options)) {
     system_.Attach(kOnly, actor_);
     thread_ = std::thread([this] { system_.Run().IgnoreError(); });  // Ends by Close alone.
@@ -90,6 +63,7 @@ class Client::Loop {
   }
 
   void Submit(LoopActor::Task task) { actor_.Submit(std::move(task)); }
+  base::Duration timeout() const { return timeout_; }
   unsigned stamped_retries_max() const { return stamped_retries_max_; }
 
   // Runs `begin` on the loop with the function that takes the answer, and waits for that.
@@ -104,6 +78,7 @@ class Client::Loop {
   }
 
  private:
+  const base::Duration timeout_;
   const unsigned stamped_retries_max_;
   base::UvSystem system_{std::random_device{}(), {.read_threads = 1}};
   LoopActor actor_;
@@ -135,15 +110,19 @@ Result<Written> Client::Write(Bytes key, Bytes value, What what, const RequestOp
 
 void Client::WriteAsync(Bytes key, Bytes value, What what, const RequestOptions& options,
                         WriteCallback callback) {
-  auto job = std::make_shared<PutJob>(PutJob{.keyspace = std::string(options.keyspace),
-                                             .key = std::string(key),
-                                             .value = std::string(value),
-                                             .tombstone = what == What::kTombstone,
-                                             .options = options,
-                                             .stamp = {},
-                                             .retries_left = loop_->stamped_retries_max(),
-                                             .callback = std::move(callback)});
-  loop_->Submit([job = std::move(job)](LoopActor& actor) { SendPut(actor, job); });
+  auto job = std::make_shared<PutJob>(
+      PutJob{.keyspace = std::string(options.keyspace),
+             .key = std::string(key),
+             .value = std::string(value),
+             .tombstone = what == What::kTombstone,
+             .time_to_live = options.time_to_live,
+             .level = options.level,
+             .timeout = options.timeout > base::Duration{0} ? options.timeout : loop_->timeout(),
+             .retries_left = loop_->stamped_retries_max(),
+             .callback = [callback = std::move(callback)](const PutResult& result) {
+               callback(WrittenOf(result));
+             }});
+  loop_->Submit([job = std::move(job)](LoopActor& actor) { BeginPut(actor, job); });
 }
 
 Result<Written> Client::Put(Bytes key, Bytes value, const RequestOptions& options) {

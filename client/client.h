@@ -34,11 +34,12 @@ struct ClientOptions {
   bool listed_only = false;         // Talk to no node but these, and route nothing.
   unsigned connections_per_node = 2;
   base::Duration timeout = base::seconds(5);  // Of a request, where its options don't say.
-  // How often a put that timed out is tried again under its stamp.
+  // How often a put that timed out is tried again under its stamp, within its timeout.
   unsigned stamped_retries_max = 2;
 };
 
-// What a request may say besides keys and values. timeout 0: the client's.
+// What a request may say besides keys and values. The timeout is that of the whole request, however
+// often it is tried; 0: the client's.
 struct RequestOptions {
   std::string_view keyspace = kDefaultKeyspace;
   wire::Consistency level = wire::Consistency::kQuorum;

@@ -1,5 +1,6 @@
 #include "client/loop.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace starling::client {
@@ -37,6 +38,10 @@ void LoopActor::Admin(const AdminArgs& args, AdminHandler handler) {
 void LoopActor::Ping(StatusHandler handler) { session_.Ping(Keep(std::move(handler))); }
 void LoopActor::FetchMap(StatusHandler handler) { session_.FetchMap(Keep(std::move(handler))); }
 
+void LoopActor::After(base::Duration time, StatusHandler handler) {
+  timers_.Add(world_.Now() + time, Keep(std::move(handler)));
+}
+
 void LoopActor::OnStart() {
   session_.Start();
   world_.Offload(base::Lane::kRead, *this);
@@ -52,10 +57,13 @@ void LoopActor::OnClose(base::ConnId conn, base::CloseReason reason) {
 }
 void LoopActor::OnDatagram(base::Address, base::Bytes) {}
 void LoopActor::OnMail(std::unique_ptr<base::Mail>) {}
-void LoopActor::OnWake() { session_.OnWake(); }
+void LoopActor::OnWake() {
+  for (std::uint64_t tag = 0; timers_.PopDue(world_.Now(), &tag);) Tell(tag, base::Ok());
+  session_.OnWake();
+}
 void LoopActor::OnTurnEnd() {
   session_.OnTurnEnd();
-  world_.WakeAt(session_.next_wake());
+  world_.WakeAt(std::min(session_.next_wake(), timers_.next()));
 }
 
 void LoopActor::Run() noexcept {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/slab.h"
+#include "base/timers.h"
 #include "client/session.h"
 
 namespace starling::client {
@@ -48,6 +49,9 @@ class LoopActor final : public base::Actor, private Session::Listener, private b
   void Admin(const AdminArgs& args, AdminHandler handler);
   void Ping(StatusHandler handler);
   void FetchMap(StatusHandler handler);
+  // Ok once the time has passed.
+  void After(base::Duration time, StatusHandler handler);
+  base::Instant now() const { return world_.Now(); }
   const wire::ClusterMap& map() const { return session_.routing().map(); }
 
   // --- from the World ---
@@ -85,6 +89,7 @@ class LoopActor final : public base::Actor, private Session::Listener, private b
   base::World& world_;
   Session session_;
   base::Slab<Handler> handlers_;  // By tag.
+  base::Timers timers_;           // Of After: tags.
 
   std::mutex mutex_;
   std::condition_variable filled_;

@@ -30,8 +30,10 @@ constexpr Duration kMapIntervalMin = base::milliseconds(200);
 // How much longer than the node we wait, so that its own answer, with a put's stamp, comes first.
 constexpr Duration kGrace = base::milliseconds(300);
 
-std::uint32_t DeadlineMs(Duration left) {
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(base::ToMs(left), 1, UINT32_MAX));
+constexpr unsigned kDoublingsMax = 10;
+
+Duration Doubled(Duration once, unsigned times) {
+  return once * (1 << std::min(times, kDoublingsMax));
 }
 
 }  // namespace
@@ -253,7 +255,7 @@ Links::Link* Session::PickLink(const Op& op, const wire::ClusterMap::Keyspace* k
 
 void Session::SendOn(const Links::Link& link, std::uint64_t id, const Op& op,
                      base::KeyspaceId keyspace, Bytes payload) {
-  const std::uint32_t deadline_ms = DeadlineMs(op.deadline - world_.Now());
+  const std::uint32_t deadline_ms = wire::DeadlineMs(op.deadline - world_.Now());
   const auto send = [&](const auto& message) {
     wire::SendFrame(world_, link.conn, id, message, payload);
   };
@@ -292,12 +294,14 @@ void Session::SendOn(const Links::Link& link, std::uint64_t id, const Op& op,
   }
 }
 
-// Reads are given up on one by one; the last attempt, and all else, wait for the deadline.
+// Attempts of reads are given up on one by one; all else waits for the deadline.
 void Session::ArmTimer(std::uint64_t id, Op& op) {
   timers_.Cancel(op.timer);
   Instant when = op.deadline + (op.held ? Duration{0} : kGrace);
-  if (!op.held && IsRead(op) && op.attempts < options_.read_attempts_max)
-    when = std::min(when, world_.Now() + options_.attempt_timeout);
+  if (!op.held && IsRead(op)) {
+    const Instant gives_up = world_.Now() + Doubled(options_.attempt_timeout, op.attempts - 1);
+    if (gives_up < op.deadline) when = gives_up;
+  }
   op.timer = timers_.Add(when, id);
 }
 
@@ -318,6 +322,20 @@ void Session::SendHeld() {
     held_.push_front(id);  // Nor would the next find room.
     return;
   }
+}
+
+// At once the first time, and for what is wrong with one node alone. Else after a pause: what is
+// wrong with several nodes takes a while to pass.
+void Session::AskAgain(std::uint64_t id, Op& op, const Status& why) {
+  op.conn = ConnId{};  // What the former node may still say is not for this attempt.
+  op.paused = false;
+  op.why = why;
+  const bool passing = why.code() == Code::kTimeout || why.code() == Code::kUnavailable;
+  if (op.attempts < 2 || !passing) return Begin(id, op, {});
+  op.paused = true;
+  timers_.Cancel(op.timer);
+  const Duration pause = std::min(Doubled(options_.pause_min, op.attempts - 2), options_.pause_max);
+  op.timer = timers_.Add(std::min(op.deadline, world_.Now() + pause), id);
 }
 
 // Whoever started after the last host was tried in vain need not wait for the deadline.

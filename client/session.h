@@ -14,7 +14,8 @@
 //   };
 //
 // What it repeats, and what not (design section 9):
-// - A read that fails, or is not answered within attempt_timeout, is asked again of another node.
+// - A read that is not answered within attempt_timeout, or whose connection ends, is asked again of
+//   another node until its deadline; one that a node answered with an error, a few times.
 // - A put is sent once. Without an answer its outcome is unknown (kTimeout) and it has no stamp:
 // the
 //   caller must not repeat it as if it had not happened. If the node answered kTimeout, the result
@@ -44,10 +45,16 @@ struct SessionOptions {
   LinksOptions links;
   // How long a request may take in all, where its arguments don't say.
   base::Duration timeout = base::seconds(5);
-  // A read not answered so long is asked of another node. Lower: a stopped node is passed by
-  // sooner; a slow cluster gets more of the same requests.
+  // A read not answered so long is asked of another node; each attempt waits twice as long as the
+  // last. Lower: a stopped node is passed by sooner; a slow cluster gets more of the same requests.
   base::Duration attempt_timeout = base::milliseconds(1000);
-  unsigned read_attempts_max = 3;
+  // The second attempt of a read follows at once, each later one after a pause: of so long, and
+  // twice as long each time up to the maximum.
+  base::Duration pause_min = base::milliseconds(50);
+  base::Duration pause_max = base::milliseconds(500);
+  // How often a node may answer a read with an error that another might not. (It has looked for an
+  // answer until its own deadline by then, or knows that there is none.)
+  unsigned read_errors_max = 3;
   // How old the map may grow: what is learnt from it is who is up, new nodes and keyspaces.
   base::Duration map_interval = base::seconds(3);
   // Requests at a time; one more is refused with kOverloaded.
@@ -120,8 +127,11 @@ class Session final : private Links::Owner {
     wire::Consistency level = wire::Consistency::kQuorum;
     bool tombstone = false;
     bool want_value = true;
-    bool held = false;  // Waits for a connection, or for the map.
+    bool held = false;    // Waits for a connection, or for the map.
+    bool paused = false;  // A read that is asked again when its timer fires.
     unsigned attempts = 0;
+    unsigned errors = 0;  // Of those that were answered so.
+    base::Status why{};   // Of a read that is asked again: what became of the last attempt.
     std::uint64_t tag = 0;
     std::uint64_t maps_needed = 0;  // Routing::adopted() that would prove its keyspace missing.
     base::Instant start, deadline;
@@ -155,8 +165,10 @@ class Session final : private Links::Owner {
   void RefreshMap();  // Unless it is on its way.
   void OnOpTimer(std::uint64_t id);
 
-  // Asks another node if it is a read that may; else ends it.
+  // Asks again if it is a read that may; else ends it.
   void Fail(std::uint64_t id, Op& op, const base::Status& status, base::Version stamp = {});
+  void FailAnswered(std::uint64_t id, Op& op, const base::Status& status, base::Version stamp = {});
+  void AskAgain(std::uint64_t id, Op& op, const base::Status& why);
   static bool IsRead(const Op& op);
   bool MayAskAgain(const Op& op, base::Code code) const;
   void End(std::uint64_t id, Op& op, const base::Status& status, base::Version stamp = {});

@@ -35,6 +35,11 @@ void Session::OnOpTimer(std::uint64_t id) {
   Op* op = ops_.Find(id);
   if (op == nullptr) return;
   op->timer = 0;
+  if (op->paused) {
+    if (world_.Now() >= op->deadline) return End(id, *op, Status(op->why));
+    op->paused = false;
+    return Begin(id, *op, {});
+  }
   if (op->held && op->attempts == 0)
     return End(
         id, *op,
@@ -56,16 +61,21 @@ bool Session::IsRead(const Op& op) {
 }
 
 bool Session::MayAskAgain(const Op& op, Code code) const {
-  if (!IsRead(op) || op.attempts >= options_.read_attempts_max || world_.Now() >= op.deadline)
+  if (!IsRead(op) || op.errors >= options_.read_errors_max || world_.Now() >= op.deadline)
     return false;
   return code == Code::kTimeout || code == Code::kUnavailable || code == Code::kIo ||
          code == Code::kCorruption;
 }
 
+// A node answered, but not with what was asked for.
+void Session::FailAnswered(std::uint64_t id, Op& op, const Status& status, Version stamp) {
+  ++op.errors;
+  Fail(id, op, status, stamp);
+}
+
 void Session::Fail(std::uint64_t id, Op& op, const Status& status, Version stamp) {
   if (MayAskAgain(op, status.code())) {
-    op.conn = ConnId{};  // What the former node may still say is not for this attempt.
-    Begin(id, op, {});
+    AskAgain(id, op, status);
     return;
   }
   End(id, op, status, stamp);
@@ -167,7 +177,7 @@ Status Session::TakeGet(std::uint64_t id, Op& op, const wire::Frame& frame) {
   ASSIGN_OR_RETURN(const wire::GetReply reply, wire::Decode<wire::GetReply>(frame.header));
   const bool has_value = reply.found && op.want_value;
   if (has_value && base::Hash64(frame.payload) != reply.value_digest) {
-    Fail(id, op, Mismatch("value", op.address));
+    FailAnswered(id, op, Mismatch("value", op.address));
     return base::Ok();
   }
   listener_.OnGet(Finish(id, op), {.found = reply.found,
@@ -189,7 +199,7 @@ Status Session::TakeScan(std::uint64_t id, Op& op, const wire::Frame& frame) {
     page_.push_back(entry);
   }
   if (!sound) {
-    Fail(id, op, Mismatch("page", op.address));
+    FailAnswered(id, op, Mismatch("page", op.address));
     return base::Ok();
   }
   listener_.OnScan(Finish(id, op), {.entries = page_,
@@ -212,7 +222,7 @@ Status Session::TakeAdmin(std::uint64_t id, Op& op, const wire::Frame& frame) {
   if (frame.kind != Kind::kAdminReply) return Unexpected(frame);
   ASSIGN_OR_RETURN(const wire::AdminReply reply, wire::Decode<wire::AdminReply>(frame.header));
   if (base::Hash64(frame.payload) != reply.payload_digest) {
-    Fail(id, op, Mismatch("answer", op.address));
+    FailAnswered(id, op, Mismatch("answer", op.address));
     return base::Ok();
   }
   listener_.OnAdmin(Finish(id, op), {.json = frame.payload});
@@ -223,7 +233,7 @@ Status Session::TakeMap(std::uint64_t id, Op& op, const wire::Frame& frame) {
   if (frame.kind != Kind::kClusterMapReply) return Unexpected(frame);
   ASSIGN_OR_RETURN(const auto reply, wire::Decode<wire::ClusterMapReply>(frame.header));
   if (base::Hash64(frame.payload) != reply.payload_digest) {
-    Fail(id, op, Mismatch("map", op.address));
+    FailAnswered(id, op, Mismatch("map", op.address));
     return base::Ok();
   }
   ASSIGN_OR_RETURN(wire::ClusterMap map, wire::Decode<wire::ClusterMap>(frame.payload));
@@ -237,7 +247,7 @@ Status Session::TakeMap(std::uint64_t id, Op& op, const wire::Frame& frame) {
 Status Session::TakeError(std::uint64_t id, Op& op, const wire::Frame& frame) {
   ASSIGN_OR_RETURN(const wire::ErrorReply error, wire::Decode<wire::ErrorReply>(frame.header));
   if (error.code == Code::kUnavailable || error.code == Code::kTimeout) RefreshMap();
-  Fail(id, op, Status(error.code, error.message), error.stamp);
+  FailAnswered(id, op, Status(error.code, error.message), error.stamp);
   return base::Ok();
 }
 

@@ -84,7 +84,8 @@ void Coordinator::Ask(std::uint64_t id, GetOp& op, int replica, bool want_value)
          {Ticket::Kind::kGet, id, static_cast<std::uint64_t>(replica), want_value ? 1u : 0u}});
     return;
   }
-  const wire::ReplicaRead read{op.keyspace, op.key, want_value, op.snapshot->topology->epoch};
+  const wire::ReplicaRead read{op.keyspace, op.key, want_value, op.snapshot->topology->epoch,
+                               wire::DeadlineMs(op.ends - parts_.world.Now())};
   parts_.links.Send(AddressOf(op.replicas.nodes[static_cast<std::size_t>(replica)]),
                     {kTagGet, static_cast<std::uint32_t>(replica), id, want_value ? 1u : 0u}, read);
 }

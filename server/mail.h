@@ -51,6 +51,7 @@ struct ReplyTo {
   base::ConnId conn{};
   std::uint64_t request_id = 0;
   Protocol protocol = Protocol::kNative;
+  base::Instant arrived{};  // Of another node's request: its deadline counts from here.
 };
 
 // A frame for the actor whose business it is.

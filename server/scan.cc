@@ -3,101 +3,204 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <deque>
+#include <vector>
 
 #include "base/check.h"
 #include "base/hash.h"
 #include "server/wire/entries.h"
 
 namespace starling::server {
+namespace {
+
+// When a page asks one more replica than it needs, because one is slow: a page is more work than a
+// key, and one in order takes far less.
+constexpr base::Duration kSpeculateAfter = base::milliseconds(100);
+// When replicas that failed are asked again, if too few are left: a lost connection is made anew
+// within this time.
+constexpr base::Duration kRetryAfter = base::milliseconds(150);
+
+ReplicaMask BitOf(int replica) { return ReplicaMask{1} << replica; }
+
+// What a replica has, it will have again.
+bool Lasting(const base::Status& why) {
+  return why.code() == base::Code::kCorruption || why.code() == base::Code::kIo;
+}
+
+}  // namespace
 
 struct Scans::Scan {
   ReplyTo reply;
-  SnapshotPtr snapshot;
+  SnapshotPtr snapshot;  // Whom it asks is decided under one view of who owns the range.
   wire::Consistency level{};
   ReplicaSet replicas;
   Requirement requirement;
+  std::uint64_t round = 0;  // Of Locate: answers count for one view only.
   ReplicaMask asked = 0;
+  ReplicaMask answered = 0;
+  ReplicaMask failed = 0;
+  ReplicaMask damaged = 0;  // Failed for good.
+  base::Status damage;      // Of the last of them.
+  base::Status why;         // Of the last that failed.
+  bool retrying = false;    // Those that failed are asked again when the timer fires.
   PageRequest page;
   struct Part {
     std::string packed;
     bool done = false;
+    std::vector<std::pair<Place, wire::PackedEntry>> entries;  // Views into `packed`.
+
+    base::Status Read(const Scan& scan);
   };
-  std::vector<Part> parts;
-  base::TimerId deadline = 0;
+  std::deque<Part> parts;   // They stay where they are.
+  std::uint64_t bytes = 0;  // Held against the limit.
+  base::Instant ends;
+  base::TimerId timer = 0;
+
+  int open() const { return requirement.needed - CountOf(answered); }
+  // Can the others suffice, when these are out?
+  bool hopeless(ReplicaMask out) const { return !requirement.reachable(replicas.readable & ~out); }
 };
 
-struct Scans::LocalJob final : base::Job {
-  LocalJob(Scans& home, std::uint64_t scan_id) : scans(home), id(scan_id) {}
-  void Run() noexcept override { page = ReadPage(scans.engine_, request); }
-  void Done() override { scans.OnLocal(*this); }
+// Whether the part is in the order of storage and within what was asked for; one that is not done
+// must have come further than the cursor.
+base::Status Scans::Scan::Part::Read(const Scan& scan) {
+  const std::uint64_t seed = scan.snapshot->topology->token_seed;
+  const Place from{scan.page.from_token, scan.page.after_key};
+  for (base::Bytes rest = packed; !rest.empty();) {
+    ASSIGN_OR_RETURN(const wire::PackedEntry entry, wire::UnpackEntry(rest));
+    const Place place{base::TokenOf(entry.key, seed), entry.key};
+    if (place <= (entries.empty() ? from : entries.back().first) ||
+        place.first > scan.page.last_token)
+      return base::Corruption("an entry is out of its place");
+    entries.emplace_back(place, entry);
+  }
+  if (!done && entries.empty()) return base::Corruption("a page has neither entries nor an end");
+  return base::Ok();
+}
+
+// Our own page of a scan.
+struct Scans::LocalPage final : PageWork {
+  LocalPage(Scans& home, const Scan& scan, std::uint64_t scan_id)
+      : scans(home),
+        id(scan_id),
+        round(scan.round),
+        replica(scan.replicas.self),
+        request(scan.page) {}
+  void Run() noexcept override { page = ReadPage(scans.parts_.engine, request); }
+  bool Wanted() const override { return scans.FindRound(id, round) != nullptr; }
+  void Take() override { scans.OnLocal(*this); }
+  void Drop() override {}
 
   Scans& scans;
   const std::uint64_t id;
-  PageRequest request;
+  const std::uint64_t round;
+  const int replica;
+  const PageRequest request;
   Page page;
 };
 
-Scans::Scans(base::World& world, const Config& config, storage::Engine& engine, PeerLinks& links,
-             ScanListener& listener)
-    : world_(world), config_(config), engine_(engine), links_(links), listener_(listener) {}
+Scans::Scans(const ScanParts& parts, std::uint64_t memory_bytes_max)
+    : parts_(parts), memory_bytes_max_(memory_bytes_max) {}
 Scans::~Scans() = default;
 
 void Scans::Start(const ReplyTo& reply, const wire::ScanRequest& request) {
-  const auto& ranges = snapshot_->ring->ranges(request.keyspace);
-  const std::uint16_t bucket = base::BucketOf(request.from_token);
-  const auto range = std::find_if(ranges.begin(), ranges.end(),
-                                  [&](const auto& each) { return bucket <= each.last_bucket; });
-  if (range == ranges.end()) {
-    listener_.OnScanFailed(reply, {base::Code::kUnavailable,
-                                   "the keyspace has no replicas: no node is in its datacenters",
-                                   {}});
-    return;
-  }
   const auto [id, scan] = scans_.Add();
   scan->reply = reply;
-  scan->snapshot = snapshot_;
   scan->level = request.level;
-  // A range is a set of replicas; any of its buckets gives their order.
-  scan->replicas = ReplicasOf(*snapshot_, request.keyspace, bucket);
-  scan->requirement = RequirementOf(request.level, scan->replicas.all, scan->replicas.local);
   scan->page.keyspace = request.keyspace;
   scan->page.from_token = request.from_token;
   scan->page.after_key = request.after_key;
-  scan->page.last_token = base::LastToken(range->last_bucket);
   scan->page.bytes_max = std::clamp<std::size_t>(request.bytes_max, 4096, kPageBytesStandard);
-  if (!scan->requirement.reachable(scan->replicas.readable)) {
-    Fail(id, *scan, base::Code::kUnavailable,
-         fmt::format("scan at {} needs {} of {} replicas, {} can answer",
-                     wire::ConsistencyName(request.level), scan->requirement.needed,
-                     CountOf(scan->requirement.counted), CountOf(scan->replicas.readable)));
-    return;
+  if (!Locate(id, *scan) || !Admit(id, *scan)) return;
+  const base::Instant now = parts_.world.Now();
+  const base::Duration standard = parts_.config.timeouts.read;
+  scan->ends =
+      now + (request.deadline_ms == 0
+                 ? standard
+                 : std::min<base::Duration>(base::milliseconds(request.deadline_ms), standard));
+  scan->timer = timers_.Add(std::min(scan->ends, now + kSpeculateAfter), id);
+  AskMissing(id, *scan);
+}
+
+void Scans::OnClientGone(base::ConnId conn) {
+  scans_.ForEach([&](std::uint64_t id, Scan& scan) {
+    if (scan.reply.conn == conn) End(id, scan);
+  });
+}
+
+// Which replicas have the page, as of now. False: too few can answer, and the scan has failed.
+bool Scans::Locate(std::uint64_t id, Scan& scan) {
+  scan.snapshot = snapshot_;
+  ++scan.round;
+  scan.asked = scan.answered = scan.failed = scan.damaged = 0;
+  scan.parts.clear();
+  const auto& ranges = snapshot_->ring->ranges(scan.page.keyspace);
+  const std::uint16_t bucket = base::BucketOf(scan.page.from_token);
+  const auto range = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const auto& each) { return bucket <= each.last_bucket; });
+  if (range == ranges.end()) {
+    Fail(id, scan, base::Code::kUnavailable,
+         "the keyspace has no replicas: no node is in its datacenters");
+    return false;
   }
-  const base::Duration wait = request.deadline_ms == 0
-                                  ? config_.timeouts.read
-                                  : base::Duration(base::milliseconds(request.deadline_ms));
-  scan->deadline = timers_.Add(world_.Now() + wait, id);
-  int asked = 0;
-  if (scan->replicas.self >= 0 && snapshot_->ready()) {
-    Ask(id, *scan, scan->replicas.self);
-    ++asked;
+  // A range is a set of replicas; any of its buckets gives their order.
+  scan.replicas = ReplicasOf(*snapshot_, scan.page.keyspace, bucket);
+  scan.requirement = RequirementOf(scan.level, scan.replicas.all, scan.replicas.local);
+  scan.page.last_token = base::LastToken(range->last_bucket);
+  if (!scan.hopeless(0)) return true;
+  FailShort(id, scan, base::Code::kUnavailable, "the others are down or not ready");
+  return false;
+}
+
+// Refuses a scan whose pages would not fit: the client may try later.
+bool Scans::Admit(std::uint64_t id, Scan& scan) {
+  const std::uint64_t bytes =
+      scan.page.bytes_max * static_cast<std::uint64_t>(scan.requirement.needed);
+  if (bytes_in_flight_ == 0 || bytes_in_flight_ + bytes <= memory_bytes_max_) {
+    scan.bytes = bytes;
+    bytes_in_flight_ += bytes;
+    return true;
   }
-  const ReplicaMask open = scan->replicas.readable & scan->requirement.counted;
-  for (int i = 0; i < static_cast<int>(scan->replicas.nodes.size()); ++i) {
-    if (asked == scan->requirement.needed) break;
-    if ((open >> i & 1) == 0 || (scan->asked >> i & 1) != 0) continue;
-    Ask(id, *scan, i);
-    ++asked;
+  ++overloaded_;
+  Fail(id, scan, base::Code::kOverloaded,
+       fmt::format("pages of scans under way hold {} bytes, the limit is {}: try again later",
+                   bytes_in_flight_, memory_bytes_max_));
+  return false;
+}
+
+// As many as are needed and not under way. A scan that ends meanwhile takes `scan` with it.
+void Scans::AskMissing(std::uint64_t id, Scan& scan) {
+  const std::uint64_t round = scan.round;
+  const int under_way = CountOf(scan.asked & ~scan.answered & ~scan.failed);
+  for (int missing = scan.open() - under_way; missing > 0; --missing) {
+    if (!AskAnother(id, scan)) return;
+    if (FindRound(id, round) == nullptr) return;
   }
 }
 
+// Asks one more replica that can answer: ourselves first, then in the order of the ring, from a
+// place that differs by page. False: there is none left.
+bool Scans::AskAnother(std::uint64_t id, Scan& scan) {
+  const ReplicaMask open = scan.replicas.readable & scan.requirement.counted & ~scan.asked;
+  if (open == 0) return false;
+  const int n = static_cast<int>(scan.replicas.nodes.size());
+  int chosen = -1;
+  if (scan.replicas.self >= 0 && (open & BitOf(scan.replicas.self)) != 0) {
+    chosen = scan.replicas.self;
+  } else {
+    const int start = static_cast<int>(scan.page.from_token % static_cast<std::uint64_t>(n));
+    for (int i = 0; i < n && chosen < 0; ++i)
+      if ((open & BitOf((start + i) % n)) != 0) chosen = (start + i) % n;
+  }
+  Ask(id, scan, chosen);
+  return true;
+}
+
 void Scans::Ask(std::uint64_t id, Scan& scan, int replica) {
-  scan.asked |= ReplicaMask{1} << replica;
+  scan.asked |= BitOf(replica);
   if (replica == scan.replicas.self) {
-    auto job = std::make_unique<LocalJob>(*this, id);
-    job->request = scan.page;
-    LocalJob& running = *job;
-    jobs_.push_back(std::move(job));
-    world_.Offload(base::Lane::kBackground, running);
+    if (!parts_.pages.Add(std::make_unique<LocalPage>(*this, scan, id)))
+      OnReplicaFailed(id, scan, replica, base::Overloaded("too many pages wait to be read"));
     return;
   }
   const topology::Node& node =
@@ -107,84 +210,132 @@ void Scans::Ask(std::uint64_t id, Scan& scan, int replica) {
                                   scan.page.after_key,
                                   scan.page.last_token,
                                   static_cast<std::uint32_t>(scan.page.bytes_max),
-                                  scan.snapshot->topology->epoch};
-  links_.Send({node.cluster, node.host}, {kTagScan, static_cast<std::uint32_t>(replica), id, 0},
-              request);
+                                  scan.snapshot->topology->epoch,
+                                  wire::DeadlineMs(scan.ends - parts_.world.Now())};
+  parts_.links.Send({node.cluster, node.host},
+                    {kTagScan, static_cast<std::uint32_t>(replica), id, scan.round}, request);
 }
 
-void Scans::OnLocal(LocalJob& job) {
-  const auto it = std::find_if(jobs_.begin(), jobs_.end(),
-                               [&](const auto& each) { return each.get() == &job; });
-  CHECK(it != jobs_.end());
-  const std::unique_ptr<LocalJob> done = std::move(*it);
-  jobs_.erase(it);
-  Scan* scan = scans_.Find(done->id);
+Scans::Scan* Scans::FindRound(std::uint64_t id, std::uint64_t round) {
+  Scan* scan = scans_.Find(id);
+  return scan != nullptr && scan->round == round ? scan : nullptr;
+}
+
+void Scans::OnLocal(LocalPage& local) {
+  Scan* scan = FindRound(local.id, local.round);
   if (scan == nullptr) return;
-  if (!done->page.status.ok()) {
-    Fail(done->id, *scan, done->page.status.code(), done->page.status.message());
-    return;
-  }
-  OnPart(done->id, *scan, std::move(done->page.packed), done->page.done);
+  if (local.page.status.ok())
+    OnPart(local.id, *scan, local.replica, std::move(local.page.packed), local.page.done);
+  else
+    OnReplicaFailed(local.id, *scan, local.replica, local.page.status);
 }
 
 void Scans::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
-  Scan* scan = scans_.Find(tag.a);
+  Scan* scan = FindRound(tag.a, tag.c);
   if (scan == nullptr) return;
-  const auto reply = wire::Decode<wire::ReplicaScanReply>(frame.header);
-  if (frame.kind != wire::Kind::kReplicaScanReply || !reply ||
-      base::Hash64(frame.payload) != reply->payload_digest) {
-    OnPeerFailed(tag, base::Unavailable("the replica refused, or its page is malformed"));
-    return;
+  if (frame.kind == wire::Kind::kError) {
+    const auto error = wire::Decode<wire::ErrorReply>(frame.header);
+    return OnPeerFailed(tag, error ? base::Status(error->code, error->message) : error.error());
   }
-  OnPart(tag.a, *scan, std::string(frame.payload), reply->done);
+  if (frame.kind != wire::Kind::kReplicaScanReply)
+    return OnPeerFailed(tag, base::Unavailable("the replica answered something else"));
+  const auto reply = wire::Decode<wire::ReplicaScanReply>(frame.header);
+  if (!reply) return OnPeerFailed(tag, reply.error());
+  if (base::Hash64(frame.payload) != reply->payload_digest)
+    return OnPeerFailed(tag, base::Unavailable("its page was damaged on its way"));
+  OnPart(tag.a, *scan, static_cast<int>(tag.b), std::string(frame.payload), reply->done);
 }
 
 void Scans::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
-  if (Scan* scan = scans_.Find(tag.a))
-    Fail(tag.a, *scan, base::Code::kUnavailable, "scan: " + status.message());
+  if (Scan* scan = FindRound(tag.a, tag.c))
+    OnReplicaFailed(tag.a, *scan, static_cast<int>(tag.b), status);
 }
 
-// Whether the parts are in the order of storage and within what was asked for; a part that is not
-// done must have come further than the cursor.
-base::Status Scans::Collect(const Scan& scan, Newest& newest, std::optional<Place>& upto,
-                            bool& all_done) {
-  const std::uint64_t seed = scan.snapshot->topology->token_seed;
-  const Place from{scan.page.from_token, scan.page.after_key};
+void Scans::OnPart(std::uint64_t id, Scan& scan, int replica, std::string packed, bool done) {
+  if ((scan.answered & BitOf(replica)) != 0) return;
+  Scan::Part& part = scan.parts.emplace_back();
+  part.packed = std::move(packed);
+  part.done = done;
+  if (const base::Status sound = part.Read(scan); !sound.ok()) {
+    scan.parts.pop_back();
+    OnReplicaFailed(id, scan, replica,
+                    base::Corruption("a replica's page is malformed: " + sound.message()));
+    return;
+  }
+  if (part.packed.size() > scan.page.bytes_max) {  // One entry may be larger than a page.
+    const std::uint64_t more = part.packed.size() - scan.page.bytes_max;
+    scan.bytes += more;
+    bytes_in_flight_ += more;
+  }
+  scan.answered |= BitOf(replica);
+  scan.failed &= ~BitOf(replica);
+  if (scan.open() == 0) Merge(id, scan);
+}
+
+void Scans::OnReplicaFailed(std::uint64_t id, Scan& scan, int replica, const base::Status& why) {
+  scan.failed |= BitOf(replica);
+  scan.why = why;
+  if (Lasting(why)) {
+    scan.damaged |= BitOf(replica);
+    scan.damage = why;
+  }
+  const std::uint64_t round = scan.round;
+  AskAnother(id, scan);
+  if (FindRound(id, round) == nullptr || !scan.hopeless(scan.failed)) return;
+  if (scan.hopeless(scan.damaged))
+    Fail(id, scan, scan.damage.code(), "scan: " + scan.damage.message());
+  else
+    RetryLater(id, scan);
+}
+
+void Scans::RetryLater(std::uint64_t id, Scan& scan) {
+  if (scan.retrying) return;
+  const base::Instant at = parts_.world.Now() + kRetryAfter;
+  if (at >= scan.ends) return FailShort(id, scan, base::Code::kUnavailable, scan.why.message());
+  scan.retrying = true;
+  timers_.Cancel(scan.timer);
+  scan.timer = timers_.Add(at, id);
+}
+
+void Scans::Retry(std::uint64_t id, Scan& scan) {
+  scan.retrying = false;
+  if (snapshot_->ring_epoch != scan.snapshot->ring_epoch) {
+    // Other replicas, and perhaps another end of the range.
+    if (!Locate(id, scan)) return;
+  } else {
+    // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
+    scan.replicas.readable =
+        scan.answered |
+        ReplicasOf(*snapshot_, scan.page.keyspace, base::BucketOf(scan.page.from_token)).readable;
+    scan.asked &= ~scan.failed | scan.damaged;
+    scan.failed = scan.damaged;
+    if (scan.hopeless(scan.damaged))
+      return FailShort(id, scan, base::Code::kUnavailable, "the others are down");
+  }
+  AskMissing(id, scan);
+}
+
+// The newest of all that the parts say; beyond `upto` some replica has not spoken.
+Scans::Newest Scans::Collect(const Scan& scan, std::optional<Place>& upto, bool& all_done) {
+  Newest newest;
   for (const Scan::Part& part : scan.parts) {
-    base::Bytes rest = part.packed;
-    std::optional<Place> last;
-    while (!rest.empty()) {
-      ASSIGN_OR_RETURN(const wire::PackedEntry entry, wire::UnpackEntry(rest));
-      const Place place{base::TokenOf(entry.key, seed), entry.key};
-      if (place <= last.value_or(from) || place.first > scan.page.last_token)
-        return base::Corruption("an entry is out of its place");
-      last = place;
+    for (const auto& [place, entry] : part.entries) {
       const auto [it, fresh] = newest.emplace(place, entry);
       if (!fresh && it->second.version < entry.version) it->second = entry;
     }
     if (part.done) continue;
-    if (!last) return base::Corruption("a page has neither entries nor an end");
     all_done = false;
-    if (!upto || *last < *upto) upto = last;
+    if (const Place& last = part.entries.back().first; !upto || last < *upto) upto = last;
   }
-  return base::Ok();
-}
-
-void Scans::OnPart(std::uint64_t id, Scan& scan, std::string packed, bool done) {
-  scan.parts.push_back({std::move(packed), done});
-  if (static_cast<int>(scan.parts.size()) == scan.requirement.needed) Merge(id, scan);
+  return newest;
 }
 
 void Scans::Merge(std::uint64_t id, Scan& scan) {
-  Newest newest;
   bool all_done = true;
-  std::optional<Place> upto;  // Beyond it some replica has not spoken, or the page is full.
-  if (const base::Status sound = Collect(scan, newest, upto, all_done); !sound.ok()) {
-    Fail(id, scan, base::Code::kCorruption, "a replica's page is malformed: " + sound.message());
-    return;
-  }
+  std::optional<Place> upto;  // The page ends here.
+  const Newest newest = Collect(scan, upto, all_done);
   std::string payload;
-  const std::int64_t now_ms = world_.WallMs();
+  const std::int64_t now_ms = parts_.world.WallMs();
   std::optional<Place> merged;
   for (const auto& [place, entry] : newest) {
     if (upto && *upto < place) break;
@@ -210,24 +361,44 @@ void Scans::Merge(std::uint64_t id, Scan& scan) {
     reply.next_after_key = upto->second;
   }
   reply.payload_digest = base::Hash64(payload);
-  listener_.OnScanDone(scan.reply, reply, payload);
+  parts_.listener.OnScanDone(scan.reply, reply, payload);
   End(id, scan);
 }
 
 void Scans::Fail(std::uint64_t id, Scan& scan, base::Code code, std::string message) {
-  listener_.OnScanFailed(scan.reply, {code, std::move(message), {}});
+  parts_.listener.OnScanFailed(scan.reply, {code, std::move(message), {}});
   End(id, scan);
 }
 
+void Scans::FailShort(std::uint64_t id, Scan& scan, base::Code code, std::string_view why) {
+  Fail(id, scan, code,
+       fmt::format("scan at {}: {} of {} replicas answered, {} needed, {} can answer: {}",
+                   wire::ConsistencyName(scan.level), CountOf(scan.answered),
+                   CountOf(scan.requirement.counted), scan.requirement.needed,
+                   CountOf(scan.replicas.readable & scan.requirement.counted), why));
+}
+
 void Scans::End(std::uint64_t id, Scan& scan) {
-  timers_.Cancel(scan.deadline);
+  bytes_in_flight_ -= scan.bytes;
+  timers_.Cancel(scan.timer);
   scans_.Remove(id);
 }
 
 void Scans::OnWake(base::Instant now) {
-  for (std::uint64_t id = 0; timers_.PopDue(now, &id);)
-    if (Scan* scan = scans_.Find(id))
-      Fail(id, *scan, base::Code::kTimeout, "scan: the deadline has passed");
+  for (std::uint64_t id = 0; timers_.PopDue(now, &id);) {
+    Scan* scan = scans_.Find(id);
+    if (scan == nullptr) continue;
+    scan->timer = 0;
+    if (now >= scan->ends) {
+      FailShort(id, *scan, base::Code::kTimeout, "the deadline has passed");
+      continue;
+    }
+    scan->timer = timers_.Add(std::min(scan->ends, now + kSpeculateAfter), id);
+    if (scan->retrying)
+      Retry(id, *scan);
+    else
+      AskAnother(id, *scan);
+  }
 }
 
 }  // namespace starling::server

@@ -6,17 +6,19 @@
 // wins, and what no replica could yet have shown is left to the next page. The reads run on the
 // background lane, off the workers.
 //
+// A replica that fails is replaced by another at once, a slow one is joined by another, and when
+// too few are left, those that failed are asked again until the deadline. What was answered stays:
+// it was read after the scan began. If ownership changed meanwhile, the page starts over.
+//
 // Thread:    confined to the worker whose connection asked.
-// Read next: server/entry_page.h
+// Read next: server/entry_page.h, server/page_lane.h
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "base/slab.h"
 #include "base/timers.h"
@@ -24,6 +26,7 @@
 #include "server/config.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
+#include "server/page_lane.h"
 #include "server/peer_links.h"
 #include "server/quorum.h"
 #include "server/snapshot.h"
@@ -42,44 +45,68 @@ class ScanListener {
   ~ScanListener() = default;
 };
 
+struct ScanParts {
+  base::World& world;
+  const Config& config;
+  storage::Engine& engine;
+  PeerLinks& links;
+  PageLane& pages;
+  ScanListener& listener;
+};
+
 class Scans {
  public:
-  Scans(base::World& world, const Config& config, storage::Engine& engine, PeerLinks& links,
-        ScanListener& listener);
+  // What the pages of scans under way may hold; beyond it a scan is refused with kOverloaded, but
+  // one is always served.
+  Scans(const ScanParts& parts, std::uint64_t memory_bytes_max);
   ~Scans();
 
   void Adopt(SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
   void Start(const ReplyTo& reply, const wire::ScanRequest& request);
+
+  // Its scans have nobody to answer to.
+  void OnClientGone(base::ConnId conn);
 
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
   void OnWake(base::Instant now);
   base::Instant next_wake() const { return timers_.next(); }
 
+  std::size_t in_flight() const { return scans_.size(); }
+  std::uint64_t overloaded() const { return overloaded_; }
+
  private:
   struct Scan;
-  struct LocalJob;
-
-  void Ask(std::uint64_t id, Scan& scan, int replica);
-  void OnLocal(LocalJob& job);
+  struct LocalPage;
   using Place = std::pair<base::Token, base::Bytes>;  // In the order of storage.
   using Newest = std::map<Place, wire::PackedEntry>;
-  static base::Status Collect(const Scan& scan, Newest& newest, std::optional<Place>& upto,
-                              bool& all_done);
-  void OnPart(std::uint64_t id, Scan& scan, std::string packed, bool done);
+
+  bool Locate(std::uint64_t id, Scan& scan);
+  bool Admit(std::uint64_t id, Scan& scan);
+  void AskMissing(std::uint64_t id, Scan& scan);
+  bool AskAnother(std::uint64_t id, Scan& scan);
+  void Ask(std::uint64_t id, Scan& scan, int replica);
+  Scan* FindRound(std::uint64_t id, std::uint64_t round);
+  void OnLocal(LocalPage& page);
+  void OnPart(std::uint64_t id, Scan& scan, int replica, std::string packed, bool done);
+  void OnReplicaFailed(std::uint64_t id, Scan& scan, int replica, const base::Status& why);
+  void RetryLater(std::uint64_t id, Scan& scan);
+  void Retry(std::uint64_t id, Scan& scan);
+  static Newest Collect(const Scan& scan, std::optional<Place>& upto, bool& all_done);
   void Merge(std::uint64_t id, Scan& scan);
   void Fail(std::uint64_t id, Scan& scan, base::Code code, std::string message);
+  void FailShort(std::uint64_t id, Scan& scan, base::Code code, std::string_view why);
   void End(std::uint64_t id, Scan& scan);
 
-  base::World& world_;
-  const Config& config_;
-  storage::Engine& engine_;
-  PeerLinks& links_;
-  ScanListener& listener_;
+  // Constant after construction.
+  const ScanParts parts_;
+  const std::uint64_t memory_bytes_max_;
+
   SnapshotPtr snapshot_;
   base::Slab<Scan> scans_;
-  base::Timers timers_;
-  std::vector<std::unique_ptr<LocalJob>> jobs_;
+  base::Timers timers_;  // Deadlines, speculation and retries.
+  std::uint64_t bytes_in_flight_ = 0;
+  std::uint64_t overloaded_ = 0;
 };
 
 }  // namespace starling::server

@@ -49,6 +49,7 @@ struct WorkerStats {
   std::uint64_t timeouts = 0;
   std::uint64_t unavailable = 0;
   std::uint64_t overloaded = 0;
+  std::uint64_t expired = 0;  // Reads for other nodes, and pages, dropped before they were done.
   std::uint64_t read_repairs = 0;
   std::uint64_t replica_writes = 0;
   std::uint64_t superseded = 0;

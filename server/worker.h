@@ -19,6 +19,7 @@
 #include "server/hints.h"
 #include "server/mail.h"
 #include "server/node_shared.h"
+#include "server/page_lane.h"
 #include "server/peer_links.h"
 #include "server/repair_pull.h"
 #include "server/replica.h"
@@ -54,6 +55,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
     bool flushing = false;                // FlushResp is at it.
   };
   class PeerPage;
+  static constexpr const char* kExpired = "the deadline passed before it was read";
 
   // --- ReplicaListener ---
   bool OnStamp(const Ticket& ticket, const base::Version& held,
@@ -98,6 +100,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
   void ReadForPeer(std::unique_ptr<PeerPage> page);
   void OnPeerPage(PeerPage& page);
+  static base::Instant EndOf(const ReplyTo& reply, std::uint32_t deadline_ms);
   static Ticket PeerTicket(const ReplyTo& reply);
   base::Status CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
                           std::uint64_t epoch) const;
@@ -155,6 +158,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   PeerLinks links_;
   Hints hints_;
   Coordinator coordinator_;
+  PageLane page_lane_;
   Scans scans_;
   RepairPull repair_;
   std::map<base::ConnId, Conn> conns_;
@@ -162,7 +166,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   resp::Facts resp_facts_;  // What Redis clients are told about this node.
   std::uint64_t resp_clients_ = 0;
   base::Instant started_;
-  std::vector<std::unique_ptr<PeerPage>> pages_;  // Being read for other nodes.
+  std::uint64_t expired_reads_ = 0;
   base::Instant next_tick_;
 };
 

@@ -5,32 +5,40 @@
 #include <utility>
 
 #include "server/entry_page.h"
+#include "server/page_lane.h"
 #include "server/worker.h"
 
 namespace starling::server {
 
-// A page of entries for another node, read off the worker.
-class Worker::PeerPage final : public base::Job {
+// A page of entries for another node, read off the worker, unless by then nobody waits for it.
+class Worker::PeerPage final : public PageWork {
  public:
   enum class Kind : std::uint8_t { kScan, kPull };
 
-  PeerPage(Worker& worker, Kind kind, ReplyTo to, PageRequest request)
-      : worker_(worker), kind_(kind), to_(to), request_(std::move(request)) {}
+  PeerPage(Worker& worker, Kind kind, const ReplyTo& to, base::Instant ends, PageRequest request)
+      : worker_(worker), kind_(kind), to_(to), ends_(ends), request_(std::move(request)) {}
 
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
     page_ =
         kind_ == Kind::kScan ? ReadPage(engine, request_) : ReadMissing(engine, request_, summary);
   }
-  void Done() override { worker_.OnPeerPage(*this); }
 
   std::string summary;  // kPull: what the puller has.
 
  private:
   friend class Worker;
+  bool connected() const { return worker_.conns_.contains(to_.conn); }
+  bool Wanted() const override { return connected() && worker_.world_.Now() < ends_; }
+  void Take() override { worker_.OnPeerPage(*this); }
+  void Drop() override {
+    if (connected()) worker_.Reply(to_, wire::ErrorReply{base::Code::kTimeout, kExpired, {}});
+  }
+
   Worker& worker_;
   const Kind kind_;
   const ReplyTo to_;
+  const base::Instant ends_;  // Never(): as long as the connection is there.
   const PageRequest request_;
   Page page_;
 };

@@ -21,7 +21,7 @@ wire::ErrorReply ErrorOf(const base::Status& status) {
 
 bool Worker::OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) {
   if (!state.greeted) return GreetPeer(conn, state, frame);
-  const ReplyTo reply{id_, conn, frame.request_id, ReplyTo::Protocol::kNative};
+  const ReplyTo reply{id_, conn, frame.request_id, ReplyTo::Protocol::kNative, world_.Now()};
   switch (frame.kind) {
     case wire::Kind::kReplicaWrite:
     case wire::Kind::kReplicaRead:
@@ -80,6 +80,12 @@ void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire:
   }
 }
 
+// After this nobody waits for the answer.
+base::Instant Worker::EndOf(const ReplyTo& reply, std::uint32_t deadline_ms) {
+  return deadline_ms == 0 ? base::Instant::Never()
+                          : reply.arrived + base::milliseconds(deadline_ms);
+}
+
 // Whether we may answer for a bucket: we own it, and the sender does not act on an ownership that
 // is over (design section 8).
 base::Status Worker::CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
@@ -129,6 +135,11 @@ void Worker::HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame) {
   if (status.ok() && !snapshot_->ready())
     status = base::Unavailable("this node serves no read until it has caught up");
   if (!status.ok()) return Reply(reply, ErrorOf(status));
+  // It may have waited for us after another worker took it in.
+  if (world_.Now() >= EndOf(reply, read->deadline_ms)) {
+    ++expired_reads_;
+    return Reply(reply, wire::ErrorReply{base::Code::kTimeout, kExpired, {}});
+  }
   replica_.Read({read->keyspace, token, read->key, read->want_value, PeerTicket(reply)});
 }
 
@@ -140,7 +151,7 @@ void Worker::HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame) {
     status = base::Unavailable("this node serves no read until it has caught up");
   if (!status.ok()) return Reply(reply, ErrorOf(status));
   ReadForPeer(std::make_unique<PeerPage>(
-      *this, PeerPage::Kind::kScan, reply,
+      *this, PeerPage::Kind::kScan, reply, EndOf(reply, scan->deadline_ms),
       PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key), scan->last_token,
                   std::clamp<std::size_t>(scan->bytes_max, 4096, kPageBytesStandard)}));
 }
@@ -174,28 +185,24 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);
   }
-  auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply, std::move(request));
+  auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply,
+                                         base::Instant::Never(), std::move(request));
   page->summary = frame.payload;
   ReadForPeer(std::move(page));
 }
 
 void Worker::ReadForPeer(std::unique_ptr<PeerPage> page) {
-  PeerPage& running = *page;
-  pages_.push_back(std::move(page));
-  world_.Offload(base::Lane::kBackground, running);
+  const ReplyTo to = page->to_;
+  if (page_lane_.Add(std::move(page))) return;
+  Reply(to, wire::ErrorReply{base::Code::kOverloaded, "too many pages wait to be read", {}});
 }
 
 void Worker::OnPeerPage(PeerPage& page) {
-  const auto it = std::find_if(pages_.begin(), pages_.end(),
-                               [&](const auto& each) { return each.get() == &page; });
-  CHECK(it != pages_.end());
-  const std::unique_ptr<PeerPage> done = std::move(*it);
-  pages_.erase(it);
-  const Page& read = done->page_;
-  if (!read.status.ok()) return Reply(done->to_, ErrorOf(read.status));
+  const Page& read = page.page_;
+  if (!read.status.ok()) return Reply(page.to_, ErrorOf(read.status));
   const std::uint64_t digest = base::Hash64(read.packed);
-  if (done->kind_ == PeerPage::Kind::kScan)
-    return Reply(done->to_, wire::ReplicaScanReply{read.done, digest}, read.packed);
+  if (page.kind_ == PeerPage::Kind::kScan)
+    return Reply(page.to_, wire::ReplicaScanReply{read.done, digest}, read.packed);
   RepairStats& stats = repair_.mutable_stats();
   stats.entries_sent += read.entries;
   stats.bytes_sent += read.packed.size();
@@ -205,7 +212,7 @@ void Worker::OnPeerPage(PeerPage& page) {
     base::AppendBig(after, read.last_read_token);
     after.append(read.last_read_key);
   }
-  Reply(done->to_, wire::BucketPullReply{read.done, after, digest, read.unreadable.entries},
+  Reply(page.to_, wire::BucketPullReply{read.done, after, digest, read.unreadable.entries},
         read.packed);
 }
 

@@ -43,4 +43,8 @@ base::Result<Consistency> ParseConsistency(std::string_view text) {
       fmt::format("'{}' is not a consistency level: take one of {}", text, choices)));
 }
 
+std::uint32_t DeadlineMs(base::Duration left) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(base::ToMs(left), 1, UINT32_MAX));
+}
+
 }  // namespace starling::wire

@@ -17,6 +17,7 @@
 #include "base/host_id.h"
 #include "base/place.h"
 #include "base/status.h"
+#include "base/time.h"
 #include "base/version.h"
 
 namespace starling::wire {
@@ -68,6 +69,9 @@ enum class Consistency : std::uint8_t {
 };
 std::string_view ConsistencyName(Consistency level);                // "QUORUM"
 base::Result<Consistency> ParseConsistency(std::string_view text);  // any case; lists the choices
+
+// What a message says of the time that is left: at least 1, for 0 says that there is no deadline.
+std::uint32_t DeadlineMs(base::Duration left);
 
 // Which half of a node a connection is for.
 enum class Role : std::uint8_t { kClient = 1, kPeerData = 2, kPeerControl = 3 };
@@ -278,6 +282,7 @@ struct ReplicaRead {
   base::Bytes key;
   bool want_value = false;
   std::uint64_t epoch = 0;
+  std::uint32_t deadline_ms = 0;  // From the arrival: after it nobody waits. 0: none.
 };
 
 // Payload: the value, if wanted and there is one.
@@ -299,6 +304,7 @@ struct ReplicaScan {
   base::Token last_token = 0;  // Included.
   std::uint32_t bytes_max = 0;
   std::uint64_t epoch = 0;
+  std::uint32_t deadline_ms = 0;  // As of ReplicaRead.
 };
 
 // Payload: packed entries.

@@ -64,6 +64,7 @@ void EncodeTo(const ReplicaRead& message, std::string& out) {
   pb.set_key(message.key.data(), message.key.size());
   pb.set_want_value(message.want_value);
   pb.set_epoch(message.epoch);
+  pb.set_deadline_ms(message.deadline_ms);
   parts::AppendTo(pb, out);
 }
 
@@ -75,7 +76,8 @@ Result<ReplicaRead> Decode(Bytes header) {
   return ReplicaRead{.keyspace = pb->keyspace(),
                      .key = pb->key(),
                      .want_value = pb->want_value(),
-                     .epoch = pb->epoch()};
+                     .epoch = pb->epoch(),
+                     .deadline_ms = pb->deadline_ms()};
 }
 
 void EncodeTo(const ReplicaReadReply& message, std::string& out) {
@@ -111,6 +113,7 @@ void EncodeTo(const ReplicaScan& message, std::string& out) {
   pb.set_last_token(message.last_token);
   pb.set_bytes_max(message.bytes_max);
   pb.set_epoch(message.epoch);
+  pb.set_deadline_ms(message.deadline_ms);
   parts::AppendTo(pb, out);
 }
 
@@ -127,7 +130,8 @@ Result<ReplicaScan> Decode(Bytes header) {
                      .after_key = pb->after_key(),
                      .last_token = pb->last_token(),
                      .bytes_max = pb->bytes_max(),
-                     .epoch = pb->epoch()};
+                     .epoch = pb->epoch(),
+                     .deadline_ms = pb->deadline_ms()};
 }
 
 void EncodeTo(const ReplicaScanReply& message, std::string& out) {

@@ -203,7 +203,8 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(ReplicaRead{.keyspace = Draw<std::uint32_t>(),
                                        .key = key,
                                        .want_value = Draw<bool>(),
-                                       .epoch = Draw<std::uint64_t>()}));
+                                       .epoch = Draw<std::uint64_t>(),
+                                       .deadline_ms = Draw<std::uint32_t>()}));
       RC_ASSERT(RoundTrips(ReplicaReadReply{.version = DrawVersion(),
                                             .flags = DrawFlags(),
                                             .origin = DrawOrigin(),
@@ -215,7 +216,8 @@ TEST_SUITE("server/wire/codec") {
                                        .after_key = key,
                                        .last_token = from | Draw<std::uint64_t>(),
                                        .bytes_max = Draw<std::uint32_t>(),
-                                       .epoch = Draw<std::uint64_t>()}));
+                                       .epoch = Draw<std::uint64_t>(),
+                                       .deadline_ms = Draw<std::uint32_t>()}));
       RC_ASSERT(RoundTrips(
           ReplicaScanReply{.done = Draw<bool>(), .payload_digest = Draw<std::uint64_t>()}));
     }));
