@@ -1,4 +1,6 @@
 // gossip/deadlines.h: many keys, each with a time; which is due first.
+//
+// Thread: confined to its owner.
 #pragma once
 
 #include <map>

@@ -4,6 +4,8 @@
 // has lost interest. Starting again is what the tables of CSL-89-1 need to come out (without it
 // the residue at k=2 is 4.7 % instead of 3.7 %).
 // Shared by gossip/rumors.h and gossip-sim, so that what is simulated is what runs.
+//
+// Thread: a value.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 //
 // A member is a host and its generation (how often it booted); the address is an attribute. Only
 // the member itself raises its incarnation, so that nobody else can clear an accusation.
+// Thread:    values.
 // Read next: gossip/membership.h
 #pragma once
 

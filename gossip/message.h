@@ -3,6 +3,7 @@
 // One Message is a datagram, a request on a stream, or its answer. Datagrams give at most one
 // datagram in reply: Ping -> Ack, PingRequest -> Ping to a third, Spread -> Feedback. On a stream:
 // Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads.
+// Thread:    values.
 // Read next: gossip/codec.h for the bytes, gossip/wire/gossip.proto.
 #pragma once
 

@@ -1,6 +1,8 @@
 // gossip/options.h: every knob of gossip, what it does, and what raising or lowering it costs.
 //
 // The formulas that the comments name are in docs/gossip.md with measured figures.
+//
+// Thread: a value, constant after start.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,7 @@
 // gossip/outputs.h: what gossip wants done, what it tells, and what it counts.
 //
+// Thread:    values.
+//
 // Read next: gossip/gossip.h
 #pragma once
 

@@ -3,6 +3,8 @@
 // Against drawing at random each time: the longest wait is bounded, and successive targets are
 // distinct, which is what makes few transmissions reach all of a small cluster.
 // New members enter at a random place, so that many joining at once don't come in a row.
+//
+// Thread: confined to its owner.
 #pragma once
 
 #include <cstddef>

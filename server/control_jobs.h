@@ -1,4 +1,6 @@
 // server/control_jobs.h: what control offloads, and how it packs addresses into tags. Its own.
+//
+// Thread: a job runs on its lane, and is done on control.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,6 @@
 // server/coordinator_ops.h: what the coordinator remembers of one put and of one get. Its own.
+//
+// Thread: confined to its worker.
 #pragma once
 
 #include <string>

@@ -1,4 +1,6 @@
 // server/node_metadata.h: what a node tells of itself through gossip, beside being alive.
+//
+// Thread: free functions.
 #pragma once
 
 #include <cstdint>

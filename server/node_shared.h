@@ -1,4 +1,7 @@
 // server/node_shared.h: what all actors of a node have in common.
+//
+// Thread:    made before any actor starts; what is not constant is atomic, or guards itself.
+// Ownership: config and engine outlive it, and it the actors.
 #pragma once
 
 #include <atomic>

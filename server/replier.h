@@ -1,4 +1,6 @@
 // server/replier.h: how a result finds the connection that asked, wherever that is.
+//
+// Thread: confined to its worker.
 #pragma once
 
 #include "server/mail.h"

@@ -1,4 +1,6 @@
 // server/stats.h: what a worker counts, for operators. Since start; plain numbers, one writer.
+//
+// Thread: values; a worker counts in its own, others get copies.
 #pragma once
 
 #include <cstdint>

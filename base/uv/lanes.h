@@ -1,5 +1,5 @@
-// base/uv/lanes.h: the threads that blocking jobs run on: one for kSync, a few for kRead, one for
-// kBackground. libuv's own thread pool is not used, because a slow read must not delay a sync.
+// base/uv/lanes.h: the threads that blocking jobs run on: a few for kRead, one for each other
+// lane. libuv's own thread pool is not used, because a slow read must not delay a sync.
 //
 // Thread:    Start and Stop from the thread that owns the node; Offload from any.
 // Ownership: jobs stay their callers'.

@@ -3,6 +3,8 @@
 // Random tokens give nodes shares that differ by half with 16 vnodes each; these are chosen. The
 // epoch that admits a node gives it its tokens, so no two nodes ever collide, and every bucket has
 // exactly one replica set. Both functions are deterministic: the same arguments, the same tokens.
+//
+// Thread:    free functions.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 // Included by *_codec.cc only, which know the generated types; this header knows them as template
 // parameters, so that it drags in none.
 //
+// Thread:    each has its own reused messages.
 // Ownership: Reused messages live as long as their thread.
 #pragma once
 
