@@ -298,7 +298,7 @@ void Control::CheckEpochWaits() {
 // A node that joined or replaces one serves reads once it compared equal with everybody it shares
 // ranges with, in an epoch that makes all writes come to it too (design section 8).
 void Control::CheckReady() {
-  if (ready_ || !repair_.AllEqualSince(not_ready_since_)) return;
+  if (ready_ || !repair_.CaughtUpSince(not_ready_since_)) return;
   ready_ = true;
   auto batch = std::make_unique<storage::Batch>();
   SaveReady(*batch, true);

@@ -459,15 +459,36 @@ Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspa
   return standing;
 }
 
-bool Repair::AllEqualSince(base::Instant since) const {
-  for (const auto& [number, peer] : peers_) {
-    for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
-      const auto marks = peer.marks.find(keyspace.id);
-      if (marks == peer.marks.end()) return false;
-      for (const Mark& mark : marks->second)
-        if (mark.at <= since) return false;
-    }
-  }
+bool Repair::CaughtUpSince(base::Instant since) const {
+  const topology::Ring& ring = *snapshot_->ring;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    for (const topology::Range& range : ring.ranges(keyspace.id))
+      if (!CaughtUpOn(keyspace.id, range, since)) return false;
+  return true;
+}
+
+bool Repair::CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
+                        base::Instant since) const {
+  const auto& replicas = range.replicas;
+  if (std::find(replicas.begin(), replicas.end(), snapshot_->self) == replicas.end()) return true;
+  const auto others = static_cast<std::ptrdiff_t>(replicas.size()) - 1;
+  const auto equal = std::count_if(replicas.begin(), replicas.end(), [&](std::uint16_t replica) {
+    return replica != snapshot_->self && EqualOnSince(replica, keyspace, range, since);
+  });
+  return others == 0 || equal >= others / 2 + 1;
+}
+
+bool Repair::EqualOnSince(std::size_t replica, base::KeyspaceId keyspace,
+                          const topology::Range& range, base::Instant since) const {
+  const auto peer = peers_.find(snapshot_->node(replica).number);
+  if (peer == peers_.end()) return false;
+  const auto marks = peer->second.marks.find(keyspace);
+  if (marks == peer->second.marks.end()) return false;
+  // A range of 256 buckets or more is in every slice.
+  const std::uint32_t buckets = range.last_bucket - range.first_bucket + 1u;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i)
+    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].at <= since)
+      return false;
   return true;
 }
 

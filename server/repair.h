@@ -69,8 +69,9 @@ class Repair {
     std::string problem;        // Why the last session came to nothing, if so.
   };
   Standing StandingWith(std::size_t peer, base::KeyspaceId keyspace) const;
-  // Every slice of everything that we share with anybody compared equal after `since`.
-  bool AllEqualSince(base::Instant since) const;
+  // Each of our ranges compared equal after `since` with a majority of its other replicas (both, of
+  // three): what a node that is catching up needs before it serves reads.
+  bool CaughtUpSince(base::Instant since) const;
   std::uint64_t comparisons() const { return comparisons_; }
   std::uint64_t bytes_sent() const { return bytes_sent_; }
 
@@ -140,6 +141,10 @@ class Repair {
   void Pull(Slices slices);
   void End(const std::string& problem);
   bool Shares(std::size_t peer) const;
+  bool CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
+                  base::Instant since) const;
+  bool EqualOnSince(std::size_t replica, base::KeyspaceId keyspace, const topology::Range& range,
+                    base::Instant since) const;
   std::size_t IndexOf(base::NodeNumber number) const;
   void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice);
 
