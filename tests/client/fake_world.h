@@ -43,6 +43,14 @@ class FakeWorld final : public base::World {
     return ids;
   }
   bool closed(base::ConnId id) const { return At(id).closed; }
+  // What was handed to the lanes and has not been run, oldest first.
+  const std::deque<base::Job*>& jobs() const { return jobs_; }
+  void RunOldestJob() {
+    base::Job* const job = jobs_.front();
+    jobs_.pop_front();
+    job->Run();
+    job->Done();
+  }
   const std::optional<base::Status>& exited() const { return exited_; }
   base::Instant alarm() const { return alarm_; }
 
@@ -68,7 +76,7 @@ class FakeWorld final : public base::World {
   void WakeAt(base::Instant when) override { alarm_ = when; }
   void Again() override {}
   void Post(base::ActorId, std::unique_ptr<base::Mail>) override { CHECK(false); }
-  void Offload(base::Lane, base::Job&) override { CHECK(false); }
+  void Offload(base::Lane, base::Job& job) override { jobs_.push_back(&job); }
   base::Status Listen(base::ListenerId, base::Address) override { return base::Ok(); }
   void StopListening() override {}
   base::ConnId Connect(base::Address peer) override {
@@ -101,6 +109,7 @@ class FakeWorld final : public base::World {
 
   base::Instant now_{base::seconds(1)};
   base::Instant alarm_ = base::Instant::Never();
+  std::deque<base::Job*> jobs_;
   std::optional<base::Status> exited_;
   base::Random random_{1};
   std::map<std::uint64_t, Conn> conns_;

@@ -207,6 +207,86 @@ TEST_SUITE("client/session") {
     EXPECT(!h.told.at(1).found);
   }
 
+  TEST_CASE("a read whose connections end goes on until its deadline, with pauses") {
+    Harness h;
+    h.Settle();
+    h.session.Get({.key = "k", .timeout = milliseconds(3000)}, 1);
+    int attempts = 0;
+    for (int round = 0; round < 40 && h.told.empty(); ++round) {
+      for (const auto& [conn, frame] : h.TakeAll(Kind::kGet)) {
+        ++attempts;
+        h.Close(conn);
+      }
+      h.Pass(milliseconds(50));
+      h.Settle();
+    }
+    EXPECT(attempts > 4);   // Not given up after a few.
+    EXPECT(attempts < 20);  // Nor pressed.
+    SUBCASE("and is answered by whoever is back") {
+      h.Pass(milliseconds(500));
+      h.Settle();
+      const auto [conn, frame] = h.TakeOne(Kind::kGet);
+      h.Answer(conn, frame.request_id, Found("v"), "v");
+      EXPECT(h.told.at(1).value == "v");
+    }
+    SUBCASE("which ends it") {
+      h.Pass(milliseconds(2000));
+      EXPECT(h.told.at(1).status.code() == Code::kTimeout);
+      EXPECT(h.session.in_flight() == 0);
+    }
+  }
+
+  TEST_CASE("a read that nodes answer with errors is asked three times, the last after a pause") {
+    Harness h;
+    h.Settle();
+    h.session.Scan({}, 1);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const auto [conn, frame] = h.TakeOne(Kind::kScan);
+      h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
+    }
+    EXPECT(h.TakeAll(Kind::kScan).empty());
+    EXPECT(h.told.empty());
+    h.Pass(milliseconds(50));
+    const auto [conn, frame] = h.TakeOne(Kind::kScan);
+    SUBCASE("and no more") {
+      h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
+      EXPECT(h.told.at(1).status == base::Unavailable("too few"));
+    }
+    SUBCASE("and may be answered") {
+      h.Answer(
+          conn, frame.request_id,
+          wire::ScanReply{.done = true, .next_after_key = {}, .payload_digest = base::Hash64("")});
+      EXPECT(h.told.at(1).status.ok());
+    }
+  }
+
+  TEST_CASE("a read that waits to be asked again ends at its deadline with what went wrong") {
+    Harness h;
+    h.Settle();
+    h.session.Get({.key = "k", .timeout = milliseconds(20)}, 1);
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const auto [conn, frame] = h.TakeOne(Kind::kGet);
+      h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
+    }
+    EXPECT(h.told.empty());
+    h.Pass(milliseconds(50));
+    EXPECT(h.TakeAll(Kind::kGet).empty());
+    EXPECT(h.told.at(1).status == base::Unavailable("too few"));
+  }
+
+  TEST_CASE("attempts of a read wait longer each time") {
+    Harness h;
+    h.Settle();
+    h.session.Get({.key = "k", .timeout = milliseconds(10'000)}, 1);
+    int attempts = 0;
+    for (int i = 0; i < 220 && h.told.empty(); ++i) {
+      attempts += static_cast<int>(h.TakeAll(Kind::kGet).size());
+      h.Pass(milliseconds(50));
+    }
+    EXPECT(h.told.at(1).status.code() == Code::kTimeout);
+    EXPECT(attempts == 4);  // After 0, 1, 3 and 7 seconds.
+  }
+
   TEST_CASE("when every host refuses, requests fail as unavailable, long before their deadline") {
     Harness h;
     h.session.Get({.key = "k"}, 1);

@@ -266,8 +266,15 @@ class OneWorker {
   // Sends a client's request and waits for its answer.
   template <typename Message>
   Told Ask(const Message& message, base::Bytes payload = {}) {
-    const std::uint64_t id = ++asked_;
-    client_->Send(FrameOf(id, message, payload));
+    return AnswerTo(Begin(message, payload));
+  }
+  // The same in two steps.
+  template <typename Message>
+  std::uint64_t Begin(const Message& message, base::Bytes payload = {}) {
+    client_->Send(FrameOf(++asked_, message, payload));
+    return asked_;
+  }
+  Told AnswerTo(std::uint64_t id) {
     const Told* found = nullptr;
     REQUIRE(sim_.Await(base::seconds(30), [&] {
       for (const Told& told : client_->got)
@@ -281,6 +288,7 @@ class OneWorker {
   bool Await(base::Duration limit, const std::function<bool()>& done) {
     return sim_.Await(limit, done);
   }
+  base::Instant Now() const { return sim_.now(); }
   std::int64_t WallMs() const { return host_->WallMs(); }
   PlayedPeer& peer(base::NodeNumber number) { return *peers_.at(number); }
   const topology::Topology& topology() const { return *topology_; }

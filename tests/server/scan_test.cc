@@ -1,5 +1,5 @@
 // Goal:   a scan's page is one that a frame carries, whatever replicas hold and however they
-//         differ; a peer's page that cannot be is refused.
+//         differ; a peer's page that cannot be is refused; replicas that fail are made up for.
 // Method: a real worker with data of its own; the test plays the other replica and the client.
 #include "server/scan.h"
 
@@ -39,21 +39,75 @@ struct Store {
 
 // The other replica's answers, from what it has.
 struct PeerStore {
-  explicit PeerStore(OneWorker& node) : store(engine, node) {
-    node.peer(kPeer).answer = [this](const wire::Frame& asked) {
-      const auto scan = wire::Decode<wire::ReplicaScan>(asked.header);
+  explicit PeerStore(OneWorker& node, base::NodeNumber number = kPeer) : store(engine, node) {
+    node.peer(number).answer = [this](const wire::Frame& asked_frame) {
+      const auto scan = wire::Decode<wire::ReplicaScan>(asked_frame.header);
       REQUIRE(scan.has_value());
+      ++asked;
+      deadline_ms = scan->deadline_ms;
+      if (failures > 0) {
+        --failures;
+        return FrameOf(asked_frame.request_id,
+                       wire::ErrorReply{base::Code::kUnavailable, "no", {}});
+      }
+      if (silent) return std::string();
       Page page = ReadPage(engine, {kDefault, scan->from_token, std::string(scan->after_key),
                                     scan->last_token, scan->bytes_max});
       if (spoil) spoil(page);
-      return FrameOf(asked.request_id, wire::ReplicaScanReply{page.done, base::Hash64(page.packed)},
-                     page.packed);
+      return FrameOf(asked_frame.request_id,
+                     wire::ReplicaScanReply{page.done, base::Hash64(page.packed)}, page.packed);
     };
   }
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
   Store store;
   std::function<void(Page&)> spoil;
+  int failures = 0;  // So many answers are errors.
+  bool silent = false;
+  int asked = 0;
+  std::uint32_t deadline_ms = 0;  // Of the last request.
+};
+
+// Three replicas; the key "k" is on both peers, and not on the node itself.
+struct ThreeReplicas {
+  explicit ThreeReplicas(Config config = {}) : node(topology::FoundedBy(3), std::move(config)) {
+    second.store.Put("k", "value");
+    third.store.Put("k", "value");
+    node.Start({2, 3});
+  }
+  // Whichever the scan asks first; found out by asking.
+  PeerStore& First() {
+    Scan();
+    PeerStore& first = second.asked > 0 ? second : third;
+    second.asked = third.asked = 0;
+    return first;
+  }
+  PeerStore& Other(const PeerStore& one) { return &one == &second ? third : second; }
+  static wire::ScanRequest Request(wire::Consistency level = wire::Consistency::kQuorum,
+                                   std::uint32_t deadline_ms = 0) {
+    return {.keyspace = kDefault,
+            .after_key = {},
+            .level = level,
+            .deadline_ms = deadline_ms,
+            .bytes_max = 1 << 20};
+  }
+  Told Scan(wire::Consistency level = wire::Consistency::kQuorum, std::uint32_t deadline_ms = 0) {
+    const base::Instant began = node.Now();
+    Told told = node.Ask(Request(level, deadline_ms));
+    took = node.Now() - began;
+    return told;
+  }
+  static bool HasRow(const Told& told) {
+    return told.kind == wire::Kind::kScanReply && told.payload.find("value") != std::string::npos;
+  }
+  static base::Code CodeOf(const Told& told) {
+    REQUIRE(told.kind == wire::Kind::kError);
+    return wire::Decode<wire::ErrorReply>(told.header)->code;
+  }
+
+  OneWorker node;
+  PeerStore second{node, 2}, third{node, 3};
+  base::Duration took{0};
 };
 
 // Reads page after page to the end; the keys and how often each came.
@@ -159,6 +213,82 @@ TEST_SUITE("server/scan") {
         wire::ScanRequest{.keyspace = kDefault, .after_key = {}, .level = wire::Consistency::kAll});
     REQUIRE(told.kind == wire::Kind::kError);
     EXPECT(wire::Decode<wire::ErrorReply>(told.header)->code == base::Code::kCorruption);
+  }
+
+  TEST_CASE("a replica that fails is replaced by another at once") {
+    ThreeReplicas three;
+    PeerStore& first = three.First();
+    SUBCASE("because it refuses") { first.failures = 1; }
+    SUBCASE("because its page cannot be") {
+      first.spoil = [](Page& page) { page.packed.pop_back(); };
+    }
+    EXPECT(ThreeReplicas::HasRow(three.Scan()));
+    EXPECT(first.asked == 1);
+    EXPECT(three.Other(first).asked == 1);
+    EXPECT(three.took < base::milliseconds(100));
+  }
+
+  TEST_CASE("a replica that is slow is joined by another") {
+    ThreeReplicas three;
+    PeerStore& first = three.First();
+    first.silent = true;
+    EXPECT(ThreeReplicas::HasRow(three.Scan()));
+    EXPECT(three.Other(first).asked == 1);
+    EXPECT(three.took >= base::milliseconds(100));
+    EXPECT(three.took < base::milliseconds(200));
+  }
+
+  TEST_CASE("when too few are left, those that failed are asked again, and the others not") {
+    ThreeReplicas three;
+    three.second.failures = 2;
+    EXPECT(ThreeReplicas::HasRow(three.Scan(wire::Consistency::kAll)));
+    EXPECT(three.second.asked == 3);
+    EXPECT(three.third.asked == 1);
+    EXPECT(three.took >= base::milliseconds(300));
+  }
+
+  TEST_CASE("a scan that too few replicas answer ends by its deadline") {
+    ThreeReplicas three;
+    base::Code expected{};
+    SUBCASE("because they refuse") {
+      three.second.failures = three.third.failures = 1000;
+      expected = base::Code::kUnavailable;
+    }
+    SUBCASE("because they are silent") {
+      three.second.silent = three.third.silent = true;
+      expected = base::Code::kTimeout;
+    }
+    EXPECT(ThreeReplicas::CodeOf(three.Scan(wire::Consistency::kQuorum, 700)) == expected);
+    EXPECT(three.took >= base::milliseconds(500));
+    EXPECT(three.took < base::milliseconds(800));
+  }
+
+  TEST_CASE("whatever a client asks for, a scan has no longer than timeouts.read") {
+    ThreeReplicas three;
+    three.second.silent = three.third.silent = true;
+    const Told told = three.Scan(wire::Consistency::kQuorum, 600'000);
+    EXPECT(ThreeReplicas::CodeOf(told) == base::Code::kTimeout);
+    EXPECT(three.took < three.node.config.timeouts.read + base::milliseconds(100));
+    EXPECT(three.second.deadline_ms <= base::ToMs(three.node.config.timeouts.read));
+    EXPECT(three.second.deadline_ms > 0);
+  }
+
+  TEST_CASE("a scan whose pages would not fit is refused as overloaded, until others have ended") {
+    Config config;
+    config.limits.memory_bytes_max = 5 << 20;  // Two scans at QUORUM, of 1 MiB a replica.
+    ThreeReplicas three(config);
+    three.second.silent = three.third.silent = true;
+    const auto first = three.node.Begin(ThreeReplicas::Request());
+    const auto second = three.node.Begin(ThreeReplicas::Request());
+    const Told refused = three.node.Ask(ThreeReplicas::Request());
+    EXPECT(ThreeReplicas::CodeOf(refused) == base::Code::kOverloaded);
+    EXPECT(three.node.Stats().overloaded == 1);
+    EXPECT(three.node.Stats().in_flight == 2);
+    EXPECT(ThreeReplicas::CodeOf(three.node.AnswerTo(first)) == base::Code::kTimeout);
+    EXPECT(ThreeReplicas::CodeOf(three.node.AnswerTo(second)) == base::Code::kTimeout);
+    three.second.silent = three.third.silent = false;
+    EXPECT(ThreeReplicas::HasRow(three.Scan()));
+    EXPECT(three.node.Stats().in_flight == 0);
   }
 }
 

@@ -44,6 +44,27 @@ void SimClient::Retry(History::Id id) {
   world_.WakeAt(world_.Now());
 }
 
+const SimScan& SimClient::Scan(wire::Consistency level, std::uint32_t bytes_max) {
+  scan_ = {.level = level, .bytes_max = bytes_max};
+  scan_asked_ = true;
+  world_.WakeAt(world_.Now());
+  return scan_;
+}
+
+void SimClient::OnScan(std::uint64_t tag, const client::ScanResult& result) {
+  scan_.status = result.status;
+  scan_.done = result.done || !result.status.ok();
+  if (!result.status.ok()) return;
+  ++scan_.pages;
+  for (const wire::PackedEntry& entry : result.entries) scan_.rows.emplace(entry.key, entry.value);
+  if (scan_.done) return;
+  session_.Scan({.from_token = result.next_token,
+                 .after_key = result.next_after_key,
+                 .level = scan_.level,
+                 .bytes_max = scan_.bytes_max},
+                tag);
+}
+
 void SimClient::StartLoad(const LoadOptions& load) {
   load_ = load;
   loaded_ = true;
@@ -156,13 +177,16 @@ void SimClient::OnWake() {
     Send(commands_.front());
     commands_.pop_front();
   }
+  if (std::exchange(scan_asked_, false))
+    session_.Scan({.level = scan_.level, .bytes_max = scan_.bytes_max}, 0);
   if (next_load_ <= world_.Now()) NextOfLoad();
   session_.OnWake();
 }
 
 void SimClient::OnTurnEnd() {
   session_.OnTurnEnd();
-  world_.WakeAt(commands_.empty() ? std::min(next_load_, session_.next_wake()) : world_.Now());
+  world_.WakeAt(commands_.empty() && !scan_asked_ ? std::min(next_load_, session_.next_wake())
+                                                  : world_.Now());
 }
 
 }  // namespace starling::sim

@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,16 @@ struct LoadOptions {
   wire::Consistency level = wire::Consistency::kQuorum;
 };
 
+// A scan of the default keyspace, page by page to its end.
+struct SimScan {
+  wire::Consistency level = wire::Consistency::kQuorum;
+  std::uint32_t bytes_max = 4096;
+  bool done = false;
+  base::Status status{};  // Of the page that ended it.
+  unsigned pages = 0;
+  std::multimap<std::string, std::string> rows{};
+};
+
 struct SimClientOptions {
   std::uint32_t number = 0;
   client::SessionOptions session;
@@ -44,6 +55,9 @@ class SimClient final : public base::Actor, client::Session::Listener {
   History::Id Get(const std::string& key);
   // The same put again under its stamp, by whichever client. REQUIRES: an answer told the stamp.
   void Retry(History::Id id);
+
+  // One at a time. What it gives grows with each page, and is replaced by the next scan's.
+  const SimScan& Scan(wire::Consistency level, std::uint32_t bytes_max);
 
   void StartLoad(const LoadOptions& load);
   void StopLoad();
@@ -66,7 +80,7 @@ class SimClient final : public base::Actor, client::Session::Listener {
   // --- client::Session::Listener ---
   void OnPut(std::uint64_t tag, const client::PutResult& result) override;
   void OnGet(std::uint64_t tag, const client::GetResult& result) override;
-  void OnScan(std::uint64_t, const client::ScanResult&) override {}
+  void OnScan(std::uint64_t tag, const client::ScanResult& result) override;
   void OnCreateKeyspace(std::uint64_t, const client::CreateKeyspaceResult&) override {}
   void OnAdmin(std::uint64_t, const client::AdminResult&) override {}
   void OnPing(std::uint64_t, const base::Status&) override {}
@@ -84,6 +98,9 @@ class SimClient final : public base::Actor, client::Session::Listener {
   client::Session session_;
   std::deque<History::Id> commands_;  // Not sent yet: a test asks from outside of any turn.
   std::size_t open_ = 0;
+
+  SimScan scan_;
+  bool scan_asked_ = false;  // Not sent yet, likewise.
 
   bool loaded_ = false;
   LoadOptions load_;
