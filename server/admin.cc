@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "server/control.h"
@@ -14,7 +15,7 @@
 
 namespace starling::server {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // Fields stand as written here, for people to read.
 
 struct Admin::Json {
   json value;
@@ -23,7 +24,8 @@ struct Admin::Json {
 struct Admin::Why {
   ReplyTo reply;
   std::string key;
-  json replicas = json::array();
+  std::vector<base::NodeNumber> order;  // Of the replicas, in that of the ring.
+  std::map<base::NodeNumber, json> rows;
   std::size_t open = 0;
   base::Version highest;
 };
@@ -52,6 +54,15 @@ std::string TextOf(const json& value) {
 std::string StringIn(const json& object, const char* name) {
   const auto it = object.find(name);
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+// "key", or "key_base64" where JSON can't hold its bytes.
+base::Result<std::string> KeyIn(const json& arguments) {
+  const std::string text = StringIn(arguments, "key_base64");
+  if (text.empty()) return StringIn(arguments, "key");
+  auto key = base::FromBase64(text);
+  if (!key) return base::Fail(key.error().Annotate("key_base64"));
+  return key;
 }
 
 // A member that has yet to catch up with its ranges is joining, as far as an operator can see.
@@ -124,7 +135,8 @@ void Admin::Handle(const FrameMail& mail) {
   if (control_.snapshot_ == nullptr)
     return Fail(to, base::Unavailable("this node is not in a cluster yet: it waits for its seeds"));
   const std::string keyspace = StringIn(arguments, "keyspace");
-  const std::string key = StringIn(arguments, "key");
+  const auto key = KeyIn(arguments);
+  if (!key) return Fail(to, key.error());
   if (command == "status") return Answer(to, Status());
   if (command == "ring") return Answer(to, Ring());
   if (command == "describecluster") return Answer(to, DescribeCluster());
@@ -135,8 +147,8 @@ void Admin::Handle(const FrameMail& mail) {
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
   if (command == "tablestats") return WithStats(to, &Admin::TableStats);
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);
-  if (command == "getendpoints") return GetEndpoints(to, keyspace, key);
-  if (command == "why") return StartWhy(to, keyspace, key);
+  if (command == "getendpoints") return GetEndpoints(to, keyspace, *key);
+  if (command == "why") return StartWhy(to, keyspace, *key);
   if (command == "flush") return RunEngineJob(to, false);
   if (command == "compact") return RunEngineJob(to, true);
   if (command == "drain") return control_.Retire([this, to] { RunEngineJob(to, false); });
@@ -197,10 +209,10 @@ Admin::Json Admin::GossipInfo() const {
   const auto add = [&](const gossip::MemberInfo& member) {
     members.push_back({{"address", member.address.IpString()},
                        {"host_id", member.host.ToString()},
-                       {"generation", member.generation},
-                       {"incarnation", member.incarnation},
                        {"liveness", LivenessName(member.liveness)},
-                       {"since_ms", base::ToMs(now - member.since)}});
+                       {"liveness_age_ms", base::ToMs(now - member.since)},
+                       {"generation", member.generation},
+                       {"incarnation", member.incarnation}});
   };
   add(control_.gossip_->self());
   for (const gossip::MemberInfo& member : control_.gossip_->members()) add(member);
@@ -419,6 +431,11 @@ void Admin::StartWhy(const ReplyTo& to, const std::string& keyspace, const std::
   const base::Token token = base::TokenOf(key, snapshot.topology->token_seed);
   const auto replicas = snapshot.ring->Replicas(space->id, base::BucketOf(token));
   why->open = replicas.size();
+  for (const std::uint16_t index : replicas) {
+    const topology::Node& node = snapshot.node(index);
+    why->order.push_back(node.number);
+    why->rows[node.number]["address"] = node.cluster.IpString();
+  }
   whys_[id] = std::move(why);
   for (const std::uint16_t index : replicas) {
     const topology::Node& node = snapshot.node(index);
@@ -436,34 +453,40 @@ void Admin::OnWhyReply(const PeerTag& tag, const wire::Frame& frame) {
     const auto error = wire::Decode<wire::ErrorReply>(frame.header);
     return OnWhyFailed(tag, base::Unavailable(error ? error->message : "a malformed answer"));
   }
-  const topology::Node* node = control_.snapshot_->topology->FindNumber(tag.b);
   it->second->highest = std::max(it->second->highest, reply->version);
-  it->second->replicas.push_back(
-      {{"address", node->cluster.IpString()},
-       {"version", reply->version.ToString()},
-       {"origin", reply->version.empty() ? "" : OriginName(reply->origin)},
-       {"wall_ms", reply->version.wall_ms()},
-       {"tombstone", (reply->flags & storage::kFlagTombstone) != 0},
-       {"expiry_ms", reply->expiry_ms},
-       {"error", ""}});
+  json& row = it->second->rows[tag.b];
+  row["version"] = reply->version.ToString();
+  if (!reply->version.empty()) {
+    row["wall_ms"] = reply->version.wall_ms();
+    row["origin"] = OriginName(reply->origin);
+    row["tombstone"] = (reply->flags & storage::kFlagTombstone) != 0;
+  }
+  if (reply->expiry_ms != 0) row["expiry_ms"] = reply->expiry_ms;
   if (--it->second->open == 0) EndWhy(tag.a);
 }
 
 void Admin::OnWhyFailed(const PeerTag& tag, const base::Status& status) {
   const auto it = whys_.find(tag.a);
   if (it == whys_.end()) return;
-  const topology::Node* node = control_.snapshot_->topology->FindNumber(tag.b);
-  it->second->replicas.push_back(
-      {{"address", node->cluster.IpString()}, {"version", "none"}, {"error", status.message()}});
+  it->second->rows[tag.b]["error"] = status.message();
   if (--it->second->open == 0) EndWhy(tag.a);
 }
 
+// Rows in the order of the ring; a field that no row has is left out by nodetool.
 void Admin::EndWhy(std::uint64_t id) {
   const auto node = whys_.extract(id);
   Why& why = *node.mapped();
-  for (json& replica : why.replicas)
-    replica["wins"] = !why.highest.empty() && replica["version"] == why.highest.ToString();
-  Answer(why.reply, {{{"key", why.key}, {"replicas", why.replicas}}});
+  json answer = {{"replicas", json::array()}};
+  if (base::IsUtf8(why.key))
+    answer["key"] = why.key;
+  else
+    answer["key_base64"] = base::ToBase64(why.key);
+  for (const base::NodeNumber number : why.order) {
+    json& row = why.rows[number];
+    row["wins"] = !why.highest.empty() && row.value("version", "") == why.highest.ToString();
+    answer["replicas"].push_back(row);
+  }
+  Answer(why.reply, {answer});
 }
 
 }  // namespace starling::server

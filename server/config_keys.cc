@@ -6,16 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <concepts>
-#include <numeric>
 #include <type_traits>
 
+#include "base/nearest_name.h"
 #include "server/config_units.h"
 
 namespace starling::server {
 namespace {
-
-// Edits that may lie between a name and what was probably meant by it.
-constexpr std::size_t kEditsMax = 4;
 
 constexpr std::uint64_t kDayMs = 86'400'000;
 
@@ -261,20 +258,6 @@ std::string Print(const Durability& value) {
 
 std::string Print(const wire::Consistency& value) { return Quoted(wire::ConsistencyName(value)); }
 
-// Levenshtein's, by rows.
-std::size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 bool ConfigKey::is_list() const {
@@ -295,7 +278,7 @@ base::Result<const ConfigKey*> FindConfigKey(std::string_view name) {
   for (const ConfigKey& key : kKeys)
     if (key.leaf() == leaf)
       return base::Fail(base::NotFound(fmt::format("unknown key; did you mean {}?", key.name)));
-  const std::string_view nearest = NearestName(name, names);
+  const std::string_view nearest = base::NearestName(name, names);
   return base::Fail(base::NotFound(
       nearest.empty() ? std::string("unknown key; starlingd --print-config shows all")
                       : fmt::format("unknown key; did you mean {}?", nearest)));
@@ -308,18 +291,6 @@ base::Status SetConfigKey(Config& config, const ConfigKey& key, std::string_view
 std::string PrintConfigKey(const Config& config, const ConfigKey& key) {
   Config copy = config;
   return std::visit([](auto* field) { return Print(*field); }, key.field(copy));
-}
-
-std::string_view NearestName(std::string_view name, std::span<const std::string_view> choices) {
-  std::string_view best;
-  std::size_t distance = kEditsMax + 1;
-  for (const std::string_view choice : choices) {
-    const std::size_t edits = EditDistance(name, choice);
-    if (edits >= distance || edits >= choice.size()) continue;
-    best = choice;
-    distance = edits;
-  }
-  return best;
 }
 
 }  // namespace starling::server

@@ -55,8 +55,4 @@ base::Status SetConfigKey(Config& config, const ConfigKey& key, std::string_view
 // The value as TOML writes it: "group" with its quotes, 16, true, ["a", "b"].
 std::string PrintConfigKey(const Config& config, const ConfigKey& key);
 
-// Of those given, the one that differs from `name` in the fewest letters; empty when there is none
-// or all are too far off to have been meant.
-std::string_view NearestName(std::string_view name, std::span<const std::string_view> choices);
-
 }  // namespace starling::server

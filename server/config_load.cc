@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 
+#include "base/nearest_name.h"
 #include "server/config.h"
 #include "server/config_keys.h"
 
@@ -96,7 +97,7 @@ base::Status CheckSection(const std::string& file, std::string_view name, const 
   }
   if (!node.is_table()) return base::Ok();  // A key outside of any section: reported as a key.
   const std::vector<std::string_view> choices(sections.begin(), sections.end());
-  const std::string_view nearest = NearestName(name, choices);
+  const std::string_view nearest = base::NearestName(name, choices);
   return InvalidArgument(fmt::format("{}: [{}]: unknown section; {}", At(file, node.source()), name,
                                      nearest.empty()
                                          ? std::string("starlingd --print-config shows all")
@@ -149,7 +150,7 @@ base::Status LoadVariable(Config& config, std::string_view name, std::string_vie
   }
   if (!ours) return base::Ok();
   const std::vector<std::string_view> choices(variables.begin(), variables.end());
-  const std::string_view nearest = NearestName(name, choices);
+  const std::string_view nearest = base::NearestName(name, choices);
   return InvalidArgument(
       fmt::format("{} in the environment: no such key{}", name,
                   nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));

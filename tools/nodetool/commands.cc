@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "client/client.h"
 
 namespace starling::nodetool {
@@ -44,7 +45,10 @@ std::span<const Command> Commands() { return kCommands; }
 base::Result<std::string> Ask(const Question& question) {
   nlohmann::json arguments = nlohmann::json::object();
   if (!question.keyspace.empty()) arguments["keyspace"] = question.keyspace;
-  if (!question.key.empty()) arguments["key"] = question.key;
+  if (base::IsUtf8(question.key))
+    arguments["key"] = question.key;
+  else
+    arguments["key_base64"] = base::ToBase64(question.key);
   ASSIGN_OR_RETURN(
       const auto client,
       client::Client::Connect({.hosts = fmt::format("{}:{}", question.host, question.port),

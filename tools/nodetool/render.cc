@@ -170,7 +170,7 @@ std::string ShowGossip(Json answer, std::int64_t now_ms) {
   for (Json& member : answer["members"]) {
     text += fmt::format("/{}\n", TakeText(member, "address", now_ms));
     for (const auto& [field, value] : member.items())
-      text += fmt::format("  {}: {}\n", field, ShowValue(field, value, now_ms));
+      text += fmt::format("  {}: {}\n", ShowName(field), ShowValue(field, value, now_ms));
   }
   answer.erase("members");
   return text + ShowRest(answer, now_ms);
@@ -199,6 +199,37 @@ std::string ShowRepair(Json answer, std::int64_t now_ms) {
          (equal ? "all ranges that were compared are equal\n" : "some ranges are not equal yet\n");
 }
 
+// A replica's place in the columns that operators know, however many fields it has.
+std::string ShowWhy(Json answer, std::int64_t now_ms) {
+  constexpr std::string_view kColumns[] = {"address",   "version",   "wall_ms", "origin",
+                                           "tombstone", "expiry_ms", "error",   "wins"};
+  Json replicas = Take(answer, "replicas");
+  if (!replicas.is_array() || replicas.empty()) return ShowRest(answer, now_ms);
+  const bool all_win = std::all_of(replicas.begin(), replicas.end(),
+                                   [](const Json& row) { return row.value("wins", false); });
+  const bool none_wins = std::none_of(replicas.begin(), replicas.end(),
+                                      [](const Json& row) { return row.value("wins", false); });
+  Json rows = Json::array();
+  for (Json& replica : replicas) {
+    if (all_win || none_wins) replica.erase("wins");  // It tells nobody from another.
+    Json row = Json::object();
+    for (const std::string_view column : kColumns) {
+      const std::string field(column);
+      const bool shown = std::any_of(replicas.begin(), replicas.end(),
+                                     [&](const Json& any) { return any.contains(field); });
+      if (!shown) continue;
+      row[field] = Take(replica, field);
+    }
+    row.update(replica);
+    rows.push_back(std::move(row));
+  }
+  return ShowRows(rows, now_ms) +
+         (all_win     ? "all replicas hold this version\n"
+          : none_wins ? "no replica that answered has a version\n"
+                      : "") +
+         ShowRest(answer, now_ms);
+}
+
 std::string ShowHints(Json answer, std::int64_t now_ms) {
   const Json targets = Take(answer, "targets");
   if (!targets.is_array() || targets.empty())
@@ -224,7 +255,7 @@ constexpr std::pair<std::string_view, Show> kShows[] = {
     {"repair", ShowRepair},          {"repairstatus", ShowRepairStatus},
     {"listpendinghints", ShowHints}, {"flush", ShowDone},
     {"compact", ShowDone},           {"drain", ShowDone},
-    {"version", ShowVersion},
+    {"version", ShowVersion},        {"why", ShowWhy},
 };
 
 }  // namespace

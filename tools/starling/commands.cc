@@ -6,6 +6,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "tools/starling/connect.h"
 
 namespace starling::cli {
@@ -21,10 +22,10 @@ void PrintJson(const json& document) {
 
 // A field of bytes: as they are if they are UTF-8, else as NAME_base64.
 void AddBytes(json& document, const std::string& name, const std::string& bytes) {
-  if (IsUtf8(bytes))
+  if (base::IsUtf8(bytes))
     document[name] = bytes;
   else
-    document[name + "_base64"] = ToBase64(bytes);
+    document[name + "_base64"] = base::ToBase64(bytes);
 }
 
 void AddVersion(json& document, const base::Version& version) {

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/base64.h"
+
 namespace starling::cli {
 
 using base::Fail;
@@ -26,7 +28,7 @@ Result<std::optional<std::string>> TakeText(json& object, const std::string& nam
   if (!field->is_string()) return Fail(InvalidArgument(fmt::format("{} is no string", name)));
   std::string text = field->get<std::string>();
   if (plain == object.end()) {
-    auto bytes = FromBase64(text);
+    auto bytes = base::FromBase64(text);
     if (!bytes) return Fail(bytes.error().Annotate(name + "_base64"));
     text = *std::move(bytes);
   }
@@ -106,10 +108,10 @@ Result<Record> ParseTsv(std::string_view line) {
 void FormatJsonTo(const Record& record, std::string& out) {
   json object;
   const auto add = [&](const std::string& name, const std::string& bytes) {
-    if (IsUtf8(bytes))
+    if (base::IsUtf8(bytes))
       object[name] = bytes;
     else
-      object[name + "_base64"] = ToBase64(bytes);
+      object[name + "_base64"] = base::ToBase64(bytes);
   };
   add("key", record.key);
   add("value", record.value);

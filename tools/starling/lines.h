@@ -31,8 +31,4 @@ base::Result<Record> ParseLine(std::string_view line, Format format);
 // Appends the line with its end.
 void FormatLineTo(const Record& record, Format format, std::string& out);
 
-std::string ToBase64(std::string_view bytes);
-base::Result<std::string> FromBase64(std::string_view text);
-bool IsUtf8(std::string_view bytes);
-
 }  // namespace starling::cli

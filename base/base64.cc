@@ -1,9 +1,9 @@
-// tools/starling/base64.cc: RFC 4648's base64, with padding, and whether bytes are UTF-8.
+#include "base/base64.h"
+
 #include <array>
+#include <cstdint>
 
-#include "tools/starling/lines.h"
-
-namespace starling::cli {
+namespace starling::base {
 
 namespace {
 
@@ -58,9 +58,9 @@ std::string ToBase64(std::string_view bytes) {
   return text;
 }
 
-base::Result<std::string> FromBase64(std::string_view text) {
+Result<std::string> FromBase64(std::string_view text) {
   if (text.size() % 4 != 0)
-    return base::Fail(base::InvalidArgument("base64 text has a length that 4 does not divide"));
+    return Fail(InvalidArgument("base64 text has a length that 4 does not divide"));
   std::size_t padding = 0;
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
   std::string bytes;
@@ -68,8 +68,7 @@ base::Result<std::string> FromBase64(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool pad = i >= text.size() - padding;
     const int value = pad ? 0 : kValues[static_cast<unsigned char>(text[i])];
-    if (value < 0)
-      return base::Fail(base::InvalidArgument("base64 text has a character that is none of its"));
+    if (value < 0) return Fail(InvalidArgument("base64 text has a character that is none of its"));
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     if (i % 4 != 3) continue;
     for (const int shift : {16, 8, 0}) bytes += static_cast<char>(bits >> shift & 0xff);
@@ -91,4 +90,4 @@ bool IsUtf8(std::string_view bytes) {
   return true;
 }
 
-}  // namespace starling::cli
+}  // namespace starling::base
