@@ -1,10 +1,13 @@
 #include "tools/starling/transfer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
+#include <map>
+#include <memory>
 #include <mutex>
-#include <thread>
+#include <optional>
+#include <utility>
 
 namespace starling::cli {
 
@@ -19,6 +22,7 @@ struct Item {
   Record record;
   std::uint64_t line = 0;
   unsigned attempts = 0;
+  std::string why;  // It was refused last.
 
   std::size_t bytes() const { return record.key.size() + record.value.size(); }
 };
@@ -26,74 +30,121 @@ struct Item {
 // The window of puts in flight, the report, and what must be tried again.
 class Importer {
  public:
-  Importer(Putter& putter, const ImportOptions& options) : putter_(putter), options_(options) {}
+  Importer(Putter& putter, const ImportOptions& options, const ImportListener& listener)
+      : putter_(putter), options_(options), listener_(listener) {}
 
-  // Waits for room in the window.
-  void Send(Item item) {
+  // Waits for room in the window. False when it was given up: the item was not tried.
+  bool Send(Item item) {
+    const std::size_t bytes = item.bytes();
+    WaitUntil([&] { return report_.gave_up || HasRoom(bytes); });
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return HasRoom(item.bytes()); });
-      ++in_flight_;
-      in_flight_bytes_ += item.bytes();
+      const std::lock_guard lock(mutex_);
+      if (report_.gave_up) {
+        ++report_.not_tried;
+        return false;
+      }
+      ++report_.lines;
+      ++open_;
+      open_bytes_ += bytes;
     }
-    ++item.attempts;
-    auto shared = std::make_shared<Item>(std::move(item));
-    putter_.Put(shared->record, [this, shared](const Status& status) { Took(*shared, status); });
+    Put(std::move(item));
+    return true;
   }
 
   void Refuse(std::uint64_t line, std::string why) {
     const std::lock_guard lock(mutex_);
+    ++report_.lines;
     Fail(line, std::move(why));
   }
 
-  // Sends again what was refused for want of room. With `all`, until nothing is left to do.
-  enum class Until : std::uint8_t { kNothingDue, kAllDone };
-  void SendAgain(Until until) {
-    while (true) {
-      std::deque<Item> again;
-      {
-        std::unique_lock lock(mutex_);
-        if (until == Until::kAllDone)
-          changed_.wait(lock, [&] { return in_flight_ == 0 || !again_.empty(); });
-        again.swap(again_);
-      }
-      if (again.empty()) return;
-      std::this_thread::sleep_for(options_.retry_after * (1 << (again.front().attempts - 1)));
-      for (Item& item : again) Send(std::move(item));
-    }
+  void Finish() {
+    WaitUntil([&] { return open_ == 0; });
   }
 
   ImportReport report() {
     const std::lock_guard lock(mutex_);
     return report_;
   }
-  void CountLine() {
-    const std::lock_guard lock(mutex_);
-    ++report_.lines;
-  }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  void Put(Item item) {
+    ++item.attempts;
+    auto shared = std::make_shared<Item>(std::move(item));
+    putter_.Put(shared->record, [this, shared](const Status& status) { Took(*shared, status); });
+  }
+
+  // Meanwhile makes again the puts whose pause is over, and speaks of the first trouble.
+  template <typename Done>
+  void WaitUntil(Done done) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      if (trouble_ && listener_.trouble) {
+        const ImportFailure trouble = *std::exchange(trouble_, std::nullopt);
+        lock.unlock();
+        listener_.trouble(trouble);
+        lock.lock();
+      }
+      if (report_.gave_up) FailWaiting();
+      if (!waiting_.empty() && waiting_.begin()->first <= Clock::now()) {
+        Item item = std::move(waiting_.begin()->second);
+        waiting_.erase(waiting_.begin());
+        lock.unlock();
+        Put(std::move(item));
+        lock.lock();
+        continue;
+      }
+      if (done()) return;
+      if (waiting_.empty())
+        changed_.wait(lock);
+      else
+        changed_.wait_until(lock, waiting_.begin()->first);
+    }
+  }
+
   bool HasRoom(std::size_t bytes) const {
-    if (in_flight_ == 0) return true;
-    return in_flight_ < options_.in_flight_max &&
-           in_flight_bytes_ + bytes <= options_.in_flight_bytes_max;
+    if (open_ == 0) return true;
+    return open_ < options_.in_flight_max && open_bytes_ + bytes <= options_.in_flight_bytes_max;
   }
 
   void Took(Item& item, const Status& status) {
     const std::lock_guard lock(mutex_);
-    --in_flight_;
-    in_flight_bytes_ -= item.bytes();
     const bool untouched =
         status.code() == Code::kOverloaded || status.code() == Code::kUnavailable;
+    if (!status.ok() && !std::exchange(troubled_, true))
+      trouble_ = ImportFailure{item.line, status.ToString()};
+    if (untouched && item.attempts <= options_.retries_max && !report_.gave_up) {
+      item.why = status.ToString();
+      const auto pause = options_.retry_after * (1 << (item.attempts - 1));
+      waiting_.emplace(Clock::now() + pause, std::move(item));
+    } else {
+      End(item, status);
+    }
+    changed_.notify_one();
+  }
+
+  void End(const Item& item, const Status& status) {
+    --open_;
+    open_bytes_ -= item.bytes();
     if (status.ok()) {
       ++report_.imported;
       report_.bytes += item.bytes();
-    } else if (untouched && item.attempts <= options_.retries_max) {
-      again_.push_back(std::move(item));
-    } else {
-      Fail(item.line, status.ToString());
+      failures_in_a_row_ = 0;
+      return;
     }
-    changed_.notify_one();
+    Fail(item.line, status.ToString());
+    if (++failures_in_a_row_ >= options_.failures_in_a_row_max) report_.gave_up = true;
+  }
+
+  // Nothing is tried again any more: each has failed for the reason that it had.
+  void FailWaiting() {
+    for (const auto& [due, item] : waiting_) {
+      --open_;
+      open_bytes_ -= item.bytes();
+      Fail(item.line, item.why);
+    }
+    waiting_.clear();
   }
 
   void Fail(std::uint64_t line, std::string why) {
@@ -107,33 +158,35 @@ class Importer {
 
   Putter& putter_;
   const ImportOptions options_;
+  const ImportListener& listener_;
   std::mutex mutex_;  // Guards all below.
   std::condition_variable changed_;
-  std::size_t in_flight_ = 0;
-  std::size_t in_flight_bytes_ = 0;
-  std::deque<Item> again_;
+  std::size_t open_ = 0;  // In flight, or waiting to be put again.
+  std::size_t open_bytes_ = 0;
+  std::multimap<Clock::time_point, Item> waiting_;  // By when they are due.
+  bool troubled_ = false;
+  std::optional<ImportFailure> trouble_;  // Not spoken of yet.
+  unsigned failures_in_a_row_ = 0;
   ImportReport report_;
 };
 
 }  // namespace
 
 ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
-                    const std::function<void(const ImportReport&)>& progress) {
-  Importer importer(putter, options);
+                    const ImportListener& listener) {
+  Importer importer(putter, options, listener);
   std::string line;
   for (std::uint64_t number = 1; std::getline(in, line); ++number) {
     if (line.ends_with('\r') && options.format == Format::kJsonl) line.pop_back();
     if (line.empty()) continue;
-    importer.CountLine();
     auto record = ParseLine(line, options.format);
-    if (record)
-      importer.Send({.record = *std::move(record), .line = number});
-    else
+    if (!record)
       importer.Refuse(number, record.error().message());
-    importer.SendAgain(Importer::Until::kNothingDue);
-    if (number % kProgressLines == 0) progress(importer.report());
+    else if (!importer.Send({.record = *std::move(record), .line = number, .why = {}}))
+      break;
+    if (number % kProgressLines == 0 && listener.progress) listener.progress(importer.report());
   }
-  importer.SendAgain(Importer::Until::kAllDone);
+  importer.Finish();
   return importer.report();
 }
 

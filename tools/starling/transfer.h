@@ -24,13 +24,15 @@ class Putter {
 
 struct ImportOptions {
   Format format = Format::kJsonl;
-  std::size_t in_flight_max = 512;                     // Puts at a time,
+  std::size_t in_flight_max = 512;  // Puts at a time, with those that wait to be made again,
   std::size_t in_flight_bytes_max = 32 * 1024 * 1024;  // and their bytes.
   // A put that the cluster had no room or no replicas for was not made: it is made again, after
   // so long, twice as long each time.
   unsigned retries_max = 6;
   base::Duration retry_after = base::milliseconds(100);
   std::size_t failures_kept = 20;  // For the report; all are counted.
+  // So many puts that failed for good, none between them made: the cluster does not take this.
+  unsigned failures_in_a_row_max = 100;
 };
 
 struct ImportFailure {
@@ -44,11 +46,21 @@ struct ImportReport {
   std::uint64_t bytes = 0;  // Of what was imported: keys and values.
   std::uint64_t failed = 0;
   std::vector<ImportFailure> failures;  // The first few, by line.
+  bool gave_up = false;         // After too many failures in a row: `in` may have lines left,
+  std::uint64_t not_tried = 0;  // besides those that were read already.
 };
 
-// Puts all records of `in`, many at a time. `progress` is called now and then with the counts so
-// far. Empty lines are passed over.
+// Both are called on Import's own thread.
+struct ImportListener {
+  // Now and then, with the counts so far.
+  std::function<void(const ImportReport&)> progress;
+  // Once: the first put that was refused, while it is tried again or fails.
+  std::function<void(const ImportFailure&)> trouble;
+};
+
+// Puts all records of `in`, many at a time; one that waits to be put again keeps its place among
+// them, and holds up no other. Empty lines are passed over.
 ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
-                    const std::function<void(const ImportReport&)>& progress);
+                    const ImportListener& listener);
 
 }  // namespace starling::cli

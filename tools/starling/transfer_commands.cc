@@ -80,7 +80,8 @@ void PrintReport(const Options& options, const ImportReport& report, double seco
       failures.push_back({{"line", failure.line}, {"message", failure.why}});
     const nlohmann::json document = {{"lines", report.lines},   {"imported", report.imported},
                                      {"failed", report.failed}, {"bytes", report.bytes},
-                                     {"seconds", seconds},      {"failures", failures}};
+                                     {"seconds", seconds},      {"gave_up", report.gave_up},
+                                     {"failures", failures}};
     fmt::print("{}\n", document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     return;
   }
@@ -89,6 +90,14 @@ void PrintReport(const Options& options, const ImportReport& report, double seco
     fmt::print(stderr, "line {}: {}\n", failure.line, failure.why);
   if (report.failed > report.failures.size())
     fmt::print(stderr, "and {} more lines failed\n", report.failed - report.failures.size());
+}
+
+// A pipe may go on for ever: only a file's lines are counted.
+std::string WhatIsLeft(std::istream& in, const std::string& name, std::uint64_t lines) {
+  if (name == "-") return "the rest of standard input was not read";
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty()) ++lines;
+  return fmt::format("{} more lines of '{}' were not tried", lines, name);
 }
 
 // How long an entry still lives, at least 1 ms; 0: for ever.
@@ -114,11 +123,21 @@ int Import(const Options& options) {
   if (!session) return Complain(options.output, session.error());
   ClientPutter putter(*session->client, session->request);
   Progress progress;
-  const ImportReport report = Import(file, putter, {.format = *format}, [&](const ImportReport& r) {
-    progress.Show(Describe(r, progress.seconds()));
-  });
+  const ImportReport report = Import(
+      file, putter, {.format = *format},
+      {.progress = [&](const ImportReport& r) { progress.Show(Describe(r, progress.seconds())); },
+       .trouble =
+           [&](const ImportFailure& first) {
+             progress.End();
+             fmt::print(stderr, "line {}, the first that was refused: {}\n", first.line, first.why);
+           }});
   progress.End();
   PrintReport(options, report, progress.seconds());
+  if (report.gave_up)
+    return Complain(options.output, base::Unavailable(fmt::format(
+                                        "gave up after {} failed puts in a row: {}",
+                                        ImportOptions().failures_in_a_row_max,
+                                        WhatIsLeft(file, options.file, report.not_tried))));
   if (file.bad())
     return Complain(options.output,
                     base::Io(fmt::format("'{}' can't be read beyond its first {} lines",

@@ -4,7 +4,9 @@
 // Method: a Putter that answers as the test says, at once or on another thread.
 #include "tools/starling/transfer.h"
 
+#include <functional>
 #include <map>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -31,6 +33,19 @@ class PlannedPutter final : public Putter {
 
   std::map<std::string, std::vector<Status>> plan;
   std::map<std::string, int> puts;
+};
+
+// Answers at once, with what the function says.
+class FunctionPutter final : public Putter {
+ public:
+  explicit FunctionPutter(std::function<Status(const Record&)> answer)
+      : answer_(std::move(answer)) {}
+  void Put(const Record& record, std::function<void(const Status&)> done) override {
+    done(answer_(record));
+  }
+
+ private:
+  std::function<Status(const Record&)> answer_;
 };
 
 // Keeps the puts and answers them from a thread of its own once `held_min` wait, or on Flush.
@@ -62,7 +77,7 @@ class SlowPutter final : public Putter {
 ImportReport ImportText(const std::string& text, Putter& putter, ImportOptions options = {}) {
   options.retry_after = base::milliseconds(0);
   std::istringstream in(text);
-  return Import(in, putter, options, [](const ImportReport&) {});
+  return Import(in, putter, options, {.progress = {}, .trouble = {}});
 }
 
 std::string Lines(int count, std::size_t value_size = 1) {
@@ -128,6 +143,75 @@ TEST_SUITE("tools/starling/transfer") {
       EXPECT(report.imported == 10);
       EXPECT(putter.bytes_max == 5000);
     }
+  }
+
+  TEST_CASE("a line that waits to be put again holds up no other") {
+    std::vector<std::string> order;
+    std::map<std::string, int> attempts;
+    FunctionPutter putter([&](const Record& record) {
+      order.push_back(record.key);
+      return ++attempts[record.key] == 1 ? base::Unavailable("alone") : base::Ok();
+    });
+    std::istringstream in(Lines(8));
+    const ImportReport report = Import(in, putter, {.retry_after = base::milliseconds(50)},
+                                       {.progress = {}, .trouble = {}});
+    EXPECT(report.imported == 8);
+    REQUIRE(order.size() == 16);
+    EXPECT(std::set<std::string>(order.begin(), order.begin() + 8).size() == 8);
+  }
+
+  TEST_CASE("the first refusal is told at once, and once") {
+    std::vector<ImportFailure> told;
+    std::size_t puts_before = 0;
+    std::size_t puts = 0;
+    FunctionPutter putter([&](const Record&) {
+      ++puts;
+      return base::Unavailable("alone");
+    });
+    std::istringstream in(Lines(5));
+    const ImportReport report = Import(in, putter, {.retry_after = base::milliseconds(0)},
+                                       {.progress = {}, .trouble = [&](const ImportFailure& first) {
+                                          told.push_back(first);
+                                          puts_before = puts;
+                                        }});
+    EXPECT(report.failed == 5);
+    REQUIRE(told.size() == 1);
+    EXPECT(told[0].line == 1);
+    EXPECT(told[0].why == "Unavailable: alone");
+    EXPECT(puts_before == 1);
+  }
+
+  TEST_CASE("after so many failures in a row it gives up, and what is left is not tried") {
+    int puts = 0;
+    FunctionPutter putter([&](const Record&) {
+      // The 5th is made: a failure here and there is none in a row.
+      return ++puts == 5 ? base::Ok() : base::InvalidArgument("no such keyspace");
+    });
+    std::istringstream in(Lines(100));
+    const ImportReport report =
+        Import(in, putter, {.failures_in_a_row_max = 10}, {.progress = {}, .trouble = {}});
+    EXPECT(report.gave_up);
+    EXPECT(report.imported == 1);
+    EXPECT(report.failed == 14);
+    EXPECT(report.lines == 15);
+    EXPECT(report.not_tried == 1);  // It was read.
+    std::string line;
+    int left = 0;
+    while (std::getline(in, line)) ++left;
+    EXPECT(left == 84);
+  }
+
+  TEST_CASE("what waits to be put again fails for its reason when it gives up") {
+    FunctionPutter putter([](const Record& record) {
+      return record.key == "k0" ? base::Unavailable("alone") : base::InvalidArgument("no");
+    });
+    std::istringstream in(Lines(50));
+    const ImportReport report =
+        Import(in, putter, {.retry_after = std::chrono::hours(1), .failures_in_a_row_max = 3},
+               {.progress = {}, .trouble = {}});
+    EXPECT(report.failed == 4);
+    REQUIRE(!report.failures.empty());
+    EXPECT(report.failures[0].why == "Unavailable: alone");
   }
 
   TEST_CASE("only the first failures are kept, and all are counted") {
