@@ -5,6 +5,7 @@
 // Read next: tools/starling/main.cc for the flags.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -25,12 +26,12 @@ struct Options {
   std::string consistency = "QUORUM";
   Output output = Output::kText;
 
-  std::string key, value;        // put, get, delete, exists
-  std::string ttl;               // put
-  std::string file;              // import: "-" is standard input
-  std::string format = "jsonl";  // import, export
-  std::string name;              // keyspace create, describe
-  std::string replication;       // keyspace create
+  std::string key, value;          // put, get, delete, exists
+  std::optional<std::string> ttl;  // put; none: for ever
+  std::string file;                // import: "-" is standard input
+  std::string format = "jsonl";    // import, export
+  std::string name;                // keyspace create, describe
+  std::string replication;         // keyspace create
 };
 
 // Each returns its exit status, and has printed the reason of a failure to stderr.

@@ -6,18 +6,19 @@
 
 namespace starling::cli {
 
-base::Result<Session> Connect(const Options& options) {
+base::Result<Session> Connect(const Options& options, base::Duration timeout) {
   Session session;
   session.request.keyspace = options.keyspace;
   ASSIGN_OR_RETURN(session.request.level, wire::ParseConsistency(options.consistency));
-  if (!options.ttl.empty()) {
-    ASSIGN_OR_RETURN(session.request.time_to_live, server::ParseDuration(options.ttl));
+  if (options.ttl) {
+    ASSIGN_OR_RETURN(session.request.time_to_live, server::ParseDuration(*options.ttl));
     if (session.request.time_to_live <= base::Duration{0})
       return base::Fail(base::InvalidArgument("--ttl must be more than nothing"));
   }
   ASSIGN_OR_RETURN(session.client, client::Client::Connect({.hosts = options.hosts,
                                                             .listed_only = options.no_routing,
-                                                            .connections_per_node = 1}));
+                                                            .connections_per_node = 1,
+                                                            .timeout = timeout}));
   return session;
 }
 

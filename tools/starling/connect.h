@@ -16,7 +16,8 @@ struct Session {
   client::RequestOptions request;  // Its keyspace is a view of the options'.
 };
 
-base::Result<Session> Connect(const Options& options);
+// `timeout` is that of each request: a change of the topology takes longer than a put.
+base::Result<Session> Connect(const Options& options, base::Duration timeout = base::seconds(5));
 
 // "127.0.0.1:7701" of each node; "node 4" of one that the map does not name, and of all when there
 // is no map to be had: what these nodes did stays done.

@@ -16,6 +16,9 @@ using Keyspace = wire::ClusterMap::Keyspace;
 
 namespace {
 
+// The voters have ten seconds to choose it (server/control.h), and the others then take it up.
+constexpr base::Duration kCreateTimeout = base::seconds(15);
+
 // "simple:3" and "dc1:3,dc2:2" ask for so many replicas of a key in all.
 std::uint32_t RequestedFactor(std::string_view replication) {
   std::uint32_t sum = 0;
@@ -57,7 +60,7 @@ void PrintKeyspace(const Keyspace& keyspace, std::size_t nodes) {
 }  // namespace
 
 int CreateKeyspace(const Options& options) {
-  auto session = Connect(options);
+  auto session = Connect(options, kCreateTimeout);
   if (!session) return Complain(options.output, session.error());
   const auto created = session->client->CreateKeyspace(options.name, options.replication);
   if (!created) return Complain(options.output, created.error());
