@@ -1,5 +1,7 @@
 #include "server/replica.h"
 
+#include <fmt/core.h>
+
 #include <cstring>
 #include <utility>
 
@@ -21,6 +23,7 @@ struct Replica::Commit final : CommitJob {
   std::uint64_t number = 0;
   std::vector<Release> releases;         // Answers that wait for it.
   std::vector<Operation> reads;          // Reads of what it writes.
+  std::uint64_t write_bytes = 0;         // Of the operations in its batch.
   std::vector<std::string> stored_keys;  // What it takes out of the overlay.
 };
 
@@ -83,6 +86,7 @@ void Replica::Write(const LocalWrite& write) {
                           storage::kKeyPrefixBytes + write.key.size()};
   storage::StoreDataKey({write.keyspace, write.token, write.key},
                         const_cast<char*>(operation.stored_key.data()));
+  write_bytes_ += BytesOf(operation);
   queue_.push_back(std::move(operation));
 }
 
@@ -99,28 +103,81 @@ void Replica::Read(const LocalRead& read) {
   queue_.push_back(std::move(operation));
 }
 
+std::string Replica::Refusal() const {
+  return fmt::format(
+      "writes that wait for their commit hold {} bytes, and a worker's share of limits.memory is "
+      "{}: try again later",
+      write_bytes_, options_.write_bytes_max);
+}
+
 bool Replica::RunTurn() {
-  if (queue_.empty()) {
-    HandOver();
-    arena_.Reset();
+  const bool idle = next_ == running_.size() && queue_.empty() && again_.empty();
+  // What came from disk or waited for a commit may have filled the turn already; some of the queue
+  // is carried out nevertheless, or it would never be.
+  if (idle || (ran_ && TurnIsFull())) {
+    EndTurn();
     return false;
   }
-  running_.swap(queue_);
+  ran_ = true;
+  while (!again_.empty()) {
+    Operation operation = std::move(again_.front());
+    again_.pop_front();
+    ReadAgain(operation);
+    if (TurnIsFull()) break;
+  }
+  if (next_ == running_.size()) {
+    running_.clear();
+    next_ = 0;
+    running_.swap(queue_);
+  }
+  RunSome();
+  return true;
+}
+
+// One lookup's worth of running_.
+void Replica::RunSome() {
+  const std::size_t count = std::min(
+      {running_.size() - next_, kLookupKeysMax, std::max<std::size_t>(ExpectedCount(), 1)});
+  if (count == 0) return;
   keys_.clear();
-  for (const Operation& operation : running_) keys_.push_back(operation.stored_key);
-  known_.assign(running_.size(), Known{});
+  for (std::size_t i = 0; i < count; ++i) keys_.push_back(running_[next_ + i].stored_key);
+  known_.assign(count, Known{});
+  values_.Reset();
+  lookup_bytes_ = 0;
+  cut_ = count;
+  value_bytes_ -= value_bytes_ / 32;
   engine_.Get(Family::kData, keys_, storage::Tier::kCacheOnly, *this);
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    Operation& operation = running_[i];
+  for (std::size_t i = 0; i < cut_; ++i) {
+    Operation& operation = running_[next_];
+    ++next_;  // First: it is carried out, whatever becomes of it.
     if (const auto it = fetching_.find(operation.stored_key); it != fetching_.end()) {
       it->second->waiting.push_back(std::move(operation));
       Own(it->second->waiting.back());
     } else {
       Execute(operation, known_[i]);
+      operation.owned.reset();
     }
   }
-  running_.clear();
-  return true;
+}
+
+void Replica::EndTurn() {
+  turn_bytes_ = 0;
+  ran_ = false;
+  if (next_ < running_.size() || !queue_.empty() || !again_.empty()) {
+    for (std::size_t i = next_; i < running_.size(); ++i) Own(running_[i]);
+    for (Operation& operation : queue_) Own(operation);
+    world_.Again();
+  }
+  HandOver();
+  arena_.Reset();
+  values_.Reset();
+}
+
+// Those from `from` on came before all that is queued on their key, so they go in front of it.
+void Replica::PutFirst(std::vector<Operation>& operations, std::size_t from) {
+  running_.insert(running_.begin() + static_cast<std::ptrdiff_t>(next_),
+                  std::make_move_iterator(operations.begin() + static_cast<std::ptrdiff_t>(from)),
+                  std::make_move_iterator(operations.end()));
 }
 
 void Replica::OnFound(std::size_t index, Found found, base::Bytes value,
@@ -136,7 +193,15 @@ void Replica::OnFound(std::size_t index, Found found, base::Bytes value,
     return;
   }
   known.header = entry->header;
-  if (running_[index].want_value) known.value = arena_.Copy(entry->value);
+  NoteValue(value.size());
+  if (!running_[next_ + index].want_value || index >= cut_) return;
+  // At least one is taken, however large.
+  if (lookup_bytes_ > 0 && lookup_bytes_ + entry->value.size() > options_.turn_bytes_max) {
+    cut_ = index;
+    return;
+  }
+  lookup_bytes_ += entry->value.size();
+  known.value = values_.Copy(entry->value);
 }
 
 void Replica::Own(Operation& operation) {
@@ -166,10 +231,12 @@ void Replica::Execute(Operation& operation, const Known& known) {
     case Found::kError:
       // A replica that cannot read its entry abstains: it must not answer as if it had an older
       // one.
-      if (operation.is_write)
+      if (operation.is_write) {
+        write_bytes_ -= BytesOf(operation);
         listener_.OnLocalWrite(operation.ticket, WriteOutcome::kRefused, {}, known.error);
-      else
+      } else {
         listener_.OnLocalRead(operation.ticket, known.error, {}, {});
+      }
       return;
     case Found::kAbsent:
     case Found::kValue: break;
@@ -177,12 +244,19 @@ void Replica::Execute(Operation& operation, const Known& known) {
   if (operation.is_write) {
     ExecuteWrite(operation, known.header);
   } else {
-    ++counters_.reads;
-    listener_.OnLocalRead(operation.ticket, base::Ok(), known.header, known.value);
+    AnswerRead(operation, known.header, known.value);
   }
 }
 
+void Replica::AnswerRead(const Operation& operation, const EntryHeader& header, base::Bytes value) {
+  ++counters_.reads;
+  if (!operation.want_value) value = {};
+  turn_bytes_ += value.size();
+  listener_.OnLocalRead(operation.ticket, base::Ok(), header, value);
+}
+
 void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
+  write_bytes_ -= BytesOf(operation);  // Apply counts it anew, until its commit.
   if (operation.stamp && !listener_.OnStamp(operation.ticket, old.version, &operation.header))
     return;
   const base::Version& version = operation.header.version;
@@ -214,6 +288,8 @@ void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
 void Replica::Apply(const Operation& operation, const EntryHeader& old) {
   ++counters_.writes;
   Commit& commit = OpenCommit();
+  write_bytes_ += BytesOf(operation);
+  commit.write_bytes += BytesOf(operation);
   storage::EncodeEntryTo(operation.header, operation.value,
                          commit.batch.BeginPut(Family::kData, operation.stored_key));
   commit.batch.EndPut();
@@ -269,9 +345,20 @@ void Replica::StartFetch(Operation& operation) {
   fetch->stored_key = operation.stored_key;
   fetch->waiting.push_back(std::move(operation));
   Own(fetch->waiting.back());
-  Fetch& job = *fetch;
-  fetching_.emplace(job.stored_key, std::move(fetch));
-  world_.Offload(base::Lane::kRead, job);
+  fetch_queue_.push_back(fetch.get());
+  fetching_.emplace(fetch->stored_key, std::move(fetch));
+  OffloadFetches();
+}
+
+// Each holds its value until the worker comes to it: large ones are not read far ahead.
+void Replica::OffloadFetches() {
+  const std::size_t most = std::clamp(ExpectedCount(), kFetchesMin, kFetchesMax);
+  while (!fetch_queue_.empty() && fetches_running_ < most) {
+    Fetch& next = *fetch_queue_.front();
+    fetch_queue_.pop_front();
+    ++fetches_running_;
+    world_.Offload(base::Lane::kRead, next);
+  }
 }
 
 void Replica::OnFetched(Fetch& fetch) {
@@ -279,10 +366,11 @@ void Replica::OnFetched(Fetch& fetch) {
   CHECK(it != fetching_.end());
   const std::unique_ptr<Fetch> done = std::move(it->second);
   fetching_.erase(it);  // First: the operations below must not queue behind themselves.
+  --fetches_running_;
+  NoteValue(done->value.size());
+  OffloadFetches();
   if (done->overtaken) {
-    // They came before all that is queued, so they are read again in front of it.
-    queue_.insert(queue_.begin(), std::make_move_iterator(done->waiting.begin()),
-                  std::make_move_iterator(done->waiting.end()));
+    PutFirst(done->waiting, 0);
     return;
   }
   Known known{done->found, {}, {}, done->error};
@@ -296,18 +384,23 @@ void Replica::OnFetched(Fetch& fetch) {
       known.error = entry.error();
     }
   }
-  for (Operation& operation : done->waiting) Execute(operation, known);
+  for (std::size_t i = 0; i < done->waiting.size(); ++i) {
+    if (i > 0 && TurnIsFull()) return PutFirst(done->waiting, i);
+    Execute(done->waiting[i], known);
+  }
 }
 
 void Replica::OnCommitted(Commit& commit) {
   CHECK(!committing_.empty() && committing_.front().get() == &commit);
-  if (!commit.status.ok()) {
-    world_.Exit(
-        commit.status.Annotate("cannot write to storage; the state of its files is unknown"));
-    return;
-  }
   std::unique_ptr<Commit> done = std::move(committing_.front());
   committing_.pop_front();
+  if (!done->status.ok()) {
+    // Those behind it fail as well, and come here before the loop has stopped: the first Exit
+    // counts.
+    world_.Exit(
+        done->status.Annotate("cannot write to storage; the state of its files is unknown"));
+    return;
+  }
   for (const std::string& key : done->stored_keys) {
     const auto it = overlay_.find(key);
     if (it != overlay_.end() && it->second.commit == done->number) overlay_.erase(it);
@@ -317,11 +410,18 @@ void Replica::OnCommitted(Commit& commit) {
   }
   for (const Release& release : done->releases)
     listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());
-  for (Operation& operation : done->reads) ReadAgain(operation);
-  if (spare_.size() < kSpareCommits) {
+  write_bytes_ -= done->write_bytes;
+  for (Operation& operation : done->reads) {
+    if (TurnIsFull())
+      again_.push_back(std::move(operation));
+    else
+      ReadAgain(operation);
+  }
+  if (spare_.size() < kSpareCommits && done->batch.bytes() <= kSpareBytesMax) {
     done->batch.Clear();
     done->releases.clear();
     done->reads.clear();
+    done->write_bytes = 0;
     done->stored_keys.clear();
     spare_.push_back(std::move(done));
   }
@@ -349,11 +449,12 @@ void Replica::ReadAgain(Operation& operation) {
       StartFetch(operation);
     return;
   }
-  ++counters_.reads;
   const auto entry = storage::DecodeEntry(once.value);
+  NoteValue(once.value.size());
   if (once.found == Found::kValue && entry) {
-    listener_.OnLocalRead(operation.ticket, base::Ok(), entry->header, entry->value);
+    AnswerRead(operation, entry->header, entry->value);
   } else {
+    ++counters_.reads;
     listener_.OnLocalRead(operation.ticket,
                           once.found == Found::kAbsent ? base::Ok()
                           : entry                      ? once.error

@@ -7,11 +7,13 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/tuning.h"
 
 namespace starling::storage {
@@ -24,7 +26,11 @@ base::Bytes ToBytes(const rocksdb::Slice& slice) { return {slice.data(), slice.s
 base::Status ToStatus(const rocksdb::Status& status, std::string_view attempted) {
   if (status.ok()) return base::Ok();
   const auto code = status.IsCorruption() ? base::Code::kCorruption : base::Code::kIo;
-  return {code, fmt::format("{}: {}", attempted, status.ToString())};
+  const std::string_view advice =
+      status.IsNoSpace()
+          ? "; make room there and start the node again, what was acknowledged is kept"
+          : "";
+  return {code, fmt::format("{}: {}{}", attempted, status.ToString(), advice)};
 }
 
 // RocksDB has no code of its own for "the LOCK file is held".
@@ -114,6 +120,7 @@ class OpenEngine final : public Engine {
   void Report(std::size_t index, const rocksdb::Status& status, const rocksdb::PinnableSlice& value,
               GetSink& sink) const;
   base::Status WriteFailed(const rocksdb::Status& status, std::string_view attempted);
+  base::Status RefuseIfFailed(std::string_view attempted) const;
 
   // Constant after construction. db_ goes before the environment that it uses.
   const std::string directory_;
@@ -125,6 +132,9 @@ class OpenEngine final : public Engine {
   // The committer's lane only.
   rocksdb::WriteBatch merged_;  // Reused: a write allocates nothing once it has grown.
   base::Status write_failure_;  // The first one; nothing is written after it.
+
+  // Any thread: write_failure_ is set, and the background lane writes nothing more either.
+  std::atomic<bool> failed_ = false;
 };
 
 void OpenEngine::Report(std::size_t index, const rocksdb::Status& status,
@@ -180,6 +190,7 @@ struct MergeVisitor {
 base::Status OpenEngine::WriteFailed(const rocksdb::Status& status, std::string_view attempted) {
   CHECK(!status.ok());
   write_failure_ = ToStatus(status, fmt::format("{} in {}", attempted, directory_));
+  failed_ = true;
   return write_failure_;
 }
 
@@ -206,12 +217,21 @@ std::unique_ptr<Cursor> OpenEngine::Scan(Family family, base::Bytes begin, base:
   return std::make_unique<RocksCursor>(*db_, handle(family), begin, end);
 }
 
+base::Status OpenEngine::RefuseIfFailed(std::string_view attempted) const {
+  if (!failed_) return base::Ok();
+  return base::Io(
+      fmt::format("{} in {}: a write there has failed before, so nothing is written any more",
+                  attempted, directory_));
+}
+
 base::Status OpenEngine::Flush() {
+  RETURN_IF_ERROR(RefuseIfFailed("flushing memtables"));
   return ToStatus(db_->Flush(rocksdb::FlushOptions(), families_),
                   fmt::format("flushing memtables in {}", directory_));
 }
 
 base::Status OpenEngine::Compact() {
+  RETURN_IF_ERROR(RefuseIfFailed("compacting"));
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   for (rocksdb::ColumnFamilyHandle* family : families_)
@@ -245,9 +265,15 @@ EngineStats OpenEngine::stats() const {
   return stats;
 }
 
+// A new one is its owner's, readable by the group: what users stored is not for everybody.
 base::Status MakeDirectory(const std::string& directory) {
+  using std::filesystem::perms;
   std::error_code error;
+  if (std::filesystem::is_directory(directory, error)) return base::Ok();
   std::filesystem::create_directories(directory, error);
+  if (!error)
+    std::filesystem::permissions(directory,
+                                 perms::owner_all | perms::group_read | perms::group_exec, error);
   if (!error) return base::Ok();
   return base::Io(fmt::format("making the data directory {}: {}", directory, error.message()));
 }
@@ -258,8 +284,9 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   RETURN_IF_ERROR(MakeDirectory(options.directory));
   std::unique_ptr<rocksdb::Env> env;
   if (options.file_system) env = rocksdb::NewCompositeEnv(options.file_system);
-  const rocksdb::DBOptions database =
-      DatabaseOptions(options, env ? env.get() : rocksdb::Env::Default());
+  rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
+  const rocksdb::DBOptions database = DatabaseOptions(options, &files);
+  RETURN_IF_ERROR(CheckLogs(files, options.directory));
 
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* opened = nullptr;

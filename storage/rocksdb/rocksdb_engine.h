@@ -22,7 +22,7 @@ class FileSystem;
 namespace starling::storage {
 
 struct RocksDbOptions {
-  std::string directory;  // Made, with its parents, when it is not there.
+  std::string directory;  // Made, with its parents, when it is not there; then with mode 0750.
 
   // Uncompressed blocks of all families. Higher: fewer reads go to the disk; it is the node's
   // largest piece of memory, with the memtables.

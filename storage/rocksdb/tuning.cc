@@ -10,12 +10,13 @@
 #include <array>
 #include <string_view>
 
+#include "storage/rocksdb/info_log.h"
+
 namespace starling::storage {
 namespace {
 
 constexpr double kBloomBitsPerKey = 10;  // About 1 % of false positives; a miss costs no read.
 constexpr std::uint64_t kBytesPerSync = std::uint64_t{1} << 20;
-constexpr std::size_t kInfoLogs = 4;
 // Most writes are of keys that are not in the memtable: the filter saves the walk to find that out.
 constexpr double kMemtableBloomShare = 0.05;
 constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
@@ -81,8 +82,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, rocksdb::Env* 
   database.create_if_missing = true;
   database.create_missing_column_families = true;
   database.statistics = CheapStatistics();
-  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  database.keep_log_file_num = kInfoLogs;
+  database.info_log = MakeInfoLog();
 
   database.max_background_jobs = 2;
   database.db_write_buffer_size = options.memtable_bytes;
@@ -91,9 +91,11 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, rocksdb::Env* 
   database.allow_concurrent_memtable_write = false;  // One writer; in-place updates need it.
   database.bytes_per_sync = kBytesPerSync;  // Spreads a flush's write-back; no durability in it.
 
-  // After a power loss the log is replayed up to its first hole: a prefix of what was written. It
-  // also stops, silently, at a bit flip among synced writes: G7 exists for that.
+  // After a power loss the log is replayed up to its first hole: a prefix of what was written. A
+  // hole among synced writes was refused before (storage/rocksdb/log_check.h).
   database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  // A log that was deleted, or is shorter than it was when it was synced and closed, is refused.
+  database.track_and_verify_wals_in_manifest = true;
   database.avoid_flush_during_shutdown = true;  // The log has it all; stopping should be fast.
   // A write or sync that failed ends the process (G2). RocksDB must not go on by itself.
   database.max_bgerror_resume_count = 0;

@@ -6,11 +6,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/config.h"
+#include "tools/parse_error.h"
 #include "tools/starlingd/run_node.h"
 
 namespace starling {
@@ -68,7 +70,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& wanted) {  // --help, --version
     return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
-    return Fail(fmt::format("{}; starlingd --help shows what there is", error.what()));
+    return Fail(fmt::format("{}; starlingd --help shows what there is",
+                            tools::ExplainParseError(app, error)));
   }
   if (line.print_config) {
     std::fputs(server::PrintConfig().c_str(), stdout);
@@ -77,7 +80,8 @@ int Main(int argc, char** argv) {
   const auto config = Load(line);
   if (!config) return Fail(config.error().message());
   const base::Status ended = RunNode(*config);
-  return ended.ok() ? 0 : Fail(ended.message());
+  if (!ended.ok()) std::_Exit(Fail(ended.message()));
+  return 0;
 }
 
 }  // namespace

@@ -25,7 +25,11 @@ base::Status RunNode(const server::Config& config) {
   server::Node node(config, store.identity, *store.engine,
                     [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); });
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
-  return system.Run();
+  base::Status ended = system.Run();
+  // Not in order: RocksDB is left as it is. After a write that failed, closing it could write
+  // again, to files whose state is unknown; and the log has all that was acknowledged.
+  if (!ended.ok()) static_cast<void>(store.engine.release());
+  return ended;
 }
 
 }  // namespace starling

@@ -5,8 +5,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "tests/storage/engine_suite.h"
 #include "tests/storage/rocksdb/rocksdb_machine.h"
@@ -45,6 +47,37 @@ int DamageTables(const std::string& directory, std::size_t size) {
     ++damaged;
   }
   return damaged;
+}
+
+// The one log of a directory whose memtables were never flushed.
+std::filesystem::path OnlyLog(const std::string& directory) {
+  std::filesystem::path found;
+  for (const auto& file : std::filesystem::directory_iterator(directory)) {
+    if (file.path().extension() != ".log" || file.file_size() == 0) continue;
+    EXPECT(found.empty());
+    found = file.path();
+  }
+  REQUIRE(!found.empty());
+  return found;
+}
+
+void FlipByte(const std::filesystem::path& path, std::uint64_t at) {
+  std::fstream bytes(path, std::ios::binary | std::ios::in | std::ios::out);
+  bytes.seekg(static_cast<std::streamoff>(at));
+  const char flipped = static_cast<char>(bytes.get() ^ 0x55);
+  bytes.seekp(static_cast<std::streamoff>(at));
+  bytes.put(flipped);
+}
+
+// A directory with 30 synced values of a size, all of them in its log alone.
+void WriteLog(const std::string& directory, std::size_t value_size) {
+  auto options = SmallOptions(directory);
+  options.memtable_bytes = 16 << 20;
+  auto engine = RocksDbEngine::Open(options);
+  REQUIRE(engine.has_value());
+  for (int i = 0; i < 30; ++i)
+    REQUIRE(
+        WriteOne(**engine, PutBatch(fmt::format("k{:02}", i), Noise(value_size)), Sync::kYes).ok());
 }
 
 struct ErrorSink final : GetSink {
@@ -133,6 +166,95 @@ TEST_SUITE("storage/rocksdb") {
     cursor->Seek("");
     EXPECT(!cursor->Valid());
     EXPECT(cursor->status().code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("a damaged record among others of the log is refused, naming the file and what to do") {
+    std::size_t value_size = 0;
+    SUBCASE("many records in a block") { value_size = 100; }
+    SUBCASE("records over several blocks") { value_size = 70'000; }
+    TempDirectory written;
+    WriteLog(written.path(), value_size);
+    const std::uint64_t size = std::filesystem::file_size(OnlyLog(written.path()));
+    // Checksum, length, kind, sequence number of the first records, and places among the others.
+    std::vector<std::uint64_t> places;
+    for (std::uint64_t i = 0; i < 20; ++i) places.push_back(size / 40 * (i + 2) + i);
+    const std::uint64_t record = size / 30;
+    for (std::uint64_t i = 0; i < 12; ++i) places.push_back(record * 3 + i);
+    for (const std::uint64_t place : places) {
+      TempDirectory directory;
+      std::filesystem::copy(written.path(), directory.path(),
+                            std::filesystem::copy_options::recursive);
+      FlipByte(OnlyLog(directory.path()), place);
+      // Twice: the first attempt must not have thrown away what it refused.
+      for (int attempt = 0; attempt < 2; ++attempt) {
+        const auto opened = RocksDbEngine::Open(SmallOptions(directory.path()));
+        DOCTEST_INFO("byte ", place, " of ", size);
+        REQUIRE(!opened.has_value());
+        EXPECT(opened.error().code() == base::Code::kCorruption);
+        EXPECT(opened.error().message().find(OnlyLog(directory.path()).string()) !=
+               std::string::npos);
+        EXPECT(opened.error().message().find("node.replace") != std::string::npos);
+      }
+    }
+  }
+
+  TEST_CASE("a log that ends in the middle of a record opens with all that came before") {
+    std::size_t value_size = 0;
+    SUBCASE("many records in a block") { value_size = 100; }
+    SUBCASE("records over several blocks") { value_size = 70'000; }
+    TempDirectory written;
+    WriteLog(written.path(), value_size);
+    const std::uint64_t size = std::filesystem::file_size(OnlyLog(written.path()));
+    const auto expect_29 = [&](const std::function<void(const std::filesystem::path&)>& damage) {
+      TempDirectory directory;
+      std::filesystem::copy(written.path(), directory.path(),
+                            std::filesystem::copy_options::recursive);
+      damage(OnlyLog(directory.path()));
+      // Again and again: what an earlier start left of the torn log must not look like damage.
+      for (int start = 0; start < 3; ++start)
+        EXPECT(ScanAll(*OpenAt(directory.path()), Family::kData).size() == 29);
+    };
+    for (const std::uint64_t cut : {1U, 5U, 50U})
+      expect_29([&](const auto& log) { std::filesystem::resize_file(log, size - cut); });
+    expect_29([&](const auto& log) { FlipByte(log, size - 10); });
+    expect_29([&](const auto& log) {
+      std::filesystem::resize_file(log, size - 20);
+      std::filesystem::resize_file(log, size + 100'000);  // Zeros, as of a file made larger.
+    });
+  }
+
+  TEST_CASE("a log that is missing is refused") {
+    TempDirectory directory;
+    {
+      auto engine = OpenAt(directory.path());
+      // Each value fills a memtable of `data`, so that logs change; `meta` keeps them all alive.
+      REQUIRE(WriteOne(*engine, PutBatch("m", "v", Family::kMeta), Sync::kYes).ok());
+      for (int i = 0; i < 3; ++i) {
+        REQUIRE(
+            WriteOne(*engine, PutBatch(fmt::format("k{}", i), Noise(200'000)), Sync::kYes).ok());
+      }
+    }
+    std::vector<std::filesystem::path> logs;
+    for (const auto& file : std::filesystem::directory_iterator(directory.path()))
+      if (file.path().extension() == ".log") logs.push_back(file.path());
+    std::sort(logs.begin(), logs.end());
+    REQUIRE(logs.size() >= 2);
+    std::filesystem::remove(logs.front());
+    const auto opened = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(!opened.has_value());
+    EXPECT(opened.error().code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("a new directory is not for everybody to read; one that was there stays as it is") {
+    TempDirectory directory;
+    const auto mode = [](const std::string& path) {
+      return static_cast<unsigned>(std::filesystem::status(path).permissions());
+    };
+    const unsigned before = mode(directory.path());
+    OpenAt(directory.path() + "/new");
+    EXPECT(mode(directory.path() + "/new") == 0750U);
+    OpenAt(directory.path());
+    EXPECT(mode(directory.path()) == before);
   }
 
   TEST_CASE("a damaged manifest or CURRENT file fails to open with Corruption") {
