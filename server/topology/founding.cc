@@ -297,18 +297,37 @@ bool Founding::DecideReplacingSeed(base::Instant now) {
   return false;
 }
 
-// A difference is an error once all have answered; until then one that has a topology may turn up.
+// Nobody founds while the lists differ. Who is wrong shows when all have answered: the one that
+// stands alone against most of the others, which agree. It fails; they wait for it to come back
+// mended, and say so. With two lists of one node each nobody knows, and both wait.
 bool Founding::DecideSeedLists(base::Instant now) {
-  if (!Missing(now).empty()) return false;
+  std::map<std::vector<base::Address>, std::size_t> lists;
+  const Heard* different = nullptr;
   for (const auto& [seed, heard] : heard_) {
-    if (heard.hello.seeds == seeds_) continue;
+    ++lists[heard.hello.seeds];
+    if (different == nullptr && heard.hello.seeds != seeds_) different = &heard;
+  }
+  if (different == nullptr) {
+    // What was agreed on before a list changed counts no more: two new rounds must say the same.
+    return !std::all_of(last_round_.begin(), last_round_.end(), [this](const auto& seed) {
+      return seed.second.seeds == seeds_;
+    }) && (Wait(now, "a seed has changed its list of seeds; asking again"), true);
+  }
+  std::string why = fmt::format(
+      "seed {} lists the seeds {}, and this node lists {}: a cluster is founded only when all "
+      "seeds have the same list",
+      different->hello.node.cluster.ToString(), List(different->hello.seeds), List(seeds_));
+  for (const auto& [list, count] : lists) {
+    if (list == seeds_ || count < 2 || count <= others_.size() / 2 || !Missing(now).empty())
+      continue;
     Fail(FailedPrecondition(fmt::format(
-        "seed {} lists the seeds {}, and this node lists {}: a cluster is founded only when all "
-        "seeds have the same list",
-        seed.ToString(), List(heard.hello.seeds), List(seeds_))));
+        "{} of the {} other seeds list the seeds {}, and this node lists {}: a cluster is founded "
+        "only when all seeds have the same list. Mend cluster.seeds here",
+        count, others_.size(), List(list), List(seeds_))));
     return true;
   }
-  return false;
+  Wait(now, std::move(why));
+  return true;
 }
 
 void Founding::DecideProposal(base::Instant now) {
