@@ -8,21 +8,20 @@
 
 namespace starling::server {
 
-Coordinator::Coordinator(const CoordinatorParts& parts, std::uint64_t memory_bytes_max)
-    : parts_(parts), memory_bytes_max_(memory_bytes_max) {}
+Coordinator::Coordinator(const CoordinatorParts& parts) : parts_(parts) {}
 
 Coordinator::~Coordinator() = default;
 
 // Refuses work for which there is no room: nothing was changed, and the client may try later.
 bool Coordinator::Admit(const ReplyTo& reply, std::size_t bytes) {
-  if (bytes_in_flight_ + bytes <= memory_bytes_max_) return true;
-  ++stats_.overloaded;
-  parts_.replier.ReplyError(
-      reply, {base::Code::kOverloaded,
-              fmt::format("requests under way hold {} bytes, the limit is {}: try again later",
-                          bytes_in_flight_, memory_bytes_max_),
-              {}});
+  if (parts_.memory.HasRoom(bytes)) return true;
+  RefuseForMemory(reply, parts_.memory.Refusal());
   return false;
+}
+
+void Coordinator::RefuseForMemory(const ReplyTo& reply, std::string why) {
+  ++stats_.overloaded;
+  parts_.replier.ReplyError(reply, {base::Code::kOverloaded, std::move(why), {}});
 }
 
 base::Duration Coordinator::Deadline(std::uint32_t asked_ms, base::Duration standard) const {
@@ -35,18 +34,35 @@ PeerAddress Coordinator::AddressOf(std::uint16_t node) const {
   return {to.cluster, to.host};
 }
 
+namespace {
+
+// "2 of 3 replicas, 1 can answer", or that so many will never be there.
+std::string NeedsOf(wire::Consistency level, const Requirement& requirement, ReplicaMask up,
+                    std::string_view dc) {
+  const int replicas = CountOf(requirement.counted);
+  const std::string where = level == wire::Consistency::kLocalQuorum
+                                ? fmt::format(" in this coordinator's datacenter '{}'", dc)
+                                : std::string();
+  if (replicas < requirement.needed)
+    return fmt::format("{} replica{}, and the key has {}{}", requirement.needed,
+                       requirement.needed == 1 ? "" : "s", replicas == 0 ? "none" : "only 1",
+                       where);
+  return fmt::format("{} of {} replicas{}, {} can answer", requirement.needed, replicas, where,
+                     CountOf(up & requirement.counted));
+}
+
+}  // namespace
+
 void Coordinator::Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
                          const Requirement& requirement, ReplicaMask up) {
   ++stats_.unavailable;
   const topology::Keyspace* space = snapshot_->topology->FindKeyspace(keyspace);
   parts_.replier.ReplyError(
-      reply,
-      {base::Code::kUnavailable,
-       fmt::format("{} of keyspace '{}' needs {} of {} replicas, {} can answer: nothing was tried",
-                   wire::ConsistencyName(level), space == nullptr ? "?" : space->name,
-                   requirement.needed, CountOf(requirement.counted),
-                   CountOf(up & requirement.counted)),
-       {}});
+      reply, {base::Code::kUnavailable,
+              fmt::format("{} of keyspace '{}' needs {}: nothing was tried",
+                          wire::ConsistencyName(level), space == nullptr ? "?" : space->name,
+                          NeedsOf(level, requirement, up, snapshot_->me().dc)),
+              {}});
 }
 
 // The wall clock, but not beyond what is reserved on disk: behind it the counter goes on.

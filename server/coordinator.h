@@ -18,6 +18,7 @@
 #include "base/world.h"
 #include "server/config.h"
 #include "server/hints.h"
+#include "server/memory_share.h"
 #include "server/peer_links.h"
 #include "server/quorum.h"
 #include "server/replica.h"
@@ -38,11 +39,12 @@ struct CoordinatorParts {
   PeerLinks& links;
   Hints& hints;
   Replier& replier;
+  MemoryShare& memory;
 };
 
 class Coordinator {
  public:
-  Coordinator(const CoordinatorParts& parts, std::uint64_t memory_bytes_max);
+  explicit Coordinator(const CoordinatorParts& parts);
   ~Coordinator();
 
   void Adopt(SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
@@ -73,6 +75,7 @@ class Coordinator {
 
   // Common to both.
   bool Admit(const ReplyTo& reply, std::size_t bytes);
+  void RefuseForMemory(const ReplyTo& reply, std::string why);
   base::Duration Deadline(std::uint32_t asked_ms, base::Duration standard) const;
   PeerAddress AddressOf(std::uint16_t node) const;
   void Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
@@ -101,6 +104,7 @@ class Coordinator {
   void Retry(std::uint64_t id, GetOp& op);
   void OnHolds(std::uint64_t id, GetOp& op, int replica, const storage::EntryHeader& header,
                bool has_value, base::Bytes value);
+  bool KeepValue(std::uint64_t id, GetOp& op, base::Bytes value);
   void Step(std::uint64_t id, GetOp& op);
   void FetchValue(std::uint64_t id, GetOp& op);
   void RepairBehind(std::uint64_t id, GetOp& op);
@@ -113,7 +117,6 @@ class Coordinator {
 
   // Constant after construction.
   const CoordinatorParts parts_;
-  const std::uint64_t memory_bytes_max_;
 
   SnapshotPtr snapshot_;
   base::HybridClock* clock_ = nullptr;
@@ -121,7 +124,6 @@ class Coordinator {
   base::Slab<GetOp> gets_;
   base::Timers put_timers_;  // Deadlines.
   base::Timers get_timers_;  // Deadlines and speculative retries.
-  std::uint64_t bytes_in_flight_ = 0;
   WorkerStats stats_;
 };
 

@@ -29,7 +29,9 @@ storage::EntryHeader HeaderOf(const wire::ReplicaReadReply& reply) {
 
 void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, base::Token token) {
   ++stats_.gets;
-  if (!Admit(reply, request.key.size())) return;
+  const std::size_t bytes =
+      request.key.size() + (request.want_value ? reply.value_bytes_expected : 0);
+  if (!Admit(reply, bytes)) return;
   const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.readable)) {
@@ -47,7 +49,8 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   op->key = request.key;
   op->want_value = request.want_value;
   op->level = request.level;
-  bytes_in_flight_ += op->key.size();
+  parts_.memory.Take(bytes);
+  op->charged = bytes;
   const base::Instant now = parts_.world.Now();
   op->ends = now + Deadline(request.deadline_ms, parts_.config.timeouts.read);
   op->timer = get_timers_.Add(std::min(op->ends, now + kSpeculateAfter), id);
@@ -183,11 +186,27 @@ void Coordinator::OnHolds(std::uint64_t id, GetOp& op, int replica,
   if (header.version == op.tally.target()) {
     op.header = header;
     if (has_value || header.tombstone() || header.version.empty()) {
-      op.value = value;
+      if (!KeepValue(id, op, value)) return;
       op.value_version = header.version;
     }
   }
   Step(id, op);
+}
+
+// From here on the value's own size counts. One that finds no room ends the get.
+bool Coordinator::KeepValue(std::uint64_t id, GetOp& op, base::Bytes value) {
+  parts_.memory.Give(op.charged);
+  op.charged = 0;
+  const std::size_t bytes = op.key.size() + value.size();
+  if (!parts_.memory.HasRoom(bytes)) {
+    RefuseForMemory(op.reply, parts_.memory.Refusal());
+    EndGet(id, op);
+    return false;
+  }
+  parts_.memory.Take(bytes);
+  op.charged = bytes;
+  op.value = value;
+  return true;
 }
 
 void Coordinator::Step(std::uint64_t id, GetOp& op) {
@@ -311,7 +330,7 @@ void Coordinator::FailGet(std::uint64_t id, GetOp& op, base::Code code, std::str
 }
 
 void Coordinator::EndGet(std::uint64_t id, GetOp& op) {
-  bytes_in_flight_ -= op.key.size();
+  parts_.memory.Give(op.charged);
   get_timers_.Cancel(op.timer);
   gets_.Remove(id);
 }

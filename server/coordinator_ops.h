@@ -43,6 +43,7 @@ struct Coordinator::GetOp {
   wire::Consistency level{};
   storage::EntryHeader header;  // Of the target.
   std::string value;
+  std::size_t charged = 0;      // Of the memory share: its key, and its value or what is expected.
   base::Version value_version;  // Whose value that is; empty: none yet.
   base::Version fetching;   // The version whose value was asked for, apart from the first reads.
   base::Version repairing;  // The version that `repair_sent` is about.

@@ -14,7 +14,10 @@ using wire::WriteOutcome;
 void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, base::Token token,
                       base::Bytes value) {
   ++stats_.puts;
-  if (!Admit(reply, request.key.size() + value.size())) return;
+  const std::size_t bytes = request.key.size() + value.size();
+  if (!Admit(reply, bytes)) return;
+  // A put ends at its deadline; what it gave the replica waits for the disk nevertheless.
+  if (!parts_.replica.HasRoom(bytes)) return RefuseForMemory(reply, parts_.replica.Refusal());
   const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.up)) {
@@ -36,7 +39,7 @@ void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, bas
   op->header.flags = request.tombstone ? storage::kFlagTombstone : 0;
   if (!request.tombstone) op->ttl_ms = request.ttl_ms;
   op->first_stamper = request.stamp.empty() || base::Mutant("retry-restamped");
-  bytes_in_flight_ += op->key.size() + op->value.size();
+  parts_.memory.Take(bytes);
   op->deadline = put_timers_.Add(
       parts_.world.Now() + Deadline(request.deadline_ms, parts_.config.timeouts.write), id);
 
@@ -227,7 +230,7 @@ void Coordinator::StoreHints(PutOp& op, ReplicaMask targets) {
 void Coordinator::EndPut(std::uint64_t id, PutOp& op) {
   CHECK(op.answered);
   StoreHints(op, op.tally.missing());
-  bytes_in_flight_ -= op.key.size() + op.value.size();
+  parts_.memory.Give(op.key.size() + op.value.size());
   put_timers_.Cancel(op.deadline);
   puts_.Remove(id);
 }

@@ -52,6 +52,8 @@ struct ReplyTo {
   std::uint64_t request_id = 0;
   Protocol protocol = Protocol::kNative;
   base::Instant arrived{};  // Of another node's request: its deadline counts from here.
+  // How large the values were that the connection was lately answered with, at most.
+  std::uint32_t value_bytes_expected = 0;
 };
 
 // A frame for the actor whose business it is.
@@ -61,12 +63,17 @@ struct FrameMail final : MailOf<MailKind::kFrame> {
   base::NodeNumber peer = 0;  // Of the sending node; 0: a client.
   std::string header;
   std::string payload;
+  std::size_t counted = 0;  // In NodeShared::mail_bytes, by its sender.
 };
 
 // An answer, encoded, for the actor that has the connection.
 struct ReplyMail final : MailOf<MailKind::kReply> {
   base::ConnId conn{};
+  std::uint64_t request_id = 0;
+  bool is_value = false;  // The answer of a read: it gives way when the connection takes nothing.
+  bool refused = false;   // It is an error.
   std::string frame;
+  std::size_t counted = 0;  // In NodeShared::mail_bytes, by its sender.
 };
 
 // One key's operation, as the RESP port asks for it: to the worker that owns the key, and back.
@@ -75,12 +82,14 @@ struct KeyOpMail final : MailOf<MailKind::kKeyOp> {
   resp::KeyOp op;  // Its key and value are those below.
   std::string key;
   std::string value;
+  std::size_t counted = 0;  // In NodeShared::mail_bytes, by its sender.
 };
 struct KeyResultMail final : MailOf<MailKind::kKeyResult> {
   base::ConnId conn{};
   std::uint64_t request_id = 0;
   resp::KeyResult result;  // Its value is the one below.
   std::string value;
+  std::size_t counted = 0;  // In NodeShared::mail_bytes, by its sender.
 };
 
 struct SnapshotMail final : MailOf<MailKind::kSnapshot> {

@@ -45,6 +45,8 @@ struct NodeShared {
   // Clients' connections, of both protocols: control counts up and gives them away, the worker that
   // has one counts down.
   std::atomic<std::uint32_t> clients{0};
+  // What large mails between workers hold: who sends one adds to it, who receives it takes it off.
+  std::atomic<std::uint64_t> mail_bytes{0};
 };
 
 // The listeners of a node.

@@ -4,13 +4,15 @@
 // (over an overlay of what is not committed yet), then one batch with the entries and the leaves of
 // the tree that they changed, for the committer. Operations on a key take effect in order: while
 // its old version is being fetched from disk, later ones queue behind it. An answer that shows an
-// entry waits for the commit that covers it.
+// entry waits for the commit that covers it. What a turn may answer is bounded: the operations that
+// are over it stay in their order for the next.
 //
 // Thread:    confined to its worker.
 // Ownership: copies what it is given before the call returns.
 // Read next: server/worker.h, server/coordinator.h
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -81,6 +83,11 @@ struct ReplicaOptions {
   unsigned workers = 1;
   std::uint64_t digest_seed = 0;  // The cluster's token seed.
   std::size_t held_records_max = 1 << 17;
+  // Of values answered in a turn. Higher: fewer turns for large values; lower: less waits to be
+  // sent at once.
+  std::size_t turn_bytes_max = 16 << 20;
+  // Of keys and values of writes that wait for their turn or their commit.
+  std::uint64_t write_bytes_max = 256 << 20;
 };
 
 class Replica final : public storage::GetSink {
@@ -99,6 +106,14 @@ class Replica final : public storage::GetSink {
   // The newest commit: after batch(), the one that writes it. And whether one has been written.
   std::uint64_t last_commit() const { return last_commit_; }
   bool Committed(std::uint64_t commit) { return FindCommit(commit) == nullptr; }
+  // Whether a write may still wait for its turn and its commit beside the others. One is always
+  // taken while they are few. Repair and hints, which pace themselves, do not ask.
+  bool HasRoom(std::size_t bytes) const {
+    return write_bytes_ + bytes <= options_.write_bytes_max ||
+           write_bytes_ <= options_.write_bytes_max / 4;
+  }
+  // What to tell whoever was refused.
+  std::string Refusal() const;
 
   // Carries out what is queued, and hands the batch over. Answers may queue more: call again until
   // it returns false.
@@ -119,6 +134,11 @@ class Replica final : public storage::GetSink {
 
  private:
   static constexpr std::size_t kSpareCommits = 8;
+  static constexpr std::size_t kSpareBytesMax = 4 << 20;  // A larger batch is not kept.
+  // Keys of one lookup, whose values are in memory at once; and reads from disk at once.
+  static constexpr std::size_t kLookupKeysMax = 64;
+  static constexpr std::size_t kFetchesMax = 256;
+  static constexpr std::size_t kFetchesMin = 4;
 
   struct Operation {
     bool is_write = false;
@@ -136,7 +156,7 @@ class Replica final : public storage::GetSink {
   struct Known {
     storage::Found found = storage::Found::kAbsent;
     storage::EntryHeader header;
-    base::Bytes value;  // In the arena.
+    base::Bytes value;  // In values_.
     base::Status error;
   };
   struct Release {
@@ -162,6 +182,20 @@ class Replica final : public storage::GetSink {
                const base::Status& error) override;
   // Copies the bytes an operation looks at into its own keeping.
   static void Own(Operation& operation);
+  static std::size_t BytesOf(const Operation& operation) {
+    return operation.stored_key.size() + operation.value.size();
+  }
+  void RunSome();
+  void EndTurn();
+  bool TurnIsFull() const { return turn_bytes_ >= options_.turn_bytes_max; }
+  void PutFirst(std::vector<Operation>& operations, std::size_t from);
+  // How many values, of the size that they lately had, a turn may answer.
+  std::size_t ExpectedCount() const {
+    return options_.turn_bytes_max / std::max<std::size_t>(value_bytes_, 1);
+  }
+  void NoteValue(std::size_t bytes) { value_bytes_ = std::max(value_bytes_, bytes); }
+  void AnswerRead(const Operation& operation, const storage::EntryHeader& header,
+                  base::Bytes value);
   void Execute(Operation& operation, const Known& known);
   void ExecuteWrite(Operation& operation, const storage::EntryHeader& old);
   void Apply(const Operation& operation, const storage::EntryHeader& old);
@@ -170,6 +204,7 @@ class Replica final : public storage::GetSink {
   Commit* FindCommit(std::uint64_t number);
   void WaitForCommit(std::uint64_t number, Operation& operation);
   void StartFetch(Operation& operation);
+  void OffloadFetches();
   void OnFetched(Fetch& fetch);
   void OnCommitted(Commit& commit);
   void ReadAgain(Operation& operation);
@@ -188,14 +223,25 @@ class Replica final : public storage::GetSink {
   // The turn.
   Arena arena_;
   std::vector<Operation> queue_;
-  std::vector<Operation> running_;
+  std::vector<Operation> running_;  // Older than queue_.
+  std::size_t next_ = 0;            // The first in running_ that was not carried out yet.
+  std::deque<Operation> again_;     // Reads that waited for a commit, to be read past the overlay.
   std::vector<base::Bytes> keys_;
   std::vector<Known> known_;
+  Arena values_;                   // Of one lookup.
+  std::size_t lookup_bytes_ = 0;   // In values_.
+  std::size_t cut_ = 0;            // The first of the lookup whose value had no room there.
+  std::size_t turn_bytes_ = 0;     // Of values answered.
+  bool ran_ = false;               // Some of the queue was carried out in this turn.
+  std::size_t value_bytes_ = 0;    // The largest value found lately.
+  std::uint64_t write_bytes_ = 0;  // Of the writes queued, being fetched for, and committing.
 
   std::map<base::KeyspaceId, std::unique_ptr<merkle::Tree>> trees_;
   HeldMemory held_;
   OverlayMap overlay_;
   FetchMap fetching_;
+  std::deque<Fetch*> fetch_queue_;  // Of those, the ones not offloaded yet.
+  std::size_t fetches_running_ = 0;
   std::unique_ptr<Commit> open_;                    // Filled by this turn.
   std::deque<std::unique_ptr<Commit>> committing_;  // Handed over, oldest first.
   std::vector<std::unique_ptr<Commit>> spare_;      // Kept for their buffers.

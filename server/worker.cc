@@ -20,6 +20,14 @@ ReplyTo PeerReplyTo(const Ticket& ticket) {
           ReplyTo::Protocol::kNative};
 }
 
+ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
+  const std::uint64_t memory = shared.config.limits.memory_bytes_max / shared.workers;
+  ReplicaOptions options{.worker = number, .workers = shared.workers};
+  options.turn_bytes_max = std::min<std::uint64_t>(options.turn_bytes_max, memory / 16);
+  options.write_bytes_max = memory;
+  return options;
+}
+
 }  // namespace
 
 Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
@@ -27,11 +35,11 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       shared_(shared),
       number_(number),
       id_(WorkerActor(number)),
-      replica_(world, shared.engine, shared.committer, *this, {number, shared.workers}),
+      memory_(world, shared.config.limits.memory_bytes_max / shared.workers, shared.mail_bytes),
+      replica_(world, shared.engine, shared.committer, *this, OptionsOf(shared, number)),
       links_(world, *this),
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
-      coordinator_({world, shared.config, replica_, links_, hints_, *this},
-                   shared.config.limits.memory_bytes_max / shared.workers),
+      coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_}),
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
@@ -157,9 +165,55 @@ void Worker::CloseWithError(base::ConnId conn, std::uint64_t request_id,
   Forget(conn);
 }
 
-void Worker::Answered(base::ConnId conn) {
+void Worker::Answered(base::ConnId conn, bool refused) {
   const auto it = conns_.find(conn);
-  if (it != conns_.end() && it->second.open > 0) --it->second.open;
+  if (it == conns_.end()) return;
+  if (it->second.open > 0) --it->second.open;
+  if (!refused) it->second.value_bytes -= it->second.value_bytes / kValueFades;
+}
+
+// --- memory of answers ---
+
+// What the connection's next reads are expected to bring.
+void Worker::NoteValue(base::ConnId conn, std::size_t bytes) {
+  memory_.NoteAnswer(conn);
+  if (const auto it = conns_.find(conn); it != conns_.end()) {
+    std::uint32_t& expected = it->second.value_bytes;
+    expected = std::max(static_cast<std::uint32_t>(bytes), expected);
+  }
+}
+
+// Another node's reads hold no memory here before their answer, so that has to find room now; a
+// client's found it before.
+bool Worker::TakesValue(base::ConnId conn, std::size_t bytes) const {
+  if (!memory_.Takes(conn)) return false;
+  const auto it = conns_.find(conn);
+  return it == conns_.end() || it->second.listener != kClusterListener || memory_.HasRoom(bytes);
+}
+
+std::size_t Worker::CountMail(std::size_t bytes) {
+  if (bytes < MemoryShare::kCountedBytes) return 0;
+  shared_.mail_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  return bytes;
+}
+
+void Worker::UncountMail(std::size_t counted) {
+  if (counted > 0) shared_.mail_bytes.fetch_sub(counted, std::memory_order_relaxed);
+}
+
+void Worker::DeliverReply(const ReplyMail& reply) {
+  UncountMail(reply.counted);
+  if (reply.is_value && !TakesValue(reply.conn, reply.frame.size())) {
+    ++refused_answers_;
+    wire::SendFrame(world_, reply.conn, reply.request_id,
+                    wire::ErrorReply{base::Code::kOverloaded, kUntaken, {}});
+  } else {
+    const auto room = world_.Reserve(reply.conn, reply.frame.size());
+    std::memcpy(room.data(), reply.frame.data(), reply.frame.size());
+    world_.Commit(reply.conn, reply.frame.size());
+    if (reply.is_value) NoteValue(reply.conn, reply.frame.size());
+  }
+  Answered(reply.conn, reply.refused);
 }
 
 // --- other actors ---
@@ -168,6 +222,11 @@ bool Worker::HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumb
                       const wire::Frame& frame) {
   const unsigned owner = base::WorkerOf(bucket, shared_.workers);
   if (owner == number_) return false;
+  if (!frame.payload.empty() && !memory_.HasRoom(frame.payload.size())) {
+    ++refused_writes_;
+    Reply(reply, wire::ErrorReply{base::Code::kOverloaded, memory_.Refusal(), {}});
+    return true;
+  }
   PostFrame(WorkerActor(owner), reply, peer, frame);
   return true;
 }
@@ -180,6 +239,7 @@ void Worker::PostFrame(base::ActorId to, const ReplyTo& reply, base::NodeNumber 
   mail->peer = peer;
   mail->header = frame.header;
   mail->payload = frame.payload;
+  if (to != base::kControlActor) mail->counted = CountMail(frame.payload.size());
   world_.Post(to, std::move(mail));
 }
 
@@ -187,6 +247,7 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
   switch (static_cast<MailKind>(mail->kind)) {
     case MailKind::kFrame: {
       const auto& given = static_cast<const FrameMail&>(*mail);
+      UncountMail(given.counted);
       const wire::Frame frame{given.frame_kind, given.reply.request_id, given.header,
                               given.payload};
       if (given.peer == 0)
@@ -196,21 +257,19 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
       return;
     }
     case MailKind::kReply: {
-      const auto& reply = static_cast<const ReplyMail&>(*mail);
-      const auto room = world_.Reserve(reply.conn, reply.frame.size());
-      std::memcpy(room.data(), reply.frame.data(), reply.frame.size());
-      world_.Commit(reply.conn, reply.frame.size());
-      Answered(reply.conn);
+      DeliverReply(static_cast<const ReplyMail&>(*mail));
       return;
     }
     case MailKind::kSnapshot: Adopt(static_cast<const SnapshotMail&>(*mail).snapshot); return;
     case MailKind::kKeyOp: {
       const auto& given = static_cast<const KeyOpMail&>(*mail);
+      UncountMail(given.counted);
       RunKeyOp(given.reply, given.op);
       return;
     }
     case MailKind::kKeyResult: {
       const auto& given = static_cast<const KeyResultMail&>(*mail);
+      UncountMail(given.counted);
       DeliverKeyResult(given.conn, given.request_id, given.result);
       return;
     }
@@ -260,7 +319,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.commits = counters.commits;
   stats.connections = conns_.size();
   stats.in_flight = coordinator_.in_flight() + scans_.in_flight();
-  stats.overloaded += scans_.overloaded();
+  stats.overloaded += scans_.overloaded() + refused_writes_ + refused_answers_;
   stats.expired = page_lane_.dropped() + expired_reads_;
   stats.repair = repair_.stats();
   stats.hints = hints_.stats();
@@ -309,7 +368,7 @@ void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
     Reply(PeerReplyTo(ticket), wire::ErrorReply{error.code(), error.message(), {}});
     return;
   }
-  Reply(
+  ReplyValue(
       PeerReplyTo(ticket),
       wire::ReplicaReadReply{header.version, header.flags, static_cast<std::uint8_t>(header.origin),
                              header.expiry_ms, header.value_digest},
@@ -391,6 +450,7 @@ void Worker::OnTurnEnd() {
   // it comes of operations that were open before.
   while (replica_.RunTurn() || links_.Deliver()) {
   }
+  memory_.Recount();
   Rearm();
 }
 

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/actor.h"
@@ -18,6 +19,7 @@
 #include "server/coordinator.h"
 #include "server/hints.h"
 #include "server/mail.h"
+#include "server/memory_share.h"
 #include "server/node_shared.h"
 #include "server/page_lane.h"
 #include "server/peer_links.h"
@@ -53,8 +55,14 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
     bool paused = false;                  // Not read from until it takes what is queued.
     std::unique_ptr<resp::Session> resp;  // Of a Redis client's.
     bool flushing = false;                // FlushResp is at it.
+    std::uint32_t value_bytes = 0;        // The largest value lately answered with.
   };
   class PeerPage;
+  // Each answer takes this part off of what the connection's next value is expected to have.
+  static constexpr std::uint32_t kValueFades = 16;
+  static constexpr const char* kUntaken =
+      "answers that this connection has not taken leave no room for more in limits.memory: read "
+      "them, and try again";
   static constexpr const char* kExpired = "the deadline passed before it was read";
 
   // --- ReplicaListener ---
@@ -129,19 +137,47 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
                 const wire::Frame& frame);
   void PostFrame(base::ActorId to, const ReplyTo& reply, base::NodeNumber peer,
                  const wire::Frame& frame);
-  void Answered(base::ConnId conn);
+  void Answered(base::ConnId conn, bool refused);
+  void NoteValue(base::ConnId conn, std::size_t bytes);
+  bool TakesValue(base::ConnId conn, std::size_t bytes) const;
+  std::size_t CountMail(std::size_t bytes);
+  void UncountMail(std::size_t counted);
+  void DeliverReply(const ReplyMail& reply);
 
+  // The answer of a read, or an error in its place when the connection does not take what it was
+  // answered with.
+  template <typename Message>
+  void ReplyValue(const ReplyTo& to, const Message& message, base::Bytes value) {
+    if (value.size() < MemoryShare::kCountedBytes) return Reply(to, message, value);
+    if (to.home != id_) {
+      PostReply(to, message, value, true);
+    } else if (!TakesValue(to.conn, value.size())) {
+      ++refused_answers_;
+      Reply(to, wire::ErrorReply{base::Code::kOverloaded, kUntaken, {}});
+    } else {
+      Reply(to, message, value);
+      NoteValue(to.conn, value.size());
+    }
+  }
   template <typename Message>
   void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {
     if (payload.size() > wire::kPayloadBytesMax) return Reply(to, wire::TooLarge(payload.size()));
     if (to.home == id_) {
       wire::SendFrame(world_, to.conn, to.request_id, message, payload);
-      Answered(to.conn);
+      Answered(to.conn, std::is_same_v<Message, wire::ErrorReply>);
       return;
     }
+    PostReply(to, message, payload, false);
+  }
+  template <typename Message>
+  void PostReply(const ReplyTo& to, const Message& message, base::Bytes payload, bool is_value) {
     auto mail = std::make_unique<ReplyMail>();
     mail->conn = to.conn;
+    mail->request_id = to.request_id;
+    mail->is_value = is_value;
+    mail->refused = std::is_same_v<Message, wire::ErrorReply>;
     wire::AppendFrame(mail->frame, to.request_id, message, payload);
+    mail->counted = CountMail(mail->frame.size());
     world_.Post(to.home, std::move(mail));
   }
 
@@ -154,6 +190,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   SnapshotPtr snapshot_;  // Null until the node is in a cluster.
   std::unique_ptr<base::HybridClock> clock_;
   SharedBuckets shared_buckets_;
+  MemoryShare memory_;
   Replica replica_;
   PeerLinks links_;
   Hints hints_;
@@ -167,6 +204,8 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   std::uint64_t resp_clients_ = 0;
   base::Instant started_;
   std::uint64_t expired_reads_ = 0;
+  std::uint64_t refused_writes_ = 0;   // Of other nodes, for want of memory.
+  std::uint64_t refused_answers_ = 0;  // That their connection did not take.
   base::Instant next_tick_;
 };
 

@@ -26,7 +26,8 @@ wire::ErrorReply NoSuchKeyspace(base::KeyspaceId id, std::uint64_t epoch) {
 
 bool Worker::OnClientFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) {
   if (!state.greeted) return GreetClient(conn, state, frame);
-  const ReplyTo reply{id_, conn, frame.request_id, ReplyTo::Protocol::kNative};
+  const ReplyTo reply{
+      id_, conn, frame.request_id, ReplyTo::Protocol::kNative, {}, state.value_bytes};
   if (state.open >= shared_.config.limits.in_flight_max) {
     wire::SendFrame(world_, conn, frame.request_id,
                     wire::ErrorReply{base::Code::kOverloaded,
@@ -205,7 +206,7 @@ void Worker::ReplyPut(const ReplyTo& to, const wire::PutReply& reply) {
 }
 
 void Worker::ReplyGet(const ReplyTo& to, const wire::GetReply& reply, base::Bytes value) {
-  if (to.protocol == ReplyTo::Protocol::kNative) return Reply(to, reply, value);
+  if (to.protocol == ReplyTo::Protocol::kNative) return ReplyValue(to, reply, value);
   resp::KeyResult result{.found = reply.found, .expiry_ms = reply.expiry_ms, .value = value};
   // Redis clients can't verify what they get, so it is done here, at the end of its way.
   if (!value.empty() && storage::ValueDigest(value) != reply.value_digest)

@@ -119,6 +119,10 @@ void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) 
                                          "the value's digest does not fit: it was damaged on its "
                                          "way",
                                          {}});
+  if (!replica_.HasRoom(write->key.size() + frame.payload.size())) {
+    ++refused_writes_;
+    return Reply(reply, wire::ErrorReply{base::Code::kOverloaded, replica_.Refusal(), {}});
+  }
   const storage::EntryHeader header{write->version, write->expiry_ms, write->value_digest,
                                     static_cast<storage::Origin>(write->origin), write->flags};
   replica_.Write(

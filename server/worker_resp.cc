@@ -111,7 +111,7 @@ bool Worker::FlushResp(base::ConnId conn, Conn& state) {
   resp::Outputs& outputs = state.resp->outputs();
   for (std::size_t i = 0; i < outputs.ops.size(); ++i) {
     const resp::KeyOp op = outputs.ops[i];
-    RunKeyOp({id_, conn, op.id, ReplyTo::Protocol::kResp}, op);
+    RunKeyOp({id_, conn, op.id, ReplyTo::Protocol::kResp, {}, state.value_bytes}, op);
   }
   outputs.ops.clear();
   if (!outputs.bytes.empty()) {
@@ -152,6 +152,11 @@ void Worker::RunKeyOp(const ReplyTo& reply, const resp::KeyOp& op) {
   const base::Token token = base::TokenOf(op.key, snapshot_->topology->token_seed);
   const unsigned owner = base::WorkerOf(base::BucketOf(token), shared_.workers);
   if (owner != number_) {
+    if (!op.value.empty() && !memory_.HasRoom(op.value.size())) {
+      ++refused_writes_;
+      ReplyError(reply, {base::Code::kOverloaded, memory_.Refusal(), {}});
+      return;
+    }
     auto mail = std::make_unique<KeyOpMail>();
     mail->reply = reply;
     mail->key = op.key;
@@ -159,6 +164,7 @@ void Worker::RunKeyOp(const ReplyTo& reply, const resp::KeyOp& op) {
     mail->op = op;
     mail->op.key = mail->key;
     mail->op.value = mail->value;
+    mail->counted = CountMail(op.value.size());
     world_.Post(WorkerActor(owner), std::move(mail));
     return;
   }
@@ -188,6 +194,7 @@ void Worker::SendKeyResult(const ReplyTo& to, const resp::KeyResult& result) {
   mail->value = result.value;
   mail->result = result;
   mail->result.value = mail->value;
+  mail->counted = CountMail(mail->value.size());
   world_.Post(to.home, std::move(mail));
 }
 
@@ -196,8 +203,17 @@ void Worker::DeliverKeyResult(base::ConnId conn, std::uint64_t request_id,
   const auto it = conns_.find(conn);
   if (it == conns_.end()) return;  // The client has left.
   Conn& state = it->second;
-  state.resp->OnResult(request_id, result, world_.WallMs());
+  const std::size_t bytes = result.value.size();
+  const bool large = bytes >= MemoryShare::kCountedBytes;
+  if (large && !memory_.Takes(conn)) {
+    ++refused_answers_;
+    state.resp->OnResult(request_id, {.status = base::Overloaded(kUntaken)}, world_.WallMs());
+  } else {
+    state.resp->OnResult(request_id, result, world_.WallMs());
+    if (result.status.ok()) state.value_bytes -= state.value_bytes / kValueFades;
+  }
   if (state.flushing || !FlushResp(conn, state)) return;
+  if (large) NoteValue(conn, bytes);
   ResumeResp(conn, state);
 }
 

@@ -1,0 +1,51 @@
+#include "server/memory_share.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace starling::server {
+
+MemoryShare::MemoryShare(base::World& world, std::uint64_t bytes_max,
+                         const std::atomic<std::uint64_t>& mail_bytes)
+    : world_(world),
+      bytes_max_(bytes_max),
+      conn_bytes_max_(std::min(bytes_max / 8, kConnBytesMax)),
+      mail_bytes_(mail_bytes) {}
+
+bool MemoryShare::HasRoom(std::size_t bytes) const {
+  const std::uint64_t held_now = held();
+  const std::uint64_t limit = bytes > kLargeBytes ? bytes_max_ - bytes_max_ / 8 : bytes_max_;
+  return held_now + bytes <= limit || held_now <= bytes_max_ / 4;
+}
+
+std::string MemoryShare::Refusal() const {
+  return fmt::format(
+      "requests under way and answers not taken yet hold {} bytes, and a worker's share of "
+      "limits.memory is {}: try again later",
+      held(), bytes_max_);
+}
+
+void MemoryShare::NoteAnswer(base::ConnId conn) {
+  const std::size_t now = world_.Queued(conn);
+  if (now <= kLargeBytes) return;
+  std::size_t& before = queued_[conn];
+  untaken_ += now - before;  // May be less than before: unsigned, and the sum comes out right.
+  before = now;
+}
+
+void MemoryShare::Recount() {
+  if (queued_.empty()) return;
+  untaken_ = 0;
+  for (auto it = queued_.begin(); it != queued_.end();) {
+    it->second = world_.Queued(it->first);
+    if (it->second <= kLargeBytes) {
+      it = queued_.erase(it);
+      continue;
+    }
+    untaken_ += it->second;
+    ++it;
+  }
+}
+
+}  // namespace starling::server
