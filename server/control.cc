@@ -66,6 +66,7 @@ void Control::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener
   if (links_.OnOpen(conn)) return;
   if (listener == kClusterListener) {
     conns_[conn].listener = listener;
+    greetings_.Add(world_.Now(), conn);
     return;
   }
   if (shared_.clients.load(std::memory_order_relaxed) >= shared_.config.limits.connections_max)
@@ -183,6 +184,14 @@ void Control::OnClose(base::ConnId conn, base::CloseReason reason) {
   if (links_.OnClose(conn, reason)) return;
   if (std::erase(held_clients_, conn) > 0) shared_.clients.fetch_sub(1, std::memory_order_relaxed);
   conns_.erase(conn);
+}
+
+// What connects and says no hello is no node.
+void Control::CloseSilent() {
+  greetings_.TakeLate(world_.Now(), [this](base::ConnId conn) {
+    const auto it = conns_.find(conn);
+    if (it != conns_.end() && !it->second.greeted) CloseWithError(conn, 0, GreetingQueue::Late());
+  });
 }
 
 void Control::CloseWithError(base::ConnId conn, std::uint64_t request_id,
@@ -463,6 +472,7 @@ void Control::Tick() {
   if (snapshot_ == nullptr) return;
   ReleaseClients();
   RenewClockBound();
+  CloseSilent();
   if (published_) {
     repair_.OnTick(now);
     CheckReady();

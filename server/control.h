@@ -21,6 +21,7 @@
 #include "base/hybrid_clock.h"
 #include "base/world.h"
 #include "gossip/gossip.h"
+#include "server/greeting_queue.h"
 #include "server/mail.h"
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
@@ -178,6 +179,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void GatherStats(std::function<void(const std::vector<WorkerStats>&)> then);
   void RenewClockBound();
   void Tick();
+  void CloseSilent();
   void Rearm();
   void Stop();
   // No more connections and requests, and goodbye to the cluster. `then`: once all is answered that
@@ -210,6 +212,7 @@ class Control final : public base::Actor, PeerLinksListener {
   PeerLinks links_;
   std::map<base::ConnId, Conn> conns_;
   std::vector<base::ConnId> held_clients_;  // For the first moment after a start.
+  GreetingQueue greetings_;
   unsigned next_worker_ = 0;
   base::Instant next_tick_;
   bool retired_ = false;         // Clients are served no more.

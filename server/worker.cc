@@ -104,6 +104,7 @@ void Worker::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener)
   Conn& state = conns_[conn];
   state.listener = listener;
   if (listener == kRespListener) OpenResp(state);
+  if (listener == kClientListener) greetings_.Add(world_.Now(), conn);
   if (stopping_ && listener != kClusterListener)
     world_.SetReading(conn, base::World::Reading::kOff);
 }
@@ -432,6 +433,10 @@ void Worker::Tick() {
   }
   if (snapshot_ != nullptr) hints_.OnTick();
   repair_.OnTick(world_.Now());
+  greetings_.TakeLate(world_.Now(), [this](base::ConnId conn) {
+    const auto it = conns_.find(conn);
+    if (it != conns_.end() && !it->second.greeted) CloseWithError(conn, 0, GreetingQueue::Late());
+  });
   for (auto& [id, conn] : conns_) {
     if (!conn.paused || world_.Queued(id) > kResumeBytes) continue;
     if (stopping_ && conn.listener != kClusterListener) continue;

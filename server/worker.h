@@ -17,6 +17,7 @@
 #include "base/actor.h"
 #include "base/world.h"
 #include "server/coordinator.h"
+#include "server/greeting_queue.h"
 #include "server/hints.h"
 #include "server/mail.h"
 #include "server/memory_share.h"
@@ -199,6 +200,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Scans scans_;
   RepairPull repair_;
   std::map<base::ConnId, Conn> conns_;
+  GreetingQueue greetings_;
   bool stopping_ = false;   // No client is read from any more.
   resp::Facts resp_facts_;  // What Redis clients are told about this node.
   std::uint64_t resp_clients_ = 0;

@@ -18,6 +18,9 @@ constexpr int kBacklog = 1024;
 // held for dead peers; longer: slow ones still get the last answer.
 constexpr Duration kCloseMax = seconds(10);
 constexpr std::uint64_t kGiveUpCheckMs = 500;
+// A machine that was switched off says no goodbye. After this much silence the system asks whether
+// the other end is there, and resets the connection when it hears nothing for some minutes.
+constexpr unsigned kKeepAliveSeconds = 60;
 
 }  // namespace
 
@@ -121,6 +124,7 @@ Connection* Connections::Alive(ConnId id) {
 void Connections::Opened(Connection& conn) {
   conn.state = Connection::State::kOpen;
   uv_tcp_nodelay(&conn.tcp, 1);  // Batches are made by turns, not by Nagle.
+  uv_tcp_keepalive(&conn.tcp, 1, kKeepAliveSeconds);
   if (!conn.out.empty()) MarkDirty(conn);
   loop_.actor().OnOpen(conn.id, conn.peer, conn.listener);
   if (conn.state == Connection::State::kOpen && conn.wants_reading) StartReading(conn);

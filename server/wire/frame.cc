@@ -23,11 +23,15 @@ std::uint64_t ChecksumOf(const char* head, base::Bytes header) {
   return base::Hash64(header, base::Hash64({head, kChecksumAt}));
 }
 
-base::Status CheckHead(const char* head) {
+base::Status CheckMagic(const char* head) {
   const auto magic = LoadLittle<std::uint16_t>(head + kMagicAt);
-  if (magic != kMagic)
-    return base::InvalidArgument(fmt::format(
-        "no frame of the native protocol begins with {:#06x}: {:#06x} does", magic, kMagic));
+  if (magic == kMagic) return base::Ok();
+  return base::InvalidArgument(fmt::format(
+      "no frame of the native protocol begins with {:#06x}: {:#06x} does", magic, kMagic));
+}
+
+base::Status CheckHead(const char* head) {
+  RETURN_IF_ERROR(CheckMagic(head));
   const auto flags = LoadLittle<std::uint32_t>(head + kFlagsAt);
   if (flags != 0)
     return base::InvalidArgument(fmt::format("frame has unknown flags {:#010x}", flags));
@@ -49,8 +53,9 @@ base::Status CheckHead(const char* head) {
 }  // namespace
 
 Result<std::size_t> CutFrame(base::Bytes in, Frame* frame) {
-  if (in.size() < kFrameBytes) return 0;
   const char* head = in.data();
+  if (in.size() >= kMagicAt + sizeof kMagic) RETURN_IF_ERROR(CheckMagic(head));
+  if (in.size() < kFrameBytes) return 0;
   RETURN_IF_ERROR(CheckHead(head));
   const auto header_size = LoadLittle<std::uint32_t>(head + kHeaderLengthAt);
   const auto payload_size = LoadLittle<std::uint32_t>(head + kPayloadLengthAt);

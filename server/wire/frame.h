@@ -34,7 +34,8 @@ struct Frame {
 };
 
 // Cuts the first frame from `in`. Returns its size with *frame set; 0 when more bytes are needed;
-// InvalidArgument when no valid frame can start so: a wrong magic, lengths over the limits (judged
+// InvalidArgument when no valid frame can start so: a wrong magic (judged from the first two bytes,
+// so that a program that speaks another protocol hears it at once), lengths over the limits (judged
 // from the first 32 bytes, before the rest is waited for), a wrong checksum. After a failure the
 // stream cannot be read further.
 base::Result<std::size_t> CutFrame(base::Bytes in, Frame* frame);

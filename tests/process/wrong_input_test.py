@@ -202,6 +202,26 @@ class WhileRunning(case.SharedClusterCase):
             page = b"GET / HTTP/1.1\r\nHost: starling\r\nAccept: */*\r\n\r\n"
             self.assert_error_frame(talk(at(self.node, port), page), "native protocol")
 
+    def test_another_protocol_is_refused_from_its_first_bytes(self):
+        for port in (cluster.CLUSTER_PORT, cluster.CLIENT_PORT):
+            self.assert_error_frame(talk(at(self.node, port), b"GET "), "native protocol")
+
+    def test_who_says_no_hello_is_told_so_and_closed_but_not_a_redis_client(self):
+        ports = (cluster.CLUSTER_PORT, cluster.CLIENT_PORT, cluster.RESP_PORT)
+        silent = {port: socket.create_connection(at(self.node, port), timeout=15)
+                  for port in ports}
+        try:
+            for port in ports[:2]:
+                answer = b""
+                while part := silent[port].recv(4096):  # Fails when nothing comes in time.
+                    answer += part
+                self.assert_error_frame(answer, "no hello")
+            silent[cluster.RESP_PORT].sendall(b"PING\r\n")
+            self.assertEqual(silent[cluster.RESP_PORT].recv(100), b"+PONG\r\n")
+        finally:
+            for one in silent.values():
+                one.close()
+
     def test_frames_that_are_almost_right(self):
         for port in (cluster.CLUSTER_PORT, cluster.CLIENT_PORT):
             where = at(self.node, port)

@@ -108,6 +108,15 @@ TEST_SUITE("server/wire/frame") {
     EXPECT(!CutFrame(std::string(kFrameBytes, '\0'), &frame).has_value());
   }
 
+  TEST_CASE("another protocol is refused from its first bytes, however few come") {
+    Frame frame;
+    EXPECT(CutFrame("G", &frame).value() == 0);
+    EXPECT(!CutFrame("GE", &frame).has_value());
+    EXPECT(!CutFrame("GET /", &frame).has_value());
+    const std::string_view begun("\x01\x53\x00", 3);  // As a frame does.
+    EXPECT(CutFrame(begun, &frame).value() == 0);
+  }
+
   TEST_CASE("flags that nobody knows are refused") {
     std::string bytes = PutFrame();
     bytes[4] = 1;
