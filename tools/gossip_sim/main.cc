@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/gossip_sim/commands.h"
+#include "tools/parse_error.h"
 
 namespace {
 
@@ -111,7 +112,8 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    fmt::print(stderr, "gossip-sim: {} (--help lists the flags)\n", error.what());
+    fmt::print(stderr, "gossip-sim: {} (--help lists the flags)\n",
+               starling::tools::ExplainParseError(app, error));
     return kExitRefused;
   }
   return Report(app.got_subcommand("rumor") ? Run(rumor) : Run(swim));

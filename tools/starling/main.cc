@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "tools/parse_error.h"
 #include "tools/starling/commands.h"
 
 namespace {
@@ -90,7 +91,8 @@ int main(int argc, char** argv) try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    fmt::print(stderr, "starling: {} (--help shows what there is)\n", error.what());
+    fmt::print(stderr, "starling: {} (--help shows what there is)\n",
+               starling::tools::ExplainParseError(app, error));
     return kExitFailed;
   }
   const int status = chosen(options);

@@ -41,7 +41,7 @@ void Declare(CLI::App& app, CommandLine& line) {
   app.add_flag("--print-config", line.print_config, "Prints every key with its default, and ends");
   app.footer(
       "Keys are also read from STARLING_SECTION_KEY in the environment.\n"
-      "SIGTERM and SIGINT end the node in order; a second one at once.");
+      "SIGTERM, SIGINT and SIGHUP end the node in order; a second one at once.");
 }
 
 base::Result<server::Config> Load(const CommandLine& line) {
