@@ -395,6 +395,7 @@ void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
   }
   control_.repair_.RunNow(id, [this, to](const Repair::Result& result) {
     Answer(to, {{{"compared", result.compared},
+                 {"peers", result.peers},
                  {"entries_received", result.entries_received},
                  {"equal", result.equal},
                  {"reason", result.reason}}});

@@ -80,6 +80,10 @@ std::size_t Repair::IndexOf(base::NodeNumber number) const {
   return static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
 }
 
+std::string Repair::NameOf(base::NodeNumber number) const {
+  return snapshot_->node(IndexOf(number)).cluster.IpString();
+}
+
 bool Repair::Shares(std::size_t peer) const {
   if (peer == snapshot_->self || !snapshot_->node(peer).member()) return false;
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
@@ -152,10 +156,11 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
   if (wanted_.size() + peers_.size() > kWantedMax)
-    return all->done({0, 0, false, "too many repairs wait already"});
+    return all->done({0, all->open, 0, false, "too many repairs wait already"});
   for (const auto& [number, peer] : peers_)
     wanted_.push_back({number, keyspace, true, 0, [all](const Result& one) {
                          all->result.compared += one.compared;
+                         all->result.peers += one.peers;
                          all->result.entries_received += one.entries_received;
                          all->result.equal = all->result.equal && one.equal;
                          if (!one.equal && all->result.reason.empty())
@@ -165,10 +170,10 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
 }
 
 void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
-  if (!peers_.contains(peer)) return done({0, 0, false, "it shares no range with this node"});
+  if (!peers_.contains(peer)) return done({0, 1, 0, false, "it shares no range with this node"});
   if (request.size() != sizeof(base::KeyspaceId))
-    return done({0, 0, false, "the request for a repair is malformed"});
-  if (wanted_.size() >= kWantedMax) return done({0, 0, false, "too many repairs wait already"});
+    return done({0, 1, 0, false, "the request for a repair is malformed"});
+  if (wanted_.size() >= kWantedMax) return done({0, 1, 0, false, "too many repairs wait already"});
   wanted_.push_back(
       {peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0, std::move(done)});
 }
@@ -335,6 +340,7 @@ void Repair::OnCompared(base::Bytes answer) {
     End(status.message());
     return;
   }
+  session_->answered = true;
   if (differing.empty() || session_->look > 3) {
     End(differing.empty() ? "" : "it still differs: writes go on, or it has yet to pull from us");
     return;
@@ -384,8 +390,8 @@ void Repair::OnPeerPulled(std::uint64_t serial, const base::Status& status) {
   if (status.ok())
     wanted_.push_front(std::move(after));
   else
-    after.done({1, after.entries, false,
-                fmt::format("node {} did not pull from us: {}", after.peer, status.message())});
+    after.done({1, 1, after.entries, false,
+                fmt::format("{} did not pull from us: {}", NameOf(after.peer), status.message())});
 }
 
 void Repair::Pull(Slices slices) {
@@ -434,8 +440,8 @@ void Repair::End(const std::string& problem) {
   }
   ++comparisons_;
   if (session->done)
-    session->done({1, session->entries, problem.empty(),
-                   problem.empty() ? "" : fmt::format("node {}: {}", session->peer, problem)});
+    session->done({session->answered ? 1U : 0U, 1, session->entries, problem.empty(),
+                   problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem)});
 }
 
 // --- what it has found ---
@@ -487,7 +493,8 @@ bool Repair::EqualOnSince(std::size_t replica, base::KeyspaceId keyspace,
   // A range of 256 buckets or more is in every slice.
   const std::uint32_t buckets = range.last_bucket - range.first_bucket + 1u;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i)
-    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].at <= since)
+    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].at <=
+        since)
       return false;
   return true;
 }

@@ -42,7 +42,8 @@ class Repair {
 
   // Compares with every peer now, and has them compare with us. `done` is called once.
   struct Result {
-    std::uint64_t compared = 0;
+    std::uint64_t compared = 0;  // With so many peers,
+    std::uint64_t peers = 0;     // of so many: the others are down, or did not answer.
     std::uint64_t entries_received = 0;
     bool equal = true;
     std::string reason;  // If not.
@@ -111,6 +112,7 @@ class Repair {
     std::uint64_t salt = 0;
     Slices differing;  // As of the first look.
     std::uint64_t entries = 0;
+    bool answered = false;      // The peer said what differs, at least once.
     bool may_ask_peer = false;  // To pull from us: only when somebody here asked for a repair.
     Done done;                  // Empty: nobody waits for the outcome.
   };
@@ -146,6 +148,7 @@ class Repair {
   bool EqualOnSince(std::size_t replica, base::KeyspaceId keyspace, const topology::Range& range,
                     base::Instant since) const;
   std::size_t IndexOf(base::NodeNumber number) const;
+  std::string NameOf(base::NodeNumber number) const;
   void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice);
 
   base::World& world_;

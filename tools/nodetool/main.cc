@@ -11,6 +11,7 @@
 
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/render.h"
+#include "tools/parse_error.h"
 
 namespace {
 
@@ -59,14 +60,17 @@ int main(int argc, char** argv) try {
   Question question;
   bool as_json = false;
   app.add_option("-h,--host", question.host, "The node to ask")->capture_default_str();
-  app.add_option("-p,--port", question.port, "Its client port")->capture_default_str();
+  app.add_option("-p,--port", question.port, "Its client port")
+      ->check(CLI::Range(1, 65535))
+      ->capture_default_str();
   app.add_flag("--json", as_json, "The node's answer as it is: times in ms, sizes in bytes");
   AddCommands(app, question);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    fmt::print(stderr, "nodetool: {} (--help shows what there is)\n", error.what());
+    fmt::print(stderr, "nodetool: {} (--help shows what there is)\n",
+               starling::tools::ExplainParseError(app, error));
     return kExitFailed;
   }
   const auto answer = Ask(question);
@@ -79,7 +83,8 @@ int main(int argc, char** argv) try {
     fmt::print("{}", *text);
   }
   if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
-  return 0;
+  const std::string missed = FellShort(question.command, *answer);
+  return missed.empty() ? 0 : Complain(as_json, base::Unavailable(missed));
 } catch (const std::system_error& failure) {  // What it prints to is closed, or full.
   std::fprintf(stderr, "nodetool: cannot print: %s\n", failure.what());
   return kExitFailed;

@@ -209,18 +209,18 @@ std::string ShowWhy(Json answer, std::int64_t now_ms) {
                                    [](const Json& row) { return row.value("wins", false); });
   const bool none_wins = std::none_of(replicas.begin(), replicas.end(),
                                       [](const Json& row) { return row.value("wins", false); });
+  if (all_win || none_wins)  // It tells nobody from another.
+    for (Json& replica : replicas) replica.erase("wins");
+  std::vector<std::string> columns(std::begin(kColumns), std::end(kColumns));
+  std::erase_if(columns, [&](const std::string& column) {
+    return std::none_of(replicas.begin(), replicas.end(),
+                        [&](const Json& row) { return row.contains(column); });
+  });
   Json rows = Json::array();
   for (Json& replica : replicas) {
-    if (all_win || none_wins) replica.erase("wins");  // It tells nobody from another.
     Json row = Json::object();
-    for (const std::string_view column : kColumns) {
-      const std::string field(column);
-      const bool shown = std::any_of(replicas.begin(), replicas.end(),
-                                     [&](const Json& any) { return any.contains(field); });
-      if (!shown) continue;
-      row[field] = Take(replica, field);
-    }
-    row.update(replica);
+    for (const std::string& column : columns) row[column] = Take(replica, column);
+    row.update(replica);  // What nobody knew here.
     rows.push_back(std::move(row));
   }
   return ShowRows(rows, now_ms) +
@@ -273,6 +273,20 @@ base::Result<std::string> Render(std::string_view command, std::string_view answ
   } catch (const Json::exception&) {  // A field of another type than expected.
     return ShowGeneric(document, now_ms);
   }
+}
+
+std::string FellShort(std::string_view command, std::string_view answer) {
+  if (command != "repair") return {};
+  const Json document = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  const auto number = [&](const char* field) -> std::uint64_t {
+    const bool there = document.is_object() && document.contains(field);
+    return there && document[field].is_number_unsigned() ? document[field].get<std::uint64_t>() : 0;
+  };
+  const std::uint64_t compared = number("compared");
+  const std::uint64_t peers = number("peers");
+  if (compared >= peers) return {};
+  return fmt::format("compared with {} of {} peers: {}", compared, peers,
+                     ShowValue("reason", document.value("reason", Json()), 0));
 }
 
 }  // namespace starling::nodetool

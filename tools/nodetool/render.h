@@ -17,4 +17,8 @@ namespace starling::nodetool {
 base::Result<std::string> Render(std::string_view command, std::string_view answer,
                                  std::int64_t now_ms);
 
+// What an answer says was asked for and could not be done, for stderr and exit status 2: a repair
+// that left out peers. Empty: all was done.
+std::string FellShort(std::string_view command, std::string_view answer);
+
 }  // namespace starling::nodetool

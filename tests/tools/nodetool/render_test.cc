@@ -52,6 +52,37 @@ TEST_SUITE("tools/nodetool/render") {
     EXPECT(text.ends_with("1 of 2 ranges equal\n"));
   }
 
+  TEST_CASE("a repair that left out a peer fell short, and one that compared all did not") {
+    EXPECT(FellShort("repair", R"({"compared":1,"peers":2,"reason":"10.0.0.3: it is down"})") ==
+           "compared with 1 of 2 peers: 10.0.0.3: it is down");
+    EXPECT(FellShort("repair", R"({"compared":2,"peers":2,"equal":false})").empty());
+    EXPECT(FellShort("repair", R"({"compared":2})").empty());  // A node from before peers.
+    EXPECT(FellShort("repair", "[]").empty());
+    EXPECT(FellShort("status", R"({"compared":1,"peers":2})").empty());
+  }
+
+  TEST_CASE("why has the same columns whoever answers first, and none that is empty") {
+    EXPECT(
+        Show("why", R"({"key":"k","replicas":[
+      {"address":"a","error":"it is down","wins":false},
+      {"address":"b","version":"v1","wall_ms":1764000005000,"origin":"hint","tombstone":false,
+       "wins":false},
+      {"address":"c","version":"v2","wall_ms":1764000005000,"origin":"direct","tombstone":false,
+       "wins":true}]})") ==
+        "Address  Version  Wall                              Origin  Tombstone  Error       Wins\n"
+        "a        -        -                                 -       -          it is down  no\n"
+        "b        v1       2025-11-24 16:00:05Z (5.0 s ago)  hint    no         -           no\n"
+        "c        v2       2025-11-24 16:00:05Z (5.0 s ago)  direct  no         -           yes\n"
+        "\nKey : k\n");
+    const std::string equal = Show("why", R"({"replicas":[
+      {"address":"a","version":"v1","wins":true},{"address":"b","version":"v1","wins":true}]})");
+    EXPECT(equal ==
+           "Address  Version\n"
+           "a        v1\n"
+           "b        v1\n"
+           "all replicas hold this version\n");
+  }
+
   TEST_CASE("the ring is in the order of its tokens") {
     EXPECT(Show("ring", R"({"nodes":[{"address":"a","tokens":[9,100]},{"address":"b",
                             "tokens":[20]}]})") ==
