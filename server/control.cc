@@ -417,19 +417,24 @@ void Control::HandleCreateKeyspace(const FrameMail& mail) {
   const std::string name = request->name;
   const bool existed = snapshot_->topology->FindKeyspace(name) != nullptr;
   const ReplyTo reply = mail.reply;
+  // A tenth is for the way back: whoever asked is to learn who is missing, before it gives up.
+  const auto asked = base::milliseconds(request->deadline_ms == 0 ? 20'000 : request->deadline_ms);
+  const base::Instant answer_by = world_.Now() + asked - asked / 10;
   Propose(
       [name, replication = *replication](const topology::Topology& before) {
         return topology::AddKeyspace(before, name, replication);
       },
-      [this, reply, name, existed](const base::Status& status, const topology::TopologyPtr& after) {
+      [this, reply, name, existed, answer_by](const base::Status& status,
+                                              const topology::TopologyPtr& after) {
         if (!status.ok()) return ReplyError(reply, status);
         WaitForEpoch(
-            after->epoch, base::seconds(8),
+            after->epoch, std::min<base::Duration>(base::seconds(8), answer_by - world_.Now()),
             [this, reply, name, existed, after](const base::Status& adopted) {
               if (!adopted.ok()) return ReplyError(reply, adopted);
               Reply(reply, wire::CreateKeyspaceReply{after->FindKeyspace(name)->id, existed});
             });
-      });
+      },
+      answer_by - world_.Now());
 }
 
 void Control::GatherStats(std::function<void(const std::vector<WorkerStats>&)> then) {
@@ -467,12 +472,12 @@ void Control::OnWake() {
 
 void Control::Tick() {
   const base::Instant now = world_.Now();
+  CloseSilent();
   CheckQuiet();
   AskToJoin();
   if (snapshot_ == nullptr) return;
   ReleaseClients();
   RenewClockBound();
-  CloseSilent();
   if (published_) {
     repair_.OnTick(now);
     CheckReady();

@@ -77,6 +77,7 @@ class Control final : public base::Actor, PeerLinksListener {
   using Then = std::function<void()>;
   using Change = std::function<base::Result<topology::Topology>(const topology::Topology&)>;
   using ChangeDone = std::function<void(const base::Status&, topology::TopologyPtr)>;
+  static constexpr base::Duration kChangeMax = base::seconds(10);
   struct QueuedChange {
     Change change;
     ChangeDone done;
@@ -135,7 +136,7 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Status CheckGone(const topology::Node& member) const;
 
   // --- epochs: server/control_topology.cc ---
-  void Propose(Change change, ChangeDone done);
+  void Propose(Change change, ChangeDone done, base::Duration within = kChangeMax);
   void NextChange();
   void StartProposer(topology::ProposerOptions options);
   void DriveProposer();
@@ -178,8 +179,8 @@ class Control final : public base::Actor, PeerLinksListener {
   void ReplyError(const ReplyTo& to, const base::Status& status);
   void GatherStats(std::function<void(const std::vector<WorkerStats>&)> then);
   void RenewClockBound();
-  void Tick();
   void CloseSilent();
+  void Tick();
   void Rearm();
   void Stop();
   // No more connections and requests, and goodbye to the cluster. `then`: once all is answered that
@@ -211,8 +212,8 @@ class Control final : public base::Actor, PeerLinksListener {
 
   PeerLinks links_;
   std::map<base::ConnId, Conn> conns_;
-  std::vector<base::ConnId> held_clients_;  // For the first moment after a start.
   GreetingQueue greetings_;
+  std::vector<base::ConnId> held_clients_;  // For the first moment after a start.
   unsigned next_worker_ = 0;
   base::Instant next_tick_;
   bool retired_ = false;         // Clients are served no more.

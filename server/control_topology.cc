@@ -14,7 +14,6 @@
 namespace starling::server {
 namespace {
 
-constexpr base::Duration kChangeMax = base::seconds(10);
 constexpr base::Bytes kRumorKey = "topology";
 
 }  // namespace
@@ -46,8 +45,9 @@ void Control::OnMetaDone(MetaJob& job) {
 
 // --- proposing ---
 
-void Control::Propose(Change change, ChangeDone done) {
-  changes_.push_back({std::move(change), std::move(done), world_.Now() + kChangeMax});
+void Control::Propose(Change change, ChangeDone done, base::Duration within) {
+  changes_.push_back(
+      {std::move(change), std::move(done), world_.Now() + std::min(within, kChangeMax)});
   if (changes_.size() == 1) NextChange();
 }
 
@@ -70,6 +70,7 @@ void Control::NextChange() {
       options.epoch = next->epoch;
       options.value = topology::EncodeTopology(*next);
       options.predecessor = acceptor_->known_bytes();
+      options.deadline = first.ends - world_.Now();
       for (const base::HostId& voter : known->voters)
         options.voters.push_back({voter, known->Find(voter)->cluster});
       StartProposer(std::move(options));
