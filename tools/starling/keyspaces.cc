@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "server/topology/topology.h"
 #include "tools/starling/commands.h"
 #include "tools/starling/connect.h"
 
@@ -47,14 +49,29 @@ void PrintJson(const json& document) {
   fmt::print("{}\n", document.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
-void PrintKeyspace(const Keyspace& keyspace, std::size_t nodes) {
+// Why fewer replicas are in effect than were asked for: "the cluster has 2 nodes", "dc2 has 1
+// node".
+std::string WhyFewer(const Keyspace& keyspace, const wire::ClusterMap& map) {
+  std::map<std::string, std::size_t> nodes_of_dc;
+  for (const auto& node : map.nodes) ++nodes_of_dc[node.dc];
+  const auto replication = topology::Replication::Parse(keyspace.replication);
+  std::string why;
+  if (replication)
+    for (const auto& [dc, wanted] : replication->per_dc)
+      if (nodes_of_dc[dc] < wanted)
+        why += fmt::format("{}datacenter {} has {}", why.empty() ? "" : " and ", dc,
+                           Plural(nodes_of_dc[dc], "node"));
+  return why.empty() ? fmt::format("the cluster has {}", Plural(map.nodes.size(), "node")) : why;
+}
+
+void PrintKeyspace(const Keyspace& keyspace, const wire::ClusterMap& map) {
   const std::uint32_t requested = RequestedFactor(keyspace.replication);
   fmt::print("Keyspace:    {}\nReplication: {}\n", keyspace.name, keyspace.replication);
   if (keyspace.effective_factor >= requested)
     fmt::print("In effect:   {}\n", Plural(requested, "replica"));
   else
-    fmt::print("In effect:   {} of {}, since the cluster has {}; it rises as nodes join\n",
-               Plural(keyspace.effective_factor, "replica"), requested, Plural(nodes, "node"));
+    fmt::print("In effect:   {} of {}, since {}; it rises as nodes join\n",
+               Plural(keyspace.effective_factor, "replica"), requested, WhyFewer(keyspace, map));
 }
 
 }  // namespace
@@ -107,7 +124,7 @@ int DescribeKeyspace(const Options& options) {
   if (options.output == Output::kJson)
     PrintJson(Describe(*found));
   else
-    PrintKeyspace(*found, map->nodes.size());
+    PrintKeyspace(*found, *map);
   return kExitDone;
 }
 
