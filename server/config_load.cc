@@ -66,12 +66,29 @@ base::Result<std::string> TextOf(const toml::node& node, const ConfigKey& key) {
   return out;
 }
 
+// What --set and the environment give of a list: as in the file, ["a", "b"], or a,b.
+base::Result<std::string> ListAsText(const ConfigKey& key, std::string_view text) {
+  if (!key.is_list() || !text.starts_with('[')) return std::string(text);
+  try {
+    const toml::table table = toml::parse(fmt::format("list = {}", text));
+    if (table.size() == 1) return TextOf(*table.get("list"), key);
+  } catch (const toml::parse_error&) {
+  }
+  return base::Fail(
+      InvalidArgument(fmt::format("'{}' is no list: write a,b or [\"a\", \"b\"]", text)));
+}
+
+base::Status SetFromText(Config& config, const ConfigKey& key, std::string_view text) {
+  ASSIGN_OR_RETURN(const std::string value, ListAsText(key, text));
+  return SetConfigKey(config, key, value);
+}
+
 // `name` = `text` as `origin` gave it; the failure names all three.
 base::Status Set(Config& config, std::string_view origin, std::string_view name,
                  std::string_view text) {
   const auto key = FindConfigKey(name);
   if (!key) return InvalidArgument(fmt::format("{}: {}: {}", origin, name, key.error().message()));
-  const base::Status set = SetConfigKey(config, **key, text);
+  const base::Status set = SetFromText(config, **key, text);
   if (set.ok()) return set;
   return InvalidArgument(fmt::format("{}: {}: {}", origin, name, set.message()));
 }
@@ -143,7 +160,7 @@ base::Status LoadVariable(Config& config, std::string_view name, std::string_vie
   for (const ConfigKey& key : ConfigKeys()) {
     variables.push_back(VariableOf(key.name));
     if (variables.back() == name) {
-      const base::Status set = SetConfigKey(config, key, text);
+      const base::Status set = SetFromText(config, key, text);
       return set.ok() ? set : InvalidArgument(fmt::format("{}: {}", name, set.message()));
     }
     ours = ours || name.starts_with(VariableOf(key.section()) + '_');

@@ -132,6 +132,11 @@ consistency = "local_quorum"
     const auto config = LoadSetting("cluster.seeds", "127.0.0.1:7700,127.0.0.2:7700");
     REQUIRE(config.has_value());
     EXPECT(config->cluster.seeds == std::vector<std::string>{"127.0.0.1:7700", "127.0.0.2:7700"});
+    const auto as_toml = LoadSetting("cluster.seeds", R"(["127.0.0.1:7700", "127.0.0.2:7700"])");
+    REQUIRE(as_toml.has_value());
+    EXPECT(as_toml->cluster.seeds == config->cluster.seeds);
+    EXPECT(Says(LoadSetting("cluster.seeds", "[127.0.0.1:7700"), "write a,b or"));
+    EXPECT(Says(LoadSetting("cluster.seeds", "[7]"), "a list of strings"));
   }
 
   TEST_CASE("what --print-config prints is a file that sets every key to its default") {
