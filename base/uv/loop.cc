@@ -54,7 +54,7 @@ void Loop::CatchSignals(std::uint16_t mail_kind) {
   const auto on_signal = [](uv_signal_t* signal, int) {
     static_cast<Loop*>(signal->data)->OnSignal();
   };
-  constexpr std::array kNumbers{SIGINT, SIGTERM};
+  constexpr std::array kNumbers{SIGINT, SIGTERM, SIGHUP};
   for (std::size_t i = 0; i < signals_.size(); ++i) {
     CHECK(uv_signal_init(uv(), &signals_[i]) == 0);
     signals_[i].data = this;

@@ -44,7 +44,7 @@ class Loop final : public World, public JobHome {
   ~Loop();
 
   void Attach(Actor& actor);
-  // First SIGINT or SIGTERM: mail of this kind to the actor; the second ends the node.
+  // First SIGINT, SIGTERM or SIGHUP: mail of this kind to the actor; the second ends the node.
   void CatchSignals(std::uint16_t mail_kind);
   // Runs the actor on the calling thread until the node stops.
   void Run();
@@ -102,7 +102,7 @@ class Loop final : public World, public JobHome {
   uv_idle_t idle_;
   uv_timer_t alarm_;
   uv_async_t wake_up_;
-  std::array<uv_signal_t, 2> signals_;
+  std::array<uv_signal_t, 3> signals_;
   std::optional<std::uint16_t> signal_mail_kind_;
   bool signalled_ = false;
   bool shut_down_ = false;

@@ -1,6 +1,7 @@
 // tools/starlingd/run_node.cc: joins storage, the World of libuv, and the actors of a node.
 #include "tools/starlingd/run_node.h"
 
+#include <chrono>
 #include <random>
 
 #include "base/log.h"
@@ -10,13 +11,24 @@
 #include "tools/starlingd/store.h"
 
 namespace starling {
+namespace {
+
+// What takes longer is worth a line: it is why a node is late.
+constexpr std::chrono::milliseconds kSlowOpen{500};
+
+}  // namespace
 
 base::Status RunNode(const server::Config& config) {
   ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
   base::log::SetLevel(level);
-  base::log::Info("storage", "opens {}, and replays its log", config.node.data_dir);
   // Opened first and closed last: every actor and every job may use it.
+  const auto began = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(Store store, OpenStore(config));
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - began);
+  if (took >= kSlowOpen)
+    base::log::Info("storage", "opened {} and replayed its log in {} ms", config.node.data_dir,
+                    took.count());
 
   std::random_device device;
   const std::uint64_t seed = static_cast<std::uint64_t>(device()) << 32 | device();
