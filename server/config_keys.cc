@@ -128,7 +128,7 @@ constexpr ConfigKey kKeys[] = {
     {"limits.memory",
      FIELD(limits.memory_bytes_max),
      {1 << 20, 1ULL << 40},
-     "Of all requests under way; more are refused as overloaded."},
+     "Of requests under way and answers not taken yet; more are refused as overloaded."},
     {"limits.value", FIELD(limits.value_bytes_max), {1, 16 << 20}, "Of one value."},
 
     {"resp.consistency",

@@ -124,5 +124,68 @@ TEST_SUITE("server/worker: puts") {
   }
 }
 
+wire::GetRequest GetOf(base::Bytes key) {
+  return {.keyspace = kDefault, .key = key, .level = wire::Consistency::kOne};
+}
+
+TEST_SUITE("server/worker: limits.memory") {
+  TEST_CASE("a value as large as the limit is taken and read when nothing else is under way") {
+    Config config;
+    config.limits.memory_bytes_max = 1 << 20;
+    config.limits.value_bytes_max = 1 << 20;
+    OneWorker node(topology::FoundedBy(1), config);
+    node.Start({});
+    const std::string value(1 << 20, 'v');
+    for (int i = 0; i < 3; ++i) {
+      EXPECT(CodeOf(node.Ask(PutOf("key", value), value)) == base::Code::kOk);
+      EXPECT(node.Ask(GetOf("key")).payload == value);
+    }
+  }
+
+  TEST_CASE("reads for more than there is room for are refused, and none goes without an answer") {
+    Config config;
+    config.limits.memory_bytes_max = 4 << 20;
+    config.limits.value_bytes_max = 1 << 20;
+    OneWorker node(topology::FoundedBy(1), config);
+    node.Start({});
+    const std::string value(256 << 10, 'v');
+    REQUIRE(CodeOf(node.Ask(PutOf("key", value), value)) == base::Code::kOk);
+    REQUIRE(CodeOf(node.Ask(PutOf("small", "value"), "value")) == base::Code::kOk);
+    std::vector<std::uint64_t> asked;
+    for (int i = 0; i < 400; ++i) asked.push_back(node.Begin(GetOf("key")));
+    int answered = 0;
+    int refused = 0;
+    for (const std::uint64_t id : asked) {
+      const Told told = node.AnswerTo(id);
+      if (CodeOf(told) == base::Code::kOk) {
+        EXPECT(told.payload == value);
+        ++answered;
+      } else {
+        EXPECT(CodeOf(told) == base::Code::kOverloaded);
+        EXPECT(wire::Decode<wire::ErrorReply>(told.header)->message.find("limits.memory") !=
+               std::string::npos);
+        ++refused;
+      }
+    }
+    EXPECT(answered > 0);
+    EXPECT(refused > 0);
+    EXPECT(node.Stats().overloaded == static_cast<std::uint64_t>(refused));
+    EXPECT(node.Ask(GetOf("small")).payload == "value");
+    EXPECT(node.Ask(GetOf("key")).payload == value);
+  }
+
+  TEST_CASE("a replica's write for which there is no room is refused, and the put goes on") {
+    Config config;
+    config.limits.memory_bytes_max = 1 << 20;
+    OneWorker node(topology::FoundedBy(2), config);
+    node.peer(2).answer = [](const wire::Frame& asked) {
+      return FrameOf(asked.request_id, wire::ErrorReply{base::Code::kOverloaded, "full", {}});
+    };
+    node.Start({2});
+    EXPECT(CodeOf(node.Ask(PutOf("key", "value"), "value")) == base::Code::kOk);
+    EXPECT(node.Await(base::seconds(10), [&] { return node.Stats().hints.stored == 1; }));
+  }
+}
+
 }  // namespace
 }  // namespace starling::server
