@@ -2,6 +2,7 @@
 Method: `starling` against real nodes, through each of them; output, exit status and stderr.
 """
 
+import base64
 import json
 import os
 import tempfile
@@ -65,6 +66,13 @@ class Values(case.SharedClusterCase):
         why = json.dumps(self.cluster.node(1).nodetool("why", "default", "asked"))
         for node in self.cluster.nodes:
             self.assertIn(node.address, why)
+
+    def test_a_key_that_is_no_text_is_asked_for_as_it_is(self):
+        key = b"raw \xff\xfe"
+        self.starling("--consistency", "ALL", "put", key, "x")
+        why = self.cluster.node(1).nodetool("why", "default", key)
+        self.assertEqual(base64.b64decode(why["key_base64"]), key)
+        self.assertEqual([one["wins"] for one in why["replicas"]], [True] * 3)
 
 
 class Files(case.SharedClusterCase):

@@ -340,7 +340,11 @@ class Tools(case.SharedClusterCase):
             self.assert_says(tool, [*whole, "surplus"], "surplus")
         for tool in ("nodetool", "starling"):
             self.assert_says(tool, [], "subcommand")
-            self.assert_says(tool, ["frobnicate"])
+            self.assert_says(tool, ["frobnicate"], "frobnicate", "unknown subcommand")
+        self.assert_says("nodetool", ["sttus"], "did you mean status?")
+        self.assert_says("starling", ["puut", "k", "v"], "did you mean put?")
+        self.assert_says("starling", ["keyspace", "crate"], "did you mean create?")
+        self.assert_says("starling", ["--hosts", "a", "--hosts", "b", "ping"], "more than once")
 
     def test_what_is_missing_is_named(self):
         for command, missing in (("put", "KEY"), ("put key", "VALUE"), ("get", "KEY"),
@@ -360,6 +364,7 @@ class Tools(case.SharedClusterCase):
                 (["put", "", "x"], ["key is empty"]),
                 (["put", "k", "v", "--ttl", "soon"], ["soon", "duration"]),
                 (["put", "k", "v", "--ttl", "0s"], ["--ttl"]),
+                (["put", "k", "v", "--ttl", ""], ["duration"]),
                 (["get", ""], ["key is empty"]),
                 (["delete", ""], ["key is empty"]),
                 (["exists", ""], ["key is empty"]),
