@@ -1,6 +1,6 @@
 """Goal:   a node that is told to stop answers what it was asked before, says goodbye, and ends
         with status 0; a second signal ends it at once.
-Method: SIGTERM and SIGINT while a write at ALL waits for a paused node; the others watch.
+Method: SIGTERM, SIGINT and SIGHUP while a write at ALL waits for a paused node; the others watch.
 """
 
 import signal
@@ -34,12 +34,12 @@ class Stopped(case.ClusterCase):
         return nodes
 
     def test_what_is_under_way_is_answered_first(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             nodes = self.paused_cluster()
             one, two, three = nodes.nodes
             put = self.waiting_put(one)
             one.process.send_signal(number)
-            cluster.wait_for(lambda: "stopping" in one.log_text(), 5, "the node to stop")
+            cluster.wait_for(lambda: "goodbye" in one.log_text(), 5, "the node to stop")
             self.assertTrue(one.running)
             three.go_on()
             output, errors = put.communicate(timeout=10)
@@ -55,7 +55,7 @@ class Stopped(case.ClusterCase):
         one = nodes.node(1)
         self.waiting_put(one)
         one.process.send_signal(signal.SIGTERM)
-        cluster.wait_for(lambda: "stopping" in one.log_text(), 5, "the node to stop")
+        cluster.wait_for(lambda: "goodbye" in one.log_text(), 5, "the node to stop")
         one.process.send_signal(signal.SIGTERM)
         self.assertEqual(one.process.wait(2), 2)
         self.assertIn("stopped at the second request", one.log_text())
