@@ -95,9 +95,6 @@ class Follower {
   base::Status Block(base::Bytes block);
   void EndLog() {
     if (record_) NoteGap(offset_);  // It was never finished.
-    // Nothing of the log can be read, and nothing tells whether it still counted: it may be one
-    // that an earlier start has replayed and had no time to delete.
-    if (next_ == 0) gap_.clear();
   }
   // Where what can be read ends, if not at the end of a log.
   const std::string& gap() const { return gap_; }
@@ -165,15 +162,15 @@ base::Status Follower::OnRecord(base::Bytes head) {
   return base::Ok();
 }
 
-// The logs of a directory by number, which is the order of their records.
-std::vector<std::string> LogsOf(const std::vector<std::string>& names) {
+// The logs from `first` on by number, which is the order of their records.
+std::vector<std::string> LogsOf(const std::vector<std::string>& names, std::uint64_t first) {
   std::vector<std::pair<std::uint64_t, std::string>> logs;
   for (const std::string& name : names) {
     constexpr std::string_view kEnding = ".log";
     std::uint64_t number = 0;
     const char* end = name.data() + name.size();
     const auto [stop, error] = std::from_chars(name.data(), end, number);
-    if (error == std::errc() && std::string_view(stop, end) == kEnding)
+    if (error == std::errc() && std::string_view(stop, end) == kEnding && number >= first)
       logs.emplace_back(number, name);
   }
   std::sort(logs.begin(), logs.end());
@@ -201,14 +198,14 @@ base::Status FollowLog(rocksdb::Env& env, const std::string& path, Follower& fol
 
 }  // namespace
 
-base::Status CheckLogs(rocksdb::Env& env, const std::string& directory) {
+base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, std::uint64_t first) {
   std::vector<std::string> names;
   const rocksdb::Status listed = env.GetChildren(directory, &names);
   if (listed.IsNotFound()) return base::Ok();
   if (!listed.ok())
     return base::Io(fmt::format("listing the data directory {}: {}", directory, listed.ToString()));
   Follower follower(directory);
-  for (const std::string& name : LogsOf(names)) {
+  for (const std::string& name : LogsOf(names, first)) {
     follower.BeginLog(name);
     RETURN_IF_ERROR(FollowLog(env, fmt::format("{}/{}", directory, name), follower));
     follower.EndLog();

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "base/check.h"
+#include "storage/rocksdb/live_logs.h"
 #include "storage/rocksdb/log_check.h"
+#include "storage/rocksdb/to_status.h"
 #include "storage/rocksdb/tuning.h"
 
 namespace starling::storage {
@@ -21,17 +23,6 @@ namespace {
 
 rocksdb::Slice ToSlice(base::Bytes bytes) { return {bytes.data(), bytes.size()}; }
 base::Bytes ToBytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-// `attempted` says what was tried, on what.
-base::Status ToStatus(const rocksdb::Status& status, std::string_view attempted) {
-  if (status.ok()) return base::Ok();
-  const auto code = status.IsCorruption() ? base::Code::kCorruption : base::Code::kIo;
-  const std::string_view advice =
-      status.IsNoSpace()
-          ? "; make room there and start the node again, what was acknowledged is kept"
-          : "";
-  return {code, fmt::format("{}: {}{}", attempted, status.ToString(), advice)};
-}
 
 // RocksDB has no code of its own for "the LOCK file is held".
 bool LockIsHeld(const rocksdb::Status& status) {
@@ -286,12 +277,15 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   if (options.file_system) env = rocksdb::NewCompositeEnv(options.file_system);
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
-  RETURN_IF_ERROR(CheckLogs(files, options.directory));
+  const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
+  ASSIGN_OR_RETURN(const std::uint64_t first_log,
+                   FirstLiveLog(database, options.directory, descriptors));
+  RETURN_IF_ERROR(CheckLogs(files, options.directory, first_log));
 
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(database, options.directory,
-                                                   FamilyDescriptors(options), &families, &opened);
+  const rocksdb::Status status =
+      rocksdb::DB::Open(database, options.directory, descriptors, &families, &opened);
   if (LockIsHeld(status))
     return base::Fail(base::FailedPrecondition(
         fmt::format("data directory {} is in use by another process", options.directory)));

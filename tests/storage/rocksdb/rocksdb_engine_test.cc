@@ -49,6 +49,15 @@ int DamageTables(const std::string& directory, std::size_t size) {
   return damaged;
 }
 
+// By number.
+std::vector<std::filesystem::path> LogsIn(const std::string& directory) {
+  std::vector<std::filesystem::path> logs;
+  for (const auto& file : std::filesystem::directory_iterator(directory))
+    if (file.path().extension() == ".log") logs.push_back(file.path());
+  std::sort(logs.begin(), logs.end());
+  return logs;
+}
+
 // The one log of a directory whose memtables were never flushed.
 std::filesystem::path OnlyLog(const std::string& directory) {
   std::filesystem::path found;
@@ -223,6 +232,35 @@ TEST_SUITE("storage/rocksdb") {
     });
   }
 
+  TEST_CASE("a torn log that a start has replayed is no damage, whatever was written since") {
+    TempDirectory directory;
+    const auto write = [](Engine& engine, const std::string& key) {
+      REQUIRE(WriteOne(engine, PutBatch(key, "v"), Sync::kYes).ok());
+    };
+    const auto tear_newest_log = [&] {
+      const auto logs = LogsIn(directory.path());
+      const auto size = std::filesystem::file_size(logs.back());
+      REQUIRE(size > 5);
+      std::filesystem::resize_file(logs.back(), size - 5);
+    };
+    auto engine = OpenAt(directory.path());
+    write(*engine, "kept");
+    write(*engine, "lost");
+    engine.reset();
+    tear_newest_log();
+    write(*OpenAt(directory.path()), "lost too");
+    tear_newest_log();  // Nothing is left in it but where it began.
+    engine = OpenAt(directory.path());
+    write(*engine, "in a table");
+    REQUIRE(engine->Flush().ok());
+    write(*engine, "in a log");
+    TempDirectory killed;  // Closing in order would take the torn log away.
+    std::filesystem::copy(directory.path(), killed.path());
+    REQUIRE(LogsIn(killed.path()).size() > 1);
+    for (int start = 0; start < 3; ++start)
+      EXPECT(ScanAll(*OpenAt(killed.path()), Family::kData).size() == 3);
+  }
+
   TEST_CASE("a log that is missing is refused") {
     TempDirectory directory;
     {
@@ -234,10 +272,7 @@ TEST_SUITE("storage/rocksdb") {
             WriteOne(*engine, PutBatch(fmt::format("k{}", i), Noise(200'000)), Sync::kYes).ok());
       }
     }
-    std::vector<std::filesystem::path> logs;
-    for (const auto& file : std::filesystem::directory_iterator(directory.path()))
-      if (file.path().extension() == ".log") logs.push_back(file.path());
-    std::sort(logs.begin(), logs.end());
+    const auto logs = LogsIn(directory.path());
     REQUIRE(logs.size() >= 2);
     std::filesystem::remove(logs.front());
     const auto opened = RocksDbEngine::Open(SmallOptions(directory.path()));

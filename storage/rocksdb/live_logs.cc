@@ -1,0 +1,71 @@
+#include "storage/rocksdb/live_logs.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/wal_filter.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "storage/rocksdb/to_status.h"
+
+namespace starling::storage {
+namespace {
+
+constexpr int kTablesOpenMax = 64;  // None is read; RocksDB asks for as many.
+
+// Is told by RocksDB where each family's log begins, and wants to replay none of it.
+class LogNumbers final : public rocksdb::WalFilter {
+ public:
+  std::uint64_t first() const { return first_; }
+
+  void ColumnFamilyLogNumberMap(const std::map<std::uint32_t, std::uint64_t>& by_family,
+                                const std::map<std::string, std::uint32_t>&) override {
+    for (const auto& [family, number] : by_family)
+      first_ = first_ == 0 ? number : std::min(first_, number);
+  }
+  WalProcessingOption LogRecord(const rocksdb::WriteBatch&, rocksdb::WriteBatch*,
+                                bool*) const override {
+    return WalProcessingOption::kStopReplay;
+  }
+  const char* Name() const override { return "LogNumbers"; }
+
+ private:
+  std::uint64_t first_ = 0;
+};
+
+}  // namespace
+
+base::Result<std::uint64_t> FirstLiveLog(
+    const rocksdb::DBOptions& database, const std::string& directory,
+    const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
+  if (database.env->FileExists(directory + "/CURRENT").IsNotFound()) return 0;
+  LogNumbers numbers;
+  rocksdb::DBOptions looking = database;
+  looking.create_if_missing = false;
+  looking.create_missing_column_families = false;
+  looking.statistics = nullptr;
+  looking.max_open_files = kTablesOpenMax;
+  looking.skip_stats_update_on_db_open = true;
+  looking.wal_filter = &numbers;
+
+  std::vector<std::string> present;
+  RETURN_IF_ERROR(ToStatus(rocksdb::DB::ListColumnFamilies(looking, directory, &present),
+                           "opening the data directory " + directory));
+  std::vector<rocksdb::ColumnFamilyDescriptor> opened;
+  for (const rocksdb::ColumnFamilyDescriptor& family : families)
+    if (std::find(present.begin(), present.end(), family.name) != present.end())
+      opened.push_back(family);
+
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(looking, directory, opened, &handles, &db);
+  const std::unique_ptr<rocksdb::DB> closer(db);
+  for (rocksdb::ColumnFamilyHandle* handle : handles)
+    db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();  // Frees memory only.
+  RETURN_IF_ERROR(ToStatus(status, "opening the data directory " + directory));
+  return numbers.first();
+}
+
+}  // namespace starling::storage

@@ -1,0 +1,17 @@
+#include "storage/rocksdb/to_status.h"
+
+#include <fmt/core.h>
+
+namespace starling::storage {
+
+base::Status ToStatus(const rocksdb::Status& status, std::string_view attempted) {
+  if (status.ok()) return base::Ok();
+  const auto code = status.IsCorruption() ? base::Code::kCorruption : base::Code::kIo;
+  const std::string_view advice =
+      status.IsNoSpace()
+          ? "; make room there and start the node again, what was acknowledged is kept"
+          : "";
+  return {code, fmt::format("{}: {}{}", attempted, status.ToString(), advice)};
+}
+
+}  // namespace starling::storage
