@@ -36,6 +36,8 @@ class MemoryShare {
   void Take(std::size_t bytes) { requests_ += bytes; }
   void Give(std::size_t bytes) { requests_ -= bytes; }
 
+  // What a connection may leave untaken and still be answered with large values.
+  std::uint64_t conn_bytes_max() const { return conn_bytes_max_; }
   // Whether the connection took enough of its answers to get another large one.
   bool Takes(base::ConnId conn) const { return world_.Queued(conn) <= conn_bytes_max_; }
   // A large answer was queued there.

@@ -12,9 +12,12 @@
 namespace starling::server {
 namespace {
 
-// A connection that does not take its answers is not read from; it is again below half of that.
-constexpr std::size_t kPauseBytes = 16 << 20;
-constexpr std::size_t kResumeBytes = kPauseBytes / 2;
+// The parts of what a connection may leave untaken (MemoryShare::conn_bytes_max) at which it is not
+// read from, and is again; and what the answers under way then may bring. They leave room for a
+// value that is larger than those before it, so that who merely reads slowly is never refused.
+constexpr std::uint64_t kPausePart = 4;
+constexpr std::uint64_t kResumePart = 8;
+constexpr std::uint64_t kUnderWayPart = 4;
 constexpr std::size_t kBytesKept = 64 << 10;  // Of a session's buffer of replies, when idle.
 // A request may have so many values of the largest size.
 constexpr std::uint64_t kLargestValuesMax = 4;
@@ -60,6 +63,7 @@ void Worker::OpenResp(Conn& state) {
   options.parser.request_bytes_max = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(kLargestValuesMax * options.parser.bulk_bytes_max, UINT32_MAX));
   options.in_flight_max = config.limits.in_flight_max;
+  options.results_bytes_max = memory_.conn_bytes_max() / kUnderWayPart;
   // Different on all workers, as CLIENT ID promises.
   options.client_id = ++resp_clients_ * shared_.workers + number_;
   state.resp = std::make_unique<resp::Session>(options);
@@ -91,13 +95,14 @@ std::size_t Worker::OnRespBytes(base::ConnId conn, Conn& state, base::Bytes byte
   RefreshFacts();
   std::size_t used = 0;
   bool again = true;
-  while (again && world_.Queued(conn) <= kPauseBytes) {
+  const std::uint64_t pause_bytes = memory_.conn_bytes_max() / kPausePart;
+  while (again && world_.Queued(conn) <= pause_bytes) {
     used += state.resp->Consume(bytes.substr(used), resp_facts_);
     const bool stopped = state.resp->waiting() || state.resp->more();
     if (!FlushResp(conn, state)) return bytes.size();
     again = stopped && !state.resp->waiting();  // Some results come at once.
   }
-  if (state.resp->waiting() || state.resp->closing() || world_.Queued(conn) > kPauseBytes) {
+  if (state.resp->waiting() || state.resp->closing() || world_.Queued(conn) > pause_bytes) {
     state.paused = true;
     world_.SetReading(conn, base::World::Reading::kOff);
   }
@@ -131,7 +136,7 @@ bool Worker::FlushResp(base::ConnId conn, Conn& state) {
 // What the session left comes again with the next turn.
 void Worker::ResumeResp(base::ConnId conn, Conn& state) {
   if (stopping_ || !state.paused || state.resp->waiting() || state.resp->closing()) return;
-  if (world_.Queued(conn) > kResumeBytes) return;  // Tick looks again.
+  if (world_.Queued(conn) > memory_.conn_bytes_max() / kResumePart) return;  // Tick looks again.
   state.paused = false;
   world_.SetReading(conn, base::World::Reading::kOn);
 }

@@ -16,10 +16,8 @@ namespace {
 
 // Replies that wait for earlier ones, or to be taken by the shell. Above it no request is taken.
 constexpr std::size_t kReplyBytesMax = 1024 * 1024;
-// What the results of all operations under way should bring. Values are not known beforehand, so as
-// many are asked for as fit if each is as large as those that came lately. The guess lets a new
-// connection have 16 operations under way, and 4096 after some hundred small results.
-constexpr std::size_t kResultsBytesMax = 16 * 1024 * 1024;
+// Before anything came. With the standard options a new connection may have 8 operations under way,
+// and 4096 after some hundred small results.
 constexpr std::size_t kResultBytesGuess = 1024 * 1024;
 constexpr std::size_t kResultBytesMin = 1024;
 // Below so many keys, comparing each with all is quicker than hashing.
@@ -207,7 +205,8 @@ std::size_t Session::FindOverwritten() {
 
 // So many that what they bring fits, and always one.
 std::size_t Session::Window() const {
-  return std::clamp<std::size_t>(kResultsBytesMax / result_bytes_, 1, options_.in_flight_max);
+  return std::clamp<std::size_t>(options_.results_bytes_max / result_bytes_, 1,
+                                 options_.in_flight_max);
 }
 
 Session::Progress Session::AskKeys() {

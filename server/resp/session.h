@@ -38,6 +38,9 @@ struct SessionOptions {
   std::size_t value_bytes_max = 16 * 1024 * 1024;
   // Operations under way. Higher: deeper pipelines keep more keys busy; lower: less memory.
   std::uint32_t in_flight_max = 4096;
+  // What the results of all operations under way should bring. Values are not known beforehand, so
+  // as many are asked for as fit if each is as large as those that came lately; never none.
+  std::size_t results_bytes_max = 8 * 1024 * 1024;
   std::uint64_t client_id = 1;
 };
 
