@@ -24,7 +24,8 @@ endif()
 
 # Seen by our own targets only: generated code and the libraries of others keep their warnings.
 add_library(starling_flags INTERFACE)
-target_compile_options(starling_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+target_compile_options(starling_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                       -Wnon-virtual-dtor)
 # The sanitizers' instrumentation makes g++ 12 warn of fall-throughs and uses that are not there.
 if(NOT STARLING_SANITIZE)
   target_compile_options(starling_flags INTERFACE -Werror)

@@ -24,10 +24,9 @@ struct CommitJob : base::Job {
   storage::Batch batch;
   base::Status status;  // Of the write; not ok: the node must end (G2).
 
-  void Run() noexcept final;
+  virtual ~CommitJob() = default;
 
- protected:
-  ~CommitJob() = default;
+  void Run() noexcept final;
 
  private:
   friend class Committer;

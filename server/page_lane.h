@@ -23,6 +23,8 @@ class PageLane;
 // Each ends in exactly one of Take and Drop, on the worker.
 class PageWork : public base::Job {
  public:
+  virtual ~PageWork() = default;
+
   void Done() final;
 
  protected:

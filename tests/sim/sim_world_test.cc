@@ -32,7 +32,7 @@ struct Two {
   Toy worker{host.MakeWorld(ActorId{1})};
 };
 
-struct Work : base::Job {
+struct Work final : base::Job {
   Work(Simulation& in, int n, std::vector<int>& run_log, std::vector<int>& done_log)
       : sim(in), number(n), runs(run_log), dones(done_log) {}
   void Run() noexcept override {
