@@ -6,17 +6,20 @@
 
 namespace starling::server {
 
-MemoryShare::MemoryShare(base::World& world, std::uint64_t bytes_max,
+MemoryShare::MemoryShare(base::World& world, std::uint64_t memory_bytes_max, unsigned workers,
                          const std::atomic<std::uint64_t>& mail_bytes)
     : world_(world),
-      bytes_max_(bytes_max),
-      conn_bytes_max_(std::min(bytes_max / 8, kConnBytesMax)),
+      workers_(workers),
+      bytes_max_(memory_bytes_max / workers),
+      conn_bytes_max_(std::min(bytes_max_ / 8, kConnBytesMax)),
       mail_bytes_(mail_bytes) {}
 
 bool MemoryShare::HasRoom(std::size_t bytes) const {
   const std::uint64_t held_now = held();
-  const std::uint64_t limit = bytes > kLargeBytes ? bytes_max_ - bytes_max_ / 8 : bytes_max_;
-  return held_now + bytes <= limit || held_now <= bytes_max_ / 4;
+  const std::uint64_t small_part = bytes_max_ / kSmallPart;
+  if (held_now <= bytes_max_ / 4) return true;
+  if (bytes > kLargeBytes) return held_now + bytes <= bytes_max_ - small_part;
+  return held_now + bytes <= bytes_max_ || small_requests_ + bytes <= small_part;
 }
 
 std::string MemoryShare::Refusal() const {

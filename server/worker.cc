@@ -35,7 +35,7 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       shared_(shared),
       number_(number),
       id_(WorkerActor(number)),
-      memory_(world, shared.config.limits.memory_bytes_max / shared.workers, shared.mail_bytes),
+      memory_(world, shared.config.limits.memory_bytes_max, shared.workers, shared.mail_bytes),
       replica_(world, shared.engine, shared.committer, *this, OptionsOf(shared, number)),
       links_(world, *this),
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
