@@ -26,6 +26,7 @@
 #include "base/host_id.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "gossip/comparer.h"
 #include "gossip/contacts.h"
 #include "gossip/courier.h"
 #include "gossip/exchange.h"
@@ -118,6 +119,7 @@ class Gossip {
   Exchange exchange_;
   Contacts contacts_;
   Spreader spreader_;
+  Comparer comparer_;
   std::optional<base::Instant> last_mismatch_;
 };
 

@@ -8,6 +8,8 @@ namespace starling::gossip {
 namespace {
 
 constexpr std::size_t kFarewellsMin = 8;
+// Of a packet that claims may fill first, for rumors. The other half of packets rumors fill first.
+constexpr std::size_t kRumorSharePercent = 30;
 constexpr std::size_t kUnheardSendsPerLimit = 4;  // Rumors to silent targets end at some time.
 
 }  // namespace
@@ -57,7 +59,10 @@ void Spreader::TellOne(base::Instant now, const MemberInfo& member, Cargo cargo)
   };
   if (rumors_first_) add_rumors();
   if (cargo.claims) {
-    membership_.AddUpdatesFor(member.host, now, room, claims);
+    const bool more_to_come = cargo.rumors && !rumors_first_;
+    const std::size_t kept =
+        more_to_come ? rumors_.BytesToTell(room * kRumorSharePercent / 100) : 0;
+    membership_.AddUpdatesFor(member.host, now, room - kept, claims);
     for (const Claim& claim : claims) room -= BytesBound(claim);
   }
   if (!rumors_first_) add_rumors();

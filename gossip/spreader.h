@@ -52,7 +52,8 @@ class Spreader {
   base::Random& random_;
 
   std::optional<base::Instant> last_round_;
-  bool rumors_first_ = false;  // Alternates, so that neither can starve the other.
+  // Alternates, so that neither can starve the other: a rumor may be too large for its share.
+  bool rumors_first_ = false;
 };
 
 }  // namespace starling::gossip

@@ -148,6 +148,32 @@ TEST_SUITE("gossip/spreader") {
     EXPECT(hand.Streams<Pull>().size() == 1);
   }
 
+  TEST_CASE("F13: of packets that claims fill first rumors have 30 %, and no byte is left empty") {
+    Hand hand = Idle();
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 100; number < 300; ++number)
+      claims.push_back(ClaimBy(number, Liveness::kDead));
+    hand.Hear(At(100000), 2, Spread{1}, claims);
+    hand.Do([](Gossip& core) {
+      for (int i = 0; i < 60; ++i) core.Publish(At(100000), "k" + std::to_string(i), 1, "value");
+    });
+    hand.Forget();
+    hand.RunTo(At(101000));
+    const std::size_t room = GossipOptions{}.datagram_bytes_max - kEnvelopeBytesMax;
+    std::size_t shared = 0;
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      if (sent.message.rumors.empty()) continue;  // To the third, whom only claims go to.
+      std::size_t for_claims = 0, for_rumors = 0;
+      for (const Claim& claim : sent.message.claims) for_claims += BytesBound(claim);
+      for (const RumorItem& item : sent.message.rumors) for_rumors += BytesBound(item);
+      // One more of either would not have fitted.
+      EXPECT(for_rumors + BytesBound(sent.message.rumors[0]) > room * 30 / 100);
+      EXPECT(for_claims + for_rumors + kClaimBytesMax + 8 > room);
+      shared += for_claims > 0 ? 1 : 0;
+    }
+    EXPECT(shared >= 4);
+  }
+
   TEST_CASE("claims and rumors take turns in having the first place in a packet") {
     Hand hand = Idle();
     std::vector<Claim> claims;
