@@ -48,7 +48,8 @@ struct PingRequest {
   base::HostId target{};
   base::Address address{};
 };
-// Carries waiting claims and rumors. `nonce` names this contact in the feedback.
+// Carries waiting claims and rumors, or the header's digest alone. `nonce` names this contact in
+// the feedback.
 struct Spread {
   std::uint64_t nonce = 0;
 };

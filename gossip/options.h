@@ -68,11 +68,12 @@ struct GossipOptions {
   std::uint32_t rumor_fanout = 2;
   std::uint32_t rumor_counter_k = 2;
 
-  // Every packet has a digest of its sender's rumors that are older than this. Where it is another
-  // than the receiver's, that one compares and pulls. Push needs about gossip_interval *
-  // log_{1+fanout} N, of which the first hop takes no time.
-  // Raise: fewer nodes pull what push would have brought. Lower: whom push left out hears earlier.
-  base::Duration rumor_digest_lag = base::seconds(1);
+  // Every packet has a digest of its sender's rumors that are older than this, and a node whose
+  // digest changes tells so to rumor_fanout members, twice. Where it is another than the
+  // receiver's, that one compares and pulls. Push is done after some two gossip_intervals, since
+  // the first hops wait for none. Raise: fewer nodes pull what push would have brought. Lower: whom
+  // push left out hears earlier.
+  base::Duration rumor_digest_lag = base::milliseconds(500);
 
   // A larger payload is advertised by key, version and hash, and pulled over a stream.
   // Raise: fewer streams. Lower: rumors leave more room for each other in a packet.

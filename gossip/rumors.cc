@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::size_t kContactsMax = 256;                  // Feedback later than that is lost.
 constexpr base::Duration kPullTimeout = base::seconds(2);  // Then another may be asked.
-constexpr std::size_t kBytesPerMessageMax = 4UL << 20;     // The rest comes with the next.
+// Between comparisons: where rumors come all the time, some are always late, and would be pulled.
+constexpr base::Duration kCompareGapMin = base::seconds(1);
+constexpr std::size_t kBytesPerMessageMax = 4UL << 20;  // The rest comes with the next.
 
 std::size_t BucketOf(const std::string& key) { return base::Hash64(key) % kRumorBuckets; }
 
@@ -26,7 +28,7 @@ Rumors::Rumors(const GossipOptions& options, Outputs& outputs, Counters& counter
       outputs_(outputs),
       counters_(counters),
       settled_(options.rumor_digest_lag, options.rumors_max),
-      compare_gap_(options.gossip_interval) {}
+      compare_gap_(kCompareGapMin) {}
 
 void Rumors::Advance(base::Instant now) {
   now_ = now;
@@ -82,7 +84,7 @@ void Rumors::Store(const std::string& key, Known known) {
   digest += DigestOf(key, known.version);
   settled_.Add(known.born, key, known.version);
   settled_.Advance(now_);
-  compare_gap_ = options_.gossip_interval;
+  compare_gap_ = kCompareGapMin;
   known_.insert_or_assign(key, std::move(known));
   hot_.insert_or_assign(key, Hot{HotRumor(options_.rumor_counter_k)});
   wanted_.erase(key);
@@ -170,7 +172,7 @@ void Rumors::Had(const Told& told, HotRumor::Contact contact) {
 bool Rumors::WantsToCompare(std::uint64_t theirs) {
   if (now_ < next_compare_ || settled_.MayBe(theirs)) return false;
   next_compare_ = now_ + compare_gap_;
-  compare_gap_ = std::min(2 * compare_gap_, options_.push_pull_interval);
+  compare_gap_ = std::min(2 * compare_gap_, std::max(kCompareGapMin, options_.push_pull_interval));
   return true;
 }
 

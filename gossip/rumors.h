@@ -27,6 +27,10 @@
 
 namespace starling::gossip {
 
+// How often a digest that changed is told, to rumor_fanout members each: a node that lacks a rumor
+// is not among those of the first time in e^-2, one of seven cases.
+inline constexpr std::uint32_t kDigestTellings = 2;
+
 class Rumors {
  public:
   // All three outlive this.
@@ -59,6 +63,10 @@ class Rumors {
 
   // Of what is old enough: what each packet says.
   std::uint64_t settled_digest() const { return settled_.value(); }
+  base::Instant next_settled() const { return settled_.next(); }  // When it may change.
+  // Whether it is another than when DigestTold() was called.
+  bool digest_is_news() const { return settled_.value() != told_digest_; }
+  void DigestTold() { told_digest_ = settled_.value(); }
   // A packet had `theirs`: whether that shows a difference, and it is time to look for it. What
   // stays different although it was compared, because a limit keeps it out, is looked for ever
   // more seldom, until something new comes.
@@ -116,6 +124,7 @@ class Rumors {
   std::string last_told_;         // Telling goes on behind it.
   RumorDigests digests_{};        // By bucket: sums over known_, so that one change costs one step.
   SettledDigest settled_;
+  std::uint64_t told_digest_ = 0;
 
   base::Instant now_;
   base::Instant next_compare_;

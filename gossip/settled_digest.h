@@ -44,6 +44,10 @@ class SettledDigest {
   void Advance(base::Instant now);
 
   std::uint64_t value() const { return value_; }
+  // When the next rumor comes to count.
+  base::Instant next() const {
+    return young_.empty() ? base::Instant::Never() : young_.begin()->first + lag_;
+  }
 
   // Whether a node that knows the same could have this value, somewhat earlier or later than here.
   bool MayBe(std::uint64_t theirs) const;

@@ -187,16 +187,16 @@ TEST_SUITE("gossip/rumors") {
     Store one, two;
     one.rumors.Advance(At(10'000));
     one.rumors.Publish("k", 1, "v");
-    one.rumors.Advance(At(10'600));
+    one.rumors.Advance(At(10'200));
     const std::vector<RumorItem> told = one.Tell(1);
     REQUIRE(told.size() == 1);
-    EXPECT(told[0].age == base::milliseconds(600));
+    EXPECT(told[0].age == base::milliseconds(200));
     two.rumors.Advance(At(50'000));  // Clocks need not agree.
     (void)two.rumors.Hear(At(50'000), told[0]);
-    two.rumors.Advance(At(50'399));
+    two.rumors.Advance(At(50'299));
     EXPECT(two.rumors.settled_digest() == 0);
-    two.rumors.Advance(At(50'400));
-    one.rumors.Advance(At(11'000));
+    two.rumors.Advance(At(50'300));
+    one.rumors.Advance(At(10'500));
     EXPECT(two.rumors.settled_digest() != 0);
     EXPECT(two.rumors.settled_digest() == one.rumors.settled_digest());
   }

@@ -55,8 +55,30 @@ TEST_SUITE("gossip/spreader") {
     for (const Hand::Sent& sent : hand.Datagrams<Spread>())
       hand.Hear(At(100001), 2, Feedback{std::get<Spread>(sent.message.body).nonce, 1});
     hand.Forget();
-    hand.RunTo(At(110000));
+    hand.RunTo(At(100499));
     EXPECT(hand.datagrams.empty());
+  }
+
+  TEST_CASE(
+      "rumor_digest_lag later the digest goes to as many, alone, and again an interval later") {
+    Hand hand = Idle();
+    hand.Hear(At(100000), 2, Spread{11}, {},
+              {{.key = "k", .version = 1, .hash = base::Hash64("v"), .payload = "v"}});
+    hand.RunTo(At(100000));
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>())
+      hand.Hear(At(100001), 2, Feedback{std::get<Spread>(sent.message.body).nonce, 1});
+    hand.Forget();
+    hand.RunTo(At(100499));
+    EXPECT(hand.datagrams.empty());
+    hand.RunTo(At(100500));
+    EXPECT(hand.datagrams.size() == 2);
+    hand.RunTo(At(110000));
+    REQUIRE(hand.Datagrams<Spread>().size() == 4);
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      EXPECT(sent.message.rumors.empty());
+      EXPECT(sent.message.header.rumors_digest == DigestOf("k", {1, base::Hash64("v")}));
+    }
+    EXPECT(hand.datagrams.size() == 4);
   }
 
   TEST_CASE("news leaves at once, then every interval, until each member was told once") {
