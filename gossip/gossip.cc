@@ -186,10 +186,10 @@ void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
   prober_.ProbeNow(now, host);
 }
 
-void Gossip::Publish(base::Instant now, std::string key, std::uint64_t version,
+void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
                      std::string payload) {
   rumors_.Advance(now);
-  rumors_.Publish(std::move(key), version, std::move(payload));
+  rumors_.Publish(key, version, std::move(payload));
 }
 
 void Gossip::SetMetadata(base::Instant now, std::string metadata) {

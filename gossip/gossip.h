@@ -80,7 +80,8 @@ class Gossip {
   // Tells all members, those that join later included. A higher version of a key replaces; an
   // equal or lower one than is known is ignored. Gives no event here.
   // REQUIRES: key of 1 to 255 bytes, payload within rumor_payload_bytes_max.
-  void Publish(base::Instant now, std::string key, std::uint64_t version, std::string payload);
+  void Publish(base::Instant now, const std::string& key, std::uint64_t version,
+               std::string payload);
 
   // REQUIRES: within metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);

@@ -35,7 +35,7 @@ void Rumors::Advance(base::Instant now) {
   settled_.Advance(now);
 }
 
-void Rumors::Publish(std::string key, std::uint64_t version, std::string payload) {
+void Rumors::Publish(const std::string& key, std::uint64_t version, std::string payload) {
   CHECK(!key.empty());
   CHECK(key.size() <= kRumorKeyBytesMax);
   if (payload.size() > options_.rumor_payload_bytes_max) {

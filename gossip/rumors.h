@@ -42,7 +42,7 @@ class Rumors {
   // Starts to tell. An older or equal version than what is known changes nothing; a payload over
   // its limit is rejected and counted, since nobody would take it. Our own keys always find room.
   // REQUIRES: the key within its limit.
-  void Publish(std::string key, std::uint64_t version, std::string payload);
+  void Publish(const std::string& key, std::uint64_t version, std::string payload);
 
   enum class Offer : std::uint8_t {
     kKnown,    // Or refused for want of room.

@@ -16,7 +16,7 @@ RumorItem Item(const std::string& key, const std::string& payload) {
   return {.key = key, .version = 1, .hash = base::Hash64(payload), .payload = payload};
 }
 
-// Rumors that node 2 has, as far as node 1 can see by a packet of it, long after.
+// A packet of node 2 that says this digest.
 void HearDigest(Hand& hand, base::Instant now, std::uint64_t digest) {
   const Message message{.header = {Host(2), 1, 0, digest}, .body = Ack{1}};
   hand.core->OnDatagram(now, AddressOf(2), Encode(message, ClusterTag(kCluster)));
@@ -34,7 +34,8 @@ Hand Idle() {
 // How many nodes heard `key`, the publisher included.
 struct Hearing {
   Hearing(Cluster& cluster, std::string key) {
-    cluster.net.on_event = [this, key](base::Instant, NodeIndex, const Event& event) {
+    cluster.net.on_event = [this, key = std::move(key)](base::Instant, NodeIndex,
+                                                        const Event& event) {
       if (event.kind == Event::kRumor && event.rumor_key == key) ++nodes;
     };
   }
