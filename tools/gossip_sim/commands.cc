@@ -44,12 +44,14 @@ base::Status Run(const RumorCommand& command) {
   RumorTally tally(options);
   RumorRun run;
   std::string csv = kRunsCsvHead;
-  Progress progress("runs", command.runs);
-  for (std::uint64_t i = 0; i < command.runs; ++i) {
-    progress.At(i);
-    run = SpreadRumor(options, command.seed + i);
-    tally.Add(run);
-    if (!command.csv_file.empty()) csv += CsvLine(i + 1, command.seed + i, run);
+  {
+    Progress progress("runs", command.runs);  // Gone before anything is printed.
+    for (std::uint64_t i = 0; i < command.runs; ++i) {
+      progress.At(i);
+      run = SpreadRumor(options, command.seed + i);
+      tally.Add(run);
+      if (!command.csv_file.empty()) csv += CsvLine(i + 1, command.seed + i, run);
+    }
   }
   const bool one = command.runs == 1;
   if (!command.csv_file.empty()) RETURN_IF_ERROR(WriteFile(command.csv_file, one ? Csv(run) : csv));

@@ -104,9 +104,12 @@ class PanelDrawing {
     }
   }
 
+  // Short, since there is room for six characters.
   std::string YTick(double y) const {
-    return panel_.y_unit == Unit::kPercent ? fmt::format("{:.4g} %", 100 * y)
-                                           : fmt::format("{:.6g}", y);
+    if (panel_.y_unit == Unit::kPercent) return fmt::format("{:.4g} %", 100 * y);
+    if (y >= 1e6) return fmt::format("{:.4g} M", y / 1e6);
+    if (y >= 1e4) return fmt::format("{:.4g} k", y / 1e3);
+    return fmt::format("{:.6g}", y);
   }
 
   void DrawAxes() {

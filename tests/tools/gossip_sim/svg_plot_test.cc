@@ -43,6 +43,14 @@ TEST_SUITE("tools/gossip_sim/svg_plot") {
     EXPECT(Has(svg, "x=\"544.0\" y=\"82.0\">T<"));
   }
 
+  TEST_CASE("large values have short ticks") {
+    Panel panel{.title = "T", .x_axis = "x", .y_axis = "y"};
+    panel.bars.push_back({.name = "bars", .points = {{1, 190'000}}});
+    EXPECT(Has(Draw("Title", "", {panel}), ">150 k</text>"));
+    panel.bars[0].points[0].y = 3'900'000;
+    EXPECT(Has(Draw("Title", "", {panel}), ">4 M</text>"));
+  }
+
   TEST_CASE("a chart of nothing, and of zeros, is drawn with finite numbers") {
     Panel empty{.title = "T", .x_axis = "x", .y_axis = "y"};
     Panel zeros = empty;
