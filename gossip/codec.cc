@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <google/protobuf/arena.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "gossip/wire/gossip.pb.h"
@@ -18,6 +20,7 @@ constexpr std::size_t kPacketBytesMax = 16 << 20;
 // Room to count up from any claim that is accepted, so that its subject can always refute.
 constexpr std::uint64_t kGenerationMax = 1ULL << 62;
 constexpr std::uint64_t kGoneForSecondsMax = 1ULL << 31;
+constexpr std::uint32_t kRumorAgeMsMax = 1U << 31;  // 24 days: as good as for ever.
 
 void Put(const base::HostId& host, v1::HostId& out) {
   out.set_high(host.high);
@@ -41,6 +44,8 @@ void Put(const RumorItem& rumor, v1::Rumor& out) {
   out.set_version(rumor.version);
   out.set_hash(rumor.hash);
   if (rumor.payload) out.set_payload(*rumor.payload);
+  out.set_age_ms(static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(base::ToMs(rumor.age), 0, kRumorAgeMsMax)));
 }
 
 // Writes the body's kind and fields.
@@ -75,6 +80,10 @@ struct PutBody {
   void operator()(const Push&) const { out.mutable_push(); }
   void operator()(const Pull&) const { out.mutable_pull(); }
   void operator()(const Payloads&) const { out.mutable_payloads(); }
+  void operator()(const RumorSync& sync) const {
+    out.mutable_rumor_sync()->mutable_digests()->Assign(sync.digests.begin(), sync.digests.end());
+  }
+  void operator()(const RumorState&) const { out.mutable_rumor_state(); }
 };
 
 base::Result<base::HostId> ReadHost(const v1::HostId& in, const char* field) {
@@ -127,6 +136,7 @@ base::Result<RumorItem> ReadRumor(const v1::Rumor& in, const GossipOptions& opti
         fmt::format("gossip message: a rumor's key of {} bytes", in.key().size())));
   }
   RumorItem rumor{.key = in.key(), .version = in.version(), .hash = in.hash()};
+  rumor.age = base::milliseconds(std::min(in.age_ms(), kRumorAgeMsMax));
   if (!in.has_payload()) return rumor;
   if (in.payload().size() > options.rumor_payload_bytes_max) {
     return base::Fail(base::InvalidArgument(
@@ -148,6 +158,17 @@ base::Result<Body> ReadPingRequest(const v1::PingRequest& in) {
   return Body(request);
 }
 
+base::Result<Body> ReadRumorSync(const v1::RumorSync& in) {
+  RumorSync sync;
+  if (in.digests().size() != static_cast<int>(sync.digests.size())) {
+    return base::Fail(
+        base::InvalidArgument(fmt::format("gossip message: {} digests of rumors, and not {}",
+                                          in.digests().size(), sync.digests.size())));
+  }
+  std::copy(in.digests().begin(), in.digests().end(), sync.digests.begin());
+  return Body(sync);
+}
+
 base::Result<Body> ReadBody(const v1::Message& in) {
   switch (in.body_case()) {
     case v1::Message::kPing: {
@@ -167,6 +188,8 @@ base::Result<Body> ReadBody(const v1::Message& in) {
     case v1::Message::kPush: return Body(Push{});
     case v1::Message::kPull: return Body(Pull{});
     case v1::Message::kPayloads: return Body(Payloads{});
+    case v1::Message::kRumorSync: return ReadRumorSync(in.rumor_sync());
+    case v1::Message::kRumorState: return Body(RumorState{});
     case v1::Message::BODY_NOT_SET: break;
   }
   return base::Fail(base::InvalidArgument("gossip message: its kind is unknown"));
@@ -192,6 +215,7 @@ std::string Encode(const Message& message, std::uint32_t cluster_tag) {
   Put(message.header.from, *out.mutable_from());
   out.set_generation(message.header.generation);
   out.set_incarnation(message.header.incarnation);
+  out.set_rumors_digest(message.header.rumors_digest);
   std::visit(PutBody{out}, message.body);
   for (const Claim& claim : message.claims) Put(claim, *out.add_claims());
   for (const RumorItem& rumor : message.rumors) Put(rumor, *out.add_rumors());
@@ -224,6 +248,7 @@ base::Result<Message> Decode(base::Bytes packet, const GossipOptions& options) {
   RETURN_IF_ERROR(CheckGeneration(in.generation()));
   message.header.generation = in.generation();
   message.header.incarnation = in.incarnation();
+  message.header.rumors_digest = in.rumors_digest();
   ASSIGN_OR_RETURN(message.body, ReadBody(in));
   message.claims.reserve(static_cast<std::size_t>(in.claims_size()));
   for (const v1::Claim& claim : in.claims()) {

@@ -13,6 +13,7 @@
 #include "gossip/codec.h"
 #include "gossip/membership.h"
 #include "gossip/outputs.h"
+#include "gossip/rumors.h"
 
 namespace starling::gossip {
 
@@ -20,10 +21,11 @@ class Courier {
  public:
   // The references outlive this.
   Courier(const GossipOptions& options, std::uint32_t cluster_tag, Membership& membership,
-          Outputs& outputs, Counters& counters)
+          const Rumors& rumors, Outputs& outputs, Counters& counters)
       : options_(options),
         cluster_tag_(cluster_tag),
         membership_(membership),
+        rumors_(rumors),
         outputs_(outputs),
         counters_(counters) {}
 
@@ -66,16 +68,18 @@ class Courier {
  private:
   std::string Pack(Body body, std::vector<Claim> claims, std::vector<RumorItem> rumors) const {
     const MemberInfo& self = membership_.self();
-    return Encode({.header = {self.host, self.generation, self.incarnation},
-                   .body = body,
-                   .claims = std::move(claims),
-                   .rumors = std::move(rumors)},
-                  cluster_tag_);
+    return Encode(
+        {.header = {self.host, self.generation, self.incarnation, rumors_.settled_digest()},
+         .body = body,
+         .claims = std::move(claims),
+         .rumors = std::move(rumors)},
+        cluster_tag_);
   }
 
   const GossipOptions& options_;
   const std::uint32_t cluster_tag_;
   Membership& membership_;
+  const Rumors& rumors_;
   Outputs& outputs_;
   Counters& counters_;
 };

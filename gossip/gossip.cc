@@ -38,11 +38,12 @@ Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Insta
       random_(seed),
       membership_(options_, InfoOf(self, now), random_, outputs_, counters_),
       rumors_(options_, outputs_, counters_),
-      courier_(options_, cluster_tag_, membership_, outputs_, counters_),
+      courier_(options_, cluster_tag_, membership_, rumors_, outputs_, counters_),
       prober_(options_, membership_, courier_, random_, counters_, now),
       exchange_(options_, membership_, rumors_, prober_, courier_, random_, now),
       contacts_(options_, membership_, prober_, exchange_, random_, now),
-      spreader_(options_, membership_, rumors_, exchange_, courier_, random_) {
+      spreader_(options_, membership_, rumors_, exchange_, courier_, random_),
+      comparer_(membership_, rumors_, exchange_, courier_) {
   CHECK(!self.host.empty());
   CHECK(self.metadata.size() <= options_.metadata_bytes_max);
 }
@@ -83,6 +84,7 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   counters_.datagram_bytes_in += bytes.size();
   const std::optional<Message> message = Read(now, from, bytes);
   if (!message) return;
+  rumors_.Advance(now);
   HearClaims(now, from, *message);
   NoticeSender(now, from, message->header);
   if (const auto* ping = std::get_if<Ping>(&message->body))
@@ -97,6 +99,7 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
     rumors_.OnFeedback(*feedback);
   else
     ++counters_.rejected;  // Of a kind that belongs on streams.
+  comparer_.OnHeader(message->header);
 }
 
 void Gossip::HearClaims(base::Instant now, base::Address from, const Message& message) {
@@ -122,12 +125,15 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   counters_.stream_bytes_in += request.size();
   const std::optional<Message> message = Read(now, {}, request);
   if (!message) return {};
+  rumors_.Advance(now);
   if (const auto* ping = std::get_if<Ping>(&message->body))
     return prober_.OnStreamPing(now, message->header, *ping);
   if (const auto* sync = std::get_if<Sync>(&message->body))
     return exchange_.OnSync(now, *message, *sync);
   if (std::holds_alternative<Push>(message->body)) return exchange_.OnPush(now, *message);
   if (std::holds_alternative<Pull>(message->body)) return exchange_.OnPull(*message);
+  if (const auto* rumor_sync = std::get_if<RumorSync>(&message->body))
+    return comparer_.OnRumorSync(*rumor_sync);
   ++counters_.rejected;
   return {};
 }
@@ -137,6 +143,7 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   if (reply.empty()) return;  // A shell that passes on "no answer".
   const std::optional<Message> message = Read(now, {}, reply);
   if (!message) return;
+  rumors_.Advance(now);
   if (const auto* ack = std::get_if<Ack>(&message->body)) {
     HearClaims(now, {}, *message);
     prober_.OnAck(now, *ack);
@@ -144,6 +151,8 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
     exchange_.OnState(now, *message, *state);
   } else if (std::holds_alternative<Payloads>(message->body)) {
     exchange_.OnPayloads(now, *message);
+  } else if (std::holds_alternative<RumorState>(message->body)) {
+    comparer_.OnRumorState(now, *message);
   } else {
     ++counters_.rejected;
   }
@@ -154,6 +163,7 @@ void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure f
 }
 
 void Gossip::OnTick(base::Instant now) {
+  rumors_.Advance(now);
   if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
     ++counters_.slept;
     prober_.Slept(now);
@@ -176,9 +186,10 @@ void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
   prober_.ProbeNow(now, host);
 }
 
-void Gossip::Publish(base::Instant /*now*/, std::string key, std::uint64_t version,
+void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
                      std::string payload) {
-  rumors_.Publish(std::move(key), version, std::move(payload));
+  rumors_.Advance(now);
+  rumors_.Publish(key, version, std::move(payload));
 }
 
 void Gossip::SetMetadata(base::Instant now, std::string metadata) {

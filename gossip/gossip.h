@@ -26,6 +26,7 @@
 #include "base/host_id.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "gossip/comparer.h"
 #include "gossip/contacts.h"
 #include "gossip/courier.h"
 #include "gossip/exchange.h"
@@ -79,7 +80,8 @@ class Gossip {
   // Tells all members, those that join later included. A higher version of a key replaces; an
   // equal or lower one than is known is ignored. Gives no event here.
   // REQUIRES: key of 1 to 255 bytes, payload within rumor_payload_bytes_max.
-  void Publish(base::Instant now, std::string key, std::uint64_t version, std::string payload);
+  void Publish(base::Instant now, const std::string& key, std::uint64_t version,
+               std::string payload);
 
   // REQUIRES: within metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
@@ -118,6 +120,7 @@ class Gossip {
   Exchange exchange_;
   Contacts contacts_;
   Spreader spreader_;
+  Comparer comparer_;
   std::optional<base::Instant> last_mismatch_;
 };
 

@@ -2,11 +2,12 @@
 //
 // One Message is a datagram, a request on a stream, or its answer. Datagrams give at most one
 // datagram in reply: Ping -> Ack, PingRequest -> Ping to a third, Spread -> Feedback. On a stream:
-// Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads.
+// Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads, RumorSync -> RumorState.
 // Thread:    values.
 // Read next: gossip/codec.h for the bytes, gossip/wire/gossip.proto.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,7 +28,12 @@ struct RumorItem {
   std::uint64_t hash =
       0;  // Of the payload. Of two payloads under one version the higher hash wins.
   std::optional<std::string> payload{};
+  base::Duration age{};  // Since it was published, as far as the sender knows.
 };
+
+// Rumors fall into so many buckets by their keys, so that comparing costs what differs.
+inline constexpr std::size_t kRumorBuckets = 16;
+using RumorDigests = std::array<std::uint64_t, kRumorBuckets>;
 
 struct Ping {
   std::uint64_t nonce = 0;  // Drawn at random: only who got the ping can acknowledge it.
@@ -42,7 +48,8 @@ struct PingRequest {
   base::HostId target{};
   base::Address address{};
 };
-// Carries waiting claims and rumors. `nonce` names this contact in the feedback.
+// Carries waiting claims and rumors, or the header's digest alone. `nonce` names this contact in
+// the feedback.
 struct Spread {
   std::uint64_t nonce = 0;
 };
@@ -65,15 +72,21 @@ struct State {
 struct Push {};
 struct Pull {};      // The message's rumors, as advertised, are what is wanted.
 struct Payloads {};  // The message's rumors, with payload.
+// "These are the digests of all my rumors": the answer advertises those of other buckets.
+struct RumorSync {
+  RumorDigests digests{};
+};
+struct RumorState {};
 
-using Body =
-    std::variant<Ping, Ack, PingRequest, Spread, Feedback, Sync, State, Push, Pull, Payloads>;
+using Body = std::variant<Ping, Ack, PingRequest, Spread, Feedback, Sync, State, Push, Pull,
+                          Payloads, RumorSync, RumorState>;
 
 // Who speaks, and how new it is: a receiver that knows an older one asks for the rest.
 struct Header {
   base::HostId from;
   std::uint64_t generation = 0;
   std::uint32_t incarnation = 0;
+  std::uint64_t rumors_digest = 0;  // Of its rumors that are old enough (gossip/settled_digest.h).
 };
 
 struct Message {
@@ -85,9 +98,9 @@ struct Message {
 
 // Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
 // by a property test.
-inline constexpr std::size_t kEnvelopeBytesMax = 100;  // A datagram with neither claim nor rumor.
+inline constexpr std::size_t kEnvelopeBytesMax = 110;  // A datagram with neither claim nor rumor.
 inline constexpr std::size_t kClaimBytesMax = 64;      // Beside the metadata.
-inline constexpr std::size_t kRumorBytesMax = 36;      // Beside key and payload.
+inline constexpr std::size_t kRumorBytesMax = 42;      // Beside key and payload.
 inline constexpr std::size_t kRumorsPerDatagramMax = 64;  // The bits of Feedback::known.
 
 inline std::size_t BytesBound(const Claim& claim) { return kClaimBytesMax + claim.metadata.size(); }

@@ -35,6 +35,7 @@ base::Status GossipOptions::Validate() const {
   RETURN_IF_ERROR(AtLeast("dead_kept", dead_kept, suspicion_timeout));
   RETURN_IF_ERROR(AtLeast("rumor_fanout", rumor_fanout, 1));
   RETURN_IF_ERROR(AtLeast("rumor_counter_k", rumor_counter_k, 1));
+  RETURN_IF_ERROR(AtLeast("rumor_digest_lag", rumor_digest_lag, tick));
   RETURN_IF_ERROR(AtLeast("members_max", members_max, 1));
   RETURN_IF_ERROR(AtLeast("rumors_max", rumors_max, 1));
   // One claim and, beside it, one rumor must fit, or they could never be sent.

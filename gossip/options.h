@@ -64,9 +64,16 @@ struct GossipOptions {
   // Members that a hot rumor is pushed to each gossip_interval, and how many contacts in a row
   // that already knew it make this node stop. Residue (nodes that push alone does not reach)
   // falls as e^-sends: at counter 1, 2, 3 and fanout 1: 17 %, 3.7 %, 1.1 % of 1,000 nodes.
-  // Raise: fewer nodes wait for push-pull, more packets. Lower: the reverse.
+  // Raise: fewer nodes wait for a digest to show it, more packets. Lower: the reverse.
   std::uint32_t rumor_fanout = 2;
   std::uint32_t rumor_counter_k = 2;
+
+  // Every packet has a digest of its sender's rumors that are older than this, and a node whose
+  // digest changes tells so to rumor_fanout members, twice. Where it is another than the
+  // receiver's, that one compares and pulls. Push is done after some two gossip_intervals, since
+  // the first hops wait for none. Raise: fewer nodes pull what push would have brought. Lower: whom
+  // push left out hears earlier.
+  base::Duration rumor_digest_lag = base::milliseconds(500);
 
   // A larger payload is advertised by key, version and hash, and pulled over a stream.
   // Raise: fewer streams. Lower: rumors leave more room for each other in a packet.

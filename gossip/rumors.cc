@@ -1,7 +1,8 @@
-// gossip/rumors.cc: the store of rumors, and the telling of the hot ones.
+// gossip/rumors.cc: the store of rumors, the telling of the hot ones, and the digests of all.
 #include "gossip/rumors.h"
 
-#include <tuple>
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -12,50 +13,55 @@ namespace {
 
 constexpr std::size_t kContactsMax = 256;                  // Feedback later than that is lost.
 constexpr base::Duration kPullTimeout = base::seconds(2);  // Then another may be asked.
-constexpr std::size_t kBytesPerMessageMax = 4UL << 20;     // The rest comes with the next.
+// Between comparisons: where rumors come all the time, some are always late, and would be pulled.
+constexpr base::Duration kCompareGapMin = base::seconds(1);
+constexpr std::size_t kBytesPerMessageMax = 4UL << 20;  // The rest comes with the next.
 
-std::uint64_t DigestOf(const std::string& key, std::uint64_t version, std::uint64_t hash) {
-  return base::Mix64(base::Hash64(key) ^ base::Mix64(version ^ base::Mix64(hash)));
-}
+std::size_t BucketOf(const std::string& key) { return base::Hash64(key) % kRumorBuckets; }
 
-// The order of two payloads of a key.
-template <typename A, typename B>
-bool Newer(const A& a, const B& b) {
-  return std::tie(a.version, a.hash) > std::tie(b.version, b.hash);
-}
+RumorVersion VersionOf(const RumorItem& item) { return {item.version, item.hash}; }
 
 }  // namespace
 
 Rumors::Rumors(const GossipOptions& options, Outputs& outputs, Counters& counters)
-    : options_(options), outputs_(outputs), counters_(counters) {}
+    : options_(options),
+      outputs_(outputs),
+      counters_(counters),
+      settled_(options.rumor_digest_lag, options.rumors_max),
+      compare_gap_(kCompareGapMin) {}
 
-void Rumors::Publish(std::string key, std::uint64_t version, std::string payload) {
+void Rumors::Advance(base::Instant now) {
+  now_ = now;
+  settled_.Advance(now);
+}
+
+void Rumors::Publish(const std::string& key, std::uint64_t version, std::string payload) {
   CHECK(!key.empty());
   CHECK(key.size() <= kRumorKeyBytesMax);
   if (payload.size() > options_.rumor_payload_bytes_max) {
     ++counters_.rejected;
     return;
   }
-  Known fresh{version, base::Hash64(payload), std::move(payload)};
-  if (const auto found = known_.find(key); found != known_.end() && !Newer(fresh, found->second))
-    return;
+  Known fresh{{version, base::Hash64(payload)}, std::move(payload), now_};
+  const auto found = known_.find(key);
+  if (found != known_.end() && fresh.version <= found->second.version) return;
   Store(key, std::move(fresh));
 }
 
 Rumors::Offer Rumors::Hear(base::Instant now, const RumorItem& item) {
   if (const auto found = known_.find(item.key); found != known_.end()) {
-    if (!Newer(item, found->second)) return Offer::kKnown;
+    if (VersionOf(item) <= found->second.version) return Offer::kKnown;
   } else if (known_.size() >= options_.rumors_max) {
     ++counters_.rejected;
     return Offer::kKnown;
   }
   if (!item.payload) {
     const auto wanted = wanted_.find(item.key);
-    const bool asked = wanted != wanted_.end() && !Newer(item, wanted->second) &&
+    const bool asked = wanted != wanted_.end() && VersionOf(item) <= wanted->second.version &&
                        now - wanted->second.asked < kPullTimeout;
     return asked ? Offer::kPulling : Offer::kWanted;
   }
-  Store(item.key, {item.version, item.hash, *item.payload});
+  Store(item.key, {VersionOf(item), *item.payload, now - item.age});
   ++counters_.rumors_taken;
   outputs_.events.push_back({.kind = Event::kRumor,
                              .rumor_key = item.key,
@@ -68,43 +74,74 @@ Rumors::Offer Rumors::Hear(base::Instant now, const RumorItem& item) {
 void Rumors::Pulling(base::Instant now, const RumorItem& item) {
   // Bounded as known_ is: an advertiser of endless keys gets no more than that remembered.
   if (wanted_.size() >= options_.rumors_max && !wanted_.contains(item.key)) wanted_.clear();
-  wanted_[item.key] = {item.version, item.hash, now};
+  wanted_[item.key] = {VersionOf(item), now};
 }
 
 void Rumors::Store(const std::string& key, Known known) {
+  std::uint64_t& digest = digests_[BucketOf(key)];
   if (const auto found = known_.find(key); found != known_.end())
-    digest_ -= DigestOf(key, found->second.version, found->second.hash);
-  digest_ += DigestOf(key, known.version, known.hash);
+    digest -= DigestOf(key, found->second.version);
+  digest += DigestOf(key, known.version);
+  settled_.Add(known.born, key, known.version);
+  settled_.Advance(now_);
+  compare_gap_ = kCompareGapMin;
   known_.insert_or_assign(key, std::move(known));
   hot_.insert_or_assign(key, Hot{HotRumor(options_.rumor_counter_k)});
   wanted_.erase(key);
 }
 
+RumorItem Rumors::Advertisement(const std::string& key, const Known& known) const {
+  return {.key = key,
+          .version = known.version.version,
+          .hash = known.version.hash,
+          .age = now_ - known.born};
+}
+
 RumorItem Rumors::Item(const std::string& key, const Known& known, std::size_t inline_max) const {
-  RumorItem item{.key = key, .version = known.version, .hash = known.hash};
+  RumorItem item = Advertisement(key, known);
   if (known.payload.size() <= inline_max) item.payload = known.payload;
   return item;
+}
+
+template <typename Take>
+void Rumors::WalkHot(Take take) const {
+  auto at = hot_.upper_bound(last_told_);
+  for (std::size_t left = std::min(hot_.size(), kRumorsPerDatagramMax); left > 0; --left, ++at) {
+    if (at == hot_.end()) at = hot_.begin();
+    if (!take(at->first, Item(at->first, known_.at(at->first), options_.inline_payload_max)))
+      return;
+  }
+}
+
+std::size_t Rumors::BytesToTell(std::size_t bytes_max) const {
+  std::size_t bytes = 0;
+  WalkHot([&](const std::string&, const RumorItem& item) {
+    if (bytes + BytesBound(item) > bytes_max) return false;
+    bytes += BytesBound(item);
+    return true;
+  });
+  return bytes;
 }
 
 std::vector<RumorItem> Rumors::Tell(std::uint64_t nonce, std::size_t bytes_max,
                                     std::size_t sends_max) {
   std::vector<RumorItem> items;
-  Contact contact{nonce, {}};
   std::size_t bytes = 0;
-  auto at = hot_.upper_bound(last_told_);
-  for (std::size_t left = hot_.size(); left > 0 && items.size() < kRumorsPerDatagramMax; --left) {
-    if (at == hot_.end()) at = hot_.begin();
-    const auto& [key, hot] = *at;
-    RumorItem item = Item(key, known_.at(key), options_.inline_payload_max);
-    if (bytes + BytesBound(item) > bytes_max) break;
+  WalkHot([&](const std::string&, RumorItem item) {
+    if (bytes + BytesBound(item) > bytes_max) return false;
     bytes += BytesBound(item);
-    contact.told.push_back({key, item.version, item.hash});
     items.push_back(std::move(item));
-    last_told_ = key;
-    ++counters_.rumors_sent;
-    at = ++at->second.sends >= sends_max ? hot_.erase(at) : std::next(at);
-  }
+    return true;
+  });
   if (items.empty()) return items;
+  Contact contact{nonce, {}};
+  for (const RumorItem& item : items) {
+    contact.told.push_back({item.key, VersionOf(item)});
+    const auto hot = hot_.find(item.key);
+    if (++hot->second.sends >= sends_max) hot_.erase(hot);
+  }
+  last_told_ = items.back().key;
+  counters_.rumors_sent += items.size();
   contacts_.push_back(std::move(contact));
   if (contacts_.size() > kContactsMax) contacts_.pop_front();
   return items;
@@ -125,19 +162,37 @@ void Rumors::OnFeedback(const Feedback& feedback) {
 void Rumors::Had(const Told& told, HotRumor::Contact contact) {
   const auto found = hot_.find(told.key);
   if (found == hot_.end()) return;
-  const Known& known = known_.at(told.key);
-  if (known.version != told.version || known.hash != told.hash) return;  // About an older one.
+  if (known_.at(told.key).version != told.version) return;  // About an older one.
   Hot& hot = found->second;
   hot.interest.Had(contact);
   if (contact == HotRumor::Contact::kUseful) hot.sends = 0;
   if (!hot.interest.hot()) hot_.erase(found);
 }
 
+bool Rumors::WantsToCompare(std::uint64_t theirs) {
+  if (now_ < next_compare_ || settled_.MayBe(theirs)) return false;
+  next_compare_ = now_ + compare_gap_;
+  compare_gap_ = std::min(2 * compare_gap_, std::max(kCompareGapMin, options_.push_pull_interval));
+  return true;
+}
+
+std::vector<RumorItem> Rumors::Differing(const RumorDigests& theirs) const {
+  std::vector<RumorItem> items;
+  for (const auto& [key, known] : known_) {
+    const std::size_t bucket = BucketOf(key);
+    if (theirs[bucket] != digests_[bucket]) items.push_back(Advertisement(key, known));
+  }
+  return items;
+}
+
+std::uint64_t Rumors::digest() const {
+  return std::accumulate(digests_.begin(), digests_.end(), std::uint64_t{0});
+}
+
 std::vector<RumorItem> Rumors::Advertisements() const {
   std::vector<RumorItem> items;
   items.reserve(known_.size());
-  for (const auto& [key, known] : known_)
-    items.push_back({.key = key, .version = known.version, .hash = known.hash});
+  for (const auto& [key, known] : known_) items.push_back(Advertisement(key, known));
   return items;
 }
 
@@ -147,8 +202,8 @@ std::vector<RumorItem> Rumors::NewerThan(const std::vector<RumorItem>& theirs) c
   std::vector<RumorItem> newer;
   for (const auto& [key, known] : known_) {
     const auto found = by_key.find(key);
-    if (found == by_key.end() || Newer(known, *found->second))
-      newer.push_back({.key = key, .version = known.version, .hash = known.hash});
+    if (found == by_key.end() || known.version > VersionOf(*found->second))
+      newer.push_back(Advertisement(key, known));
   }
   return Fetch(newer);
 }

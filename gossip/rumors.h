@@ -2,12 +2,13 @@
 //
 // Rumors are few and matter to all: topology, schema. Each has a key and a version; the higher
 // version replaces. A hot one is pushed to members until enough of them knew it already; large
-// payloads are advertised and pulled. Comparing digests (gossip/exchange.h) is the backstop.
+// payloads are advertised and pulled. Whom push leaves out is found by digests: every packet has
+// its sender's, and where they differ, rumors are compared and pulled (gossip/comparer.h).
 // Sends nothing: the callers carry items in and out.
 //
 // Thread:    confined to one thread.
 // Ownership: keeps copies.
-// Read next: gossip/hot_rumor.h
+// Read next: gossip/hot_rumor.h, gossip/settled_digest.h
 #pragma once
 
 #include <cstdint>
@@ -22,18 +23,26 @@
 #include "gossip/message.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/settled_digest.h"
 
 namespace starling::gossip {
+
+// How often a digest that changed is told, to rumor_fanout members each: a node that lacks a rumor
+// is not among those of the first time in e^-2, one of seven cases.
+inline constexpr std::uint32_t kDigestTellings = 2;
 
 class Rumors {
  public:
   // All three outlive this.
   Rumors(const GossipOptions& options, Outputs& outputs, Counters& counters);
 
+  // Time goes on. Called before anything else at `now`.
+  void Advance(base::Instant now);
+
   // Starts to tell. An older or equal version than what is known changes nothing; a payload over
   // its limit is rejected and counted, since nobody would take it. Our own keys always find room.
   // REQUIRES: the key within its limit.
-  void Publish(std::string key, std::uint64_t version, std::string payload);
+  void Publish(const std::string& key, std::uint64_t version, std::string payload);
 
   enum class Offer : std::uint8_t {
     kKnown,    // Or refused for want of room.
@@ -49,9 +58,25 @@ class Rumors {
   std::vector<RumorItem> Tell(std::uint64_t nonce, std::size_t bytes_max, std::size_t sends_max);
   void OnFeedback(const Feedback& feedback);
   bool hot() const { return !hot_.empty(); }
+  // How many bytes, of at most `bytes_max`, the rumors take whose turn to be told it is.
+  std::size_t BytesToTell(std::size_t bytes_max) const;
 
-  // For comparing with another node.
-  std::uint64_t digest() const { return digest_; }
+  // Of what is old enough: what each packet says.
+  std::uint64_t settled_digest() const { return settled_.value(); }
+  base::Instant next_settled() const { return settled_.next(); }  // When it may change.
+  // Whether it is another than when DigestTold() was called.
+  bool digest_is_news() const { return settled_.value() != told_digest_; }
+  void DigestTold() { told_digest_ = settled_.value(); }
+  // A packet had `theirs`: whether that shows a difference, and it is time to look for it. What
+  // stays different although it was compared, because a limit keeps it out, is looked for ever
+  // more seldom, until something new comes.
+  bool WantsToCompare(std::uint64_t theirs);
+  const RumorDigests& digests() const { return digests_; }
+  // What we have in buckets where `theirs` differ, without payload.
+  std::vector<RumorItem> Differing(const RumorDigests& theirs) const;
+
+  // For push-pull with another node.
+  std::uint64_t digest() const;
   std::vector<RumorItem> Advertisements() const;
   // What we have that is newer than `theirs` (or not among them), with payload.
   std::vector<RumorItem> NewerThan(const std::vector<RumorItem>& theirs) const;
@@ -60,9 +85,9 @@ class Rumors {
 
  private:
   struct Known {
-    std::uint64_t version = 0;
-    std::uint64_t hash = 0;
+    RumorVersion version;
     std::string payload;
+    base::Instant born;  // Published, as far as is known here.
   };
   struct Hot {
     HotRumor interest;
@@ -70,21 +95,23 @@ class Rumors {
   };
   struct Told {
     std::string key;
-    std::uint64_t version;
-    std::uint64_t hash;
+    RumorVersion version;
   };
   struct Contact {
     std::uint64_t nonce;
     std::vector<Told> told;
   };
   struct Wanted {
-    std::uint64_t version = 0;
-    std::uint64_t hash = 0;
+    RumorVersion version;
     base::Instant asked;
   };
 
   void Store(const std::string& key, Known known);
   RumorItem Item(const std::string& key, const Known& known, std::size_t inline_max) const;
+  RumorItem Advertisement(const std::string& key, const Known& known) const;
+  // Calls take(key, item), from the one whose turn it is, until it is false.
+  template <typename Take>
+  void WalkHot(Take take) const;
   void Had(const Told& told, HotRumor::Contact contact);
 
   const GossipOptions& options_;
@@ -95,7 +122,13 @@ class Rumors {
   std::map<std::string, Wanted> wanted_;
   std::deque<Contact> contacts_;  // Oldest first.
   std::string last_told_;         // Telling goes on behind it.
-  std::uint64_t digest_ = 0;      // Sum over known_, so that one change costs one step.
+  RumorDigests digests_{};        // By bucket: sums over known_, so that one change costs one step.
+  SettledDigest settled_;
+  std::uint64_t told_digest_ = 0;
+
+  base::Instant now_;
+  base::Instant next_compare_;
+  base::Duration compare_gap_;
 };
 
 }  // namespace starling::gossip

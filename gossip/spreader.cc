@@ -8,6 +8,8 @@ namespace starling::gossip {
 namespace {
 
 constexpr std::size_t kFarewellsMin = 8;
+// Of a packet that claims may fill first, for rumors. The other half of packets rumors fill first.
+constexpr std::size_t kRumorSharePercent = 30;
 constexpr std::size_t kUnheardSendsPerLimit = 4;  // Rumors to silent targets end at some time.
 
 }  // namespace
@@ -22,13 +24,40 @@ Spreader::Spreader(const GossipOptions& options, Membership& membership, Rumors&
       random_(random) {}
 
 base::Instant Spreader::next_tick() const {
-  const bool news = membership_.has_updates() || rumors_.hot();
-  if (!news || membership_.present() == 0) return base::Instant::Never();
+  if (membership_.present() == 0) return base::Instant::Never();
+  return std::min(next_round(), next_digest());
+}
+
+base::Instant Spreader::next_round() const {
+  if (!membership_.has_updates() && !rumors_.hot()) return base::Instant::Never();
   return last_round_ ? *last_round_ + options_.gossip_interval : base::Instant{};
 }
 
+base::Instant Spreader::next_digest() const {
+  if (digest_tellings_left_ == 0 && !rumors_.digest_is_news()) return rumors_.next_settled();
+  return last_digest_ ? *last_digest_ + options_.gossip_interval : base::Instant{};
+}
+
 void Spreader::OnTick(base::Instant now) {
-  if (now < next_tick()) return;
+  if (membership_.present() == 0) return;
+  if (now >= next_round()) TellNews(now);
+  if (now >= next_digest()) TellDigest(now);
+}
+
+void Spreader::TellDigest(base::Instant now) {
+  if (rumors_.digest_is_news()) digest_tellings_left_ = kDigestTellings;
+  if (digest_tellings_left_ == 0) return;  // What grew old was replaced by something newer before.
+  rumors_.DigestTold();
+  last_digest_ = now;
+  --digest_tellings_left_;
+  for (std::uint32_t turn = 0; turn < options_.rumor_fanout; ++turn) {
+    const std::optional<base::HostId> host = membership_.NextToTell();
+    if (!host) return;
+    courier_.Send(now, membership_.Find(*host)->address, Spread{random_.Next()});
+  }
+}
+
+void Spreader::TellNews(base::Instant now) {
   last_round_ = now;
   rumors_first_ = !rumors_first_;
   const std::size_t for_claims = membership_.has_updates() ? options_.gossip_fanout : 0;
@@ -57,7 +86,10 @@ void Spreader::TellOne(base::Instant now, const MemberInfo& member, Cargo cargo)
   };
   if (rumors_first_) add_rumors();
   if (cargo.claims) {
-    membership_.AddUpdatesFor(member.host, now, room, claims);
+    const bool more_to_come = cargo.rumors && !rumors_first_;
+    const std::size_t kept =
+        more_to_come ? rumors_.BytesToTell(room * kRumorSharePercent / 100) : 0;
+    membership_.AddUpdatesFor(member.host, now, room - kept, claims);
     for (const Claim& claim : claims) room -= BytesBound(claim);
   }
   if (!rumors_first_) add_rumors();

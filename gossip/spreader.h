@@ -1,11 +1,14 @@
 // gossip/spreader.h: sends what waits, claims and rumors, to the next members each interval.
 //
+// When rumors become old enough for the digest, that is told as well, to as many members as a rumor
+// is: whom push left out need not wait for a ping to find out.
 // A node with nothing to tell sends nothing. One that was idle sends at once: news travels
 // hop by hop without waiting for an interval, and the interval then bounds what a node sends.
 //
 // Thread: confined to one thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "base/random.h"
@@ -42,6 +45,10 @@ class Spreader {
     bool claims;
     bool rumors;
   };
+  base::Instant next_round() const;
+  base::Instant next_digest() const;
+  void TellNews(base::Instant now);
+  void TellDigest(base::Instant now);
   void TellOne(base::Instant now, const MemberInfo& member, Cargo cargo);
 
   const GossipOptions& options_;
@@ -52,7 +59,10 @@ class Spreader {
   base::Random& random_;
 
   std::optional<base::Instant> last_round_;
-  bool rumors_first_ = false;  // Alternates, so that neither can starve the other.
+  std::optional<base::Instant> last_digest_;
+  std::uint32_t digest_tellings_left_ = 0;
+  // Alternates, so that neither can starve the other: a rumor may be too large for its share.
+  bool rumors_first_ = false;
 };
 
 }  // namespace starling::gossip

@@ -28,7 +28,8 @@ Claim DrawClaim(std::size_t metadata_max) {
 RumorItem DrawRumor(std::size_t payload_max) {
   RumorItem rumor{.key = std::string(*rc::gen::inRange<std::size_t>(1, kRumorKeyBytesMax + 1), 'k'),
                   .version = *rc::gen::arbitrary<std::uint64_t>(),
-                  .hash = *rc::gen::arbitrary<std::uint64_t>()};
+                  .hash = *rc::gen::arbitrary<std::uint64_t>(),
+                  .age = base::milliseconds(*rc::gen::inRange<std::int64_t>(0, 1LL << 31))};
   if (!*rc::gen::arbitrary<bool>()) return rumor;
   rumor.payload = std::string(*rc::gen::inRange<std::size_t>(0, payload_max + 1), 'p');
   rumor.hash = base::Hash64(*rumor.payload);
@@ -38,7 +39,7 @@ RumorItem DrawRumor(std::size_t payload_max) {
 Body DrawBody() {
   const auto nonce = *rc::gen::arbitrary<std::uint64_t>();
   const base::HostId target = Host(*rc::gen::nonZero<std::uint64_t>());
-  switch (*rc::gen::inRange(0, 10)) {
+  switch (*rc::gen::inRange(0, 12)) {
     case 0: return Ping{nonce, target};
     case 1: return Ack{nonce};
     case 2: return PingRequest{nonce, target, AddressOf(77)};
@@ -48,15 +49,22 @@ Body DrawBody() {
     case 6: return State{(nonce & 1) != 0, (nonce & 2) != 0};
     case 7: return Push{};
     case 8: return Pull{};
-    default: return Payloads{};
+    case 9: return Payloads{};
+    case 10: return RumorState{};
+    default: {
+      RumorSync sync;
+      for (std::uint64_t& digest : sync.digests) digest = *rc::gen::arbitrary<std::uint64_t>();
+      return sync;
+    }
   }
 }
 
 Message DrawMessage() {
-  Message message{.header = {Host(*rc::gen::nonZero<std::uint64_t>()),
-                             *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62),
-                             *rc::gen::arbitrary<std::uint32_t>()},
-                  .body = DrawBody()};
+  Message message{
+      .header = {Host(*rc::gen::nonZero<std::uint64_t>()),
+                 *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62),
+                 *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::arbitrary<std::uint64_t>()},
+      .body = DrawBody()};
   for (int i = *rc::gen::inRange(0, 5); i > 0; --i) message.claims.push_back(DrawClaim(512));
   for (int i = *rc::gen::inRange(0, 5); i > 0; --i) message.rumors.push_back(DrawRumor(2000));
   return message;
@@ -98,9 +106,10 @@ TEST_SUITE("gossip/codec") {
     EXPECT(bytes == std::string(reinterpret_cast<const char*>(expected), sizeof expected));
   }
 
-  TEST_CASE("no message is larger than the bounds by which packets are filled") {
+  TEST_CASE("no datagram is larger than the bounds by which packets are filled") {
     EXPECT(rc::check([] {
-      const Message message = DrawMessage();
+      Message message = DrawMessage();
+      if (std::holds_alternative<RumorSync>(message.body)) message.body = Pull{};  // On streams.
       std::size_t bound = kEnvelopeBytesMax;
       for (const Claim& claim : message.claims) bound += BytesBound(claim);
       for (const RumorItem& rumor : message.rumors) bound += BytesBound(rumor);

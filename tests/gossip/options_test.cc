@@ -26,6 +26,7 @@ TEST_SUITE("gossip/options") {
     ExpectRefused({.dead_kept = base::milliseconds(1)}, "dead_kept");
     ExpectRefused({.rumor_fanout = 0}, "rumor_fanout");
     ExpectRefused({.rumor_counter_k = 0}, "rumor_counter_k");
+    ExpectRefused({.rumor_digest_lag = base::Duration(0)}, "rumor_digest_lag");
     ExpectRefused({.members_max = 0}, "members_max");
   }
 

@@ -2,6 +2,7 @@
 // Method: drive the store by hand, as spreader and exchange do.
 #include "gossip/rumors.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/hash.h"
@@ -180,6 +181,50 @@ TEST_SUITE("gossip/rumors") {
     EXPECT(store.rumors.Advertisements().size() == 3);
     store.rumors.Publish("ours", 1, "v");
     EXPECT(store.rumors.Advertisements().size() == 4);
+  }
+
+  TEST_CASE("the age of a rumor goes on from node to node, and what is old enough is digested") {
+    Store one, two;
+    one.rumors.Advance(At(10'000));
+    one.rumors.Publish("k", 1, "v");
+    one.rumors.Advance(At(10'200));
+    const std::vector<RumorItem> told = one.Tell(1);
+    REQUIRE(told.size() == 1);
+    EXPECT(told[0].age == base::milliseconds(200));
+    two.rumors.Advance(At(50'000));  // Clocks need not agree.
+    (void)two.rumors.Hear(At(50'000), told[0]);
+    two.rumors.Advance(At(50'299));
+    EXPECT(two.rumors.settled_digest() == 0);
+    two.rumors.Advance(At(50'300));
+    one.rumors.Advance(At(10'500));
+    EXPECT(two.rumors.settled_digest() != 0);
+    EXPECT(two.rumors.settled_digest() == one.rumors.settled_digest());
+  }
+
+  TEST_CASE("of two stores those buckets differ, and only those, in which something differs") {
+    Store one, two;
+    for (int i = 0; i < 100; ++i) {
+      for (Store* store : {&one, &two}) store->rumors.Publish("k" + std::to_string(i), 1, "v");
+    }
+    EXPECT(one.rumors.Differing(two.rumors.digests()).empty());
+    one.rumors.Publish("more", 1, "v");
+    const std::vector<RumorItem> differing = one.rumors.Differing(two.rumors.digests());
+    EXPECT(differing.size() < 30);  // About a sixteenth.
+    const auto more = [](const RumorItem& item) { return item.key == "more" && !item.payload; };
+    EXPECT(std::count_if(differing.begin(), differing.end(), more) == 1);
+  }
+
+  TEST_CASE("the bytes to tell are what telling takes, and telling goes on where it was") {
+    Store store;
+    for (int i = 0; i < 20; ++i) store.rumors.Publish("k" + std::to_string(i), 1, "value");
+    for (std::uint64_t nonce = 1; nonce < 10; ++nonce) {
+      const std::size_t expected = store.rumors.BytesToTell(300);
+      std::size_t told = 0;
+      for (const RumorItem& item : store.rumors.Tell(nonce, 300, 50)) told += BytesBound(item);
+      EXPECT(told == expected);
+      EXPECT(told > 200);
+    }
+    EXPECT(store.rumors.BytesToTell(10) == 0);
   }
 
   TEST_CASE("what one message may want is bounded, its keys included") {

@@ -55,8 +55,30 @@ TEST_SUITE("gossip/spreader") {
     for (const Hand::Sent& sent : hand.Datagrams<Spread>())
       hand.Hear(At(100001), 2, Feedback{std::get<Spread>(sent.message.body).nonce, 1});
     hand.Forget();
-    hand.RunTo(At(110000));
+    hand.RunTo(At(100499));
     EXPECT(hand.datagrams.empty());
+  }
+
+  TEST_CASE(
+      "rumor_digest_lag later the digest goes to as many, alone, and again an interval later") {
+    Hand hand = Idle();
+    hand.Hear(At(100000), 2, Spread{11}, {},
+              {{.key = "k", .version = 1, .hash = base::Hash64("v"), .payload = "v"}});
+    hand.RunTo(At(100000));
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>())
+      hand.Hear(At(100001), 2, Feedback{std::get<Spread>(sent.message.body).nonce, 1});
+    hand.Forget();
+    hand.RunTo(At(100499));
+    EXPECT(hand.datagrams.empty());
+    hand.RunTo(At(100500));
+    EXPECT(hand.datagrams.size() == 2);
+    hand.RunTo(At(110000));
+    REQUIRE(hand.Datagrams<Spread>().size() == 4);
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      EXPECT(sent.message.rumors.empty());
+      EXPECT(sent.message.header.rumors_digest == DigestOf("k", {1, base::Hash64("v")}));
+    }
+    EXPECT(hand.datagrams.size() == 4);
   }
 
   TEST_CASE("news leaves at once, then every interval, until each member was told once") {
@@ -146,6 +168,32 @@ TEST_SUITE("gossip/spreader") {
     EXPECT(hand.Streams<Pull>()[0].message.rumors[0].key == "k");
     hand.Hear(At(100000), 3, Spread{12}, {}, {item});
     EXPECT(hand.Streams<Pull>().size() == 1);
+  }
+
+  TEST_CASE("F13: of packets that claims fill first rumors have 30 %, and no byte is left empty") {
+    Hand hand = Idle();
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 100; number < 300; ++number)
+      claims.push_back(ClaimBy(number, Liveness::kDead));
+    hand.Hear(At(100000), 2, Spread{1}, claims);
+    hand.Do([](Gossip& core) {
+      for (int i = 0; i < 60; ++i) core.Publish(At(100000), "k" + std::to_string(i), 1, "value");
+    });
+    hand.Forget();
+    hand.RunTo(At(101000));
+    const std::size_t room = GossipOptions{}.datagram_bytes_max - kEnvelopeBytesMax;
+    std::size_t shared = 0;
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) {
+      if (sent.message.rumors.empty()) continue;  // To the third, whom only claims go to.
+      std::size_t for_claims = 0, for_rumors = 0;
+      for (const Claim& claim : sent.message.claims) for_claims += BytesBound(claim);
+      for (const RumorItem& item : sent.message.rumors) for_rumors += BytesBound(item);
+      // One more of either would not have fitted.
+      EXPECT(for_rumors + BytesBound(sent.message.rumors[0]) > room * 30 / 100);
+      EXPECT(for_claims + for_rumors + kClaimBytesMax + 8 > room);
+      shared += for_claims > 0 ? 1 : 0;
+    }
+    EXPECT(shared >= 4);
   }
 
   TEST_CASE("claims and rumors take turns in having the first place in a packet") {

@@ -10,10 +10,15 @@
 #include <cstring>
 #include <fstream>
 
+#include "tools/gossip_sim/progress.h"
 #include "tools/gossip_sim/report.h"
+#include "tools/gossip_sim/rumor_report.h"
+#include "tools/gossip_sim/rumor_tally.h"
 
 namespace starling::gossip_sim {
 namespace {
+
+constexpr std::uint32_t kRunsMax = 10'000'000;
 
 base::Status WriteFile(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -26,23 +31,42 @@ base::Status WriteFile(const std::string& path, const std::string& text) {
 }  // namespace
 
 base::Status Run(const RumorCommand& command) {
-  base::Random random(command.seed);
-  std::vector<RumorRun> runs;
-  runs.reserve(command.runs);
-  for (std::uint32_t i = 0; i < command.runs; ++i)
-    runs.push_back(SpreadRumor(command.options, random));
-  if (!command.csv_file.empty()) RETURN_IF_ERROR(WriteFile(command.csv_file, Csv(runs)));
-
-  fmt::print("rumor {} = {}: {} nodes, fanout {}, {}, seed {}\n\n", command.key, command.value,
-             command.options.nodes, command.options.fanout,
-             command.options.variant == RumorVariant::kNaive
-                 ? std::string("naive")
-                 : fmt::format("feedback-counter k={}", command.options.counter_k),
+  const RumorOptions& options = command.options;
+  RETURN_IF_ERROR(options.Validate());
+  if (command.runs < 1 || command.runs > kRunsMax) {
+    return base::InvalidArgument(
+        fmt::format("--runs is {}, and must be 1 to {}", command.runs, kRunsMax));
+  }
+  // Before the work, not after it.
+  for (const std::string& file : {command.csv_file, command.json_file, command.svg_file}) {
+    if (!file.empty()) RETURN_IF_ERROR(WriteFile(file, ""));
+  }
+  RumorTally tally(options);
+  RumorRun run;
+  std::string csv = kRunsCsvHead;
+  {
+    Progress progress("runs", command.runs);  // Gone before anything is printed.
+    for (std::uint64_t i = 0; i < command.runs; ++i) {
+      progress.At(i);
+      run = SpreadRumor(options, command.seed + i);
+      tally.Add(run);
+      if (!command.csv_file.empty()) csv += CsvLine(i + 1, command.seed + i, run);
+    }
+  }
+  const bool one = command.runs == 1;
+  if (!command.csv_file.empty()) RETURN_IF_ERROR(WriteFile(command.csv_file, one ? Csv(run) : csv));
+  if (!command.json_file.empty())
+    RETURN_IF_ERROR(WriteFile(command.json_file, Json(options, command.seed, tally)));
+  if (!command.svg_file.empty()) {
+    RETURN_IF_ERROR(WriteFile(command.svg_file, one ? Svg(options, command.seed, run)
+                                                    : Svg(options, command.seed, tally)));
+  }
+  fmt::print("rumor {} = {}: {}, seed {}\n\n", command.key, command.value, Describe(options),
              command.seed);
-  if (runs.size() == 1)
-    fmt::print("{}\n{}\n", Table(runs[0]), Verdict(command.options, runs[0]));
+  if (one)
+    fmt::print("{}\n{}\n", Table(run), Verdict(options, run));
   else
-    fmt::print("{}", Table(command.options, runs));
+    fmt::print("{}", Table(tally));
   return base::Ok();
 }
 

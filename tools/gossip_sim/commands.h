@@ -18,7 +18,10 @@ struct RumorCommand {
   std::string value = "enable_cache=true";
   std::uint64_t seed = 1;
   std::uint32_t runs = 1;
-  std::string csv_file;  // Empty: none.
+  // Empty: none.
+  std::string csv_file;
+  std::string json_file;
+  std::string svg_file;
 };
 
 struct SwimCommand {
@@ -26,7 +29,8 @@ struct SwimCommand {
   std::string json_file;  // Empty: none.
 };
 
-// Print to stdout and write the files. Fail with Io naming the file, or as RunSwim.
+// Print to stdout and write the files. Fail with Io naming the file, with InvalidArgument naming
+// the flag, or as RunSwim.
 base::Status Run(const RumorCommand& command);
 base::Status Run(const SwimCommand& command);
 

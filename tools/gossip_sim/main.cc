@@ -3,11 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tools/gossip_sim/commands.h"
+#include "tools/gossip_sim/rumor_report.h"
 #include "tools/parse_error.h"
 
 namespace {
@@ -45,27 +47,45 @@ void AddChoice(CLI::App& app, const std::string& flag, Value& into,
       ->type_name(names);
 }
 
+template <typename Value>
+std::vector<std::pair<std::string, Value>> Named(std::initializer_list<Value> values) {
+  std::vector<std::pair<std::string, Value>> named;
+  for (const Value value : values) named.emplace_back(NameOf(value), value);
+  return named;
+}
+
 void AddRumor(CLI::App& root, RumorCommand& command) {
-  CLI::App* app = root.add_subcommand("rumor", "Spread one rumor in synchronous rounds.");
-  app->add_option("--nodes", command.options.nodes, "Nodes in all")
-      ->check(CLI::Range(1, 1000000))
+  RumorOptions& options = command.options;
+  CLI::App* app = root.add_subcommand(
+      "rumor",
+      "Spread one rumor. The classic variants (Demers et al., CSL-89-1) in synchronous rounds;\n"
+      "starling: the cores that nodes run, on virtual time. docs/gossip.md compares them.");
+  app->add_option("--nodes", options.nodes, "Nodes in all, 1 to 1000000")->capture_default_str();
+  app->add_option("--fanout", options.fanout, "Partners of a node in a round, 1 to 1000")
       ->capture_default_str();
-  app->add_option("--fanout", command.options.fanout, "Targets of a telling node in a round")
-      ->check(CLI::Range(1, 1000))
+  app->add_option("--key", command.key, "Key of the rumor, as printed")->capture_default_str();
+  app->add_option("--value", command.value, "Its value, as printed")->capture_default_str();
+  AddChoice(
+      *app, "--variant", options.variant,
+      Named({RumorVariant::kNaive, RumorVariant::kFeedbackCounter, RumorVariant::kFeedbackCoin,
+             RumorVariant::kBlindCounter, RumorVariant::kBlindCoin, RumorVariant::kStarling}),
+      "When a node stops telling. naive: when all know. counter: after k contacts; coin: "
+      "with probability 1/k after each. Of feedback only those count that knew already. "
+      "starling: feedback and counter, then digests and pull");
+  AddChoice(*app, "--direction", options.direction,
+            Named({RumorDirection::kPush, RumorDirection::kPull, RumorDirection::kPushPull}),
+            "Of the classic variants: who knows tells, or all ask others, or both");
+  app->add_option("--counter", options.counter_k, "k of the variants that stop, 1 to 100")
       ->capture_default_str();
-  app->add_option("--key", command.key, "Key of the rumor")->capture_default_str();
-  app->add_option("--value", command.value, "Its value")->capture_default_str();
-  AddChoice(*app, "--variant", command.options.variant,
-            {{"naive", RumorVariant::kNaive}, {"feedback-counter", RumorVariant::kFeedbackCounter}},
-            "all that know tell, until all know; or: each stops after k contacts that knew");
-  app->add_option("--counter", command.options.counter_k, "k of feedback-counter")
-      ->check(CLI::Range(1, 100))
+  app->add_option("--loss", options.loss, "Share of messages that are lost, 0 to 1")
       ->capture_default_str();
-  app->add_option("--seed", command.seed, "Same seed, same result")->capture_default_str();
+  app->add_option("--seed", command.seed, "Same seed, same result; run i of many has seed + i - 1")
+      ->capture_default_str();
   app->add_option("--runs", command.runs, "Above 1: the distribution over so many runs")
-      ->check(CLI::Range(1, 10000000))
       ->capture_default_str();
   app->add_option("--csv", command.csv_file, "Write the rounds (or the runs) to this file");
+  app->add_option("--json", command.json_file, "Write all figures to this file");
+  app->add_option("--svg", command.svg_file, "Plot the spread and the rounds to this file");
 }
 
 void AddSwim(CLI::App& root, SwimCommand& command) {

@@ -4,8 +4,6 @@
 #include <fmt/core.h>
 #include <fmt/format.h>
 
-#include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
 
 namespace starling::gossip_sim {
@@ -25,43 +23,6 @@ OrderedJson ToJson(const Summary& summary) {
 }
 
 }  // namespace
-
-std::string Verdict(const RumorOptions& options, const RumorRun& run) {
-  const char* rounds = run.round_count() == 1 ? "round" : "rounds";
-  if (options.variant == RumorVariant::kNaive) {
-    return fmt::format("Update fully converged to all {} nodes in {} {}.", options.nodes,
-                       run.round_count(), rounds);
-  }
-  return fmt::format("reached {} of {} nodes in {} {}.", run.infected, options.nodes,
-                     run.round_count(), rounds);
-}
-
-std::string Table(const RumorRun& run) {
-  std::string table = fmt::format("{:>6}{:>10}{:>10}\n", "round", "infected", "messages");
-  for (const RumorRound& round : run.rounds) {
-    fmt::format_to(std::back_inserter(table), "{:>6}{:>10}{:>10}\n", round.round, round.infected,
-                   round.messages);
-  }
-  return table;
-}
-
-std::string Table(const RumorOptions& options, const std::vector<RumorRun>& runs) {
-  std::map<std::uint32_t, std::size_t> histogram;
-  for (const RumorRun& run : runs) ++histogram[run.round_count()];
-  std::string table = fmt::format("{:>6}{:>10}{:>9}\n", "rounds", "runs", "share");
-  for (const auto& [rounds, count] : histogram) {
-    const double share = 100.0 * static_cast<double>(count) / static_cast<double>(runs.size());
-    fmt::format_to(std::back_inserter(table), "{:>6}{:>10}{:>8.2f}%\n", rounds, count, share);
-  }
-  const RumorStatistics statistics = Summarize(options, runs);
-  const Summary& rounds = statistics.rounds;
-  return table + fmt::format(
-                     "\nrounds    mean {:.3f}  p50 {:.0f}  p99 {:.0f}  max {:.0f}\n"
-                     "complete  {:.2f} % of runs, residue {:.3g} of nodes (mean)\n"
-                     "traffic   {:.3f} messages a node (mean)\n",
-                     rounds.mean, rounds.p50, rounds.p99, rounds.max, 100 * statistics.complete,
-                     statistics.residue, statistics.messages_per_node);
-}
 
 std::string Table(const SwimOptions& options, const SwimReport& report) {
   std::string table = fmt::format(
@@ -87,21 +48,6 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
                      report.not_all_knew, report.false_deaths_healthy, report.false_deaths_paused,
                      report.bytes_per_node_s, report.packets_per_node_s,
                      report.stream_bytes_per_node_s, report.had_news, report.trace_hash);
-}
-
-std::string Csv(const std::vector<RumorRun>& runs) {
-  if (runs.size() == 1) {
-    std::string csv = "round,infected,messages\n";
-    for (const RumorRound& round : runs[0].rounds)
-      csv += fmt::format("{},{},{}\n", round.round, round.infected, round.messages);
-    return csv;
-  }
-  std::string csv = "run,rounds,infected,messages\n";
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    csv += fmt::format("{},{},{},{}\n", i + 1, runs[i].round_count(), runs[i].infected,
-                       runs[i].messages);
-  }
-  return csv;
 }
 
 std::string Json(const SwimOptions& options, const SwimReport& report) {

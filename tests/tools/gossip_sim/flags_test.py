@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 PROGRAM = sys.argv.pop(1)
 LIMIT_S = 120
@@ -51,6 +52,35 @@ class Flags(unittest.TestCase):
             with open(file, encoding="utf-8") as lines:
                 self.assertEqual(len(lines.readlines()), 101)
 
+    def test_a_rumor_is_written_in_three_formats(self):
+        with tempfile.TemporaryDirectory() as folder:
+            files = {kind: os.path.join(folder, f"rumor.{kind}") for kind in ("csv", "json", "svg")}
+            done = run("rumor", "--variant", "starling", "--loss", "0.1", "--runs", "20",
+                       "--csv", files["csv"], "--json", files["json"], "--svg", files["svg"])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stderr, "")  # No progress: that is no terminal.
+            with open(files["json"], encoding="utf-8") as text:
+                report = json.load(text)
+            self.assertEqual(report["complete"], 1)
+            self.assertGreater(report["seconds"]["p99"], 0)
+            title = xml.etree.ElementTree.parse(files["svg"]).find(
+                "{http://www.w3.org/2000/svg}title")
+            self.assertEqual(title.text, "One rumor, 50 nodes: starling")
+            with open(files["csv"], encoding="utf-8") as lines:
+                third = lines.readlines()[3].split(",")
+            # Each run can be played alone, by its seed.
+            alone = run("rumor", "--variant", "starling", "--loss", "0.1", "--seed", third[1])
+            self.assertIn(f"reached {third[3]} of 50 nodes in {third[2]} rounds", alone.stdout)
+
+    def test_every_variant_goes_in_every_direction(self):
+        for variant in ("naive", "feedback-counter", "feedback-coin", "blind-counter",
+                        "blind-coin"):
+            for direction in ("push", "pull", "push-pull"):
+                with self.subTest(f"{variant} {direction}"):
+                    done = run("rumor", "--variant", variant, "--direction", direction)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertIn(f"{variant} {direction}", done.stdout)
+
     def test_swim_writes_its_report(self):
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "swim.json")
@@ -77,7 +107,11 @@ class Flags(unittest.TestCase):
 
     def test_values_that_can_not_be_are_refused_by_name(self):
         for flags in (("rumor", "--nodes", "0"), ("rumor", "--nodes", "-1"),
-                      ("rumor", "--nodes", "5x"), ("rumor", "--fanout", "0"),
+                      ("rumor", "--nodes", "5x"), ("rumor", "--nodes", "1000000000"),
+                      ("rumor", "--fanout", "0"), ("rumor", "--counter", "0"),
+                      ("rumor", "--loss", "nan"), ("rumor", "--loss", "1"),
+                      ("rumor", "--loss", "-0.1"), ("rumor", "--direction", "sideways"),
+                      ("rumor", "--direction", "pull", "--variant", "starling"),
                       ("rumor", "--runs", "0"), ("rumor", "--seed", "x"), ("rumor", "--key"),
                       ("swim", "--nodes", "1"), ("swim", "--nodes", "2001"),
                       ("swim", "--loss", "1"), ("swim", "--loss", "nan"), ("swim", "--kill", "-1"),
@@ -88,7 +122,8 @@ class Flags(unittest.TestCase):
                 self.assertIn(flags[1], self.refused(*flags))
 
     def test_a_file_that_can_not_be_written_is_named(self):
-        self.assertIn("/dev/null/x", self.refused("rumor", "--csv", "/dev/null/x"))
+        for flag in ("--csv", "--json", "--svg"):
+            self.assertIn("/dev/null/x", self.refused("rumor", flag, "/dev/null/x"))
 
 
 if __name__ == "__main__":
