@@ -11,6 +11,8 @@
 namespace starling::gossip {
 namespace {
 
+constexpr std::uint32_t kLastIncarnation = std::numeric_limits<std::uint32_t>::max();
+
 // Liveness counts, so that a table that has heard of a death is not equal to one that has not.
 std::uint64_t DigestOf(const MemberInfo& member) {
   std::uint64_t digest = base::Mix64(member.host.high ^ base::Mix64(member.host.low));
@@ -66,13 +68,18 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
   // identity, or our own lost past, can have said.
   if (!same_age || !IsAccusation(claim.liveness)) ++counters_.conflicts;
   ++counters_.refutations;
-  const bool ended = claim.liveness == Liveness::kLeft ||
-                     claim.incarnation == std::numeric_limits<std::uint32_t>::max();
-  self_.generation = ended ? claim.generation + 1 : claim.generation;
-  self_.incarnation = ended ? 0 : claim.incarnation + 1;
+  Outbid(now, claim.generation,
+         claim.liveness == Liveness::kLeft ? kLastIncarnation : claim.incarnation);
+  return Heard::kTaken;
+}
+
+// Says something newer. A generation whose incarnations are used up is followed by the next.
+void Membership::Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation) {
+  const bool ended = incarnation == kLastIncarnation;
+  self_.generation = ended ? generation + 1 : generation;
+  self_.incarnation = ended ? 0 : incarnation + 1;
   self_.since = now;
   Announce();
-  return Heard::kTaken;
 }
 
 void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason) {
@@ -168,10 +175,7 @@ void Membership::SetMetadata(base::Instant now, std::string metadata) {
   CHECK(metadata.size() <= options_.metadata_bytes_max);
   if (metadata == self_.metadata || left()) return;
   self_.metadata = std::move(metadata);
-  CHECK(self_.incarnation < std::numeric_limits<std::uint32_t>::max());
-  ++self_.incarnation;
-  self_.since = now;
-  Announce();
+  Outbid(now, self_.generation, self_.incarnation);
 }
 
 void Membership::Announce() { updates_.PushFirst(self_.host); }

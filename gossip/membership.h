@@ -90,6 +90,7 @@ class Membership {
 
  private:
   Heard HearOfSelf(base::Instant now, const Claim& claim);
+  void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   bool HasRoom(const Claim& claim);
   void Take(base::Instant now, const Claim& claim, std::string_view reason);
   void Tell(const MemberInfo& member, const MemberInfo* before, std::string_view reason);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/base64.h"
 #include "base/check.h"
@@ -26,7 +27,8 @@ struct Admin::Why {
   std::string key;
   std::vector<base::NodeNumber> order;  // Of the replicas, in that of the ring.
   std::map<base::NodeNumber, json> rows;
-  std::size_t open = 0;
+  std::set<base::NodeNumber> open;  // Asked, and silent as yet.
+  base::Instant ends;
   base::Version highest;
 };
 
@@ -431,15 +433,23 @@ void Admin::StartWhy(const ReplyTo& to, const std::string& keyspace, const std::
   why->key = key;
   const base::Token token = base::TokenOf(key, snapshot.topology->token_seed);
   const auto replicas = snapshot.ring->Replicas(space->id, base::BucketOf(token));
-  why->open = replicas.size();
+  why->ends = control_.world_.Now() + kWhyMax;
   for (const std::uint16_t index : replicas) {
     const topology::Node& node = snapshot.node(index);
     why->order.push_back(node.number);
-    why->rows[node.number]["address"] = node.cluster.IpString();
+    json& row = why->rows[node.number];
+    row["address"] = node.cluster.IpString();
+    if (snapshot.peers[index].up)
+      why->open.insert(node.number);
+    else
+      row["error"] = "the node is down";
   }
+  const std::set<base::NodeNumber> asked = why->open;
   whys_[id] = std::move(why);
+  if (asked.empty()) return EndWhy(id);
   for (const std::uint16_t index : replicas) {
     const topology::Node& node = snapshot.node(index);
+    if (!asked.contains(node.number)) continue;
     // Our own port answers for us as the others' do.
     control_.links_.Send({node.cluster, node.host}, {Control::kTagWhy, node.number, id, 0},
                          wire::ReplicaRead{space->id, key, false, snapshot.topology->epoch});
@@ -448,7 +458,7 @@ void Admin::StartWhy(const ReplyTo& to, const std::string& keyspace, const std::
 
 void Admin::OnWhyReply(const PeerTag& tag, const wire::Frame& frame) {
   const auto it = whys_.find(tag.a);
-  if (it == whys_.end()) return;
+  if (it == whys_.end() || !it->second->open.contains(static_cast<base::NodeNumber>(tag.b))) return;
   const auto reply = wire::Decode<wire::ReplicaReadReply>(frame.header);
   if (frame.kind != wire::Kind::kReplicaReadReply || !reply) {
     const auto error = wire::Decode<wire::ErrorReply>(frame.header);
@@ -463,14 +473,33 @@ void Admin::OnWhyReply(const PeerTag& tag, const wire::Frame& frame) {
     row["tombstone"] = (reply->flags & storage::kFlagTombstone) != 0;
   }
   if (reply->expiry_ms != 0) row["expiry_ms"] = reply->expiry_ms;
-  if (--it->second->open == 0) EndWhy(tag.a);
+  TookWhy(tag.a, tag.b);
+}
+
+void Admin::TookWhy(std::uint64_t id, base::NodeNumber from) {
+  Why& why = *whys_.at(id);
+  why.open.erase(from);
+  if (why.open.empty()) EndWhy(id);
 }
 
 void Admin::OnWhyFailed(const PeerTag& tag, const base::Status& status) {
   const auto it = whys_.find(tag.a);
-  if (it == whys_.end()) return;
+  if (it == whys_.end() || !it->second->open.contains(static_cast<base::NodeNumber>(tag.b))) return;
   it->second->rows[tag.b]["error"] = status.message();
-  if (--it->second->open == 0) EndWhy(tag.a);
+  TookWhy(tag.a, tag.b);
+}
+
+// A replica that hangs says nothing, and its link neither: the others' rows do not wait for it.
+void Admin::OnTick(base::Instant now) {
+  std::vector<std::uint64_t> late;
+  for (const auto& [id, why] : whys_)
+    if (now >= why->ends) late.push_back(id);
+  for (const std::uint64_t id : late) {
+    Why& why = *whys_.at(id);
+    for (const base::NodeNumber number : why.open)
+      why.rows[number]["error"] = fmt::format("no answer within {} ms", base::ToMs(kWhyMax));
+    EndWhy(id);
+  }
 }
 
 // Rows in the order of the ring; a field that no row has is left out by nodetool.

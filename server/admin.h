@@ -29,8 +29,12 @@ class Admin {
   // What a replica has of the key of a `why`.
   void OnWhyReply(const PeerTag& tag, const wire::Frame& frame);
   void OnWhyFailed(const PeerTag& tag, const base::Status& status);
+  // Ends what replicas have left unanswered for long. To be called now and then.
+  void OnTick(base::Instant now);
 
  private:
+  static constexpr base::Duration kWhyMax = base::seconds(2);
+
   struct Json;       // nlohmann::json, kept out of the header.
   struct Why;        // One `why` under way.
   struct EngineJob;  // A flush or a compaction.
@@ -43,6 +47,7 @@ class Admin {
   Json GossipInfo() const;
   Json RepairStatus() const;
   void StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key);
+  void TookWhy(std::uint64_t id, base::NodeNumber from);
   void EndWhy(std::uint64_t id);
   void GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void StartRepair(const ReplyTo& to, const std::string& keyspace);

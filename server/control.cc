@@ -372,6 +372,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kFrame: HandleClient(static_cast<const FrameMail&>(*mail)); return;
     case MailKind::kReply: {
       const auto& reply = static_cast<const ReplyMail&>(*mail);
+      shared_.mail_bytes.fetch_sub(reply.counted, std::memory_order_relaxed);
       const auto room = world_.Reserve(reply.conn, reply.frame.size());
       std::copy(reply.frame.begin(), reply.frame.end(), room.begin());
       world_.Commit(reply.conn, reply.frame.size());
@@ -477,6 +478,7 @@ void Control::Tick() {
   AskToJoin();
   if (snapshot_ == nullptr) return;
   ReleaseClients();
+  admin_->OnTick(now);
   RenewClockBound();
   if (published_) {
     repair_.OnTick(now);

@@ -232,6 +232,7 @@ class Control final : public base::Actor, PeerLinksListener {
   SnapshotPtr snapshot_;
   bool published_ = false;  // The workers have a snapshot.
   bool ready_ = false;
+  bool saving_ready_ = false;
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;

@@ -299,11 +299,12 @@ void Control::CheckEpochWaits() {
 // A node that joined or replaces one serves reads once it compared equal with everybody it shares
 // ranges with, in an epoch that makes all writes come to it too (design section 8).
 void Control::CheckReady() {
-  if (ready_ || !repair_.CaughtUpSince(not_ready_since_)) return;
-  ready_ = true;
+  if (ready_ || saving_ready_ || !repair_.CaughtUpSince(not_ready_since_)) return;
+  saving_ready_ = true;  // Nobody hears of it before it is synced, and with it what was taken.
   auto batch = std::make_unique<storage::Batch>();
   SaveReady(*batch, true);
   Persist(std::move(batch), [this] {
+    ready_ = true;
     base::log::Info("control", "ready: caught up with all that it replicates");
     RefreshMetadata();
     Publish();

@@ -29,6 +29,14 @@ std::string MemoryShare::Refusal() const {
       held(), bytes_max_);
 }
 
+bool MemoryShare::TakePart(std::size_t bytes) {
+  parts_ += bytes;
+  const auto fits = [&] { return held() <= bytes_max_ || held() - bytes <= bytes_max_ / 4; };
+  if (fits()) return true;
+  Recount();  // The client may have taken its answer before it sent this.
+  return fits();
+}
+
 void MemoryShare::NoteAnswer(base::ConnId conn) {
   const std::size_t now = world_.Queued(conn);
   if (now <= kLargeBytes) return;

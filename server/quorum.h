@@ -13,12 +13,15 @@
 #include <string>
 
 #include "base/version.h"
+#include "server/topology/topology.h"
+#include "server/wire/limits.h"
 #include "server/wire/messages.h"
 
 namespace starling::server {
 
-using ReplicaMask = std::uint32_t;  // At most 32 replicas of a key.
-inline constexpr std::size_t kReplicasMax = 32;
+using ReplicaMask = std::uint32_t;
+static_assert(topology::kReplicasMax <= 32, "a bit of ReplicaMask for each replica of a key");
+static_assert(topology::kReplicasMax == wire::kReplicasMax);
 
 inline int CountOf(ReplicaMask mask) { return std::popcount(mask); }
 

@@ -189,6 +189,21 @@ void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
     EndSlice(id, slice, base::Ok());
     return;
   }
+  if (parts_.replica.HasRoomForRepair())
+    StartSummary(id, slice);
+  else
+    held_back_.push_back(id);
+}
+
+void RepairPull::OnTurnEnd() {
+  while (!held_back_.empty() && parts_.replica.HasRoomForRepair()) {
+    const std::uint64_t id = held_back_.front();
+    held_back_.pop_front();
+    if (Slice* slice = slices_.Find(id)) NextBucket(id, *slice);
+  }
+}
+
+void RepairPull::StartSummary(std::uint64_t id, const Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
   auto job = std::make_unique<SummaryJob>(*this, id);
   job->request.keyspace = slice.keyspace;

@@ -50,6 +50,8 @@ class RepairPull {
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
   // Gives up what a peer has left unanswered for long. To be called now and then.
   void OnTick(base::Instant now);
+  // Goes on with what waited for the disk to take the pages before it.
+  void OnTurnEnd();
 
   // --- the other side: what a peer pulls from us ---
   // The hashes of one of our slices; empty when the epochs or owners do not fit.
@@ -70,6 +72,7 @@ class RepairPull {
   void Ask(std::uint64_t id, Slice& slice);
   void OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   void NextBucket(std::uint64_t id, Slice& slice);
+  void StartSummary(std::uint64_t id, const Slice& slice);
   void OnSummary(SummaryJob& job);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   base::Status Take(Slice& slice, base::Bytes payload);
@@ -85,6 +88,7 @@ class RepairPull {
   std::vector<std::unique_ptr<Order>> orders_;
   base::Slab<Slice> slices_;
   std::vector<std::unique_ptr<SummaryJob>> jobs_;
+  std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk.
   RepairStats stats_;
 };
 

@@ -107,11 +107,12 @@ class Replica final : public storage::GetSink {
   std::uint64_t last_commit() const { return last_commit_; }
   bool Committed(std::uint64_t commit) { return FindCommit(commit) == nullptr; }
   // Whether a write may still wait for its turn and its commit beside the others. One is always
-  // taken while they are few. Repair and hints, which pace themselves, do not ask.
+  // taken while they are few. Hints, which pace themselves by page, do not ask.
   bool HasRoom(std::size_t bytes) const {
-    return write_bytes_ + bytes <= options_.write_bytes_max ||
-           write_bytes_ <= options_.write_bytes_max / 4;
+    return write_bytes_ + bytes <= options_.write_bytes_max || HasRoomForRepair();
   }
+  // Whether repair may hand over another page: the rest is for those who wait for an answer.
+  bool HasRoomForRepair() const { return write_bytes_ <= options_.write_bytes_max / 4; }
   // What to tell whoever was refused.
   std::string Refusal() const;
 

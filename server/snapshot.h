@@ -49,7 +49,7 @@ inline ReplicaSet ReplicasOf(const Snapshot& snapshot, base::KeyspaceId keyspace
                              std::uint16_t bucket) {
   ReplicaSet set;
   set.nodes = snapshot.ring->Replicas(keyspace, bucket);
-  for (std::size_t i = 0; i < set.nodes.size() && i < kReplicasMax; ++i) {
+  for (std::size_t i = 0; i < set.nodes.size(); ++i) {
     const ReplicaMask bit = ReplicaMask{1} << i;
     const std::size_t node = set.nodes[i];
     set.all |= bit;

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <cstring>
+#include <utility>
+
 #include "base/check.h"
 #include "base/log.h"
 #include "server/worker_page.h"
@@ -111,6 +114,37 @@ void Worker::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener)
 
 std::size_t Worker::OnBytes(base::ConnId conn, base::Bytes bytes) {
   if (std::size_t used = 0; links_.OnBytes(conn, bytes, &used)) return used;
+  if (memory_.has_parts()) ForgetPart(conn);
+  const std::size_t used = TakeBytes(conn, bytes);
+  const std::size_t rest = bytes.size() - used;
+  if (rest >= MemoryShare::kCountedBytes) KeepPart(conn, rest);
+  return used;
+}
+
+void Worker::ForgetPart(base::ConnId conn) {
+  if (const auto it = conns_.find(conn); it != conns_.end())
+    memory_.GivePart(std::exchange(it->second.part_bytes, 0));
+}
+
+// What a client has sent of a request stays with its connection until the rest comes.
+void Worker::KeepPart(base::ConnId conn, std::size_t bytes) {
+  const auto it = conns_.find(conn);
+  if (it == conns_.end() || it->second.listener == kClusterListener) return;
+  Conn& state = it->second;
+  state.part_bytes = bytes;
+  if (memory_.TakePart(bytes) || state.paused) return;  // Paused: it is we who let it wait.
+  ++refused_writes_;
+  const base::Status refusal = base::Overloaded(memory_.Refusal());
+  if (state.resp == nullptr) return CloseWithError(conn, 0, refusal);
+  const std::string error = "-" + resp::ErrorText(refusal) + "\r\n";
+  const auto room = world_.Reserve(conn, error.size());
+  std::memcpy(room.data(), error.data(), error.size());
+  world_.Commit(conn, error.size());
+  world_.Close(conn);
+  Forget(conn);
+}
+
+std::size_t Worker::TakeBytes(base::ConnId conn, base::Bytes bytes) {
   if (const auto it = conns_.find(conn); it != conns_.end() && it->second.resp != nullptr)
     return OnRespBytes(conn, it->second, bytes);
   std::size_t used = 0;
@@ -147,6 +181,7 @@ void Worker::Forget(base::ConnId conn) {
   if (it == conns_.end()) return;
   if (it->second.listener != kClusterListener)
     shared_.clients.fetch_sub(1, std::memory_order_relaxed);
+  memory_.GivePart(it->second.part_bytes);
   scans_.OnClientGone(conn);
   conns_.erase(it);
 }
@@ -455,6 +490,7 @@ void Worker::OnTurnEnd() {
   // it comes of operations that were open before.
   while (replica_.RunTurn() || links_.Deliver()) {
   }
+  repair_.OnTurnEnd();
   memory_.Recount();
   Rearm();
 }

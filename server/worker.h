@@ -57,6 +57,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
     std::unique_ptr<resp::Session> resp;  // Of a Redis client's.
     bool flushing = false;                // FlushResp is at it.
     std::uint32_t value_bytes = 0;        // The largest value lately answered with.
+    std::size_t part_bytes = 0;           // Of a request that has not come whole yet.
   };
   class PeerPage;
   // Each answer takes this part off of what the connection's next value is expected to have.
@@ -129,6 +130,9 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void Adopt(SnapshotPtr snapshot);
   void AnswerDigests(const DigestQueryMail& query);
   void AnswerStats(const StatsQueryMail& query);
+  std::size_t TakeBytes(base::ConnId conn, base::Bytes bytes);
+  void ForgetPart(base::ConnId conn);
+  void KeepPart(base::ConnId conn, std::size_t bytes);
   void CloseWithError(base::ConnId conn, std::uint64_t request_id, const base::Status& status);
   void Forget(base::ConnId conn);
   void StopClients();

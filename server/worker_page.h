@@ -17,14 +17,19 @@ class Worker::PeerPage final : public PageWork {
 
   PeerPage(Worker& worker, Kind kind, const ReplyTo& to, base::Instant ends, PageRequest request)
       : worker_(worker), kind_(kind), to_(to), ends_(ends), request_(std::move(request)) {}
+  ~PeerPage() override { worker_.memory_.Give(summary_.size()); }
+
+  // kPull: what the puller has. Held in the worker's share of memory.
+  void KeepSummary(base::Bytes summary) {
+    summary_ = summary;
+    worker_.memory_.Take(summary_.size());
+  }
 
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
     page_ =
-        kind_ == Kind::kScan ? ReadPage(engine, request_) : ReadMissing(engine, request_, summary);
+        kind_ == Kind::kScan ? ReadPage(engine, request_) : ReadMissing(engine, request_, summary_);
   }
-
-  std::string summary;  // kPull: what the puller has.
 
  private:
   friend class Worker;
@@ -40,6 +45,7 @@ class Worker::PeerPage final : public PageWork {
   const ReplyTo to_;
   const base::Instant ends_;  // Never(): as long as the connection is there.
   const PageRequest request_;
+  std::string summary_;
   Page page_;
 };
 

@@ -179,6 +179,11 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   base::Status status = CheckOwner(pull->keyspace, pull->bucket, pull->epoch);
   if (status.ok() && base::Hash64(frame.payload) != pull->payload_digest)
     status = base::Corruption("the summary was damaged on its way");
+  if (status.ok() && frame.payload.size() > kPageBytesStandard)
+    status = base::InvalidArgument(fmt::format("a summary of {} bytes, the limit is {}",
+                                               frame.payload.size(), kPageBytesStandard));
+  if (status.ok() && !memory_.HasRoom(frame.payload.size()))
+    status = base::Overloaded(memory_.Refusal());
   if (!status.ok()) return Reply(reply, ErrorOf(status));
   PageRequest request{pull->keyspace,
                       base::FirstToken(pull->bucket),
@@ -191,7 +196,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   }
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply,
                                          base::Instant::Never(), std::move(request));
-  page->summary = frame.payload;
+  page->KeepSummary(frame.payload);
   ReadForPeer(std::move(page));
 }
 

@@ -83,10 +83,12 @@ void Worker::RefreshFacts() {
 
 void Worker::RefreshClusterFacts() {
   resp_facts_.epoch = snapshot_->topology->epoch;
-  resp_facts_.nodes = snapshot_->peers.size();
-  resp_facts_.nodes_up =
-      static_cast<std::size_t>(std::count_if(snapshot_->peers.begin(), snapshot_->peers.end(),
-                                             [](const Snapshot::Peer& peer) { return peer.up; }));
+  resp_facts_.nodes = resp_facts_.nodes_up = 0;
+  for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
+    if (!snapshot_->topology->nodes[i].member()) continue;  // Replaced, or gone.
+    ++resp_facts_.nodes;
+    if (snapshot_->peers[i].up) ++resp_facts_.nodes_up;
+  }
 }
 
 // Bytes that are left unused stay with the connection, which is not read from until the session can

@@ -160,9 +160,14 @@ Status CheckReplication(const Replication& replication) {
     return InvalidArgument("its replication is of an unknown kind");
   if (replication.per_dc.empty() || replication.factor != 0)
     return InvalidArgument("replication by datacenter takes a factor for each, and no other");
+  std::uint32_t sum = 0;
   for (const auto& [dc, factor] : replication.per_dc) {
     RETURN_IF_ERROR(CheckPlaceName("datacenter", dc));
     if (bad_factor(factor)) return bad;
+    sum += factor;
+    if (sum > kReplicasMax)
+      return InvalidArgument(
+          fmt::format("a key has at most {} replicas in all datacenters together", kReplicasMax));
   }
   return base::Ok();
 }

@@ -30,8 +30,9 @@ inline constexpr std::size_t kVnodesMax = 256;
 inline constexpr std::size_t kVotersMax = 5;
 inline constexpr std::size_t kSeedsMax = 16;
 inline constexpr std::size_t kKeyspacesMax = 1024;
-inline constexpr std::uint32_t kFactorMax = 16;
-inline constexpr std::size_t kNameMax = 64;  // Of a cluster, datacenter or rack, in bytes.
+inline constexpr std::uint32_t kFactorMax = 16;    // In a datacenter.
+inline constexpr std::uint32_t kReplicasMax = 32;  // Of a key, in all datacenters together.
+inline constexpr std::size_t kNameMax = 64;        // Of a cluster, datacenter or rack, in bytes.
 inline constexpr std::size_t kKeyspaceNameMax = 48;
 
 enum class NodeState : std::uint8_t {

@@ -15,7 +15,7 @@ inline constexpr std::size_t kNameBytesMax = 256;  // Clusters, keyspaces, dc, r
 inline constexpr std::size_t kReplicationBytesMax = 1024;
 inline constexpr std::size_t kCommandBytesMax = 64;
 inline constexpr std::size_t kErrorBytesMax = 4096;                // Encoders cut a longer message.
-inline constexpr std::size_t kReplicasMax = 256;                   // Of one key.
+inline constexpr std::size_t kReplicasMax = 32;                    // Of one key.
 inline constexpr std::size_t kCursorBytesMax = kKeyBytesMax + 16;  // A stored key: token and key.
 
 // What an entry may say of itself; an engine stores nothing else.

@@ -142,6 +142,17 @@ TEST_SUITE("gossip/membership") {
     EXPECT(table.Waiting().size() == 1);
   }
 
+  TEST_CASE("a claim that leaves no incarnation to go on with ends nothing") {
+    Table table;
+    constexpr std::uint32_t kLast = std::numeric_limits<std::uint32_t>::max();
+    table.Hear(0, ClaimBy(1, Liveness::kSuspect, kLast - 1, 5));
+    EXPECT(table.membership.self().incarnation == kLast);
+    table.membership.SetMetadata(At(1), "new");
+    EXPECT(table.membership.self().generation == 6);
+    EXPECT(table.membership.self().incarnation == 0);
+    EXPECT(table.membership.self().liveness == Liveness::kAlive);
+  }
+
   TEST_CASE("an echo of this node's own words, and old claims about it, are no news") {
     Table table;
     Claim echo = ClaimBy(1, Liveness::kAlive, 0, 5);

@@ -65,6 +65,24 @@ class NodeKilled(case.ClusterCase):
                 return
         self.fail(f"no round kept the limits {SECONDS_MAX} s: {rounds}")
 
+    def test_why_does_not_wait_for_a_replica_that_hangs(self):
+        nodes = self.start_cluster()
+        first, second, third = nodes.nodes
+        nodes.starling("--consistency", "ALL", "put", "asked", "value")
+        third.pause()
+        try:
+            for seen_as in ("UN", "DN"):  # At once, and when it is known to be down.
+                if seen_as == "DN":
+                    nodes.wait_seen({third: seen_as}, 30, by=[first, second])
+                rows = {row["address"]: row
+                        for row in first.nodetool("why", "default", "asked")["replicas"]}
+                self.assertEqual(len(rows), 3)
+                for node in (first, second):
+                    self.assertIn("version", rows[node.address])
+                self.assertIn("error", rows[third.address])
+        finally:
+            third.go_on()
+
 
 if __name__ == "__main__":
     unittest.main()

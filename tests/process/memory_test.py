@@ -3,6 +3,8 @@ Method: values of 1 MB are read 2000 at a time from nodes with a small limits.me
         client reads a small value.
 """
 
+import contextlib
+import socket
 import subprocess
 import threading
 import time
@@ -58,6 +60,27 @@ class ReadsOfLargeValues(case.ClusterCase):
             self.assertLess(used, BOUND)
         overloaded = sum(node.nodetool("info")["overloaded"] for node in nodes.nodes)
         self.assertGreater(overloaded, 0)
+
+
+class RequestsThatCameInPart(case.ClusterCase):
+    CONNECTIONS = 25
+    BYTES = 15_000_000
+
+    def test_hold_no_more_than_they_may(self):
+        nodes = self.start_cluster(1, limits_memory=f"{LIMIT >> 20}MiB")
+        node = nodes.node(1)
+        before = node.memory_bytes()
+        part = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % (self.BYTES + 1)
+        with contextlib.ExitStack() as held:
+            for _ in range(self.CONNECTIONS):
+                conn = held.enter_context(
+                    socket.create_connection((node.address, cluster.RESP_PORT), timeout=20))
+                with contextlib.suppress(ConnectionError):
+                    conn.sendall(part + b"x" * self.BYTES)
+            self.assertLess(node.memory_bytes() - before, BOUND)
+            self.assertEqual(node.alone("put", "small", "x").returncode, 0)
+            refused = node.nodetool("info")["overloaded"]
+        self.assertGreaterEqual(refused, self.CONNECTIONS - 2 * LIMIT // self.BYTES)
 
 
 class LargestValue(case.ClusterCase):

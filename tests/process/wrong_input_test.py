@@ -120,6 +120,15 @@ class AtStart(case.ClusterCase):
         cluster.run_tool("newer_format", node.data)
         self.assert_ends(node, node.data, "format 2", "newer")
 
+    def test_a_name_that_never_was_in_a_cluster_binds_nobody(self):
+        node = self.one_node("mistyped")
+        with occupied(at(node, cluster.RESP_PORT), socket.SOCK_STREAM):
+            self.assert_ends(node, f"{node.address}:{cluster.RESP_PORT}", "in use")
+        node.name = "right"
+        node.start()
+        node.cluster.wait_whole()
+        self.assertEqual(node.nodetool("status")["cluster"], "right")
+
     def test_a_data_directory_in_use(self):
         node = self.one_node()
         node.start()

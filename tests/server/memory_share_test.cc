@@ -45,6 +45,18 @@ TEST_SUITE("server/memory_share") {
     EXPECT(shares.one.HasRoom(100));
   }
 
+  TEST_CASE("requests that have come in part fill the share, but for one when there is no other") {
+    Shares shares;
+    EXPECT(shares.one.TakePart(50 * kMiB));
+    EXPECT(!shares.one.TakePart(kMiB));
+    shares.one.GivePart(51 * kMiB);
+    EXPECT(!shares.one.has_parts());
+    EXPECT(shares.one.TakePart(20 * kMiB));
+    EXPECT(shares.one.TakePart(20 * kMiB));
+    EXPECT(!shares.one.HasRoom(kMiB));
+    EXPECT(!shares.one.TakePart(kMiB));
+  }
+
   TEST_CASE("a share that is hardly used takes one request of any size") {
     Shares shares;
     EXPECT(shares.one.HasRoom(1000 * kMiB));

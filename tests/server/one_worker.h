@@ -189,6 +189,9 @@ class PlayedClient final : public QuietActor {
 // Node 1 of the topology, with one worker.
 class OneWorker {
  public:
+  // Whose disk may be slow, and the like.
+  sim::Faults& faults() { return sim_.faults(); }
+
   explicit OneWorker(topology::Topology topology, Config chosen = {})
       : config(std::move(chosen)),
         topology_(topology::Share(std::move(topology))),

@@ -226,6 +226,36 @@ TEST_SUITE("server/repair_pull") {
     EXPECT(Held(node) == 2);
   }
 
+  TEST_CASE("what is pulled waits for a slow disk, and clients' writes find room meanwhile") {
+    Config config;
+    config.limits.memory_bytes_max = 4 << 20;
+    OneWorker node(topology::FoundedBy(2), config);
+    node.faults().sync_max = base::milliseconds(500);
+    PeerStore peer(node);
+    constexpr int kEntries = 300;
+    for (int i = 0; i < kEntries; ++i) peer.Put(Key(i), std::string(64 << 10, 'x'));
+    node.Start({kPeer});
+    auto order = std::make_unique<PullMail>();
+    order->peer = kPeer;
+    for (unsigned slice = 0; slice < base::kSlices; ++slice)
+      order->slices.emplace_back(kDefault, static_cast<std::uint8_t>(slice));
+    node.Tell(std::move(order));
+    int overloaded = 0;
+    for (int i = 0; Held(node) < kEntries && i < 200; ++i) {
+      wire::PutRequest put;
+      put.keyspace = kDefault;
+      put.key = "client";
+      put.level = wire::Consistency::kOne;
+      put.value_digest = storage::ValueDigest({});
+      const Told told = node.Ask(put);
+      if (told.kind != wire::Kind::kError) continue;
+      overloaded += wire::Decode<wire::ErrorReply>(told.header)->code == base::Code::kOverloaded;
+    }
+    EXPECT(overloaded == 0);
+    EXPECT(Held(node) > kEntries);
+    EXPECT(node.Hear<PullDoneMail>()->entries == kEntries);
+  }
+
   TEST_CASE("pages that do not come to an end are given up") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);

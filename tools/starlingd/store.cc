@@ -6,6 +6,7 @@
 #include <array>
 #include <random>
 
+#include "server/meta_records.h"
 #include "storage/batch.h"
 #include "storage/identity.h"
 #include "storage/rocksdb/rocksdb_engine.h"
@@ -24,8 +25,7 @@ base::HostId DrawHostId() {
   return {.high = draw(), .low = draw()};
 }
 
-base::Result<Identity> MakeIdentity(storage::Engine& engine, const std::string& cluster_name) {
-  const Identity identity{.host = DrawHostId(), .cluster_name = cluster_name, .cluster_id = {}};
+base::Result<Identity> KeepIdentity(storage::Engine& engine, Identity identity) {
   storage::Batch batch;
   SaveIdentity(batch, identity);
   const std::array batches{static_cast<const storage::Batch*>(&batch)};
@@ -35,8 +35,15 @@ base::Result<Identity> MakeIdentity(storage::Engine& engine, const std::string& 
 
 base::Result<Identity> LoadOrMakeIdentity(storage::Engine& engine, const server::Config& config) {
   ASSIGN_OR_RETURN(const auto identity, LoadIdentity(engine));
-  if (!identity) return MakeIdentity(engine, config.cluster.name);
-  if (identity->cluster_name == config.cluster.name) return *identity;
+  const std::string& name = config.cluster.name;
+  if (!identity)
+    return KeepIdentity(engine, {.host = DrawHostId(), .cluster_name = name, .cluster_id = {}});
+  if (identity->cluster_name == name) return *identity;
+  // A start that failed, or waited for its seeds in vain: the name may have been mistyped. Not once
+  // it voted on a cluster.
+  ASSIGN_OR_RETURN(const auto stored, server::LoadTopology(engine));
+  if (identity->cluster_id.empty() && stored.acceptor.empty())
+    return KeepIdentity(engine, {.host = identity->host, .cluster_name = name, .cluster_id = {}});
   return base::Fail(base::FailedPrecondition(fmt::format(
       "it belongs to a node of the cluster '{}', and cluster.name is '{}'; set that name, or "
       "node.data_dir to another directory",

@@ -50,6 +50,11 @@ const std::vector<Breakage>& Breakages() {
       {[](Topology& t) { t.keyspaces[0].replication.factor = 17; }, "go from 1 to 16"},
       {[](Topology& t) { t.keyspaces[0].replication.per_dc["dc1"] = 1; }, "names no datacenters"},
       {[](Topology& t) {
+         t.keyspaces[0].replication = {
+             Replication::Kind::kDatacenters, 0, {{"a", 16}, {"b", 16}, {"c", 1}}};
+       },
+       "at most 32 replicas in all"},
+      {[](Topology& t) {
          t.keyspaces.push_back({2, "default", {}}), t.next_keyspace_id = 3;
        },
        "two keyspaces are named 'default'"},
