@@ -28,7 +28,7 @@ enum class CloseReason : std::uint8_t {
   kReset,        // The peer is gone without a word: evidence that its process died.
   kRefused,      // Nobody listens there: stronger evidence.
   kUnreachable,  // No answer.
-  kLocal,        // We asked for it.
+  kLocal,        // We asked for it, or this machine could not keep it.
 };
 
 // A message between actors of one node. `kind` tells the receiver what it may cast to.

@@ -49,7 +49,9 @@ class World {
   // Answers by OnOpen or OnClose, never inline.
   virtual ConnId Connect(Address peer) = 0;
   // Moves a connection, bytes not yet used included, to another actor of the node, whose OnOpen
-  // is called with the same peer and listener. The id is dead here.
+  // is called with the same peer and listener. The id is dead here, and nothing more is heard of
+  // it here: a connection that ends on its way, or can't be moved (no descriptor is free), is told
+  // there, by OnOpen and then OnClose. So whoever counts connections can count them there.
   virtual void Give(ConnId, ActorId to) = 0;
   // Room for `size` bytes at the end of what is to be sent, to encode in place; Commit says how
   // many were used. The span is valid until the next call. What was committed leaves at the end

@@ -357,8 +357,10 @@ Admin::Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {
     for (const WorkerStats& each : stats)
       if (const auto it = each.entries.find(keyspace.id); it != each.entries.end())
         entries += it->second;
-    keyspaces.push_back(
-        {{"name", keyspace.name}, {"keys_estimate", entries}, {"bytes", control_.load_bytes_}});
+    const std::uint64_t bytes = control_.shared_.engine.ApproximateBytes(
+        storage::Family::kData, storage::BucketBegin(keyspace.id, 0),
+        storage::BucketEnd(keyspace.id, base::kBuckets - 1));
+    keyspaces.push_back({{"name", keyspace.name}, {"keys_estimate", entries}, {"bytes", bytes}});
   }
   return {{{"keyspaces", keyspaces}}};
 }

@@ -114,7 +114,10 @@ constexpr ConfigKey kKeys[] = {
      {100, 3'600'000},
      "Two nodes exchange all they know this often: heals partitions."},
 
-    {"timeouts.read", FIELD(timeouts.read), {10, 600'000}, "Of a read whose client names none."},
+    {"timeouts.read",
+     FIELD(timeouts.read),
+     {10, 600'000},
+     "The longest a read may take, also when its client would wait longer."},
     {"timeouts.write", FIELD(timeouts.write), {10, 600'000}, "Of a write, likewise."},
 
     {"limits.connections",

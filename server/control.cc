@@ -196,7 +196,7 @@ void Control::CloseSilent() {
 
 void Control::CloseWithError(base::ConnId conn, std::uint64_t request_id,
                              const base::Status& status) {
-  wire::SendFrame(world_, conn, request_id, wire::ErrorReply{status.code(), status.message(), {}});
+  wire::SendFrame(world_, conn, request_id, wire::ErrorOf(status));
   world_.Close(conn);
   conns_.erase(conn);
 }
@@ -277,7 +277,7 @@ void Control::ReplyBytes(const ReplyTo& to, base::Bytes payload) {
 }
 
 void Control::ReplyError(const ReplyTo& to, const base::Status& status) {
-  Reply(to, wire::ErrorReply{status.code(), status.message(), {}});
+  Reply(to, wire::ErrorOf(status));
 }
 
 void Control::SendControl(const PeerAddress& peer, const PeerTag& tag, wire::ControlTopic topic,

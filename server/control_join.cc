@@ -185,8 +185,8 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
     // A replacement has somebody's data to save, and must not wait for a second one that is down.
     if (!replace && !look.up)
       return base::Unavailable(
-          fmt::format("member {} is down, and a new node is ready only when it compared equal with "
-                      "all: bring it back, or replace it first",
+          fmt::format("member {} is down, and a new node may need to compare with it before it is "
+                      "ready: bring it back, or replace it first",
                       who));
   }
   return base::Ok();

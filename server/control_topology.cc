@@ -296,8 +296,9 @@ void Control::CheckEpochWaits() {
   }
 }
 
-// A node that joined or replaces one serves reads once it compared equal with everybody it shares
-// ranges with, in an epoch that makes all writes come to it too (design section 8).
+// A node that joined or replaces one serves reads once each of its ranges compared equal with a
+// majority of the range's other replicas, in an epoch that makes all writes come to it too (design
+// section 8).
 void Control::CheckReady() {
   if (ready_ || saving_ready_ || !repair_.CaughtUpSince(not_ready_since_)) return;
   saving_ready_ = true;  // Nobody hears of it before it is synced, and with it what was taken.

@@ -196,7 +196,7 @@ void Worker::OnDatagram(base::Address, base::Bytes) {}
 
 void Worker::CloseWithError(base::ConnId conn, std::uint64_t request_id,
                             const base::Status& status) {
-  wire::SendFrame(world_, conn, request_id, wire::ErrorReply{status.code(), status.message(), {}});
+  wire::SendFrame(world_, conn, request_id, wire::ErrorOf(status));
   world_.Close(conn);
   Forget(conn);
 }
@@ -388,7 +388,7 @@ void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
       if (error.ok())
         Reply(PeerReplyTo(ticket), wire::ReplicaWriteReply{outcome, held});
       else
-        Reply(PeerReplyTo(ticket), wire::ErrorReply{error.code(), error.message(), {}});
+        Reply(PeerReplyTo(ticket), wire::ErrorOf(error));
       return;
   }
 }
@@ -401,7 +401,7 @@ void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
   }
   CHECK(ticket.kind == Ticket::Kind::kPeer);
   if (!error.ok()) {
-    Reply(PeerReplyTo(ticket), wire::ErrorReply{error.code(), error.message(), {}});
+    Reply(PeerReplyTo(ticket), wire::ErrorOf(error));
     return;
   }
   ReplyValue(

@@ -10,11 +10,6 @@
 namespace starling::server {
 namespace {
 
-template <typename Message>
-wire::ErrorReply ErrorOf(const base::Result<Message>& result) {
-  return {result.error().code(), result.error().message(), {}};
-}
-
 wire::ErrorReply NoSuchKeyspace(base::KeyspaceId id, std::uint64_t epoch) {
   return {base::Code::kInvalidArgument,
           fmt::format("there is no keyspace with id {} in epoch {}: fetch the cluster map again",
@@ -115,7 +110,7 @@ void Worker::HandleClient(const ReplyTo& reply, const wire::Frame& frame) {
 
 void Worker::HandlePut(const ReplyTo& reply, const wire::Frame& frame) {
   const auto put = wire::Decode<wire::PutRequest>(frame.header);
-  if (!put) return ReplyError(reply, ErrorOf(put));
+  if (!put) return ReplyError(reply, wire::ErrorOf(put.error()));
   if (snapshot_->topology->FindKeyspace(put->keyspace) == nullptr)
     return ReplyError(reply, NoSuchKeyspace(put->keyspace, snapshot_->topology->epoch));
   if (frame.payload.size() > shared_.config.limits.value_bytes_max)
@@ -143,7 +138,7 @@ void Worker::HandlePut(const ReplyTo& reply, const wire::Frame& frame) {
 
 void Worker::HandleGet(const ReplyTo& reply, const wire::Frame& frame) {
   const auto get = wire::Decode<wire::GetRequest>(frame.header);
-  if (!get) return ReplyError(reply, ErrorOf(get));
+  if (!get) return ReplyError(reply, wire::ErrorOf(get.error()));
   if (snapshot_->topology->FindKeyspace(get->keyspace) == nullptr)
     return ReplyError(reply, NoSuchKeyspace(get->keyspace, snapshot_->topology->epoch));
   const base::Token token = base::TokenOf(get->key, snapshot_->topology->token_seed);
@@ -153,7 +148,7 @@ void Worker::HandleGet(const ReplyTo& reply, const wire::Frame& frame) {
 
 void Worker::HandleScan(const ReplyTo& reply, const wire::Frame& frame) {
   const auto scan = wire::Decode<wire::ScanRequest>(frame.header);
-  if (!scan) return ReplyError(reply, ErrorOf(scan));
+  if (!scan) return ReplyError(reply, wire::ErrorOf(scan.error()));
   if (snapshot_->topology->FindKeyspace(scan->keyspace) == nullptr)
     return ReplyError(reply, NoSuchKeyspace(scan->keyspace, snapshot_->topology->epoch));
   scans_.Start(reply, *scan);

@@ -11,13 +11,6 @@
 #include "storage/entry.h"
 
 namespace starling::server {
-namespace {
-
-wire::ErrorReply ErrorOf(const base::Status& status) {
-  return {status.code(), status.message(), {}};
-}
-
-}  // namespace
 
 bool Worker::OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) {
   if (!state.greeted) return GreetPeer(conn, state, frame);
@@ -103,7 +96,7 @@ base::Status Worker::CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
 
 void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) {
   const auto write = wire::Decode<wire::ReplicaWrite>(frame.header);
-  if (!write) return Reply(reply, ErrorOf(write.error()));
+  if (!write) return Reply(reply, wire::ErrorOf(write.error()));
   if (frame.payload.size() > storage::kValueBytesMax)
     return Reply(reply, wire::ErrorReply{base::Code::kInvalidArgument,
                                          fmt::format("the value has {} bytes, at most {} are taken",
@@ -113,7 +106,7 @@ void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) 
   const std::uint16_t bucket = base::BucketOf(token);
   if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
   if (const base::Status status = CheckOwner(write->keyspace, bucket, write->epoch); !status.ok())
-    return Reply(reply, ErrorOf(status));
+    return Reply(reply, wire::ErrorOf(status));
   if (storage::ValueDigest(frame.payload) != write->value_digest)
     return Reply(reply, wire::ErrorReply{base::Code::kCorruption,
                                          "the value's digest does not fit: it was damaged on its "
@@ -131,14 +124,14 @@ void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) 
 
 void Worker::HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame) {
   const auto read = wire::Decode<wire::ReplicaRead>(frame.header);
-  if (!read) return Reply(reply, ErrorOf(read.error()));
+  if (!read) return Reply(reply, wire::ErrorOf(read.error()));
   const base::Token token = base::TokenOf(read->key, snapshot_->topology->token_seed);
   const std::uint16_t bucket = base::BucketOf(token);
   if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
   base::Status status = CheckOwner(read->keyspace, bucket, read->epoch);
   if (status.ok() && !snapshot_->ready())
     status = base::Unavailable("this node serves no read until it has caught up");
-  if (!status.ok()) return Reply(reply, ErrorOf(status));
+  if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
   // It may have waited for us after another worker took it in.
   if (world_.Now() >= EndOf(reply, read->deadline_ms)) {
     ++expired_reads_;
@@ -149,11 +142,11 @@ void Worker::HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame) {
 
 void Worker::HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame) {
   const auto scan = wire::Decode<wire::ReplicaScan>(frame.header);
-  if (!scan) return Reply(reply, ErrorOf(scan.error()));
+  if (!scan) return Reply(reply, wire::ErrorOf(scan.error()));
   base::Status status = CheckOwner(scan->keyspace, base::BucketOf(scan->from_token), scan->epoch);
   if (status.ok() && !snapshot_->ready())
     status = base::Unavailable("this node serves no read until it has caught up");
-  if (!status.ok()) return Reply(reply, ErrorOf(status));
+  if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
   ReadForPeer(std::make_unique<PeerPage>(
       *this, PeerPage::Kind::kScan, reply, EndOf(reply, scan->deadline_ms),
       PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key), scan->last_token,
@@ -163,7 +156,7 @@ void Worker::HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame) {
 void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
                                const wire::Frame& frame) {
   const auto request = wire::Decode<wire::SliceHashesRequest>(frame.header);
-  if (!request) return Reply(reply, ErrorOf(request.error()));
+  if (!request) return Reply(reply, wire::ErrorOf(request.error()));
   if (HandOver(request->slice, reply, peer, frame)) return;
   const std::string hashes = repair_.HashesFor(*request, peer);
   if (hashes.empty())
@@ -175,7 +168,7 @@ void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
 
 void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   const auto pull = wire::Decode<wire::BucketPull>(frame.header);
-  if (!pull) return Reply(reply, ErrorOf(pull.error()));
+  if (!pull) return Reply(reply, wire::ErrorOf(pull.error()));
   base::Status status = CheckOwner(pull->keyspace, pull->bucket, pull->epoch);
   if (status.ok() && base::Hash64(frame.payload) != pull->payload_digest)
     status = base::Corruption("the summary was damaged on its way");
@@ -184,7 +177,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                                                frame.payload.size(), kPageBytesStandard));
   if (status.ok() && !memory_.HasRoom(frame.payload.size()))
     status = base::Overloaded(memory_.Refusal());
-  if (!status.ok()) return Reply(reply, ErrorOf(status));
+  if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
   PageRequest request{pull->keyspace,
                       base::FirstToken(pull->bucket),
                       {},
@@ -208,7 +201,7 @@ void Worker::ReadForPeer(std::unique_ptr<PeerPage> page) {
 
 void Worker::OnPeerPage(PeerPage& page) {
   const Page& read = page.page_;
-  if (!read.status.ok()) return Reply(page.to_, ErrorOf(read.status));
+  if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
   const std::uint64_t digest = base::Hash64(read.packed);
   if (page.kind_ == PeerPage::Kind::kScan)
     return Reply(page.to_, wire::ReplicaScanReply{read.done, digest}, read.packed);

@@ -4,7 +4,8 @@
 // storage/memory_engine.h (simulator). Both pass tests/storage/engine_suite.h. The engine knows
 // nothing of versions: server/ decides what is written, from what it read.
 //
-// Thread:    Get, Scan, stats: any. Write, SyncLog: one at a time (the committer's lane).
+// Thread:    Get, Scan, stats, ApproximateBytes: any. Write, SyncLog: one at a time (the
+// committer's lane).
 //            Flush, Compact: one at a time (a background lane).
 // Read next: storage/entry.h, tests/storage/engine_suite.h.
 #pragma once
@@ -84,6 +85,11 @@ class Engine {
   virtual base::Status Flush() = 0;    // Memtables to disk.
   virtual base::Status Compact() = 0;  // Everything, fully.
   virtual EngineStats stats() const = 0;
+  // What [begin, end) takes, about: `end` as of Scan. Reads no data. RocksDB tells of its files to
+  // a block or two at either end, of its memtables by sampling, and counts what was replaced until
+  // it is compacted; the engine in memory adds up keys and values.
+  virtual std::uint64_t ApproximateBytes(Family family, base::Bytes begin,
+                                         base::Bytes end) const = 0;
 };
 
 // One key, read wherever it is: for start-up and rare paths. NotFound when absent.

@@ -180,4 +180,16 @@ EngineStats MemoryEngine::stats() const {
   return stats;
 }
 
+std::uint64_t MemoryEngine::ApproximateBytes(Family family, base::Bytes begin,
+                                             base::Bytes end) const {
+  const std::lock_guard lock(disk_->mutex_);
+  const MemoryDisk::Table& table = disk_->table(family);
+  std::uint64_t bytes = 0;
+  for (auto at = table.lower_bound(begin); at != table.end(); ++at) {
+    if (!end.empty() && at->first >= end) break;
+    bytes += at->first.size() + at->second.size();
+  }
+  return bytes;
+}
+
 }  // namespace starling::storage

@@ -87,6 +87,8 @@ class MemoryEngine final : public Engine {
   base::Status Compact() override;  // The same.
   // pending_compaction_bytes and memtable_bytes stay 0.
   EngineStats stats() const override;
+  // O(what is in it).
+  std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 
  private:
   class SnapshotCursor;

@@ -82,15 +82,19 @@ struct Connection {
   std::size_t submitted = 0;  // Of `sending`, what the current uv_write has.
 };
 
-// A connection on its way to another actor of the node.
+// A connection on its way to another actor of the node, or, without a descriptor, the news that it
+// ended on its way.
 struct GivenConnection final : Mail {
   static constexpr std::uint16_t kKind = 0xffff;  // No mail of an actor may have it.
 
   GivenConnection(int given_fd, const Connection& conn)
       : Mail(kKind), fd(given_fd), peer(conn.peer), listener(conn.listener), in(conn.in.view()) {}
+  GivenConnection(CloseReason why, const Connection& conn)
+      : Mail(kKind), ended(why), peer(conn.peer), listener(conn.listener) {}
   ~GivenConnection() override;
 
-  int fd;  // Closed with the mail, unless taken out (-1).
+  int fd = -1;                              // Closed with the mail, unless taken out (-1).
+  CloseReason ended = CloseReason::kLocal;  // Why there is no descriptor.
   Address peer;
   ListenerId listener;
   std::string in;

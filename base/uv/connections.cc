@@ -151,17 +151,26 @@ void Connections::OnConnected(uv_connect_t* request, int status) {
 
 void Connections::Adopt(GivenConnection& given) {
   Connection& conn = New(given.peer, given.listener);
+  if (given.fd < 0) return OpenedAndEnded(conn, given.ended);
   const int error = uv_tcp_open(&conn.tcp, given.fd);
   if (error != 0) {  // The mail still owns the descriptor.
     log::Warn("net", "cannot take over the connection of {}: {}", given.peer.ToString(),
               uv_strerror(error));
-    return CloseHandle(conn);
+    return OpenedAndEnded(conn, CloseReason::kLocal);
   }
   given.fd = -1;
   conn.in.Assign(given.in);
   Opened(conn);
   if (conn.state == Connection::State::kOpen && conn.wants_reading && !conn.in.empty())
     Deliver(conn, 0);
+}
+
+// For a connection that nobody else knows of any more: its actor has to hear of its end, and hears
+// of its beginning first, as of any other's.
+void Connections::OpenedAndEnded(Connection& conn, CloseReason reason) {
+  CloseHandle(conn);
+  loop_.actor().OnOpen(conn.id, conn.peer, conn.listener);
+  Defer(conn.id, reason);
 }
 
 // --- what the actor asks for ---
@@ -279,12 +288,12 @@ void Connections::FinishGive(Connection& conn) {
   CHECK(uv_fileno(reinterpret_cast<uv_handle_t*>(&conn.tcp), &fd) == 0);
   // The handle here is bound to this loop's epoll for good; a second descriptor is not.
   const int given = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (given >= 0) {
-    loop_.PostInternal(conn.give_to, new GivenConnection(given, conn));
-  } else {
+  if (given < 0) {
     log::Warn("net", "cannot hand over the connection of {}: {}", conn.peer.ToString(),
               uv_strerror(-errno));
+    return Fail(conn, CloseReason::kLocal);
   }
+  loop_.PostInternal(conn.give_to, new GivenConnection(given, conn));
   CloseHandle(conn);
 }
 
@@ -300,6 +309,8 @@ void Connections::Linger(Connection& conn) {
 void Connections::Fail(Connection& conn, CloseReason reason) {
   if (conn.alive()) {
     Defer(conn.id, reason);
+  } else if (conn.state == Connection::State::kGiving) {  // Told where it is awaited.
+    loop_.PostInternal(conn.give_to, new GivenConnection(reason, conn));
   } else if (conn.tell_closed) {
     Defer(conn.id, CloseReason::kLocal);
   }

@@ -71,6 +71,7 @@ class Connections {
   Connection& New(Address peer, ListenerId listener);
   Connection* Alive(ConnId id);
   void Opened(Connection& conn);
+  void OpenedAndEnded(Connection& conn, CloseReason reason);
   void Defer(ConnId id, std::optional<CloseReason> closed);
   void BeginFlushing(Connection& conn);
   void FinishGive(Connection& conn);

@@ -141,13 +141,17 @@ void GetFromMemtable(benchmark::State& state) {
 }
 BENCHMARK(GetFromMemtable)->Arg(1)->Arg(32)->Unit(benchmark::kMicrosecond);
 
-void GetFromBlockCache(benchmark::State& state) {
+void ReadCached(benchmark::State& state, Tier tier) {
   static Database database;
   static const bool cached = database.MoveToBlockCache();
   CHECK(cached);
-  Read(state, database, Tier::kCacheOnly);
+  Read(state, database, tier);
 }
+void GetFromBlockCache(benchmark::State& state) { ReadCached(state, Tier::kCacheOnly); }
 BENCHMARK(GetFromBlockCache)->Arg(1)->Arg(32)->Unit(benchmark::kMicrosecond);
+// What a worker's reads would cost if MultiGet kept to the cache (docs/decisions/0003).
+void MultiGetFromBlockCache(benchmark::State& state) { ReadCached(state, Tier::kAll); }
+BENCHMARK(MultiGetFromBlockCache)->Arg(32)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace starling::storage

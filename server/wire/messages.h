@@ -113,6 +113,9 @@ struct ErrorReply {
   std::string message;
   base::Version stamp;  // A put that timed out: the stamp a retry must carry (design section 9).
 };
+inline ErrorReply ErrorOf(const base::Status& status) {
+  return {status.code(), status.message(), {}};
+}
 
 // --- clients ---
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "storage/entry.h"
 #include "storage/rocksdb/live_logs.h"
 #include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/to_status.h"
@@ -103,6 +104,7 @@ class OpenEngine final : public Engine {
   base::Status Flush() override;
   base::Status Compact() override;
   EngineStats stats() const override;
+  std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 
  private:
   rocksdb::ColumnFamilyHandle* handle(Family family) const {
@@ -146,8 +148,8 @@ void OpenEngine::Get(Family family, std::span<const base::Bytes> keys, Tier tier
   scratch.Prepare(keys.size());
   rocksdb::ReadOptions options;
   if (tier == Tier::kCacheOnly) options.read_tier = rocksdb::kBlockCacheTier;
-  // MultiGet saves a third of the time of single Gets, but RocksDB 7.8's reads the disk whatever
-  // the tier says, and a worker must never wait for that.
+  // MultiGet saves 40 % of the time of single Gets, but RocksDB 7.8's reads the disk whatever the
+  // tier says, and a worker must never wait for that (docs/decisions, 0003).
   if (tier == Tier::kCacheOnly || keys.size() == 1) {
     for (std::size_t i = 0; i < keys.size(); ++i)
       scratch.statuses[i] = db_->Get(options, handle(family), ToSlice(keys[i]), &scratch.values[i]);
@@ -254,6 +256,22 @@ EngineStats OpenEngine::stats() const {
   stats.memtable_bytes = of_all(Properties::kSizeAllMemTables);
   stats.pending_compaction_bytes = of_all(Properties::kEstimatePendingCompactionBytes);
   return stats;
+}
+
+std::uint64_t OpenEngine::ApproximateBytes(Family family, base::Bytes begin,
+                                           base::Bytes end) const {
+  // RocksDB has no word for the end of a family: no key of ours is as high as this one.
+  static const std::string past_all(kKeyPrefixBytes + kKeyBytesMax + 1, '\xff');
+  if (end.empty()) end = past_all;
+  if (begin >= end) return 0;
+  rocksdb::SizeApproximationOptions options;
+  options.include_files = true;
+  options.include_memtables = true;
+  const rocksdb::Range range(ToSlice(begin), ToSlice(end));
+  std::uint64_t bytes = 0;
+  const rocksdb::Status status =
+      db_->GetApproximateSizes(options, handle(family), &range, 1, &bytes);
+  return status.ok() ? bytes : 0;
 }
 
 // A new one is its owner's, readable by the group: what users stored is not for everybody.

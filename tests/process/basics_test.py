@@ -132,6 +132,17 @@ class Keyspaces(case.SharedClusterCase):
         self.assertEqual(self.starling("--keyspace", "apart", "get", "shared").stdout, b"apart")
         self.assertEqual(self.starling("get", "shared").stdout, b"default")
 
+    def test_tablestats_shows_each_keyspace_its_own_bytes(self):
+        for name in ("full", "empty"):
+            self.starling("keyspace", "create", name, "--replication", "simple:3")
+        for i in range(20):
+            self.starling("--keyspace", "full", "--consistency", "ALL", "put", f"{i}", "x" * 10_000)
+        for node in self.cluster.nodes:
+            stats = {one["name"]: one for one in node.nodetool("tablestats")["keyspaces"]}
+            self.assertEqual(stats["full"]["keys_estimate"], 20)
+            self.assertGreater(stats["full"]["bytes"], 100_000)
+            self.assertEqual((stats["empty"]["keys_estimate"], stats["empty"]["bytes"]), (0, 0))
+
     def test_what_makes_no_sense_is_refused_with_the_reason(self):
         self.assert_refused(self.attempt("--keyspace", "nowhere", "put", "k", "v"), "nowhere")
         self.assert_refused(self.attempt("keyspace", "create", "No!", "--replication", "simple:3"),

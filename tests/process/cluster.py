@@ -118,6 +118,7 @@ class Node:
         self.process = None
         self.seeds = None  # The cluster's, unless a test says otherwise.
         self.name = cluster.name
+        self.runner = ()  # What runs starlingd in its place, as prlimit does.
 
     # --- life ---
 
@@ -133,7 +134,7 @@ class Node:
         for key, value in merged.items():
             text = str(value).lower() if isinstance(value, bool) else value
             sets += ["--set", f"{key}={text}"]
-        return [program("starlingd"), "--config", self.config, *sets]
+        return [*self.runner, program("starlingd"), "--config", self.config, *sets]
 
     def start(self, settings=None):
         self.write_config()

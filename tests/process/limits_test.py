@@ -1,8 +1,11 @@
-"""Goal:   what is over limits.connections is refused and told why; who is in stays in.
-Method: a node that takes five clients, and connections of both protocols.
+"""Goal:   what is over limits.connections is refused and told why; who is in stays in; and open
+        files that don't suffice for them are used to the last, and warned of.
+Method: a node that takes five clients, and connections of both protocols; nodes whose process may
+        have few files.
 """
 
 import contextlib
+import resource
 import socket
 import unittest
 
@@ -59,6 +62,20 @@ class Connections(case.ClusterCase):
                 answer += part
         self.assertIn(b"limits.connections", answer)
         return answer
+
+
+class OpenFiles(case.ClusterCase):
+    def test_the_soft_limit_is_raised_and_one_that_does_not_suffice_is_warned_of(self):
+        for connections, warned in ((3000, False), (3500, True)):
+            with self.subTest(connections=connections):
+                nodes = self.make_cluster(1, limits_connections=connections)
+                node = nodes.node(1)
+                node.runner = ("prlimit", "--nofile=512:4096")
+                nodes.start()
+                self.assertEqual(resource.prlimit(node.process.pid, resource.RLIMIT_NOFILE),
+                                 (4096, 4096))
+                said = f"limits.connections is {connections}, but this process may have 4096 open"
+                self.assertEqual(said in node.log_text(), warned)
 
 
 if __name__ == "__main__":

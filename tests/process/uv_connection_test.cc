@@ -314,6 +314,73 @@ TEST_SUITE("process/uv_connection") {
     EXPECT(!closed_here);
   }
 
+  // Actor 1 is to hear of the end of what actor 0 gave it; if it does not, the alarm ends the test.
+  struct Heard {
+    explicit Heard(TestNode& node) {
+      node[0].close = [this](ConnId, CloseReason) { giver_told = true; };
+      node[1].start = [&node] { node[1].world.WakeAt(node[1].world.Now() + seconds(10)); };
+      node[1].wake = [&node] { node[1].world.Exit(Unavailable("nothing was heard of its end")); };
+      node[1].open = [this](ConnId id, Address, ListenerId listener) {
+        EXPECT(listener == kListener);
+        opened.push_back(id);
+      };
+      node[1].close = [this, &node](ConnId id, CloseReason why) {
+        closed.push_back(id);
+        reason = why;
+        node[1].world.Exit(Ok());
+      };
+    }
+    std::vector<ConnId> opened, closed;
+    std::optional<CloseReason> reason;
+    bool giver_told = false;
+  };
+
+  TEST_CASE("a connection that no descriptor is left to give is over where it was awaited") {
+    TestNode node(2);
+    Heard heard(node);
+    Peer peer;
+    std::optional<NoFreeDescriptor> none;
+    node.ListenAt(0, [&](Address at) {
+      peer.Start([at] {
+        Socket socket(at);
+        EXPECT(socket.Receive(1).empty());
+      });
+    });
+    node[0].open = [&](ConnId id, Address, ListenerId) {
+      none.emplace();
+      node[0].world.Give(id, kWorker);
+    };
+    EXPECT(node.system.Run().ok());
+    none.reset();
+    peer.Join();
+    EXPECT(heard.opened.size() == 1);
+    EXPECT(heard.closed == heard.opened);
+    EXPECT(heard.reason == CloseReason::kLocal);
+    EXPECT(!heard.giver_told);
+  }
+
+  TEST_CASE("a connection that ends before its output has left is over where it was awaited") {
+    TestNode node(2);
+    Heard heard(node);
+    Peer peer;
+    node.ListenAt(0, [&](Address at) {
+      peer.Start([at] {
+        Socket socket(at);
+        socket.Receive(1);
+        socket.ResetOnClose();
+      });
+    });
+    node[0].open = [&](ConnId id, Address, ListenerId) {
+      node[0].Send(id, Pattern(32 * 1024 * 1024));  // More than the system's buffers hold.
+      node[0].world.Give(id, kWorker);
+    };
+    EXPECT(node.system.Run().ok());
+    EXPECT(heard.opened.size() == 1);
+    EXPECT(heard.closed == heard.opened);
+    EXPECT(heard.reason == CloseReason::kReset);
+    EXPECT(!heard.giver_told);
+  }
+
   TEST_CASE("calls on ids that are dead, or were never alive, do nothing") {
     TestNode node(1);
     std::vector<CloseReason> closes;

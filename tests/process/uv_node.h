@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,6 +164,29 @@ class Peer {
 
  private:
   std::thread thread_;
+};
+
+// While it lives, every descriptor that the process may have is in use.
+class NoFreeDescriptor {
+ public:
+  NoFreeDescriptor() {
+    CHECK(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit few{kFew, before_.rlim_max};
+    CHECK(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    for (int fd = ::dup(STDIN_FILENO); fd >= 0; fd = ::dup(STDIN_FILENO)) used_up_.push_back(fd);
+    CHECK(!used_up_.empty());  // Else more than kFew were in use already.
+  }
+  ~NoFreeDescriptor() {
+    for (const int fd : used_up_) ::close(fd);
+    CHECK(::setrlimit(RLIMIT_NOFILE, &before_) == 0);
+  }
+  NoFreeDescriptor(const NoFreeDescriptor&) = delete;
+  NoFreeDescriptor& operator=(const NoFreeDescriptor&) = delete;
+
+ private:
+  static constexpr rlim_t kFew = 512;
+  rlimit before_{};
+  std::vector<int> used_up_;
 };
 
 inline std::string Pattern(std::size_t size) {

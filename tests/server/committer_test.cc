@@ -48,6 +48,9 @@ class CountingEngine final : public storage::Engine {
   base::Status Flush() override { return memory_.Flush(); }
   base::Status Compact() override { return memory_.Compact(); }
   storage::EngineStats stats() const override { return memory_.stats(); }
+  std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override {
+    return memory_.ApproximateBytes(family, begin, end);
+  }
 
  private:
   std::shared_ptr<storage::MemoryDisk> disk_ = std::make_shared<storage::MemoryDisk>();

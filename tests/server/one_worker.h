@@ -228,7 +228,7 @@ class OneWorker {
     sim_.RunFor(base::milliseconds(50));
   }
 
-  // A snapshot in which these, and we ourselves, are up and ready.
+  // A snapshot in which these, and we ourselves, are up and ready; we: if `ready` says so.
   void Publish(const std::set<base::NodeNumber>& up) {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->topology = topology_;
@@ -236,7 +236,7 @@ class OneWorker {
     snapshot->ring_epoch = topology_->epoch;
     for (const topology::Node& node : topology_->nodes) {
       const bool there = node.number == 1 || up.contains(node.number);
-      snapshot->peers.push_back({there, there});
+      snapshot->peers.push_back({there, there && (node.number != 1 || ready)});
     }
     auto mail = std::make_unique<SnapshotMail>();
     mail->snapshot = std::move(snapshot);
@@ -299,6 +299,7 @@ class OneWorker {
   base::Token TokenOf(base::Bytes key) const { return base::TokenOf(key, topology_->token_seed); }
 
   Config config;
+  bool ready = true;  // As of the next snapshot.
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
 

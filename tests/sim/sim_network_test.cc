@@ -289,6 +289,33 @@ TEST_SUITE("sim/network") {
     }
   }
 
+  TEST_CASE("a connection that ends while it is given is over where it was awaited") {
+    struct Giver : Server {
+      using Server::Server;
+      std::size_t OnBytes(base::ConnId conn, base::Bytes) override {
+        world.Give(conn, ActorId{1});
+        host_to_kill->Crash(SimHost::How::kKilled);
+        return 0;
+      }
+      SimHost* host_to_kill = nullptr;
+    };
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      Pair pair(seed);
+      Giver giver(pair.left.MakeWorld(ActorId{0}), pair.left);
+      giver.host_to_kill = &pair.right;
+      Toy taker(pair.left.MakeWorld(ActorId{1}));
+      pair.left.Attach(ActorId{0}, giver);
+      pair.left.Attach(ActorId{1}, taker);
+      pair.left.Start();
+      auto client = Boot<Client>(pair.right, giver.address, "bytes");
+      pair.sim.RunFor(seconds(1));
+      REQUIRE(taker.log.size() == 2);
+      EXPECT(taker.log[0] == "open 3 127.0.0.2");
+      EXPECT(taker.log[1].starts_with("close"));
+      EXPECT(giver.closes.empty());
+    }
+  }
+
   TEST_CASE("under a cut bytes wait, and arrive in order once it is healed") {
     Pair pair;
     auto echo = Boot<Echo>(pair.left, pair.left);

@@ -130,6 +130,48 @@ void CheckOddInput(const MakeMachine& make_machine) {
   }
 }
 
+// 200 entries of a kilobyte that no compression makes smaller, with numbered keys from `prefix` on.
+constexpr std::uint64_t kRangeBytes = 200 * 1000;
+void FillRange(Engine& engine, const std::string& prefix) {
+  base::Random random(prefix[0]);
+  for (int i = 0; i < 200; ++i) {
+    std::string value(1000, '\0');
+    for (char& byte : value) byte = static_cast<char>(random.Below(256));
+    Put(engine, fmt::format("{}{:03}", prefix, i), value);
+  }
+}
+
+void CheckSizes(const MakeMachine& make_machine) {
+  const auto machine = make_machine();
+  Engine& engine = machine->engine();
+  FillRange(engine, "b");
+  FillRange(engine, "c");
+  FillRange(engine, "d");
+  // Sampling of a memtable is rough: half to double is what is asked for, here and on disk.
+  const auto is_about = [&engine](base::Bytes begin, base::Bytes end, std::uint64_t bytes) {
+    const std::uint64_t said = engine.ApproximateBytes(Family::kData, begin, end);
+    DOCTEST_INFO(fmt::format("[{}, {}) takes {}, said to be {}", begin, end, bytes, said));
+    EXPECT(said >= bytes / 2);
+    EXPECT(said <= bytes * 2);
+  };
+  const auto ranges_are_told_apart = [&] {
+    is_about("c", "d", kRangeBytes);
+    is_about("c", "", 2 * kRangeBytes);
+    is_about("", "", 3 * kRangeBytes);
+    EXPECT(engine.ApproximateBytes(Family::kData, "a", "b") < kRangeBytes / 4);
+    EXPECT(engine.ApproximateBytes(Family::kData, "e", "") < kRangeBytes / 4);
+    EXPECT(engine.ApproximateBytes(Family::kData, "d", "c") == 0);
+    EXPECT(engine.ApproximateBytes(Family::kMeta, "", "") < kRangeBytes / 4);
+  };
+  SUBCASE("a range's bytes are its own, while they are in memory") { ranges_are_told_apart(); }
+  SUBCASE("a range's bytes are its own, once they are on disk") {
+    REQUIRE(engine.Flush().ok());
+    ranges_are_told_apart();
+    REQUIRE(engine.Compact().ok());
+    ranges_are_told_apart();
+  }
+}
+
 void CheckScans(const MakeMachine& make_machine) {
   const auto machine = make_machine();
   Engine& engine = machine->engine();
@@ -318,6 +360,7 @@ void RunEngineSuite(const MakeMachine& make_machine) {
   SUBCASE("reads and writes") { CheckReadsAndWrites(make_machine); }
   SUBCASE("odd input") { CheckOddInput(make_machine); }
   SUBCASE("scans") { CheckScans(make_machine); }
+  SUBCASE("sizes") { CheckSizes(make_machine); }
   SUBCASE("kills") { CheckKills(make_machine); }
   SUBCASE("power loss") {
     if (make_machine()->can_lose_power()) CheckPowerLoss(make_machine);

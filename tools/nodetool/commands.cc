@@ -22,7 +22,7 @@ constexpr Command kCommands[] = {
     {"gossipinfo", Takes::kNothing, "What this node's failure detector knows of each member"},
     {"describecluster", Takes::kNothing, "Name, identity, epoch, voters and keyspaces"},
     {"getendpoints", Takes::kKeyspaceAndKey, "The replicas of a key"},
-    {"tablestats", Takes::kNothing, "Keys and bytes of each keyspace on this node"},
+    {"tablestats", Takes::kNothing, "Entries and, about, bytes of each keyspace on this node"},
     {"repair", Takes::kOptionalKeyspace, "Compare this node's ranges with their replicas now"},
     {"repairstatus", Takes::kNothing, "For each range: since when replicas are proved equal"},
     {"listpendinghints", Takes::kNothing, "Writes kept for nodes that are away"},

@@ -16,10 +16,6 @@ using nlohmann::json;
 
 namespace {
 
-void PrintJson(const json& document) {
-  fmt::print("{}\n", document.dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 // A field of bytes: as they are if they are UTF-8, else as NAME_base64.
 void AddBytes(json& document, const std::string& name, const std::string& bytes) {
   if (base::IsUtf8(bytes))

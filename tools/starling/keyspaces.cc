@@ -45,10 +45,6 @@ json Describe(const Keyspace& keyspace) {
           {"effective_replicas", keyspace.effective_factor}};
 }
 
-void PrintJson(const json& document) {
-  fmt::print("{}\n", document.dump(-1, ' ', false, json::error_handler_t::replace));
-}
-
 // Why fewer replicas are in effect than were asked for: "the cluster has 2 nodes", "dc2 has 1
 // node".
 std::string WhyFewer(const Keyspace& keyspace, const wire::ClusterMap& map) {

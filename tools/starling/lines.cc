@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/base64.h"
+#include "server/wire/limits.h"
 
 namespace starling::cli {
 
@@ -34,6 +35,14 @@ Result<std::optional<std::string>> TakeText(json& object, const std::string& nam
   }
   object.erase(field);
   return std::optional(std::move(text));
+}
+
+// Refused here, with the line's number: what is over the limit would be refused by the node too,
+// but is not always a number that a duration can hold on the way there.
+base::Status CheckTtl(std::uint64_t ttl_ms) {
+  if (ttl_ms <= wire::kTtlMsMax) return base::Ok();
+  return InvalidArgument(
+      fmt::format("ttl_ms {} is too long: {}, 20 years, is the most", ttl_ms, wire::kTtlMsMax));
 }
 
 Result<Record> ParseJson(std::string_view line) {
@@ -137,6 +146,7 @@ Result<Format> ParseFormat(std::string_view text) {
 Result<Record> ParseLine(std::string_view line, Format format) {
   ASSIGN_OR_RETURN(Record record, format == Format::kJsonl ? ParseJson(line) : ParseTsv(line));
   if (record.key.empty()) return Fail(InvalidArgument("the key is empty"));
+  RETURN_IF_ERROR(CheckTtl(record.ttl_ms));
   return record;
 }
 

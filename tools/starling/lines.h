@@ -2,9 +2,8 @@
 //
 // jsonl: {"key":"…","value":"…"} or "value_base64", optionally "ttl_ms"; a key that is no UTF-8 is
 //        "key_base64". Other fields are refused: a misspelt ttl would otherwise be lost in silence.
-// tsv:   key TAB value [TAB ttl_ms]; \t, \n, \r and \\ stand for themselves, other bytes are as
-// they
-//        are.
+// tsv:   key TAB value [TAB ttl_ms]; \t, \n, \r and \\ stand for themselves, other bytes are
+//        as they are.
 //
 // Thread: free functions.
 #pragma once
@@ -23,7 +22,7 @@ base::Result<Format> ParseFormat(std::string_view text);
 struct Record {
   std::string key;
   std::string value;
-  std::uint64_t ttl_ms = 0;  // 0: for ever.
+  std::uint64_t ttl_ms = 0;  // 0: for ever. At most wire::kTtlMsMax.
 };
 
 // One line, without its end. InvalidArgument says what is wrong with it.

@@ -78,11 +78,13 @@ void PrintReport(const Options& options, const ImportReport& report, double seco
     nlohmann::json failures = nlohmann::json::array();
     for (const ImportFailure& failure : report.failures)
       failures.push_back({{"line", failure.line}, {"message", failure.why}});
-    const nlohmann::json document = {{"lines", report.lines},   {"imported", report.imported},
-                                     {"failed", report.failed}, {"bytes", report.bytes},
-                                     {"seconds", seconds},      {"gave_up", report.gave_up},
-                                     {"failures", failures}};
-    fmt::print("{}\n", document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    PrintJson({{"lines", report.lines},
+               {"imported", report.imported},
+               {"failed", report.failed},
+               {"bytes", report.bytes},
+               {"seconds", seconds},
+               {"gave_up", report.gave_up},
+               {"failures", failures}});
     return;
   }
   fmt::print("{} of {} lines in {:.1f} s\n", Describe(report, seconds), report.lines, seconds);

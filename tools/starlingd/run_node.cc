@@ -8,6 +8,7 @@
 #include "base/uv/uv_world.h"
 #include "server/mail.h"
 #include "server/node.h"
+#include "tools/starlingd/open_files.h"
 #include "tools/starlingd/store.h"
 
 namespace starling {
@@ -21,6 +22,7 @@ constexpr std::chrono::milliseconds kSlowOpen{500};
 base::Status RunNode(const server::Config& config) {
   ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
   base::log::SetLevel(level);
+  RaiseOpenFiles(config.limits.connections_max);
   // Opened first and closed last: every actor and every job may use it.
   const auto began = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(Store store, OpenStore(config));

@@ -4,6 +4,7 @@
 
 #include <rapidcheck.h>
 
+#include "server/wire/limits.h"
 #include "tests/test.h"
 
 namespace starling::cli {
@@ -26,7 +27,8 @@ bool Survives(const Record& record, Format format) {
 
 TEST_SUITE("tools/starling/lines") {
   TEST_CASE("any bytes survive either format, and a line is one line") {
-    EXPECT(rc::check([](const std::string& key, const std::string& value, std::uint64_t ttl_ms) {
+    EXPECT(rc::check([](const std::string& key, const std::string& value, std::uint64_t ttl) {
+      const std::uint64_t ttl_ms = ttl % (wire::kTtlMsMax + 1);
       const Record record{.key = key + "k", .value = value, .ttl_ms = ttl_ms};
       RC_ASSERT(Survives(record, Format::kJsonl));
       RC_ASSERT(Survives(record, Format::kTsv));
@@ -59,6 +61,8 @@ TEST_SUITE("tools/starling/lines") {
            "value_base64: base64 text has a length that 4 does not divide");
     EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"ttl_ms\":-1}") ==
            "ttl_ms is no positive whole number");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"ttl_ms\":0}") ==
+           "ttl_ms is no positive whole number");
     EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"ttl\":7}")
                .starts_with("field 'ttl' is unknown"));
   }
@@ -69,7 +73,24 @@ TEST_SUITE("tools/starling/lines") {
     EXPECT(WhyRefused("k\tv\tsoon", Format::kTsv) == "ttl_ms 'soon' is no positive whole number");
     EXPECT(WhyRefused("k\t\\x", Format::kTsv) ==
            "a backslash stands before other than t, n, r or \\");
+    EXPECT(WhyRefused("k\tv\t0", Format::kTsv) == "ttl_ms '0' is no positive whole number");
     EXPECT(WhyRefused("k\tends in \\", Format::kTsv) != "");
+  }
+
+  TEST_CASE("a life of more than 20 years is refused, and never becomes one for ever") {
+    const auto why_refused = [](std::uint64_t ttl_ms, Format format) {
+      std::string line;
+      FormatLineTo({.key = "k", .value = "v", .ttl_ms = ttl_ms}, format, line);
+      line.pop_back();
+      return WhyRefused(line, format);
+    };
+    for (const Format format : {Format::kJsonl, Format::kTsv}) {
+      EXPECT(why_refused(wire::kTtlMsMax, format) == "");
+      EXPECT(why_refused(wire::kTtlMsMax + 1, format) ==
+             "ttl_ms 630720000001 is too long: 630720000000, 20 years, is the most");
+      EXPECT(why_refused(~std::uint64_t{0}, format)
+                 .starts_with("ttl_ms 18446744073709551615 is too long"));
+    }
   }
 }
 

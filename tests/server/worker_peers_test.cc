@@ -1,0 +1,109 @@
+// Goal:   a node that has not caught up answers no read, neither another node's nor a client's,
+//         and takes writes all the same.
+// Method: a real worker that control calls not ready, with an entry in its engine; peers and a
+//         client ask it for that entry.
+#include <string>
+
+#include "storage/entry.h"
+#include "tests/server/one_worker.h"
+#include "tests/test.h"
+
+namespace starling::server {
+namespace {
+
+constexpr base::KeyspaceId kDefault = 1;
+constexpr wire::Consistency kOne = wire::Consistency::kOne;
+
+base::Code CodeOf(wire::Kind kind, base::Bytes header) {
+  if (kind != wire::Kind::kError) return base::Code::kOk;
+  return wire::Decode<wire::ErrorReply>(header)->code;
+}
+base::Code CodeOf(const Told& told) { return CodeOf(told.kind, told.header); }
+
+Told Put(OneWorker& node, base::Bytes key, base::Bytes value) {
+  return node.Ask(wire::PutRequest{.keyspace = kDefault,
+                                   .key = key,
+                                   .level = kOne,
+                                   .value_digest = storage::ValueDigest(value),
+                                   .stamp = {}},
+                  value);
+}
+
+// What the worker answers to a frame of node 2.
+template <typename Message>
+Told AskAsPeer(OneWorker& node, const Message& message) {
+  const std::string bytes = FrameOf(1, message);
+  wire::Frame frame;
+  REQUIRE(*wire::CutFrame(bytes, &frame) == bytes.size());
+  auto mail = std::make_unique<FrameMail>();
+  mail->reply.home = base::kControlActor;
+  mail->reply.request_id = frame.request_id;
+  mail->frame_kind = frame.kind;
+  mail->peer = 2;
+  mail->header = frame.header;
+  node.Tell(std::move(mail));
+  const auto answer = node.Hear<ReplyMail>();
+  wire::Frame told;
+  REQUIRE(*wire::CutFrame(answer->frame, &told) == answer->frame.size());
+  return {told.kind, told.request_id, std::string(told.header), std::string(told.payload)};
+}
+
+wire::ReplicaRead ReadOf(const OneWorker& node, base::Bytes key) {
+  return {.keyspace = kDefault, .key = key, .want_value = true, .epoch = node.topology().epoch};
+}
+
+TEST_SUITE("server/worker: a node that is not ready") {
+  TEST_CASE("refuses another node's reads until it is ready") {
+    OneWorker node(topology::FoundedBy(2));
+    node.ready = false;
+    node.Start({2});
+    REQUIRE(CodeOf(Put(node, "key", "value")) == base::Code::kOk);
+    EXPECT(CodeOf(AskAsPeer(node, ReadOf(node, "key"))) == base::Code::kUnavailable);
+
+    node.ready = true;
+    node.Publish({2});
+    EXPECT(AskAsPeer(node, ReadOf(node, "key")).payload == "value");
+  }
+
+  // (When it is ready it reads none here: the asker's connection must be there to send it to.)
+  TEST_CASE("refuses another node's pages") {
+    OneWorker node(topology::FoundedBy(2));
+    node.ready = false;
+    node.Start({2});
+    REQUIRE(CodeOf(Put(node, "key", "value")) == base::Code::kOk);
+    const base::Token token = node.TokenOf("key");
+    const wire::ReplicaScan scan{.keyspace = kDefault,
+                                 .from_token = token,
+                                 .after_key = {},
+                                 .last_token = token,
+                                 .bytes_max = 4096,
+                                 .epoch = node.topology().epoch};
+    EXPECT(CodeOf(AskAsPeer(node, scan)) == base::Code::kUnavailable);
+  }
+
+  TEST_CASE("answers a client's get at ONE from another replica, and with none not at all") {
+    OneWorker node(topology::FoundedBy(2));
+    node.ready = false;
+    node.peer(2).answer = [](const wire::Frame& asked) {
+      if (asked.kind != wire::Kind::kReplicaRead) return std::string();
+      return FrameOf(asked.request_id,
+                     wire::ReplicaReadReply{.version = {1ULL << 50, 1, 2},
+                                            .value_digest = storage::ValueDigest("newer")},
+                     "newer");
+    };
+    node.Start({2});
+    REQUIRE(CodeOf(Put(node, "key", "value")) == base::Code::kOk);
+    const wire::GetRequest get{.keyspace = kDefault, .key = "key", .level = kOne};
+    EXPECT(node.Ask(get).payload == "newer");
+
+    node.Publish({});
+    EXPECT(CodeOf(node.Ask(get)) == base::Code::kUnavailable);
+
+    node.ready = true;
+    node.Publish({});
+    EXPECT(node.Ask(get).payload == "value");
+  }
+}
+
+}  // namespace
+}  // namespace starling::server
