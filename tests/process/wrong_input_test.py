@@ -68,6 +68,8 @@ class AtStart(case.ClusterCase):
         self.assert_ends(node, "frob.nicate", "unknown key", settings={"frob.nicate": "x"})
         self.assert_ends(node, "node.workers", "65", settings={"node.workers": 65})
         self.assert_ends(node, "repair.interval", "soon", settings={"repair.interval": "soon"})
+        self.assert_ends(node, "storage.memtables", "too large, the largest is 17179869183GiB",
+                         settings={"storage.memtables": "99999999999999999999GiB"})
         self.assert_ends(node, "cluster.seeds", "no port",
                          settings={"cluster.seeds": "127.0.0.1"})
 
@@ -364,6 +366,7 @@ class Tools(case.SharedClusterCase):
                 (["put", "", "x"], ["key is empty"]),
                 (["put", "k", "v", "--ttl", "soon"], ["soon", "duration"]),
                 (["put", "k", "v", "--ttl", "0s"], ["--ttl"]),
+                (["put", "k", "v", "--ttl", "99999999d"], ["too large", "106751d"]),
                 (["put", "k", "v", "--ttl", ""], ["duration"]),
                 (["get", ""], ["key is empty"]),
                 (["delete", ""], ["key is empty"]),
