@@ -159,8 +159,7 @@ int Export(const Options& options) {
     for (const client::ScannedEntry& entry : *page)
       FormatLineTo({.key = entry.key, .value = entry.value, .ttl_ms = RemainingMs(entry.expiry_ms)},
                    *format, lines);
-    if (!PrintBytes(lines))
-      return Complain(options.output, base::Io("standard output takes no more"));
+    fmt::print("{}", lines);
   }
   return kExitDone;
 }
