@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -36,6 +37,11 @@ base::Status FlushOutput() {
 }
 
 }  // namespace
+
+Output OutputAskedFor(int argc, const char* const* argv) {
+  const auto end = std::find(argv, argv + argc, std::string_view("--"));  // Flags end here.
+  return std::find(argv, end, std::string_view("--json")) == end ? Output::kText : Output::kJson;
+}
 
 int Complain(std::string_view program, Output output, const base::Status& status) {
   return Say(output == Output::kJson ? AsJson(status)

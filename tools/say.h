@@ -15,6 +15,10 @@ inline constexpr int kExitFailed = 2;  // Refused, or failed: of every program.
 
 enum class Output : std::uint8_t { kText, kJson };
 
+// What the words of a command line ask for, --json or not: for what must be said before they are
+// parsed, or when they can't be.
+Output OutputAskedFor(int argc, const char* const* argv);
+
 // "PROGRAM: CODE: MESSAGE", or {"error":{"code","message"}}. Returns kExitFailed.
 int Complain(std::string_view program, Output output, const base::Status& status);
 // Without the code, if it is text: of the command line itself, and of where it prints to.

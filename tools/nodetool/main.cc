@@ -37,7 +37,7 @@ std::int64_t WallMs() {
       .count();
 }
 
-int Main(int argc, char** argv) {
+int Main(int argc, char** argv, Output output) {
   CLI::App app("Looks after a node of a Starling cluster.", "nodetool");
   app.set_help_flag("--help", "Print this and leave");  // -h is the host, as in Cassandra's.
   app.require_subcommand(1);
@@ -52,9 +52,9 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return EndParse(app, error, Output::kText);
+    return EndParse(app, error, output);
   }
-  const Output output = as_json ? Output::kJson : Output::kText;
+  output = as_json ? Output::kJson : Output::kText;
   const auto answer = Ask(question);
   if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {
@@ -71,5 +71,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return RunAndFlush(kName, Output::kText, [&] { return Main(argc, argv); });
+  const Output output = OutputAskedFor(argc, argv);
+  return RunAndFlush(kName, output, [&] { return Main(argc, argv, output); });
 }

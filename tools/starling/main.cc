@@ -71,7 +71,7 @@ void AddKeyspaces(CLI::App& app, Options& options, Verb& chosen) {
       ->required();
 }
 
-int Main(int argc, char** argv) {
+int Main(int argc, char** argv, Output output) {
   CLI::App app("Puts and gets keys of a Starling cluster.", "starling");
   app.require_subcommand(1);
   Options options;
@@ -84,7 +84,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return starling::tools::EndParse(app, error, Output::kText);
+    return starling::tools::EndParse(app, error, output);
   }
   return chosen(options);
 }
@@ -92,5 +92,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return starling::tools::RunAndFlush("starling", Output::kText, [&] { return Main(argc, argv); });
+  const Output output = starling::tools::OutputAskedFor(argc, argv);
+  return starling::tools::RunAndFlush("starling", output, [&] { return Main(argc, argv, output); });
 }
