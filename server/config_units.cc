@@ -5,7 +5,6 @@
 
 #include <charconv>
 #include <limits>
-#include <optional>
 #include <span>
 
 namespace starling::server {
@@ -26,30 +25,45 @@ constexpr Unit kBytes[] = {
 constexpr std::uint64_t kMillisecondsMax =
     static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max() / 1'000'000);
 
-struct Amount {
-  std::uint64_t number = 0;
-  std::string_view unit;
+// A kind of amount, and how to say what it looks like.
+struct Kind {
+  std::string_view noun;
+  std::string_view form;
+  std::span<const Unit> units;
+  std::string_view unit_of_none;  // When there is only a number; empty: that is no amount.
+  std::uint64_t max;
 };
+constexpr Kind kDuration = {.noun = "duration",
+                            .form = "ms, s, m, h or d, as in 300ms or 5s",
+                            .units = kMilliseconds,
+                            .unit_of_none = "",
+                            .max = kMillisecondsMax};
+constexpr Kind kSize = {.noun = "size",
+                        .form = "B, KiB, MiB, GiB or TiB, as in 256MiB",
+                        .units = kBytes,
+                        .unit_of_none = "B",
+                        .max = std::numeric_limits<std::uint64_t>::max()};
 
-// Cuts "300ms" in two; nullopt when it does not begin with a number that fits.
-std::optional<Amount> Cut(std::string_view text) {
-  Amount amount;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, amount.number);
-  if (error != std::errc{}) return std::nullopt;
-  amount.unit = text.substr(static_cast<std::size_t>(rest - text.data()));
-  return amount;
+const Unit* Find(std::span<const Unit> units, std::string_view name) {
+  for (const Unit& unit : units)
+    if (unit.name == name) return &unit;
+  return nullptr;
 }
 
-// number * size of its unit, at most `max`; nullopt when the unit is not in the table.
-std::optional<std::uint64_t> Multiply(const Amount& amount, std::span<const Unit> units,
-                                      std::uint64_t max) {
-  for (const Unit& unit : units) {
-    if (unit.name != amount.unit) continue;
-    if (amount.number > max / unit.size) return std::nullopt;
-    return amount.number * unit.size;
-  }
-  return std::nullopt;
+base::Result<std::uint64_t> Parse(std::string_view text, const Kind& kind) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const std::string_view name(rest, static_cast<std::size_t>(end - rest));
+  const Unit* const unit = Find(kind.units, name.empty() ? kind.unit_of_none : name);
+  if (error == std::errc::invalid_argument || unit == nullptr)
+    return base::Fail(base::InvalidArgument(
+        fmt::format("'{}' is no {}: a whole number and {}", text, kind.noun, kind.form)));
+  const std::uint64_t number_max = kind.max / unit->size;
+  if (error == std::errc::result_out_of_range || number > number_max)
+    return base::Fail(base::InvalidArgument(
+        fmt::format("'{}' is too large, the largest is {}{}", text, number_max, unit->name)));
+  return number * unit->size;
 }
 
 std::string Print(std::uint64_t value, std::span<const Unit> units) {
@@ -63,23 +77,11 @@ std::string Print(std::uint64_t value, std::span<const Unit> units) {
 
 base::Result<base::Duration> ParseDuration(std::string_view text) {
   if (text == "0") return base::Duration::zero();
-  if (const auto amount = Cut(text)) {
-    if (const auto ms = Multiply(*amount, kMilliseconds, kMillisecondsMax))
-      return base::milliseconds(*ms);
-  }
-  return base::Fail(base::InvalidArgument(fmt::format(
-      "'{}' is no duration: a whole number and ms, s, m, h or d, as in 300ms or 5s", text)));
+  ASSIGN_OR_RETURN(const std::uint64_t ms, Parse(text, kDuration));
+  return base::milliseconds(ms);
 }
 
-base::Result<std::uint64_t> ParseSize(std::string_view text) {
-  if (auto amount = Cut(text)) {
-    if (amount->unit.empty()) amount->unit = "B";
-    if (const auto bytes = Multiply(*amount, kBytes, std::numeric_limits<std::uint64_t>::max()))
-      return *bytes;
-  }
-  return base::Fail(base::InvalidArgument(fmt::format(
-      "'{}' is no size: a whole number and B, KiB, MiB, GiB or TiB, as in 256MiB", text)));
-}
+base::Result<std::uint64_t> ParseSize(std::string_view text) { return Parse(text, kSize); }
 
 std::string FormatDuration(base::Duration duration) {
   return Print(static_cast<std::uint64_t>(base::ToMs(duration)), kMilliseconds);

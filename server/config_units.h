@@ -16,7 +16,7 @@
 namespace starling::server {
 
 // "5s", "300ms", "3h": ms, s, m, h or d. The unit may be left out of "0" only. InvalidArgument
-// quotes the text and names the units.
+// quotes the text, and names the units or, when it is too large, the largest in its unit.
 base::Result<base::Duration> ParseDuration(std::string_view text);
 // "256MiB": B, KiB, MiB, GiB or TiB; a number alone is bytes. Fails as ParseDuration does.
 base::Result<std::uint64_t> ParseSize(std::string_view text);

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <sstream>
 #include <string_view>
 #include <vector>
 
@@ -18,9 +20,7 @@ const CLI::App& InnermostOf(const CLI::App& app) {
   return parsed.empty() ? app : InnermostOf(*parsed.back());
 }
 
-}  // namespace
-
-std::string ExplainParseError(const CLI::App& app, const CLI::ParseError& error) {
+std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& inner = InnermostOf(app);
   const auto choices = inner.get_subcommands([](const CLI::App*) { return true; });
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
@@ -43,6 +43,21 @@ std::string ExplainParseError(const CLI::App& app, const CLI::ParseError& error)
   if (many != std::string_view::npos)
     return fmt::format("{} is given more than once", said.substr(0, many));
   return std::string(said);
+}
+
+}  // namespace
+
+int EndParse(const CLI::App& app, const CLI::ParseError& error, Output output) {
+  if (error.get_exit_code() == 0) {
+    std::ostringstream wanted;
+    app.exit(error, wanted, wanted);
+    // Not by std::cout, which CLI11 flushes: why that fails would be lost.
+    std::fputs(wanted.str().c_str(), stdout);
+    return 0;
+  }
+  return ComplainPlainly(
+      app.get_name(), output,
+      base::InvalidArgument(Explain(app, error) + " (--help shows what there is)"));
 }
 
 }  // namespace starling::tools

@@ -1,10 +1,12 @@
-// tools/parse_error.h: a mistyped command line, in one sentence: CLI11 says what it missed, and
-// not what it was given instead.
+// tools/parse_error.h: the end of a command line that asks for help, or is mistyped: that in one
+// sentence, since CLI11 says what it missed, and not what it was given instead.
 //
 // Thread: a free function.
 #pragma once
 
 #include <string>
+
+#include "tools/say.h"
 
 namespace CLI {
 class App;
@@ -13,7 +15,8 @@ class ParseError;
 
 namespace starling::tools {
 
+// Prints what --help or --version ask for, and returns 0; or complains, and returns kExitFailed.
 // REQUIRES: `app.parse` threw `error`.
-std::string ExplainParseError(const CLI::App& app, const CLI::ParseError& error);
+int EndParse(const CLI::App& app, const CLI::ParseError& error, Output output);
 
 }  // namespace starling::tools

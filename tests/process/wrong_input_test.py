@@ -3,6 +3,7 @@
 Method: real nodes are given what they can't use; garbage comes from a seed that is printed.
 """
 
+import json
 import random
 import re
 import socket
@@ -68,6 +69,8 @@ class AtStart(case.ClusterCase):
         self.assert_ends(node, "frob.nicate", "unknown key", settings={"frob.nicate": "x"})
         self.assert_ends(node, "node.workers", "65", settings={"node.workers": 65})
         self.assert_ends(node, "repair.interval", "soon", settings={"repair.interval": "soon"})
+        self.assert_ends(node, "storage.memtables", "too large, the largest is 17179869183GiB",
+                         settings={"storage.memtables": "99999999999999999999GiB"})
         self.assert_ends(node, "cluster.seeds", "no port",
                          settings={"cluster.seeds": "127.0.0.1"})
 
@@ -373,6 +376,7 @@ class Tools(case.SharedClusterCase):
                 (["put", "", "x"], ["key is empty"]),
                 (["put", "k", "v", "--ttl", "soon"], ["soon", "duration"]),
                 (["put", "k", "v", "--ttl", "0s"], ["--ttl"]),
+                (["put", "k", "v", "--ttl", "99999999d"], ["too large", "106751d"]),
                 (["put", "k", "v", "--ttl", ""], ["duration"]),
                 (["get", ""], ["key is empty"]),
                 (["delete", ""], ["key is empty"]),
@@ -430,6 +434,23 @@ class Tools(case.SharedClusterCase):
             self.assertEqual((run.returncode, run.stdout), (2, b""))
             self.assertRegex(run.stderr.decode(),
                              r'^{"error":{"code":"\w+","message":"[^"]*nowhere[^"]*"}}\n$')
+
+    def test_a_command_line_that_is_wrong_is_told_as_json_if_it_asks_for_that(self):
+        for tool, arguments, word in (
+                ("starling", ["--json", "get", "k", "--frobnicate"], "--frobnicate"),
+                ("starling", ["get", "--json"], "KEY"),
+                ("starling", ["--json", "gte", "k"], "did you mean get?"),
+                ("nodetool", ["--json", "status", "--frobnicate"], "--frobnicate"),
+                ("nodetool", ["--json", "-p", "many", "status"], "many"),
+                ("nodetool", ["sttus", "--json"], "did you mean status?")):
+            with self.subTest(" ".join([tool, *arguments])):
+                run = cluster.run_tool(tool, *arguments, check=False)
+                self.assertEqual((run.returncode, run.stdout), (2, b""))
+                error = json.loads(run.stderr)["error"]
+                self.assertEqual(error["code"], "InvalidArgument")
+                self.assertIn(word, error["message"])
+        # Here it is a key, and no flag.
+        self.assert_says("starling", ["get", "--", "--json", "surplus"], "surplus")
 
 
 if __name__ == "__main__":

@@ -73,41 +73,42 @@ TEST_SUITE("server/config_units") {
   TEST_CASE("the most that fits is taken, and one more is not") {
     EXPECT(ParseDuration("9223372036854ms").value() == base::milliseconds(9223372036854));
     EXPECT(ParseDuration("106751d").value() == std::chrono::hours(24) * 106751);
-    EXPECT(Refuses(ParseDuration("9223372036855ms"), "9223372036855ms", "ms, s, m, h or d"));
-    EXPECT(Refuses(ParseDuration("106752d"), "106752d", "ms, s, m, h or d"));
     EXPECT(ParseSize("18446744073709551615").value() == ~0ULL);
     EXPECT(ParseSize("16777215TiB").value() == 16777215ULL << 40);
-    EXPECT(Refuses(ParseSize("18446744073709551616"), "18446744073709551616", "GiB or TiB"));
-    EXPECT(Refuses(ParseSize("16777216TiB"), "16777216TiB", "GiB or TiB"));
+  }
+
+  TEST_CASE("what is too large is called so, with the largest of its unit") {
+    const std::pair<const char*, const char*> durations[] = {
+        {"9223372036855ms", "9223372036854ms"},
+        {"9223372036855s", "9223372036s"},
+        {"106752d", "106751d"},
+        {"99999999d", "106751d"},
+        {"99999999999999h", "2562047h"},
+        {"99999999999999999999s", "9223372036s"},
+    };
+    for (const auto& [text, largest] : durations)
+      EXPECT(
+          Refuses(ParseDuration(text), text, fmt::format("too large, the largest is {}", largest)));
+    const std::pair<const char*, const char*> sizes[] = {
+        {"18446744073709551616", "18446744073709551615B"},
+        {"16777216TiB", "16777215TiB"},
+        {"99999999999999999999GiB", "17179869183GiB"},
+    };
+    for (const auto& [text, largest] : sizes)
+      EXPECT(Refuses(ParseSize(text), text, fmt::format("too large, the largest is {}", largest)));
+  }
+
+  TEST_CASE("a number too large for any unit is still no duration without one") {
+    EXPECT(
+        Refuses(ParseDuration("99999999999999999999"), "99999999999999999999", "is no duration"));
+    EXPECT(Refuses(ParseSize("99999999999999999999PiB"), "99999999999999999999PiB", "is no size"));
   }
 
   TEST_CASE("what is no duration is quoted, with the units there are") {
-    for (const std::string_view text : {"",
-                                        "5",
-                                        "00",
-                                        "s",
-                                        "ms",
-                                        "-5s",
-                                        "+5s",
-                                        "1.5s",
-                                        "1,5s",
-                                        "5 s",
-                                        " 5s",
-                                        "5s ",
-                                        "5S",
-                                        "5Ms",
-                                        "5us",
-                                        "5ns",
-                                        "5w",
-                                        "5sec",
-                                        "5ss",
-                                        "99999999999999999999s",
-                                        "9223372036855s",
-                                        "1s2ms",
-                                        "0x5s",
-                                        "1e3s",
-                                        "inf",
-                                        "five seconds"})
+    for (const std::string_view text :
+         {"",     "5",    "00",  "s",     "ms",   "-5s",  "+5s", "1.5s",
+          "1,5s", "5 s",  " 5s", "5s ",   "5S",   "5Ms",  "5us", "5ns",
+          "5w",   "5sec", "5ss", "1s2ms", "0x5s", "1e3s", "inf", "five seconds"})
       EXPECT(Refuses(ParseDuration(text), text, "ms, s, m, h or d"));
   }
 

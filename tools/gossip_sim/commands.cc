@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -95,9 +96,12 @@ base::Result<base::Duration> ParseDuration(std::string_view text) {
   const std::string_view unit_name(rest,
                                    static_cast<std::size_t>(text.data() + text.size() - rest));
   for (const Unit& unit : kUnits) {
-    if (error != std::errc() || unit_name != unit.name || !(number >= 0)) continue;
+    if (error != std::errc() || unit_name != unit.name || !(number >= 0) || std::isinf(number))
+      continue;
     const double nanos = number * static_cast<double>(unit.length.count());
-    if (nanos > kHoursMax * 3.6e12) break;
+    if (nanos > kHoursMax * 3.6e12)
+      return base::Fail(base::InvalidArgument(
+          fmt::format("'{}' is too large, the largest is {}h", text, kHoursMax)));
     return base::Duration(static_cast<std::int64_t>(nanos));
   }
   return base::Fail(base::InvalidArgument(

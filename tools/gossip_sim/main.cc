@@ -11,12 +11,11 @@
 #include "tools/gossip_sim/commands.h"
 #include "tools/gossip_sim/rumor_report.h"
 #include "tools/parse_error.h"
+#include "tools/say.h"
 
 namespace {
 
 using namespace starling::gossip_sim;  // NOLINT: this file is nothing but their front.
-
-constexpr int kExitRefused = 2;
 
 CLI::Option* AddDuration(CLI::App& app, const std::string& flag, starling::base::Duration& into,
                          const std::string& help) {
@@ -115,12 +114,10 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
 int Report(const starling::base::Status& status) {
   if (status.ok()) return 0;
   fmt::print(stderr, "gossip-sim: {}\n", status.message());
-  return kExitRefused;
+  return starling::tools::kExitFailed;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   CLI::App app("Simulates Starling's gossip: the same cores that nodes run, on virtual time.",
                "gossip-sim");
   app.require_subcommand(1);
@@ -131,10 +128,14 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    fmt::print(stderr, "gossip-sim: {} (--help lists the flags)\n",
-               starling::tools::ExplainParseError(app, error));
-    return kExitRefused;
+    return starling::tools::EndParse(app, error, starling::tools::Output::kText);
   }
   return Report(app.got_subcommand("rumor") ? Run(rumor) : Run(swim));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return starling::tools::RunAndFlush("gossip-sim", starling::tools::Output::kText,
+                                      [&] { return Main(argc, argv); });
 }

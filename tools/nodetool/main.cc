@@ -3,34 +3,20 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/render.h"
 #include "tools/parse_error.h"
+#include "tools/say.h"
 
 namespace {
 
 using namespace starling;            // NOLINT: this file is nothing but
 using namespace starling::nodetool;  // NOLINT: their front.
+using namespace starling::tools;     // NOLINT: likewise.
 
-constexpr int kExitFailed = 2;
-
-int Complain(bool as_json, const base::Status& status) {
-  if (as_json) {
-    const nlohmann::json error = {
-        {"error", {{"code", CodeName(status.code())}, {"message", status.message()}}}};
-    fmt::print(stderr, "{}\n",
-               error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  } else {
-    fmt::print(stderr, "nodetool: {}\n", status.ToString());
-  }
-  return kExitFailed;
-}
+constexpr const char* kName = "nodetool";
 
 void AddCommands(CLI::App& app, Question& question) {
   for (const Command& command : Commands()) {
@@ -51,9 +37,7 @@ std::int64_t WallMs() {
       .count();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
+int Main(int argc, char** argv, Output output) {
   CLI::App app("Looks after a node of a Starling cluster.", "nodetool");
   app.set_help_flag("--help", "Print this and leave");  // -h is the host, as in Cassandra's.
   app.require_subcommand(1);
@@ -68,24 +52,25 @@ int main(int argc, char** argv) try {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    fmt::print(stderr, "nodetool: {} (--help shows what there is)\n",
-               starling::tools::ExplainParseError(app, error));
-    return kExitFailed;
+    return EndParse(app, error, output);
   }
+  output = as_json ? Output::kJson : Output::kText;
   const auto answer = Ask(question);
-  if (!answer) return Complain(as_json, answer.error());
+  if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {
     fmt::print("{}\n", *answer);
   } else {
     const auto text = Render(question.command, *answer, WallMs());
-    if (!text) return Complain(as_json, text.error());
+    if (!text) return Complain(kName, output, text.error());
     fmt::print("{}", *text);
   }
-  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
   const std::string missed = FellShort(question.command, *answer);
-  return missed.empty() ? 0 : Complain(as_json, base::Unavailable(missed));
-} catch (const std::system_error& failure) {  // What it prints to is closed, or full.
-  std::fprintf(stderr, "nodetool: cannot print: %s\n", failure.what());
-  return kExitFailed;
+  return missed.empty() ? 0 : Complain(kName, output, base::Unavailable(missed));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Output output = OutputAskedFor(argc, argv);
+  return RunAndFlush(kName, output, [&] { return Main(argc, argv, output); });
 }

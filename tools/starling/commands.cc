@@ -80,8 +80,8 @@ int Get(const Options& options) {
     json document = DescribeRead(options, *session->client, *value);
     if (value->found) AddBytes(document, "value", value->value);
     PrintJson(document);
-  } else if (value->found && !PrintBytes(value->value)) {
-    return Complain(options.output, base::Io("the value can't be written to standard output"));
+  } else if (value->found) {
+    fmt::print("{}", value->value);
   }
   return value->found ? kExitDone : kExitNotFound;
 }

@@ -17,7 +17,7 @@ namespace starling::cli {
 
 inline constexpr int kExitDone = 0;      // Or found.
 inline constexpr int kExitNotFound = 1;  // No such key.
-inline constexpr int kExitFailed = 2;    // Refused, or failed.
+using tools::kExitFailed;                // 2: refused, or failed.
 
 struct Options {
   std::string hosts = "127.0.0.1:7701";

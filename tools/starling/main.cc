@@ -1,12 +1,8 @@
 // tools/starling/main.cc: the one-shot client's flags. What the commands do is in commands.h.
-#include <fmt/core.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstdio>
-#include <system_error>
 
 #include "tools/parse_error.h"
+#include "tools/say.h"
 #include "tools/starling/commands.h"
 
 namespace {
@@ -75,9 +71,7 @@ void AddKeyspaces(CLI::App& app, Options& options, Verb& chosen) {
       ->required();
 }
 
-}  // namespace
-
-int main(int argc, char** argv) try {
+int Main(int argc, char** argv, Output output) {
   CLI::App app("Puts and gets keys of a Starling cluster.", "starling");
   app.require_subcommand(1);
   Options options;
@@ -90,15 +84,14 @@ int main(int argc, char** argv) try {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    fmt::print(stderr, "starling: {} (--help shows what there is)\n",
-               starling::tools::ExplainParseError(app, error));
-    return kExitFailed;
+    return starling::tools::EndParse(app, error, output);
   }
-  const int status = chosen(options);
-  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
-  return status;
-} catch (const std::system_error& failure) {  // What it prints to is closed, or full.
-  std::fprintf(stderr, "starling: cannot print: %s\n", failure.what());
-  return kExitFailed;
+  return chosen(options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Output output = starling::tools::OutputAskedFor(argc, argv);
+  return starling::tools::RunAndFlush("starling", output, [&] { return Main(argc, argv, output); });
 }

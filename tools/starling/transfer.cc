@@ -18,11 +18,13 @@ namespace {
 
 constexpr std::uint64_t kProgressLines = 500;  // Between two calls of progress.
 
+base::Instant MachineNow() { return {std::chrono::steady_clock::now().time_since_epoch()}; }
+
 struct Item {
   Record record;
   std::uint64_t line = 0;
   unsigned attempts = 0;
-  std::string why;  // It was refused last.
+  Status status;  // Why it was refused last.
 
   std::size_t bytes() const { return record.key.size() + record.value.size(); }
 };
@@ -31,7 +33,9 @@ struct Item {
 class Importer {
  public:
   Importer(Putter& putter, const ImportOptions& options, const ImportListener& listener)
-      : putter_(putter), options_(options), listener_(listener) {}
+      : putter_(putter), options_(options), listener_(listener) {
+    if (!options_.now) options_.now = MachineNow;
+  }
 
   // Waits for room in the window. False when it was given up: the item was not tried.
   bool Send(Item item) {
@@ -51,10 +55,10 @@ class Importer {
     return true;
   }
 
-  void Refuse(std::uint64_t line, std::string why) {
+  void Refuse(std::uint64_t line, const Status& status) {
     const std::lock_guard lock(mutex_);
     ++report_.lines;
-    Fail(line, std::move(why));
+    Fail(line, status.code(), status.message());
   }
 
   void Finish() {
@@ -67,8 +71,6 @@ class Importer {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   void Put(Item item) {
     ++item.attempts;
     auto shared = std::make_shared<Item>(std::move(item));
@@ -87,7 +89,7 @@ class Importer {
         lock.lock();
       }
       if (report_.gave_up) FailWaiting();
-      if (!waiting_.empty() && waiting_.begin()->first <= Clock::now()) {
+      if (!waiting_.empty() && waiting_.begin()->first <= options_.now()) {
         Item item = std::move(waiting_.begin()->second);
         waiting_.erase(waiting_.begin());
         lock.unlock();
@@ -99,7 +101,7 @@ class Importer {
       if (waiting_.empty())
         changed_.wait(lock);
       else
-        changed_.wait_until(lock, waiting_.begin()->first);
+        changed_.wait_for(lock, waiting_.begin()->first - options_.now());
     }
   }
 
@@ -115,9 +117,9 @@ class Importer {
     if (!status.ok() && !std::exchange(troubled_, true))
       trouble_ = ImportFailure{item.line, status.ToString()};
     if (untouched && item.attempts <= options_.retries_max && !report_.gave_up) {
-      item.why = status.ToString();
+      item.status = status;
       const auto pause = options_.retry_after * (1 << (item.attempts - 1));
-      waiting_.emplace(Clock::now() + pause, std::move(item));
+      waiting_.emplace(options_.now() + pause, std::move(item));
     } else {
       End(item, status);
     }
@@ -130,11 +132,14 @@ class Importer {
     if (status.ok()) {
       ++report_.imported;
       report_.bytes += item.bytes();
-      failures_in_a_row_ = 0;
+      failures_ = 0;
       return;
     }
-    Fail(item.line, status.ToString());
-    if (++failures_in_a_row_ >= options_.failures_in_a_row_max) report_.gave_up = true;
+    Fail(item.line, status.code(), status.ToString());
+    const base::Instant now = options_.now();
+    if (failures_++ == 0) failing_since_ = now;
+    if (failures_ >= options_.failures_max && now - failing_since_ >= options_.give_up_after)
+      report_.gave_up = true;
   }
 
   // Nothing is tried again any more: each has failed for the reason that it had.
@@ -142,13 +147,15 @@ class Importer {
     for (const auto& [due, item] : waiting_) {
       --open_;
       open_bytes_ -= item.bytes();
-      Fail(item.line, item.why);
+      Fail(item.line, item.status.code(), item.status.ToString());
     }
     waiting_.clear();
   }
 
-  void Fail(std::uint64_t line, std::string why) {
-    ++report_.failed;
+  void Fail(std::uint64_t line, Code code, std::string why) {
+    ++(MayBeStored(code) ? report_.unknown : report_.failed);
+    ImportFailures& alike = report_.failures_by_code[code];
+    if (alike.count++ == 0 || line < alike.first.line) alike.first = {line, why};
     auto& kept = report_.failures;
     const auto at = std::upper_bound(kept.begin(), kept.end(), line,
                                      [](std::uint64_t l, const auto& f) { return l < f.line; });
@@ -157,20 +164,25 @@ class Importer {
   }
 
   Putter& putter_;
-  const ImportOptions options_;
+  ImportOptions options_;
   const ImportListener& listener_;
   std::mutex mutex_;  // Guards all below.
   std::condition_variable changed_;
   std::size_t open_ = 0;  // In flight, or waiting to be put again.
   std::size_t open_bytes_ = 0;
-  std::multimap<Clock::time_point, Item> waiting_;  // By when they are due.
+  std::multimap<base::Instant, Item> waiting_;  // By when they are due.
   bool troubled_ = false;
   std::optional<ImportFailure> trouble_;  // Not spoken of yet.
-  unsigned failures_in_a_row_ = 0;
+  unsigned failures_ = 0;                 // Since a put was made last,
+  base::Instant failing_since_;           // and the first of them.
   ImportReport report_;
 };
 
 }  // namespace
+
+bool MayBeStored(Code code) {
+  return code == Code::kTimeout || code == Code::kIo || code == Code::kCorruption;
+}
 
 ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
                     const ImportListener& listener) {
@@ -181,8 +193,8 @@ ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& optio
     if (line.empty()) continue;
     auto record = ParseLine(line, options.format);
     if (!record)
-      importer.Refuse(number, record.error().message());
-    else if (!importer.Send({.record = *std::move(record), .line = number, .why = {}}))
+      importer.Refuse(number, record.error());
+    else if (!importer.Send({.record = *std::move(record), .line = number, .status = {}}))
       break;
     if (number % kProgressLines == 0 && listener.progress) listener.progress(importer.report());
   }

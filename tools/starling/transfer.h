@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <istream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,13 @@ struct ImportOptions {
   unsigned retries_max = 6;
   base::Duration retry_after = base::milliseconds(100);
   std::size_t failures_kept = 20;  // For the report; all are counted.
-  // So many puts that failed for good, none between them made: the cluster does not take this.
-  unsigned failures_in_a_row_max = 100;
+  // It gives up when so many puts, or more, have failed for good over so long or longer, and none
+  // was made meanwhile. The number alone says nothing: a node that dies takes every put with it
+  // that is on its connection, in one moment, and the other nodes take the rest. Nor does the time:
+  // there may have been nothing to put.
+  unsigned failures_max = 100;
+  base::Duration give_up_after = base::seconds(10);
+  std::function<base::Instant()> now{};  // Monotonic. Empty: the machine's clock.
 };
 
 struct ImportFailure {
@@ -40,13 +46,24 @@ struct ImportFailure {
   std::string why;
 };
 
+// Of a put that failed: its outcome is unknown.
+bool MayBeStored(base::Code code);
+
+// All failures of a code, and the one that stands first in the file.
+struct ImportFailures {
+  std::uint64_t count = 0;
+  ImportFailure first{};
+};
+
 struct ImportReport {
   std::uint64_t lines = 0;
   std::uint64_t imported = 0;
-  std::uint64_t bytes = 0;  // Of what was imported: keys and values.
-  std::uint64_t failed = 0;
-  std::vector<ImportFailure> failures;  // The first few, by line.
-  bool gave_up = false;         // After too many failures in a row: `in` may have lines left,
+  std::uint64_t bytes = 0;              // Of what was imported: keys and values.
+  std::uint64_t failed = 0;             // Refused, and not stored.
+  std::uint64_t unknown = 0;            // No answer came: stored or not.
+  std::vector<ImportFailure> failures;  // The first few of both, by line.
+  std::map<base::Code, ImportFailures> failures_by_code;
+  bool gave_up = false;         // As the options say: `in` may have lines left,
   std::uint64_t not_tried = 0;  // besides those that were read already.
 };
 

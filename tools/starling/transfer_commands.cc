@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "server/config_units.h"
 #include "tools/starling/commands.h"
 #include "tools/starling/connect.h"
 #include "tools/starling/transfer.h"
@@ -67,31 +68,48 @@ class Progress {
   Clock::time_point shown_ = start_;
 };
 
+// "3 failed", "3 failed, 200 of unknown outcome".
+std::string DescribeFailures(const ImportReport& report) {
+  std::string text = fmt::format("{} failed", report.failed);
+  if (report.unknown > 0) text += fmt::format(", {} of unknown outcome", report.unknown);
+  return text;
+}
+
 std::string Describe(const ImportReport& report, double seconds) {
   const double rate = seconds > 0 ? static_cast<double>(report.imported) / seconds : 0;
-  return fmt::format("{} imported, {:.1f} MB, {:.0f}/s, {} failed", report.imported,
-                     static_cast<double>(report.bytes) / 1e6, rate, report.failed);
+  return fmt::format("{} imported, {:.1f} MB, {:.0f}/s, {}", report.imported,
+                     static_cast<double>(report.bytes) / 1e6, rate, DescribeFailures(report));
+}
+
+nlohmann::json AsJson(const ImportFailure& failure) {
+  return {{"line", failure.line}, {"message", failure.why}};
+}
+
+nlohmann::json AsJson(const ImportReport& report, double seconds) {
+  nlohmann::json failures = nlohmann::json::array();
+  for (const ImportFailure& failure : report.failures) failures.push_back(AsJson(failure));
+  nlohmann::json by_code = nlohmann::json::object();
+  for (const auto& [code, alike] : report.failures_by_code)
+    by_code[std::string(CodeName(code))] = {{"count", alike.count}, {"first", AsJson(alike.first)}};
+  return {
+      {"lines", report.lines},     {"imported", report.imported}, {"failed", report.failed},
+      {"unknown", report.unknown}, {"bytes", report.bytes},       {"seconds", seconds},
+      {"gave_up", report.gave_up}, {"failures", failures},        {"failures_by_code", by_code}};
 }
 
 void PrintReport(const Options& options, const ImportReport& report, double seconds) {
   if (options.output == Output::kJson) {
-    nlohmann::json failures = nlohmann::json::array();
-    for (const ImportFailure& failure : report.failures)
-      failures.push_back({{"line", failure.line}, {"message", failure.why}});
-    PrintJson({{"lines", report.lines},
-               {"imported", report.imported},
-               {"failed", report.failed},
-               {"bytes", report.bytes},
-               {"seconds", seconds},
-               {"gave_up", report.gave_up},
-               {"failures", failures}});
+    PrintJson(AsJson(report, seconds));
     return;
   }
   fmt::print("{} of {} lines in {:.1f} s\n", Describe(report, seconds), report.lines, seconds);
   for (const ImportFailure& failure : report.failures)
     fmt::print(stderr, "line {}: {}\n", failure.line, failure.why);
-  if (report.failed > report.failures.size())
-    fmt::print(stderr, "and {} more lines failed\n", report.failed - report.failures.size());
+  if (report.failed + report.unknown == report.failures.size()) return;
+  for (const auto& [code, alike] : report.failures_by_code)
+    fmt::print(stderr, "{} lines in all {}, the first is line {}: {}\n", alike.count,
+               MayBeStored(code) ? "are of unknown outcome" : "failed alike", alike.first.line,
+               alike.first.why);
 }
 
 // A pipe may go on for ever: only a file's lines are counted.
@@ -136,15 +154,17 @@ int Import(const Options& options) {
   progress.End();
   PrintReport(options, report, progress.seconds());
   if (report.gave_up)
-    return Complain(options.output, base::Unavailable(fmt::format(
-                                        "gave up after {} failed puts in a row: {}",
-                                        ImportOptions().failures_in_a_row_max,
-                                        WhatIsLeft(file, options.file, report.not_tried))));
+    return Complain(
+        options.output,
+        base::Unavailable(fmt::format(
+            "gave up: for {} or more, puts have failed, {} or more, and none was made; {}",
+            server::FormatDuration(ImportOptions().give_up_after), ImportOptions().failures_max,
+            WhatIsLeft(file, options.file, report.not_tried))));
   if (file.bad())
     return Complain(options.output,
                     base::Io(fmt::format("'{}' can't be read beyond its first {} lines",
                                          options.file, report.lines)));
-  return report.failed == 0 ? kExitDone : kExitFailed;
+  return report.failed + report.unknown == 0 ? kExitDone : kExitFailed;
 }
 
 int Export(const Options& options) {
@@ -161,8 +181,7 @@ int Export(const Options& options) {
     for (const client::ScannedEntry& entry : *page)
       FormatLineTo({.key = entry.key, .value = entry.value, .ttl_ms = RemainingMs(entry.expiry_ms)},
                    *format, lines);
-    if (!PrintBytes(lines))
-      return Complain(options.output, base::Io("standard output takes no more"));
+    fmt::print("{}", lines);
   }
   return kExitDone;
 }

@@ -13,16 +13,15 @@
 
 #include "server/config.h"
 #include "tools/parse_error.h"
+#include "tools/say.h"
 #include "tools/starlingd/run_node.h"
 
 namespace starling {
 namespace {
 
-constexpr int kFailed = 2;
-
 int Fail(const std::string& message) {
   std::fputs(fmt::format("starlingd: {}\n", message).c_str(), stderr);
-  return kFailed;
+  return tools::kExitFailed;
 }
 
 struct CommandLine {
@@ -67,11 +66,8 @@ int Main(int argc, char** argv) {
   Declare(app, line);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& wanted) {  // --help, --version
-    return app.exit(wanted);
   } catch (const CLI::ParseError& error) {
-    return Fail(fmt::format("{}; starlingd --help shows what there is",
-                            tools::ExplainParseError(app, error)));
+    return tools::EndParse(app, error, tools::Output::kText);
   }
   if (line.print_config) {
     std::fputs(server::PrintConfig().c_str(), stdout);
@@ -87,4 +83,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace starling
 
-int main(int argc, char** argv) { return starling::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return starling::tools::RunAndFlush("starlingd", starling::tools::Output::kText,
+                                      [&] { return starling::Main(argc, argv); });
+}

@@ -125,7 +125,8 @@ TEST_SUITE("tools/starling/transfer") {
     PlannedPutter putter;
     putter.plan["k0"] = {base::Timeout("the outcome is unknown")};
     const ImportReport report = ImportText(Lines(1), putter);
-    EXPECT(report.failed == 1);
+    EXPECT(report.unknown == 1);  // Which is not refused.
+    EXPECT(report.failed == 0);
     EXPECT(putter.puts["k0"] == 1);
   }
 
@@ -181,24 +182,61 @@ TEST_SUITE("tools/starling/transfer") {
     EXPECT(puts_before == 1);
   }
 
-  TEST_CASE("after so many failures in a row it gives up, and what is left is not tried") {
+  TEST_CASE("it goes on although a node dies with all that was in flight to it") {
+    base::Instant now;
     int puts = 0;
     FunctionPutter putter([&](const Record&) {
-      // The 5th is made: a failure here and there is none in a row.
+      now = now + base::milliseconds(1);
+      // 400 connections' worth of silence, which is no second.
+      return ++puts > 100 && puts <= 500 ? base::Timeout("no answer") : base::Ok();
+    });
+    const ImportReport report = ImportText(Lines(1000), putter, {.now = [&] { return now; }});
+    EXPECT(!report.gave_up);
+    EXPECT(report.lines == 1000);
+    EXPECT(report.imported == 600);
+    EXPECT(report.unknown == 400);
+    EXPECT(report.failed == 0);
+  }
+
+  TEST_CASE("it goes on when failures follow a long time without anything to put") {
+    base::Instant now;
+    int puts = 0;
+    FunctionPutter putter([&](const Record&) {
+      if (++puts == 10) now = now + std::chrono::hours(1);  // The input was slow.
+      return puts >= 10 && puts < 300 ? base::Timeout("no answer") : base::Ok();
+    });
+    const ImportReport report = ImportText(Lines(400), putter, {.now = [&] { return now; }});
+    EXPECT(!report.gave_up);
+    EXPECT(report.unknown == 290);
+  }
+
+  TEST_CASE("it gives up when many puts fail, for long, and none is made between them") {
+    base::Instant now;
+    int puts = 0;
+    FunctionPutter putter([&](const Record&) {
+      now = now + base::seconds(1);
       return ++puts == 5 ? base::Ok() : base::InvalidArgument("no such keyspace");
     });
+    ImportOptions options{.failures_max = 10, .now = [&] { return now; }};
+    std::uint64_t failures = 0;
+    SUBCASE("which is first long, then many") {
+      options.give_up_after = base::seconds(3);
+      failures = 10;
+    }
+    SUBCASE("or first many, then long") {
+      options.give_up_after = base::seconds(30);
+      failures = 31;
+    }
     std::istringstream in(Lines(100));
-    const ImportReport report =
-        Import(in, putter, {.failures_in_a_row_max = 10}, {.progress = {}, .trouble = {}});
+    const ImportReport report = Import(in, putter, options, {.progress = {}, .trouble = {}});
     EXPECT(report.gave_up);
     EXPECT(report.imported == 1);
-    EXPECT(report.failed == 14);
-    EXPECT(report.lines == 15);
+    EXPECT(report.failed == 4 + failures);
+    EXPECT(report.lines == 5 + failures);
     EXPECT(report.not_tried == 1);  // It was read.
-    std::string line;
-    int left = 0;
-    while (std::getline(in, line)) ++left;
-    EXPECT(left == 84);
+    std::uint64_t left = 0;
+    for (std::string line; std::getline(in, line);) ++left;
+    EXPECT(report.lines + report.not_tried + left == 100);
   }
 
   TEST_CASE("what waits to be put again fails for its reason when it gives up") {
@@ -206,12 +244,32 @@ TEST_SUITE("tools/starling/transfer") {
       return record.key == "k0" ? base::Unavailable("alone") : base::InvalidArgument("no");
     });
     std::istringstream in(Lines(50));
-    const ImportReport report =
-        Import(in, putter, {.retry_after = std::chrono::hours(1), .failures_in_a_row_max = 3},
-               {.progress = {}, .trouble = {}});
+    const ImportReport report = Import(in, putter,
+                                       {.retry_after = std::chrono::hours(1),
+                                        .failures_max = 3,
+                                        .give_up_after = base::seconds(0)},
+                                       {.progress = {}, .trouble = {}});
     EXPECT(report.failed == 4);
     REQUIRE(!report.failures.empty());
     EXPECT(report.failures[0].why == "Unavailable: alone");
+  }
+
+  TEST_CASE("failures are counted by their code, each with the first in the file") {
+    PlannedPutter putter;
+    putter.plan["k1"] = {base::Timeout("no answer")};
+    putter.plan["k2"] = {base::Timeout("no answer either")};
+    putter.plan["k4"] = {base::InvalidArgument("too long")};
+    const ImportReport report = ImportText(Lines(5) + "nonsense\n", putter);
+    EXPECT(report.imported == 2);
+    EXPECT(report.unknown == 2);
+    EXPECT(report.failed == 2);
+    REQUIRE(report.failures_by_code.size() == 2);
+    const ImportFailures& unknown = report.failures_by_code.at(base::Code::kTimeout);
+    EXPECT(unknown.count == 2);
+    EXPECT(unknown.first.line == 2);
+    EXPECT(unknown.first.why == "Timeout: no answer");
+    EXPECT(report.failures_by_code.at(base::Code::kInvalidArgument).count == 2);
+    EXPECT(report.failures_by_code.at(base::Code::kInvalidArgument).first.line == 5);
   }
 
   TEST_CASE("only the first failures are kept, and all are counted") {
