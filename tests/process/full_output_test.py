@@ -35,7 +35,8 @@ class FullOutput(case.SharedClusterCase):
         hosts = ["--hosts", self.cluster.hosts]
         for command in ("get key", "export", "ping", "keyspace list", "put other value"):
             self.assert_told("starling", *hosts, *command.split())
-        self.assert_told("starling", *hosts, "--json", "get", "key", words=('{"error":{"code":"Io"',))
+        self.assert_told("starling", *hosts, "--json", "get", "key",
+                         words=('{"error":{"code":"Io"',))
         for command in ("status", "info", "ring"):
             self.assert_told("nodetool", "-h", self.cluster.node(1).address, command)
         self.assert_told("starling-stress", "run", *hosts, "--operations", "100", "--records", "10")

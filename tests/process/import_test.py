@@ -1,9 +1,11 @@
-"""Goal:   an import goes on with the nodes that are left, and counts truly what became of each line.
-Method: feed an import through a pipe; kill -9 or stop one of three nodes in the midst of it.
+"""Goal:   an import goes on with the nodes that are left, and counts truly what became of each
+        line, also when it is interrupted.
+Method: feed an import through a pipe; in the midst of it kill -9 or stop one of three nodes, or
+        send the import a signal.
 """
 
 import json
-import re
+import signal
 import subprocess
 import unittest
 
@@ -51,6 +53,26 @@ class ImportGoesOn(case.ClusterCase):
 
     def test_a_node_that_is_told_to_stop_takes_no_more_with_it_than_was_under_way(self):
         self.check_import(lambda node: node.stop())
+
+    def test_an_interrupt_ends_it_with_its_counts(self):
+        nodes = self.start_cluster()
+        data = case.rows(1000)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.begin_import(nodes)
+            # The last line is cut short, and must not be stored as if it were whole.
+            process.stdin.write(case.to_jsonl(data) + b'{"key":"half')
+            process.stdin.flush()
+            cluster.wait_for(
+                lambda: nodes.starling("exists", max(data), check=False).returncode == 0, 20,
+                "the import to wait for more")
+            process.send_signal(number)
+            self.assertEqual(process.wait(20), 128 + number)
+            errors = process.stderr.read().decode()
+            self.assertEqual(errors, "starling: interrupted: 1000 imported, 0 failed, the rest of "
+                                     "standard input was not read\n")
+            self.assertIn(b"1000 imported", process.stdout.read())
+            process.stdin.close()
+            process.stdin = None  # Or the clean-up flushes it.
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@
 
 namespace starling::cli {
 
-inline constexpr int kExitDone = 0;      // Or found.
-inline constexpr int kExitNotFound = 1;  // No such key.
-using tools::kExitFailed;                // 2: refused, or failed.
+inline constexpr int kExitDone = 0;           // Or found.
+inline constexpr int kExitNotFound = 1;       // No such key.
+using tools::kExitFailed;                     // 2: refused, or failed.
+inline constexpr int kExitInterrupted = 128;  // And the signal's number: 130 after Ctrl-C.
 
 struct Options {
   std::string hosts = "127.0.0.1:7701";

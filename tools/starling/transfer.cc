@@ -16,6 +16,8 @@ using base::Status;
 
 namespace {
 
+// How long an interrupt may go unnoticed while it waits for the cluster.
+constexpr base::Duration kWaitMax = base::milliseconds(50);
 constexpr std::uint64_t kProgressLines = 500;  // Between two calls of progress.
 
 base::Instant MachineNow() { return {std::chrono::steady_clock::now().time_since_epoch()}; }
@@ -40,10 +42,10 @@ class Importer {
   // Waits for room in the window. False when it was given up: the item was not tried.
   bool Send(Item item) {
     const std::size_t bytes = item.bytes();
-    WaitUntil([&] { return report_.gave_up || HasRoom(bytes); });
+    WaitUntil([&] { return Ends() || HasRoom(bytes); });
     {
       const std::lock_guard lock(mutex_);
-      if (report_.gave_up) {
+      if (Ends()) {
         ++report_.not_tried;
         return false;
       }
@@ -88,7 +90,8 @@ class Importer {
         listener_.trouble(trouble);
         lock.lock();
       }
-      if (report_.gave_up) FailWaiting();
+      if (listener_.interrupted && listener_.interrupted()) report_.interrupted = true;
+      if (Ends()) FailWaiting();
       if (!waiting_.empty() && waiting_.begin()->first <= options_.now()) {
         Item item = std::move(waiting_.begin()->second);
         waiting_.erase(waiting_.begin());
@@ -98,12 +101,13 @@ class Importer {
         continue;
       }
       if (done()) return;
-      if (waiting_.empty())
-        changed_.wait(lock);
-      else
-        changed_.wait_for(lock, waiting_.begin()->first - options_.now());
+      base::Duration pause = kWaitMax;
+      if (!waiting_.empty()) pause = std::min(pause, waiting_.begin()->first - options_.now());
+      changed_.wait_for(lock, pause);
     }
   }
+
+  bool Ends() const { return report_.gave_up || report_.interrupted; }
 
   bool HasRoom(std::size_t bytes) const {
     if (open_ == 0) return true;
@@ -116,7 +120,7 @@ class Importer {
         status.code() == Code::kOverloaded || status.code() == Code::kUnavailable;
     if (!status.ok() && !std::exchange(troubled_, true))
       trouble_ = ImportFailure{item.line, status.ToString()};
-    if (untouched && item.attempts <= options_.retries_max && !report_.gave_up) {
+    if (untouched && item.attempts <= options_.retries_max && !Ends()) {
       item.status = status;
       const auto pause = options_.retry_after * (1 << (item.attempts - 1));
       waiting_.emplace(options_.now() + pause, std::move(item));
@@ -188,7 +192,9 @@ ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& optio
                     const ImportListener& listener) {
   Importer importer(putter, options, listener);
   std::string line;
-  for (std::uint64_t number = 1; std::getline(in, line); ++number) {
+  const auto interrupted = [&] { return listener.interrupted && listener.interrupted(); };
+  for (std::uint64_t number = 1; !interrupted() && std::getline(in, line); ++number) {
+    if (interrupted()) break;  // That may be half a line.
     if (line.ends_with('\r') && options.format == Format::kJsonl) line.pop_back();
     if (line.empty()) continue;
     auto record = ParseLine(line, options.format);

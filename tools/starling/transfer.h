@@ -63,16 +63,19 @@ struct ImportReport {
   std::uint64_t unknown = 0;            // No answer came: stored or not.
   std::vector<ImportFailure> failures;  // The first few of both, by line.
   std::map<base::Code, ImportFailures> failures_by_code;
+  bool interrupted = false;
   bool gave_up = false;         // As the options say: `in` may have lines left,
   std::uint64_t not_tried = 0;  // besides those that were read already.
 };
 
-// Both are called on Import's own thread.
+// All are called on Import's own thread.
 struct ImportListener {
   // Now and then, with the counts so far.
   std::function<void(const ImportReport&)> progress;
   // Once: the first put that was refused, while it is tried again or fails.
   std::function<void(const ImportFailure&)> trouble;
+  // Asked often: true ends the import. What is under way is waited for, and nothing tried again.
+  std::function<bool()> interrupted{};
 };
 
 // Puts all records of `in`, many at a time; one that waits to be put again keeps its place among

@@ -2,15 +2,14 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <fstream>
+#include <istream>
 #include <nlohmann/json.hpp>
 
 #include "server/config_units.h"
 #include "tools/starling/commands.h"
 #include "tools/starling/connect.h"
+#include "tools/starling/input.h"
 #include "tools/starling/transfer.h"
 
 namespace starling::cli {
@@ -91,10 +90,16 @@ nlohmann::json AsJson(const ImportReport& report, double seconds) {
   nlohmann::json by_code = nlohmann::json::object();
   for (const auto& [code, alike] : report.failures_by_code)
     by_code[std::string(CodeName(code))] = {{"count", alike.count}, {"first", AsJson(alike.first)}};
-  return {
-      {"lines", report.lines},     {"imported", report.imported}, {"failed", report.failed},
-      {"unknown", report.unknown}, {"bytes", report.bytes},       {"seconds", seconds},
-      {"gave_up", report.gave_up}, {"failures", failures},        {"failures_by_code", by_code}};
+  return {{"lines", report.lines},
+          {"imported", report.imported},
+          {"failed", report.failed},
+          {"unknown", report.unknown},
+          {"bytes", report.bytes},
+          {"seconds", seconds},
+          {"interrupted", report.interrupted},
+          {"gave_up", report.gave_up},
+          {"failures", failures},
+          {"failures_by_code", by_code}};
 }
 
 void PrintReport(const Options& options, const ImportReport& report, double seconds) {
@@ -110,6 +115,10 @@ void PrintReport(const Options& options, const ImportReport& report, double seco
     fmt::print(stderr, "{} lines in all {}, the first is line {}: {}\n", alike.count,
                MayBeStored(code) ? "are of unknown outcome" : "failed alike", alike.first.line,
                alike.first.why);
+}
+
+std::string NameInput(const std::string& file) {
+  return file == "-" ? "standard input" : fmt::format("'{}'", file);
 }
 
 // A pipe may go on for ever: only a file's lines are counted.
@@ -135,12 +144,13 @@ std::uint64_t RemainingMs(std::uint64_t expiry_ms) {
 int Import(const Options& options) {
   const auto format = ParseFormat(options.format);
   if (!format) return Complain(options.output, format.error());
-  std::ifstream file(options.file == "-" ? "/dev/stdin" : options.file, std::ios::binary);
-  if (!file)
-    return Complain(options.output, base::Io(fmt::format("file '{}' can't be read: {}",
-                                                         options.file, std::strerror(errno))));
+  const auto input = Input::Open(options.file);
+  if (!input) return Complain(options.output, input.error());
   auto session = Connect(options);
   if (!session) return Complain(options.output, session.error());
+  const Interrupt interrupt;
+  (*input)->EndAt(interrupt);
+  std::istream file(input->get());
   ClientPutter putter(*session->client, session->request);
   Progress progress;
   const ImportReport report = Import(
@@ -150,9 +160,16 @@ int Import(const Options& options) {
            [&](const ImportFailure& first) {
              progress.End();
              fmt::print(stderr, "line {}, the first that was refused: {}\n", first.line, first.why);
-           }});
+           },
+       .interrupted = [&] { return interrupt.signal() != 0; }});
   progress.End();
   PrintReport(options, report, progress.seconds());
+  if (report.interrupted) {
+    if (options.output == Output::kText)
+      fmt::print(stderr, "starling: interrupted: {} imported, {}, the rest of {} was not read\n",
+                 report.imported, DescribeFailures(report), NameInput(options.file));
+    return kExitInterrupted + interrupt.signal();
+  }
   if (report.gave_up)
     return Complain(
         options.output,
@@ -160,10 +177,10 @@ int Import(const Options& options) {
             "gave up: for {} or more, puts have failed, {} or more, and none was made; {}",
             server::FormatDuration(ImportOptions().give_up_after), ImportOptions().failures_max,
             WhatIsLeft(file, options.file, report.not_tried))));
-  if (file.bad())
+  if (const Status& status = (*input)->status(); !status.ok())
     return Complain(options.output,
-                    base::Io(fmt::format("'{}' can't be read beyond its first {} lines",
-                                         options.file, report.lines)));
+                    base::Io(fmt::format("{} can't be read beyond its first {} lines: {}",
+                                         NameInput(options.file), report.lines, status.message())));
   return report.failed + report.unknown == 0 ? kExitDone : kExitFailed;
 }
 

@@ -254,6 +254,25 @@ TEST_SUITE("tools/starling/transfer") {
     EXPECT(report.failures[0].why == "Unavailable: alone");
   }
 
+  TEST_CASE("an interrupt ends it: what is under way is counted, the rest is not read") {
+    bool interrupted = false;
+    int puts = 0;
+    FunctionPutter putter([&](const Record&) {
+      interrupted = ++puts == 30;
+      return puts == 10 || puts == 30 ? base::Unavailable("alone") : base::Ok();
+    });
+    std::istringstream in(Lines(100));
+    const ImportReport report =
+        Import(in, putter, {.retry_after = std::chrono::hours(1)},
+               {.progress = {}, .trouble = {}, .interrupted = [&] { return interrupted; }});
+    EXPECT(report.interrupted);
+    EXPECT(!report.gave_up);
+    EXPECT(puts == 30);  // Neither of the two is put again.
+    EXPECT(report.lines == 30);
+    EXPECT(report.imported == 28);
+    EXPECT(report.failed == 2);
+  }
+
   TEST_CASE("failures are counted by their code, each with the first in the file") {
     PlannedPutter putter;
     putter.plan["k1"] = {base::Timeout("no answer")};
