@@ -4,6 +4,9 @@
 #include <fmt/core.h>
 #include <google/protobuf/arena.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "gossip/wire/gossip.pb.h"
@@ -17,23 +20,33 @@ constexpr std::size_t kArenaBytes = 4096;  // A datagram's messages, without an 
 constexpr std::size_t kPacketBytesMax = 16 << 20;
 // Room to count up from any claim that is accepted, so that its subject can always refute.
 constexpr std::uint64_t kGenerationMax = 1ULL << 62;
-constexpr std::uint64_t kGoneForSecondsMax = 1ULL << 31;
+constexpr std::uint64_t kAgeMsMax = 1ULL << 41;
 
 void Put(const base::HostId& host, v1::HostId& out) {
   out.set_high(host.high);
   out.set_low(host.low);
 }
 
+// By Liveness, whose order is that of claims and not of the wire.
+constexpr std::array kLivenesses = {v1::LIVENESS_ALIVE, v1::LIVENESS_SUSPECT,
+                                    v1::LIVENESS_UNREACHABLE, v1::LIVENESS_DEAD, v1::LIVENESS_LEFT};
+
 void Put(const Claim& claim, v1::Claim& out) {
   Put(claim.host, *out.mutable_host());
   out.set_generation(claim.generation);
   out.set_incarnation(claim.incarnation);
-  out.set_liveness(static_cast<v1::Liveness>(static_cast<int>(claim.liveness) + 1));
+  out.set_liveness(kLivenesses[static_cast<std::size_t>(claim.liveness)]);
   out.set_ip(claim.address.ip);
   out.set_port(claim.address.port);
   out.set_metadata(claim.metadata);
-  out.set_gone_for_s(
-      static_cast<std::uint64_t>(std::max<std::int64_t>(0, base::ToMs(claim.gone_for) / 1000)));
+  out.set_domain(claim.domain);
+  out.set_age_ms(std::min(
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, base::ToMs(claim.age))), kAgeMsMax));
+  for (const Accuser& accuser : claim.accusers.all()) {
+    v1::Accuser& to = *out.add_accusers();
+    to.set_id(accuser.id);
+    to.set_domain(accuser.domain);
+  }
 }
 
 void Put(const RumorItem& rumor, v1::Rumor& out) {
@@ -58,6 +71,10 @@ struct PutBody {
     Put(request.target, *to.mutable_target());
     to.set_ip(request.address.ip);
     to.set_port(request.address.port);
+  }
+  void operator()(const Nack& nack) const { out.mutable_nack()->set_nonce(nack.nonce); }
+  void operator()(const Confirm& confirm) const {
+    Put(confirm.target, *out.mutable_confirm()->mutable_target());
   }
   void operator()(const Spread& spread) const { out.mutable_spread()->set_nonce(spread.nonce); }
   void operator()(const Feedback& feedback) const {
@@ -105,19 +122,27 @@ base::Result<Claim> ReadClaim(const v1::Claim& in, const GossipOptions& options)
   RETURN_IF_ERROR(CheckGeneration(in.generation()));
   claim.generation = in.generation();
   claim.incarnation = in.incarnation();
-  if (in.liveness() < v1::LIVENESS_ALIVE || in.liveness() > v1::LIVENESS_LEFT) {
+  const auto liveness = std::find(kLivenesses.begin(), kLivenesses.end(), in.liveness());
+  if (liveness == kLivenesses.end()) {
     return base::Fail(base::InvalidArgument(
         fmt::format("gossip message: liveness {} is unknown", static_cast<int>(in.liveness()))));
   }
-  claim.liveness = static_cast<Liveness>(in.liveness() - v1::LIVENESS_ALIVE);
+  claim.liveness = static_cast<Liveness>(liveness - kLivenesses.begin());
   if (in.metadata().size() > options.metadata_bytes_max) {
     return base::Fail(base::InvalidArgument(
         fmt::format("gossip message: metadata of {} bytes, at most {} are taken",
                     in.metadata().size(), options.metadata_bytes_max)));
   }
   claim.metadata = in.metadata();
-  if (IsGone(claim.liveness))
-    claim.gone_for = base::seconds(std::min(in.gone_for_s(), kGoneForSecondsMax));
+  claim.domain = in.domain();
+  if (claim.liveness != Liveness::kAlive)
+    claim.age = base::milliseconds(std::min(in.age_ms(), kAgeMsMax));
+  if (static_cast<std::size_t>(in.accusers_size()) > Accusers::kMax) {
+    return base::Fail(base::InvalidArgument(
+        fmt::format("gossip message: {} accusers in a claim", in.accusers_size())));
+  }
+  for (const v1::Accuser& accuser : in.accusers())
+    claim.accusers.Add({accuser.id(), accuser.domain()});
   return claim;
 }
 
@@ -157,6 +182,12 @@ base::Result<Body> ReadBody(const v1::Message& in) {
     }
     case v1::Message::kAck: return Body(Ack{in.ack().nonce()});
     case v1::Message::kPingRequest: return ReadPingRequest(in.ping_request());
+    case v1::Message::kNack: return Body(Nack{in.nack().nonce()});
+    case v1::Message::kConfirm: {
+      Confirm confirm;
+      ASSIGN_OR_RETURN(confirm.target, ReadHost(in.confirm().target(), "a confirm's target"));
+      return Body(confirm);
+    }
     case v1::Message::kSpread: return Body(Spread{in.spread().nonce()});
     case v1::Message::kFeedback:
       return Body(Feedback{in.feedback().nonce(), in.feedback().known()});

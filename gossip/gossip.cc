@@ -13,6 +13,7 @@ namespace {
 
 constexpr base::Duration kMismatchGap = base::seconds(10);
 constexpr int kAsleepProbeIntervals = 2;
+constexpr int kLateAckTimeoutParts = 3;
 
 GossipOptions Checked(GossipOptions options) {
   CHECK(options.Validate().ok());
@@ -24,6 +25,7 @@ MemberInfo InfoOf(const Self& self, base::Instant now) {
           .generation = self.generation,
           .incarnation = 0,
           .address = self.address,
+          .domain = self.domain,
           .metadata = self.metadata,
           .liveness = Liveness::kAlive,
           .since = now};
@@ -89,6 +91,10 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
     prober_.OnPing(now, from, message->header, *ping);
   else if (const auto* ack = std::get_if<Ack>(&message->body))
     prober_.OnAck(now, *ack);
+  else if (const auto* nack = std::get_if<Nack>(&message->body))
+    prober_.OnNack(now, message->header, *nack);
+  else if (const auto* confirm = std::get_if<Confirm>(&message->body))
+    prober_.OnConfirm(now, *confirm);
   else if (const auto* request = std::get_if<PingRequest>(&message->body))
     prober_.OnPingRequest(now, from, *request);
   else if (const auto* spread = std::get_if<Spread>(&message->body))
@@ -154,17 +160,29 @@ void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure f
 }
 
 void Gossip::OnTick(base::Instant now) {
-  if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
-    ++counters_.slept;
-    prober_.Slept(now);
-    membership_.Slept(now);
-    exchange_.SyncSoon(now);
-  }
+  if (options_.mode == Mode::kStarling) NoticeLateness(now);
   prober_.OnTick(now);
   membership_.OnTick(now);
   exchange_.OnTick(now);
   contacts_.OnTick(now);
   spreader_.OnTick(now);
+}
+
+// A timer that fires late shows that this process, not its peers, was slow.
+void Gossip::NoticeLateness(base::Instant now) {
+  const base::Instant due = prober_.next_tick();
+  if (now - due <= options_.ack_timeout / kLateAckTimeoutParts) return;
+  ++counters_.late;
+  membership_.health().Worse();
+  if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
+    ++counters_.slept;
+    prober_.Slept(now);
+    membership_.Slept(now);
+    exchange_.SyncSoon(now);
+  } else {
+    prober_.Late();
+    membership_.Late(now - due);
+  }
 }
 
 base::Instant Gossip::next_tick() const {
@@ -173,7 +191,7 @@ base::Instant Gossip::next_tick() const {
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
-  prober_.ProbeNow(now, host);
+  if (options_.mode == Mode::kStarling) prober_.ProbeNow(now, host);
 }
 
 void Gossip::Publish(base::Instant /*now*/, std::string key, std::uint64_t version,

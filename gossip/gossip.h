@@ -45,6 +45,7 @@ struct Self {
   base::Address address;         // Where this node takes datagrams and streams.
   std::string cluster_name;      // Packets of another cluster are dropped.
   std::string metadata;
+  std::uint32_t domain = 0;  // What fails together (a rack), as a number. 0: not said.
 };
 
 class Gossip {
@@ -68,8 +69,9 @@ class Gossip {
   enum class StreamFailure : std::uint8_t { kRefused, kOther };
   void OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure);
 
-  // Does nothing before next_tick(). A tick that is late by two probe intervals shows that the
-  // process was asleep: it then drops its probes instead of accusing others.
+  // Does nothing before next_tick(). A late tick shows that this process was slow: it then drops
+  // its probes instead of accusing others; and one late by two probe intervals, that it was asleep:
+  // it compares its table before it accuses anybody.
   void OnTick(base::Instant now);
   base::Instant next_tick() const;
 
@@ -97,12 +99,14 @@ class Gossip {
 
   Outputs& outputs() { return outputs_; }
   const Counters& counters() const { return counters_; }
+  std::int64_t health_score() const { return membership_.health().score(); }  // 0: sound.
   const GossipOptions& options() const { return options_; }
 
  private:
   std::optional<Message> Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
+  void NoticeLateness(base::Instant now);
   void NoticeSender(base::Instant now, base::Address from, const Header& header);
 
   const GossipOptions options_;

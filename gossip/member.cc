@@ -23,14 +23,16 @@ Claim ClaimOf(const MemberInfo& member, base::Instant now) {
           .incarnation = member.incarnation,
           .liveness = member.liveness,
           .address = member.address,
+          .domain = member.domain,
           .metadata = member.metadata,
-          .gone_for = IsGone(member.liveness) ? now - member.since : base::Duration(0)};
+          .age = member.liveness == Liveness::kAlive ? base::Duration(0) : now - member.since};
 }
 
 const char* Name(Liveness liveness) {
   switch (liveness) {
     case Liveness::kAlive: return "alive";
     case Liveness::kSuspect: return "suspect";
+    case Liveness::kUnreachable: return "unreachable";
     case Liveness::kDead: return "dead";
     case Liveness::kLeft: return "left";
   }

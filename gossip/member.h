@@ -12,11 +12,18 @@
 #include "base/address.h"
 #include "base/host_id.h"
 #include "base/time.h"
+#include "gossip/suspicion.h"
 
 namespace starling::gossip {
 
 // In the order in which one takes the place of another at the same incarnation.
-enum class Liveness : std::uint8_t { kAlive, kSuspect, kDead, kLeft };
+enum class Liveness : std::uint8_t {
+  kAlive,
+  kSuspect,      // Somebody found it silent.
+  kUnreachable,  // So did enough others (gossip/suspicion.h). Advice for routing; it may refute.
+  kDead,         // And it did not refute in its time.
+  kLeft,
+};
 
 // A member as this node sees it now.
 struct MemberInfo {
@@ -24,7 +31,8 @@ struct MemberInfo {
   std::uint64_t generation = 0;   // Counts boots; from a new one on, all older claims are void.
   std::uint32_t incarnation = 0;  // Within the generation; raised to refute, or to say new things.
   base::Address address{};
-  std::string metadata{};  // The owner's bytes; gossip carries them and does not look inside.
+  std::uint32_t domain = 0;  // Its failure domain (rack), opaque here. 0: not said.
+  std::string metadata{};    // The owner's bytes; gossip carries them and does not look inside.
   Liveness liveness = Liveness::kAlive;
   base::Instant since{};  // When it came to be in this state, as far as this node knows.
 };
@@ -36,8 +44,10 @@ struct Claim {
   std::uint32_t incarnation = 0;
   Liveness liveness = Liveness::kAlive;
   base::Address address{};
+  std::uint32_t domain = 0;
   std::string metadata{};
-  base::Duration gone_for{0};  // How long a dead or left member has been so. Else 0.
+  base::Duration age{0};  // How long it has been in a state other than alive. Else 0.
+  Accusers accusers{};    // Of a suspect.
 };
 
 // Dead or left: not probed, no target of gossip, forgotten after GossipOptions::dead_kept.
@@ -45,9 +55,15 @@ constexpr bool IsGone(Liveness liveness) {
   return liveness == Liveness::kDead || liveness == Liveness::kLeft;
 }
 
-// Suspect or dead: what its subject may refute.
+// What its subject may refute.
 constexpr bool IsAccusation(Liveness liveness) {
-  return liveness == Liveness::kSuspect || liveness == Liveness::kDead;
+  return liveness == Liveness::kSuspect || liveness == Liveness::kUnreachable ||
+         liveness == Liveness::kDead;
+}
+
+// Suspect or unreachable: it is running out of time to refute.
+constexpr bool IsOnTrial(Liveness liveness) {
+  return liveness == Liveness::kSuspect || liveness == Liveness::kUnreachable;
 }
 
 // True if `claim` is news to one who holds `known` of the same host. A total order, so that all
@@ -58,7 +74,7 @@ bool Supersedes(const Claim& claim, const Claim& known);
 
 Claim ClaimOf(const MemberInfo& member, base::Instant now);
 
-// "alive", "suspect", "dead", "left"
+// "alive", "suspect", "unreachable", "dead", "left"
 const char* Name(Liveness liveness);
 
 }  // namespace starling::gossip

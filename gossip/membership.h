@@ -1,23 +1,28 @@
 // gossip/membership.h: who is in the cluster, in which state, and what of it to pass on.
 //
-// The member table of SWIM: it takes claims, orders them (gossip/member.h), runs the time of
-// suspects, answers accusations of this node, and queues what others need to hear. It sends
-// nothing and probes nobody; gossip/prober.h finds out who is silent.
+// The member table of SWIM: it takes claims, orders them (gossip/member.h), weighs
+// accusations (gossip/suspicion.h), runs the time to refute, answers accusations of this node, and
+// queues what others need to hear. It sends nothing and probes nobody; gossip/prober.h finds out
+// who is silent.
 //
 // Thread:    confined to one thread.
 // Ownership: keeps copies.
 // Read next: gossip/prober.h
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "gossip/deadlines.h"
+#include "gossip/guards.h"
+#include "gossip/local_health.h"
 #include "gossip/message.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
@@ -47,17 +52,31 @@ class Membership {
   };
   Heard Hear(base::Instant now, const Claim& claim, Source source);
 
-  // A probe of `host` failed. Only takes an alive member of this generation.
-  void Suspect(base::Instant now, base::HostId host, std::uint64_t generation,
-               std::string_view reason);
+  // Who found a member of this generation silent, and how.
+  struct Accusation {
+    base::HostId host;
+    std::uint64_t generation;
+    Accusers accusers{};  // kSwim does not count them.
+    std::string_view reason{};
+  };
+  // Makes an alive member suspect, and a suspect with enough accusers unreachable.
+  void Accuse(base::Instant now, const Accusation& accusation);
+  // A member on trial answered a ping of this node. It has to refute by itself; but this node will
+  // not declare dead whom it just heard.
+  void Vouch(base::Instant now, base::HostId host);
+  Accuser AsAccuser(base::HostId host) const;  // This node, or a member.
 
   // Declares dead whose time to refute is over.
   void OnTick(base::Instant now);
-  base::Instant next_tick() const { return suspicions_.earliest(); }
+  base::Instant next_tick() const { return std::min(verdicts_.earliest(), next_judgement_); }
 
-  // This process was asleep: what it missed may have been refutations, so all suspects get their
-  // time again.
+  // This process was late, or asleep: what it missed may have been refutations. All on trial get
+  // that time on top, or their whole time again.
+  void Late(base::Duration by);
   void Slept(base::Instant now);
+
+  LocalHealth& health() { return health_; }
+  const LocalHealth& health() const { return health_; }
 
   void SetMetadata(base::Instant now, std::string metadata);
   void Announce();  // Others should hear of us.
@@ -74,6 +93,8 @@ class Membership {
   void AddUpdatesAlong(base::Instant now, std::size_t bytes_max, std::vector<Claim>& claims);
   bool has_updates() const { return !updates_.empty(); }
 
+  // Whom this node guards on a circle. REQUIRES: circle < kGuardsMax.
+  std::optional<base::HostId> Guarded(std::size_t circle) const { return guards_.Of(circle); }
   std::optional<base::HostId> NextToProbe();
   std::optional<base::HostId> NextToTell();
   // Up to `count` members that are alive, drawn at random, none twice, without `except`.
@@ -86,10 +107,27 @@ class Membership {
   std::size_t present() const { return present_; }  // Alive or suspect, this node excluded.
   // Over this node and all members: equal tables have equal digests.
   std::uint64_t digest() const;
-  std::vector<Claim> AllClaims(base::Instant now) const;  // This node's first.
+  std::vector<Claim> AllClaims(base::Instant now) const;                // This node's first.
+  Claim ClaimAbout(const MemberInfo& member, base::Instant now) const;  // With its accusers.
 
  private:
+  // The time that a suspect or unreachable member has to refute, and who accused it.
+  struct Trial {
+    base::Instant began;
+    Accusers accusers;
+  };
+
   Heard HearOfSelf(base::Instant now, const Claim& claim);
+  Heard HearAgain(base::Instant now, const Claim& claim, const MemberInfo& known);
+  void TellConflict(base::Instant now, const Claim& claim);
+  bool Join(Trial& trial, const Accusers& accusers) const;
+  void Try(base::Instant now, const Claim& claim, bool is_new_trial);
+  void Judge(base::Instant now, const MemberInfo& member);
+  void JudgeAll(base::Instant now);
+  void Execute(base::Instant now, base::HostId host);
+  void SetVerdict(const MemberInfo& member, const Trial& trial);
+  Witnesses witnesses() const { return {alive_ + 1, domains_.size()}; }
+  void Attend(const MemberInfo* before, const MemberInfo& after);
   bool HasRoom(const Claim& claim);
   void Take(base::Instant now, const Claim& claim, std::string_view reason);
   void Tell(const MemberInfo& member, const MemberInfo* before, std::string_view reason);
@@ -105,8 +143,15 @@ class Membership {
   MemberInfo self_;
   std::map<base::HostId, MemberInfo> members_;  // Ordered: iteration must not depend on hashes.
   std::size_t present_ = 0;
-  std::uint64_t members_digest_ = 0;  // Sum over members_.
-  Deadlines<base::HostId> suspicions_;
+  std::uint64_t members_digest_ = 0;              // Sum over members_.
+  std::size_t alive_ = 0;                         // Alive alone.
+  std::map<std::uint32_t, std::size_t> domains_;  // How many of these, and this node, are in each.
+  Guards guards_;
+  LocalHealth health_;
+  std::map<base::HostId, Trial> trials_;  // Of all suspect and unreachable.
+  Deadlines<base::HostId> verdicts_;
+  base::Instant next_judgement_ = base::Instant::Never();
+  std::optional<base::Instant> last_conflict_;
   UpdateQueue updates_;  // May hold self_.host.
   PeerRing probe_ring_{PeerRing::AtEnd::kShuffle};
   PeerRing tell_ring_{PeerRing::AtEnd::kKeepOrder};

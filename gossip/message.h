@@ -1,10 +1,9 @@
 // gossip/message.h: what nodes say to each other, as plain structs.
 //
 // One Message is a datagram, a request on a stream, or its answer. Datagrams give at most one
-// datagram in reply: Ping -> Ack, PingRequest -> Ping to a third, Spread -> Feedback. On a stream:
-// Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads.
-// Thread:    values.
-// Read next: gossip/codec.h for the bytes, gossip/wire/gossip.proto.
+// datagram in reply: Ping -> Ack, PingRequest and Confirm -> Ping to a third, Spread -> Feedback.
+// On a stream: Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads. Thread:    values. Read
+// next: gossip/codec.h for the bytes, gossip/wire/gossip.proto.
 #pragma once
 
 #include <cstddef>
@@ -42,6 +41,15 @@ struct PingRequest {
   base::HostId target{};
   base::Address address{};
 };
+// The helper heard nothing either, within its ack_timeout. So it lives itself, and so does the way
+// to it; and the asker has a second witness.
+struct Nack {
+  std::uint64_t nonce = 0;
+};
+// Asks a member to probe `target` now, and to accuse it if it is silent to this one as well.
+struct Confirm {
+  base::HostId target{};
+};
 // Carries waiting claims and rumors. `nonce` names this contact in the feedback.
 struct Spread {
   std::uint64_t nonce = 0;
@@ -66,8 +74,8 @@ struct Push {};
 struct Pull {};      // The message's rumors, as advertised, are what is wanted.
 struct Payloads {};  // The message's rumors, with payload.
 
-using Body =
-    std::variant<Ping, Ack, PingRequest, Spread, Feedback, Sync, State, Push, Pull, Payloads>;
+using Body = std::variant<Ping, Ack, Nack, PingRequest, Confirm, Spread, Feedback, Sync, State,
+                          Push, Pull, Payloads>;
 
 // Who speaks, and how new it is: a receiver that knows an older one asks for the rest.
 struct Header {
@@ -86,11 +94,14 @@ struct Message {
 // Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
 // by a property test.
 inline constexpr std::size_t kEnvelopeBytesMax = 100;  // A datagram with neither claim nor rumor.
-inline constexpr std::size_t kClaimBytesMax = 64;      // Beside the metadata.
-inline constexpr std::size_t kRumorBytesMax = 36;      // Beside key and payload.
+inline constexpr std::size_t kClaimBytesMax = 72;      // Beside metadata and accusers.
+inline constexpr std::size_t kAccuserBytesMax = 18;
+inline constexpr std::size_t kRumorBytesMax = 36;         // Beside key and payload.
 inline constexpr std::size_t kRumorsPerDatagramMax = 64;  // The bits of Feedback::known.
 
-inline std::size_t BytesBound(const Claim& claim) { return kClaimBytesMax + claim.metadata.size(); }
+inline std::size_t BytesBound(const Claim& claim) {
+  return kClaimBytesMax + claim.metadata.size() + claim.accusers.size() * kAccuserBytesMax;
+}
 inline std::size_t BytesBound(const RumorItem& rumor) {
   return kRumorBytesMax + rumor.key.size() + (rumor.payload ? rumor.payload->size() : 0);
 }

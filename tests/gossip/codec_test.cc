@@ -15,13 +15,17 @@ const std::uint32_t kTag = ClusterTag(kCluster);
 
 Claim DrawClaim(std::size_t metadata_max) {
   Claim claim = ClaimBy(
-      *rc::gen::nonZero<std::uint64_t>(), static_cast<Liveness>(*rc::gen::inRange(0, 4)),
+      *rc::gen::nonZero<std::uint64_t>(), static_cast<Liveness>(*rc::gen::inRange(0, 5)),
       *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62));
   claim.host.high = *rc::gen::arbitrary<std::uint64_t>();
   claim.address = {*rc::gen::inRange(1U, ~0U), *rc::gen::inRange<std::uint16_t>(1, 0xffff)};
   claim.metadata = std::string(*rc::gen::inRange<std::size_t>(0, metadata_max + 1), 'x');
-  if (IsGone(claim.liveness))
-    claim.gone_for = base::seconds(*rc::gen::inRange<std::int64_t>(0, 1LL << 31));
+  claim.domain = *rc::gen::arbitrary<std::uint32_t>();
+  if (claim.liveness != Liveness::kAlive)
+    claim.age = base::milliseconds(*rc::gen::inRange<std::int64_t>(0, 1LL << 41));
+  for (int i = *rc::gen::inRange(0, 4); i > 0; --i)
+    claim.accusers.Add(
+        {*rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint32_t>()});
   return claim;
 }
 
@@ -38,7 +42,7 @@ RumorItem DrawRumor(std::size_t payload_max) {
 Body DrawBody() {
   const auto nonce = *rc::gen::arbitrary<std::uint64_t>();
   const base::HostId target = Host(*rc::gen::nonZero<std::uint64_t>());
-  switch (*rc::gen::inRange(0, 10)) {
+  switch (*rc::gen::inRange(0, 12)) {
     case 0: return Ping{nonce, target};
     case 1: return Ack{nonce};
     case 2: return PingRequest{nonce, target, AddressOf(77)};
@@ -48,6 +52,8 @@ Body DrawBody() {
     case 6: return State{(nonce & 1) != 0, (nonce & 2) != 0};
     case 7: return Push{};
     case 8: return Pull{};
+    case 9: return Nack{nonce};
+    case 10: return Confirm{target};
     default: return Payloads{};
   }
 }

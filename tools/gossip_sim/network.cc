@@ -13,6 +13,10 @@ using gossip::Gossip;
 
 constexpr std::size_t kBufferedMax = 256;  // Datagrams in a paused process's socket.
 constexpr base::Duration kConnectTimeout = base::seconds(1);
+// Linux: of a segment that opens a connection, and the least of any other; each doubles.
+constexpr base::Duration kSynRetransmit = base::seconds(1);
+constexpr base::Duration kSegmentRetransmit = base::milliseconds(200);
+constexpr int kRetransmitsMax = 5;
 constexpr std::uint32_t kFirstIp = 10U << 24;
 constexpr std::uint16_t kPort = 7700;
 
@@ -21,14 +25,15 @@ constexpr std::uint16_t kPort = 7700;
 Network::Network(NetworkOptions options)
     : options_(std::move(options)), random_(options_.seed), now_{base::seconds(1)} {}
 
-NodeIndex Network::Add(std::string metadata) {
+NodeIndex Network::Add(std::string metadata, std::uint32_t domain) {
   const NodeIndex index = static_cast<NodeIndex>(nodes_.size());
   Node& node = nodes_.emplace_back();
   node.self = {.host = base::HostId::Draw(random_),
                .generation = 0,
                .address = {kFirstIp + index + 1, kPort},
                .cluster_name = options_.cluster_name,
-               .metadata = std::move(metadata)};
+               .metadata = std::move(metadata),
+               .domain = domain};
   by_address_[node.self.address] = index;
   by_host_[node.self.host] = index;
   return index;
@@ -186,7 +191,7 @@ void Network::Request(Happening& happening) {
   With(*target, [&](Gossip& core, base::Instant now) {
     outcome.bytes = core.OnStreamRequest(now, happening.bytes);
   });
-  if (!outcome.bytes.empty()) Schedule(Delay(), std::move(outcome));
+  if (!outcome.bytes.empty()) Schedule(StreamDelay(kSegmentRetransmit), std::move(outcome));
 }
 
 void Network::Drain(NodeIndex index) {
@@ -216,13 +221,13 @@ void Network::SendDatagram(NodeIndex from, gossip::Datagram& datagram) {
 }
 
 void Network::SendRequest(NodeIndex from, gossip::StreamRequest& request) {
-  const base::Duration connect = Delay() + Delay() + Delay();
-  Schedule(connect, {.kind = Kind::kRequest,
-                     .node = from,
-                     .peer = from,
-                     .peer_boot = nodes_[from].boot,
-                     .address = request.to,
-                     .bytes = std::move(request.bytes)});
+  const base::Duration connect = StreamDelay(kSynRetransmit) + StreamDelay(kSynRetransmit);
+  Schedule(connect + StreamDelay(kSegmentRetransmit), {.kind = Kind::kRequest,
+                                                       .node = from,
+                                                       .peer = from,
+                                                       .peer_boot = nodes_[from].boot,
+                                                       .address = request.to,
+                                                       .bytes = std::move(request.bytes)});
 }
 
 void Network::ScheduleTick(NodeIndex index) {
@@ -249,6 +254,16 @@ base::Duration Network::Delay() {
   return base::Duration(random_.Between(options_.delay_min.count(), options_.delay_max.count()));
 }
 
+// Of one crossing that is repeated until it arrives.
+base::Duration Network::StreamDelay(base::Duration retransmit_after) {
+  base::Duration delay = Delay();
+  for (int lost = 0; lost < kRetransmitsMax && random_.Chance(options_.loss); ++lost) {
+    delay += retransmit_after;
+    retransmit_after *= 2;
+  }
+  return delay;
+}
+
 bool Network::AllAgree() const {
   std::size_t running_nodes = 0;
   for (const Node& node : nodes_) running_nodes += node.core != nullptr ? 1 : 0;
@@ -257,7 +272,7 @@ bool Network::AllAgree() const {
     std::size_t alive = 0;
     for (const gossip::MemberInfo& member : node.core->members()) {
       const bool runs = running(IndexOf(member.host));
-      if (member.liveness == gossip::Liveness::kSuspect) return false;
+      if (gossip::IsOnTrial(member.liveness)) return false;
       if ((member.liveness == gossip::Liveness::kAlive) != runs) return false;
       alive += runs ? 1 : 0;
     }

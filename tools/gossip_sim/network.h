@@ -2,7 +2,8 @@
 //
 // Deterministic: one seed, one course of events, and a hash of it. What passes between nodes are
 // the real bytes. Streams are modelled as their outcome: a request and its answer after the time
-// that connecting takes, a refusal by a host whose process is gone, or silence.
+// that connecting takes, a refusal by a host whose process is gone, or silence. Lost segments of a
+// stream are sent again after the times that Linux takes.
 //
 // Thread:    confined to one thread.
 // Ownership: owns the cores; a restarted node is a new core.
@@ -49,7 +50,7 @@ class Network {
   std::function<void(base::Instant, NodeIndex, const gossip::Event&)> on_event;
 
   // A new host, not booted. Its address is 10.x.y.z:7700 with x.y.z the index.
-  NodeIndex Add(std::string metadata = {});
+  NodeIndex Add(std::string metadata = {}, std::uint32_t domain = 0);
   // Starts its process, with a generation one higher than before.
   void Boot(NodeIndex node, std::span<const base::Address> seeds);
   // Its process ends without a word; the host refuses connections.
@@ -135,6 +136,7 @@ class Network {
   bool Passes(NodeIndex from, NodeIndex to) const;
   std::optional<NodeIndex> At(base::Address address) const;
   base::Duration Delay();
+  base::Duration StreamDelay(base::Duration retransmit_after);
   void Trace(const Happening& happening);
 
   NetworkOptions options_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint32_t kNodesMax = 2000;  // Each holds a table of all: memory grows as N * N.
 constexpr std::uint32_t kSeeds = 3;
+constexpr std::uint32_t kRacks = 3;
 constexpr base::Duration kBootGap = base::milliseconds(2);
 constexpr base::Duration kJoinLimit = base::seconds(300);
 constexpr base::Duration kQuietBefore = base::seconds(60);  // For the news of joining.
@@ -42,6 +43,7 @@ struct Fate {
   std::optional<base::Instant> killed_at;
   bool paused = false;
   std::vector<std::optional<base::Instant>> suspected_at;  // By observer.
+  std::vector<std::optional<base::Instant>> unreachable_at;
   std::vector<std::optional<base::Instant>> dead_at;
 };
 
@@ -89,7 +91,7 @@ class Play {
   base::Status JoinAll() {
     std::vector<base::Address> seeds;
     for (NodeIndex node = 0; node < options_.nodes; ++node) {
-      network_.Add(fmt::format("dc=dc1 rack=r{} tokens=16", node % 3));
+      network_.Add(fmt::format("dc=dc1 rack=r{} tokens=16", node % kRacks), 1 + node % kRacks);
       if (seeds.size() < kSeeds) seeds.push_back(network_.address(node));
     }
     const base::Instant began = network_.now();
@@ -131,6 +133,7 @@ class Play {
       case What::kKill:
         fates_[step.node].killed_at = network_.now();
         fates_[step.node].suspected_at.resize(options_.nodes);
+        fates_[step.node].unreachable_at.resize(options_.nodes);
         fates_[step.node].dead_at.resize(options_.nodes);
         if (options_.death == Death::kProcess)
           network_.Kill(step.node);
@@ -143,37 +146,50 @@ class Play {
   }
 
   void Note(base::Instant now, NodeIndex observer, const gossip::Event& event) {
-    const bool suspect = event.kind == gossip::Event::kSuspect;
-    const bool dead = event.kind == gossip::Event::kDead;
-    if (!suspect && !dead) return;
+    const gossip::Liveness now_is = event.member.liveness;
+    const bool accused = event.kind == gossip::Event::kSuspect ||
+                         event.kind == gossip::Event::kUnreachable ||
+                         event.kind == gossip::Event::kDead;
+    if (!accused) return;
     Fate& fate = fates_[network_.IndexOf(event.member.host)];
+    const bool dead = now_is == gossip::Liveness::kDead;
+    const bool unreachable = now_is == gossip::Liveness::kUnreachable;
     if (!fate.killed_at) {
       if (dead) ++(fate.paused ? report_.false_deaths_paused : report_.false_deaths_healthy);
+      if (unreachable && !fate.paused) ++report_.false_unreachable_healthy;
       return;
     }
-    if (!fate.suspected_at[observer]) fate.suspected_at[observer] = now;
-    if (dead && !fate.dead_at[observer]) fate.dead_at[observer] = now;
+    const auto note = [&](std::vector<std::optional<base::Instant>>& first) {
+      if (!first[observer]) first[observer] = now;
+    };
+    note(fate.suspected_at);
+    if (dead || unreachable) note(fate.unreachable_at);
+    if (dead) note(fate.dead_at);
   }
 
   void Detection() {
-    std::vector<double> first_suspect, first_dead, all_suspect, all_know;
+    std::vector<double> first_suspect, first_dead, all_suspect, all_unreachable, all_know;
     for (const Fate& fate : fates_) {
       if (!fate.killed_at) continue;
-      Span suspect, dead;
+      Span suspect, unreachable, dead;
       for (NodeIndex observer = 0; observer < options_.nodes; ++observer) {
         if (fates_[observer].killed_at || fates_[observer].paused) continue;
         suspect.Add(fate.suspected_at[observer]);
+        unreachable.Add(fate.unreachable_at[observer]);
         dead.Add(fate.dead_at[observer]);
       }
       if (suspect.first) first_suspect.push_back(base::ToSeconds(*suspect.first - *fate.killed_at));
       if (dead.first) first_dead.push_back(base::ToSeconds(*dead.first - *fate.killed_at));
       if (suspect.all) all_suspect.push_back(base::ToSeconds(*suspect.last - *fate.killed_at));
+      if (unreachable.all)
+        all_unreachable.push_back(base::ToSeconds(*unreachable.last - *fate.killed_at));
       if (dead.all) all_know.push_back(base::ToSeconds(*dead.last - *fate.killed_at));
       if (!dead.all) ++report_.not_all_knew;
     }
     report_.first_suspect_s = Summarize(std::move(first_suspect));
     report_.first_dead_s = Summarize(std::move(first_dead));
     report_.all_suspect_s = Summarize(std::move(all_suspect));
+    report_.all_unreachable_s = Summarize(std::move(all_unreachable));
     report_.all_know_s = Summarize(std::move(all_know));
   }
 

@@ -34,12 +34,14 @@ struct SwimOptions {
 struct SwimReport {
   Summary first_suspect_s;  // From the kill to the first survivor that suspects.
   Summary first_dead_s;
-  Summary all_suspect_s;  // To the last survivor that at least suspects: what routing acts on.
-  Summary all_know_s;     // To the last survivor that holds it for dead.
+  Summary all_suspect_s;      // To the last survivor that at least suspects.
+  Summary all_unreachable_s;  // To the last that holds it for unreachable: what routing acts on.
+  Summary all_know_s;         // To the last survivor that holds it for dead.
   std::uint32_t not_all_knew = 0;          // Killed that some survivor did not hold for dead.
   std::uint64_t false_deaths_healthy = 0;  // (Observer, subject) pairs: never paused, running.
   std::uint64_t false_deaths_paused = 0;
-  double bytes_per_node_s = 0;  // Datagram payloads out.
+  std::uint64_t false_unreachable_healthy = 0;  // Likewise, and reversible.
+  double bytes_per_node_s = 0;                  // Datagram payloads out.
   double packets_per_node_s = 0;
   double stream_bytes_per_node_s = 0;  // Requests and answers out.
   double joined_after_s = 0;           // From the first boot until all saw all.
