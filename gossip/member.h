@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/address.h"
+#include "base/bytes.h"
 #include "base/host_id.h"
 #include "base/time.h"
 #include "gossip/suspicion.h"
@@ -25,7 +26,7 @@ enum class Liveness : std::uint8_t {
   kLeft,
 };
 
-// A member as this node sees it now.
+// A member as this node sees it now, to keep.
 struct MemberInfo {
   base::HostId host;
   std::uint64_t generation = 0;   // Counts boots; from a new one on, all older claims are void.
@@ -37,6 +38,20 @@ struct MemberInfo {
   base::Instant since{};  // When it came to be in this state, as far as this node knows.
 };
 
+// The same without a copy: valid until the next change of the member.
+struct Member {
+  base::HostId host;
+  std::uint64_t generation = 0;
+  std::uint32_t incarnation = 0;
+  base::Address address{};
+  std::uint32_t domain = 0;
+  base::Bytes metadata{};
+  Liveness liveness = Liveness::kAlive;
+  base::Instant since{};
+};
+Member ViewOf(const MemberInfo& member);
+MemberInfo CopyOf(const Member& member);
+
 // The same, as it travels. Complete: whoever takes a claim needs to know nothing from before.
 struct Claim {
   base::HostId host;
@@ -45,9 +60,9 @@ struct Claim {
   Liveness liveness = Liveness::kAlive;
   base::Address address{};
   std::uint32_t domain = 0;
-  std::string metadata{};
-  base::Duration age{0};  // How long it has been in a state other than alive. Else 0.
-  Accusers accusers{};    // Of a suspect.
+  base::Bytes metadata{};  // Of the packet that it came in, or of the table that it is about.
+  base::Duration age{0};   // How long it has been in a state other than alive. Else 0.
+  Accusers accusers{};     // Of a suspect.
 };
 
 // Dead or left: not probed, no target of gossip, forgotten after GossipOptions::dead_kept.
@@ -69,10 +84,10 @@ constexpr bool IsOnTrial(Liveness liveness) {
 // True if `claim` is news to one who holds `known` of the same host. A total order, so that all
 // nodes end with the same state whatever the order of arrival: generation first; left ends a
 // generation for good; then incarnation; then liveness, the worse one winning.
-bool Supersedes(const Claim& claim, const MemberInfo& known);
+bool Supersedes(const Claim& claim, const Member& known);
 bool Supersedes(const Claim& claim, const Claim& known);
 
-Claim ClaimOf(const MemberInfo& member, base::Instant now);
+Claim ClaimOf(const Member& member, base::Instant now);
 
 // "alive", "suspect", "unreachable", "dead", "left"
 const char* Name(Liveness liveness);

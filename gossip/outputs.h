@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/address.h"
@@ -55,11 +56,19 @@ struct Outputs {
   std::vector<StreamRequest> streams;
   std::vector<Event> events;  // In the order in which they came true.
 
+  // What the datagrams took is used again for the next ones.
   void Clear() {
+    for (Datagram& datagram : datagrams) {
+      if (spare.size() < kSpareMax) spare.push_back(std::move(datagram.bytes));
+    }
     datagrams.clear();
     streams.clear();
     events.clear();
   }
+
+  // Not for the shell: room for datagrams to come.
+  static constexpr std::size_t kSpareMax = 64;
+  std::vector<std::string> spare;
 };
 
 // Since construction. Bytes are payloads, without UDP, IP or TCP headers.

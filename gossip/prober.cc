@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutants.h"
+
 namespace starling::gossip {
 namespace {
 
@@ -14,6 +16,10 @@ constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ig
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
 // A nack is sent early enough to arrive before the asker gives up.
 constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
+
+std::span<const Claim> Span(const std::optional<Claim>& claim) {
+  return claim ? std::span(&*claim, 1) : std::span<const Claim>();
+}
 
 }  // namespace
 
@@ -33,8 +39,8 @@ Prober::Prober(const GossipOptions& options, Membership& membership, Courier& co
 
 void Prober::ProbeNow(base::Instant now, base::HostId host) {
   if (membership_.left()) return;
-  const MemberInfo* member = membership_.Find(host);
-  if (member == nullptr || IsGone(member->liveness)) return;
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || IsGone(member->liveness)) return;
   if (Probe* probe = FindProbe(host)) {
     AskStream(*probe);
   } else if (probes_.size() < kProbesMax) {
@@ -44,42 +50,48 @@ void Prober::ProbeNow(base::Instant now, base::HostId host) {
 
 void Prober::Ask(base::Instant now, const Claim& accusation) {
   if (membership_.left() || FindProbe(accusation.host) != nullptr) return;
-  waiting_.insert_or_assign(accusation.host, accusation);
+  Claim& waiting = waiting_.insert_or_assign(accusation.host, accusation).first->second;
+  waiting.metadata = {};  // Its subject knows it.
   StartWaiting(now);
 }
 
 void Prober::StartWaiting(base::Instant now) {
   while (!waiting_.empty() && probes_.size() < kProbesMax) {
-    Claim accusation = std::move(waiting_.begin()->second);
+    const Claim accusation = waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
-    const MemberInfo* member = membership_.Find(accusation.host);
+    const std::optional<Member> member = membership_.Find(accusation.host);
     // By now it may have refuted, or be known as dead.
-    if (member == nullptr || IsGone(member->liveness) || !Supersedes(accusation, *member)) continue;
+    if (!member || IsGone(member->liveness) || !Supersedes(accusation, *member)) continue;
     if (FindProbe(accusation.host) != nullptr) continue;
-    accusation.metadata.clear();  // Its subject knows it.
-    Start(now, *member, Urgency::kRound, {std::move(accusation)});
+    Start(now, *member, Urgency::kRound, accusation);
   }
 }
 
-void Prober::Greet(base::Instant now, const MemberInfo& member) {
-  std::vector<Claim> claims = AccusationOf(now, member.host);
-  claims.push_back(ClaimOf(membership_.self(), now));  // It may hold us for dead, too.
-  courier_.Send(now, member.address, Ping{random_.Next(), member.host}, std::move(claims));
+void Prober::Greet(base::Instant now, const Member& member) {
+  // It may hold us for dead, too.
+  const std::array claims = {AboutItself(member, now), ClaimOf(ViewOf(membership_.self()), now)};
+  const std::size_t untold = options_.mode == Mode::kSwim ? 1 : 0;
+  courier_.Send(now, member.address, Ping{random_.Next(), member.host},
+                std::span(claims).subspan(untold));
 }
 
-// What the host should know first: that it is not seen as alive (Lifeguard's buddy notice). Without
-// metadata, which is its own.
-std::vector<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) const {
-  if (options_.mode == Mode::kSwim) return {};
-  const MemberInfo* member = membership_.Find(host);
-  if (member == nullptr || member->liveness == Liveness::kAlive) return {};
-  Claim claim = membership_.ClaimAbout(*member, now);
-  claim.metadata.clear();
-  return {std::move(claim)};
+// Without metadata, which is its own.
+Claim Prober::AboutItself(const Member& member, base::Instant now) const {
+  Claim claim = membership_.ClaimAbout(member, now);
+  claim.metadata = {};
+  return claim;
 }
 
-void Prober::Start(base::Instant now, const MemberInfo& member, Urgency urgency,
-                   std::vector<Claim> claims) {
+// What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
+std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) const {
+  if (options_.mode == Mode::kSwim) return std::nullopt;
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || member->liveness == Liveness::kAlive) return std::nullopt;
+  return AboutItself(*member, now);
+}
+
+void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
+                   const std::optional<Claim>& accusation) {
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
   // The classic probe fails when the next one is due.
@@ -94,7 +106,7 @@ void Prober::Start(base::Instant now, const MemberInfo& member, Urgency urgency,
                                             .fails_at = now + (confirming ? ack_timeout : whole),
                                             .confirming = confirming,
                                             .asked_helpers = confirming});
-  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, std::move(claims));
+  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, Span(accusation));
   if (urgency != Urgency::kRound) AskStream(probe);
 }
 
@@ -106,8 +118,8 @@ void Prober::AskStream(Probe& probe) {
 void Prober::AskHelpers(base::Instant now, Probe& probe) {
   if (std::exchange(probe.asked_helpers, true)) return;
   const PingRequest request{probe.nonce, probe.host, probe.address};
-  for (const MemberInfo* helper : membership_.DrawAlive(options_.indirect_helpers, probe.host)) {
-    courier_.Send(now, helper->address, request);
+  for (const Member& helper : membership_.DrawAlive(options_.indirect_helpers, probe.host)) {
+    courier_.Send(now, helper.address, request);
     ++probe.nacks_due;
   }
   if (starling()) courier_.Send(now, probe.address, Ping{probe.nonce, probe.host});
@@ -116,17 +128,18 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
 
 void Prober::OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return;
-  courier_.Send(now, from, Ack{ping.nonce}, AccusationOf(now, header.from));
+  courier_.Send(now, from, Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
 }
 
 std::string Prober::OnStreamPing(base::Instant now, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return {};
-  return courier_.Answer(Ack{ping.nonce}, AccusationOf(now, header.from));
+  return courier_.Answer(Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
 }
 
 void Prober::OnAck(base::Instant now, const Ack& ack) {
-  const auto answered = std::find_if(probes_.begin(), probes_.end(),
-                                     [&](const Probe& probe) { return probe.nonce == ack.nonce; });
+  const auto answered = std::find_if(probes_.begin(), probes_.end(), [&](const Probe& probe) {
+    return probe.nonce == ack.nonce || base::Mutant("gossip-any-ack");
+  });
   if (answered != probes_.end()) {
     membership_.Vouch(now, answered->host);
     membership_.health().Better();
@@ -162,7 +175,7 @@ void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequ
                                                             : now + NackAfter(options_.ack_timeout),
                     .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
   courier_.Send(now, request.address, Ping{nonce, request.target},
-                AccusationOf(now, request.target));
+                Span(AccusationOf(now, request.target)));
 }
 
 void Prober::SendNacks(base::Instant now) {
@@ -174,8 +187,8 @@ void Prober::SendNacks(base::Instant now) {
 }
 
 void Prober::OnConfirm(base::Instant now, const Confirm& confirm) {
-  const MemberInfo* member = membership_.Find(confirm.target);
-  if (!starling() || membership_.left() || member == nullptr || IsGone(member->liveness)) return;
+  const std::optional<Member> member = membership_.Find(confirm.target);
+  if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
   if (Probe* probe = FindProbe(confirm.target))
     AskStream(*probe);
   else if (probes_.size() < kProbesMax)
@@ -212,17 +225,18 @@ void Prober::StartRounds(base::Instant now) {
   for (std::size_t circle = 0; circle < kGuardsMax; ++circle) {
     if (now < next_guard_[circle]) continue;
     next_guard_[circle] = std::max(next_guard_[circle] + interval, now);
-    StartRound(now, membership_.Guarded(circle));
+    const std::optional<base::HostId> guarded = membership_.Guarded(circle);
+    if (guarded) StartRound(now, membership_.Find(*guarded));
   }
   if (now < next_round_) return;
   next_round_ = std::max(next_round_ + interval, now);
   if (!membership_.left()) StartRound(now, membership_.NextToProbe());
 }
 
-void Prober::StartRound(base::Instant now, std::optional<base::HostId> host) {
-  if (!host || membership_.left() || FindProbe(*host) != nullptr || probes_.size() >= kProbesMax)
-    return;
-  Start(now, *membership_.Find(*host), Urgency::kRound, AccusationOf(now, *host));
+void Prober::StartRound(base::Instant now, const std::optional<Member>& member) {
+  if (!member || membership_.left() || probes_.size() >= kProbesMax) return;
+  if (FindProbe(member->host) != nullptr) return;
+  Start(now, *member, Urgency::kRound, AccusationOf(now, member->host));
 }
 
 void Prober::Fail(base::Instant now, const Probe& probe) {
@@ -248,11 +262,11 @@ void Prober::Fail(base::Instant now, const Probe& probe) {
 }
 
 void Prober::AskToConfirm(base::Instant now, base::HostId host) {
-  const MemberInfo* member = membership_.Find(host);
-  if (member == nullptr || member->liveness != Liveness::kSuspect) return;
-  for (const MemberInfo* other : membership_.DrawAlive(options_.confirmers, host)) {
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || member->liveness != Liveness::kSuspect) return;
+  for (const Member& other : membership_.DrawAlive(options_.confirmers, host)) {
     ++counters_.confirms;
-    courier_.Send(now, other->address, Confirm{host}, AccusationOf(now, host));
+    courier_.Send(now, other.address, Confirm{host}, Span(AccusationOf(now, host)));
   }
 }
 

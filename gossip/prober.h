@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ class Prober {
   void Ask(base::Instant now, const Claim& accusation);
 
   // A ping outside of the rounds, to a member that is gone: it may be back.
-  void Greet(base::Instant now, const MemberInfo& member);
+  void Greet(base::Instant now, const Member& member);
 
   void OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping);
   // The answer to a ping over a stream; "" if it is meant for another node.
@@ -92,10 +93,10 @@ class Prober {
     base::Instant expires;
   };
 
-  void Start(base::Instant now, const MemberInfo& member, Urgency urgency,
-             std::vector<Claim> claims);
+  void Start(base::Instant now, const Member& member, Urgency urgency,
+             const std::optional<Claim>& accusation);
   void StartRounds(base::Instant now);
-  void StartRound(base::Instant now, std::optional<base::HostId> host);
+  void StartRound(base::Instant now, const std::optional<Member>& member);
   void AskStream(Probe& probe);
   void AskHelpers(base::Instant now, Probe& probe);
   void AskToConfirm(base::Instant now, base::HostId host);
@@ -103,7 +104,8 @@ class Prober {
   void SendNacks(base::Instant now);
   void StartWaiting(base::Instant now);
   Probe* FindProbe(base::HostId host);
-  std::vector<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  Claim AboutItself(const Member& member, base::Instant now) const;
+  std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
   bool starling() const { return options_.mode == Mode::kStarling; }
 
   const GossipOptions& options_;

@@ -26,7 +26,7 @@ struct Accuser {
   bool operator==(const Accuser&) const = default;
 };
 
-std::uint64_t AccuserId(base::HostId host);
+std::uint64_t ShortId(base::HostId host);  // Evenly spread.
 
 // Independent witnesses of one silence: enough for a verdict, and no more.
 class Accusers {

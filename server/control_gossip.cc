@@ -136,15 +136,17 @@ void Control::OnGossipEvent(const gossip::Event& event) {
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host) return {true, ready_};
-  const gossip::MemberInfo* member = gossip_ == nullptr ? nullptr : gossip_->Find(node.host);
-  if (member == nullptr || !node.member()) return {};
+  const std::optional<gossip::Member> member =
+      gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
+  if (!member || !node.member()) return {};
   return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host) return snapshot_->topology->epoch;
-  const gossip::MemberInfo* member = gossip_ == nullptr ? nullptr : gossip_->Find(node.host);
-  return member == nullptr ? 0 : ParseMetadata(member->metadata).epoch;
+  const std::optional<gossip::Member> member =
+      gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
+  return !member ? 0 : ParseMetadata(member->metadata).epoch;
 }
 
 }  // namespace starling::server

@@ -49,6 +49,7 @@ struct Table {
   Membership membership{
       options,
       {.host = Host(1), .generation = 5, .address = AddressOf(1), .metadata = "m"},
+      std::make_shared<Roster>(),
       random,
       outputs,
       counters};
@@ -183,7 +184,7 @@ TEST_SUITE("gossip/membership") {
     table.Accuse(0, 2);
     EXPECT(table.Of(2) == Liveness::kAlive);
     table.Accuse(0, 3);
-    EXPECT(table.membership.Find(Host(3)) == nullptr);
+    EXPECT(!table.membership.Find(Host(3)));
   }
 
   TEST_CASE("a restarted member is new whatever was believed, at its new address") {
@@ -284,13 +285,13 @@ TEST_SUITE("gossip/membership") {
     table.Hear(50000, dead);
     EXPECT(table.membership.Find(Host(2))->since == At(10000));
     table.membership.Sweep(At(109999));
-    EXPECT(table.membership.Find(Host(2)) != nullptr);
+    EXPECT(table.membership.Find(Host(2)).has_value());
     table.membership.Sweep(At(110000));
-    EXPECT(table.membership.Find(Host(2)) == nullptr);
+    EXPECT(!table.membership.Find(Host(2)));
     EXPECT(!table.membership.NextToProbe());
     dead.age = base::seconds(100);
     EXPECT(table.Hear(110000, dead, kSync) == Heard::kStale);
-    EXPECT(table.membership.Find(Host(2)) == nullptr);
+    EXPECT(!table.membership.Find(Host(2)));
   }
 
   TEST_CASE("beyond members_max strangers are refused and counted") {
@@ -330,14 +331,14 @@ TEST_SUITE("gossip/membership") {
     for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
     table.Hear(0, ClaimBy(7, Liveness::kDead));
     for (int trial = 0; trial < 50; ++trial) {
-      const std::vector<const MemberInfo*> drawn = table.membership.DrawAlive(3, Host(2));
+      const std::vector<Member> drawn = table.membership.DrawAlive(3, Host(2));
       REQUIRE(drawn.size() == 3);
-      EXPECT(drawn[0] != drawn[1]);
-      EXPECT(drawn[1] != drawn[2]);
-      EXPECT(drawn[0] != drawn[2]);
-      for (const MemberInfo* member : drawn) {
-        EXPECT(member->host != Host(2));
-        EXPECT(member->liveness == Liveness::kAlive);
+      EXPECT(drawn[0].host != drawn[1].host);
+      EXPECT(drawn[1].host != drawn[2].host);
+      EXPECT(drawn[0].host != drawn[2].host);
+      for (const Member& member : drawn) {
+        EXPECT(member.host != Host(2));
+        EXPECT(member.liveness == Liveness::kAlive);
       }
     }
     EXPECT(table.membership.DrawAlive(100, base::HostId{}).size() == 5);

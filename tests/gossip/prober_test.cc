@@ -215,7 +215,7 @@ TEST_SUITE("gossip/prober") {
   TEST_CASE("who is asked to confirm probes at once and accuses after one ack_timeout") {
     Hand hand = Probing({2, 3, 4, 5});
     Claim accusation = ClaimBy(2, Liveness::kSuspect);
-    accusation.accusers.Add({AccuserId(Host(3)), 0});
+    accusation.accusers.Add({ShortId(Host(3)), 0});
     hand.Hear(At(100000), 3, Confirm{Host(2)}, {accusation});
     REQUIRE(hand.Datagrams<Ping>().size() == 1);
     EXPECT(hand.Datagrams<Ping>()[0].message.claims[0].liveness == Liveness::kSuspect);
@@ -244,7 +244,7 @@ TEST_SUITE("gossip/prober") {
     Hand hand({.guards = 2, .push_pull_interval = base::seconds(1000)});
     hand.Knows({2, 3, 4, 5, 6, 7, 8, 9});
     std::map<base::Address, int> pings;
-    for (int tenth = 1; tenth <= 80; ++tenth) {
+    for (int tenth = 1; tenth <= 160; ++tenth) {
       hand.RunTo(At(100 * tenth));
       for (const Hand::Sent& sent : hand.Datagrams<Ping>()) {
         ++pings[sent.to];
@@ -253,7 +253,7 @@ TEST_SUITE("gossip/prober") {
       hand.Forget();
     }
     int guarded = 0;
-    for (const auto& [address, count] : pings) guarded += count >= 8 ? 1 : 0;
+    for (const auto& [address, count] : pings) guarded += count >= 16 ? 1 : 0;
     EXPECT(guarded == 2);
     EXPECT(pings.size() == 8);
   }

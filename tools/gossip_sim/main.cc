@@ -73,7 +73,7 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
   SwimOptions& options = command.options;
   CLI::App* app =
       root.add_subcommand("swim", "Kill members of a cluster of real SWIM cores, on virtual time.");
-  app->add_option("--nodes", options.nodes, "Members, 2 to 2000")->capture_default_str();
+  app->add_option("--nodes", options.nodes, "Members, 2 to 10000")->capture_default_str();
   app->add_option("--loss", options.loss, "Share of datagrams that are lost, 0 to 1")
       ->capture_default_str();
   app->add_option("--kill", options.kill, "Members that are killed")->capture_default_str();
@@ -91,6 +91,14 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
                 "Connections to a killed process are reset, and that starts a probe");
   app->add_option("--pause", options.pause, "Members that are stopped and go on")
       ->capture_default_str();
+  app->add_option("--one-way", options.one_way, "Pairs with one way cut during the span")
+      ->capture_default_str();
+  app->add_flag("--restart", options.restart, "Then restart all, in random order");
+  app->add_option("--join", options.join, "Then let so many new nodes join through one seed")
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
+  AddDuration(*app, "--partition", options.partition_for,
+              "Then cut in two halves for so long [0s]");
   AddDuration(*app, "--pause-for", options.pause_for, "For so long [5s]");
   AddDuration(*app, "--probe-interval", options.gossip.probe_interval, "Between two probes [1s]");
   AddDuration(*app, "--ack-timeout", options.gossip.ack_timeout,

@@ -39,15 +39,36 @@ NodeIndex Network::Add(std::string metadata, std::uint32_t domain) {
   return index;
 }
 
-void Network::Boot(NodeIndex index, std::span<const base::Address> seeds) {
+void Network::Start(NodeIndex index) {
   Node& node = nodes_[index];
   CHECK(node.core == nullptr);
   ++node.self.generation;
   ++node.boot;
   node.plugged = true;
   node.paused = false;
-  node.core = std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), now_);
+  node.core = std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), now_, roster_);
+}
+
+void Network::Boot(NodeIndex index, std::span<const base::Address> seeds) {
+  Start(index);
   With(index, [&](Gossip& core, base::Instant now) { core.Join(now, seeds); });
+}
+
+void Network::BootAcquainted() {
+  std::vector<gossip::Claim> all;
+  for (const Node& node : nodes_) {
+    all.push_back(
+        {.host = node.self.host,
+         .generation = node.core == nullptr ? node.self.generation + 1 : node.self.generation,
+         .address = node.self.address,
+         .domain = node.self.domain,
+         .metadata = node.self.metadata});
+  }
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+    if (running(index)) continue;
+    Start(index);
+    With(index, [&](Gossip& core, base::Instant now) { core.Restore(now, all); });
+  }
 }
 
 void Network::Kill(NodeIndex index) {
@@ -109,8 +130,10 @@ void Network::RunFor(base::Duration duration) {
   const base::Instant end = now_ + duration;
   while (!queue_.empty() && queue_.front().at <= end) {
     std::pop_heap(queue_.begin(), queue_.end(), Later{});
-    Happening happening = std::move(queue_.back());
+    const std::uint32_t index = queue_.back().index;
     queue_.pop_back();
+    Happening happening = std::move(happenings_[index]);
+    free_.push_back(index);
     now_ = happening.at;
     Handle(happening);
   }
@@ -128,8 +151,14 @@ bool Network::RunUntil(base::Duration limit, const std::function<bool()>& done) 
 
 void Network::Schedule(base::Duration after, Happening happening) {
   happening.at = now_ + after;
-  happening.order = next_order_++;
-  queue_.push_back(std::move(happening));
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(happenings_.size()));
+    happenings_.emplace_back();
+  }
+  const std::uint32_t index = free_.back();
+  free_.pop_back();
+  queue_.push_back({happening.at, next_order_++, index});
+  happenings_[index] = std::move(happening);
   std::push_heap(queue_.begin(), queue_.end(), Later{});
 }
 
@@ -163,6 +192,7 @@ void Network::Deliver(Happening& happening) {
   Node& node = nodes_[happening.node];
   if (node.core == nullptr || !node.plugged || !Passes(happening.peer, happening.node)) return;
   Trace(happening);
+  if (on_delivery) on_delivery(now_, happening.peer, happening.node, happening.bytes);
   if (!node.paused) return Inject(happening.node, happening.address, happening.bytes);
   if (node.buffered.size() < kBufferedMax)
     node.buffered.emplace_back(happening.address, std::move(happening.bytes));
@@ -239,7 +269,7 @@ void Network::ScheduleTick(NodeIndex index) {
 }
 
 bool Network::Passes(NodeIndex from, NodeIndex to) const {
-  return nodes_[from].side == nodes_[to].side && !cuts_.contains({from, to});
+  return nodes_[from].side == nodes_[to].side && (cuts_.empty() || !cuts_.contains({from, to}));
 }
 
 std::optional<NodeIndex> Network::At(base::Address address) const {
@@ -270,13 +300,14 @@ bool Network::AllAgree() const {
   for (const Node& node : nodes_) {
     if (node.core == nullptr) continue;
     std::size_t alive = 0;
-    for (const gossip::MemberInfo& member : node.core->members()) {
+    bool agrees = true;
+    node.core->ForEach([&](const gossip::Member& member) {
       const bool runs = running(IndexOf(member.host));
-      if (gossip::IsOnTrial(member.liveness)) return false;
-      if ((member.liveness == gossip::Liveness::kAlive) != runs) return false;
+      const bool is_alive = member.liveness == gossip::Liveness::kAlive;
+      agrees = agrees && is_alive == runs && !gossip::IsOnTrial(member.liveness);
       alive += runs ? 1 : 0;
-    }
-    if (alive + 1 != running_nodes) return false;
+    });
+    if (!agrees || alive != running_nodes) return false;
   }
   return true;
 }

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace starling::gossip_sim {
 namespace {
@@ -31,6 +32,11 @@ std::string Row(const char* name, const Summary& summary) {
 OrderedJson ToJson(const Summary& summary) {
   if (summary.count == 0) return nullptr;
   return {{"mean", summary.mean}, {"p50", summary.p50}, {"p99", summary.p99}, {"max", summary.max}};
+}
+
+OrderedJson ToJson(std::optional<double> seconds) {
+  if (!seconds) return nullptr;
+  return *seconds;
 }
 
 }  // namespace
@@ -86,8 +92,17 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
   table += Row("all unreachable", report.all_unreachable_s);
   table += Row("first dead", report.first_dead_s);
   table += Row("all know", report.all_know_s);
+  const auto add_agreed = [&](const char* after, std::optional<double> seconds, bool asked) {
+    if (!asked) return;
+    table += seconds ? fmt::format("  all agreed {:.2f} s after {}\n", *seconds, after)
+                     : fmt::format("  all did not agree in time after {}\n", after);
+  };
+  table += "\n";
+  add_agreed("the last boot", report.restarted_s, options.restart);
+  add_agreed("the joins", report.joins_known_s, options.join > 0);
+  add_agreed("the halves met", report.healed_s, options.partition_for > base::Duration(0));
   return table + fmt::format(
-                     "\n  not known as dead by all    {}\n"
+                     "  not known as dead by all    {}\n"
                      "  false deaths, healthy       {}\n"
                      "  false deaths, paused        {}\n"
                      "  unreachable, though healthy {}\n"
@@ -141,6 +156,10 @@ std::string Json(const SwimOptions& options, const SwimReport& report) {
       {"bytes_per_node_s", report.bytes_per_node_s},
       {"packets_per_node_s", report.packets_per_node_s},
       {"stream_bytes_per_node_s", report.stream_bytes_per_node_s},
+      {"restarted_s", ToJson(report.restarted_s)},
+      {"deaths_by_restart", report.deaths_by_restart},
+      {"joins_known_s", ToJson(report.joins_known_s)},
+      {"healed_s", ToJson(report.healed_s)},
       {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
   return json.dump(2) + "\n";
 }

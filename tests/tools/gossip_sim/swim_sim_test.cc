@@ -120,7 +120,7 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
   }
 
   TEST_CASE("options that make no sense are refused by name") {
-    EXPECT(Refusal({.nodes = 1, .kill = 0}) == "--nodes is 1, and must be 2 to 2000");
+    EXPECT(Refusal({.nodes = 1, .kill = 0}) == "--nodes is 1, and must be 2 to 10000");
     EXPECT(Refusal({.nodes = 3, .kill = 2, .pause = 1}) ==
            "--kill 2 and --pause 1 leave none of 3 nodes to observe");
     EXPECT(Refusal({.nodes = 3, .kill = ~0U, .pause = 1}).starts_with("--kill 4294967295"));
