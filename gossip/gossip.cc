@@ -128,12 +128,12 @@ void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack) {
 
 void Gossip::HearClaims(base::Instant now, base::Address from, const Message& message) {
   for (const Claim& claim : message.claims) {
-    const std::optional<Member> known = membership_.Find(claim.host);
+    const bool by_itself = claim.host == message.header.from && claim.liveness == Liveness::kAlive;
+    const std::optional<Member> known =
+        by_itself ? membership_.Find(claim.host) : std::optional<Member>();
     const bool was_dead = known && known->liveness == Liveness::kDead;
     const Membership::Heard heard = membership_.Hear(now, claim, Membership::Source::kGossip);
-    const bool is_back =
-        was_dead && heard == Membership::Heard::kTaken && claim.liveness == Liveness::kAlive;
-    if (is_back && claim.host == message.header.from) exchange_.Reunite(now, from, claim.host);
+    if (was_dead && heard == Membership::Heard::kTaken) exchange_.Reunite(now, from, claim.host);
   }
 }
 
@@ -207,7 +207,7 @@ void Gossip::NoticeLateness(base::Instant now) {
     membership_.Slept(now);
     exchange_.SyncSoon(now);
   } else {
-    prober_.Late();
+    prober_.Late(now);
     membership_.Late(now - due);
   }
 }

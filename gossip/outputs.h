@@ -92,8 +92,8 @@ struct Counters {
   std::uint64_t deaths = 0;         // Members that became dead here.
   std::uint64_t refutations = 0;    // Accusations of this node that it refuted.
   std::uint64_t conflicts = 0;      // Claims about this node that only another one could have made.
-  std::uint64_t late = 0;           // Ticks so late that outstanding probes were dropped.
-  std::uint64_t slept = 0;          // Times that this process found itself late and dropped probes.
+  std::uint64_t late = 0;           // Ticks so late that probes under way waited anew.
+  std::uint64_t slept = 0;          // Times that this process found itself asleep.
   std::uint64_t rumors_sent = 0;    // Rumors in datagrams, advertisements included.
   std::uint64_t rumors_useful = 0;  // Of these, how many the receiver did not know.
   std::uint64_t rumors_taken = 0;   // Rumors of others that were news here.

@@ -149,6 +149,7 @@ void Prober::OnAck(base::Instant now, const Ack& ack) {
   }
   const auto relay = relays_.find(ack.nonce);
   if (relay == relays_.end()) return;
+  membership_.Vouch(now, relay->second.target);
   if (now < relay->second.expires)
     courier_.Send(now, relay->second.origin, Ack{relay->second.origin_nonce});
   relays_.erase(relay);
@@ -169,7 +170,8 @@ void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequ
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   const std::uint64_t nonce = random_.Next();
-  relays_[nonce] = {.origin = from,
+  relays_[nonce] = {.target = request.target,
+                    .origin = from,
                     .origin_nonce = request.nonce,
                     .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
                                                             : now + NackAfter(options_.ack_timeout),
@@ -281,13 +283,19 @@ base::Instant Prober::next_tick() const {
   return next;
 }
 
-void Prober::Late() {
-  probes_.clear();
+void Prober::Late(base::Instant now) {
+  for (Probe& probe : probes_) {
+    probe.helpers_at = now + options_.ack_timeout;
+    probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
+    probe.asked_helpers = probe.confirming;
+    probe.nacks_due = 0;
+    probe.witnesses = {};
+  }
   relays_.clear();
 }
 
 void Prober::Slept(base::Instant now) {
-  Late();
+  Late(now);
   next_round_ = now;
 }
 

@@ -61,8 +61,8 @@ class Prober {
   base::Instant next_tick() const;
   // When the next round is due: a tick much later than that means that the process was asleep.
   base::Instant next_round() const { return next_round_; }
-  // Drops what is outstanding: the answers may wait in a socket that nobody read.
-  void Late();
+  // What is outstanding waits anew: the answers may lie in a socket that nobody read.
+  void Late(base::Instant now);
   void Slept(base::Instant now);
 
  private:
@@ -87,6 +87,7 @@ class Prober {
   };
   // A ping in another's place.
   struct Relay {
+    base::HostId target;
     base::Address origin;
     std::uint64_t origin_nonce;
     base::Instant nack_at;  // Never(): done, or nobody wants it.

@@ -1,30 +1,52 @@
 // gossip/roster.cc: counting references.
 #include "gossip/roster.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
+#include "base/random.h"
 
 namespace starling::gossip {
 
+std::size_t Roster::PlaceOf(base::HostId host) const {
+  const std::size_t mask = places_.size() - 1;
+  std::size_t place = base::Mix64(host.low ^ host.high) & mask;
+  while (places_[place] != kNoSlot && hosts_[places_[place]].host != host)
+    place = (place + 1) & mask;
+  return place;
+}
+
 std::optional<Slot> Roster::Find(base::HostId host) const {
-  const auto found = slots_.find(host);
-  if (found == slots_.end()) return std::nullopt;
-  return found->second;
+  if (places_.empty()) return std::nullopt;
+  const Slot slot = places_[PlaceOf(host)];
+  return slot == kNoSlot ? std::nullopt : std::optional(slot);
+}
+
+void Roster::Grow() {
+  const std::vector<Slot> before = std::exchange(
+      places_, std::vector<Slot>(std::max<std::size_t>(16, places_.size() * 2), kNoSlot));
+  for (const Slot slot : before) {
+    if (slot != kNoSlot) places_[PlaceOf(hosts_[slot].host)] = slot;
+  }
 }
 
 Slot Roster::Refer(base::HostId host) {
-  const auto [at, is_new] = slots_.try_emplace(host, 0);
-  if (is_new) {
+  if (used_places_ * 2 >= places_.size()) Grow();
+  Slot& slot = places_[PlaceOf(host)];
+  if (slot == kNoSlot) {
+    ++used_places_;
     if (free_slots_.empty()) {
-      at->second = static_cast<Slot>(hosts_.size());
+      slot = static_cast<Slot>(hosts_.size());
       hosts_.emplace_back();
     } else {
-      at->second = free_slots_.back();
+      slot = free_slots_.back();
       free_slots_.pop_back();
     }
-    hosts_[at->second] = {.host = host};
+    hosts_[slot] = {.host = host};
   }
-  ++hosts_[at->second].references;
-  return at->second;
+  ++hosts_[slot].references;
+  return slot;
 }
 
 void Roster::Drop(Slot slot) {
@@ -32,8 +54,16 @@ void Roster::Drop(Slot slot) {
   CHECK(host.references > 0);
   if (--host.references > 0) return;
   CHECK(host.first == kNone);
-  slots_.erase(host.host);
+  std::size_t place = PlaceOf(host.host);
+  places_[place] = kNoSlot;
+  --used_places_;
   free_slots_.push_back(slot);
+  // Those behind it may have been pushed there by it.
+  const std::size_t mask = places_.size() - 1;
+  for (place = (place + 1) & mask; places_[place] != kNoSlot; place = (place + 1) & mask) {
+    const Slot moved = std::exchange(places_[place], kNoSlot);
+    places_[PlaceOf(hosts_[moved].host)] = moved;
+  }
 }
 
 // A host has one or two versions at a time, while a change of it spreads.

@@ -14,7 +14,6 @@
 #include <deque>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/address.h"
@@ -28,6 +27,7 @@ using RecordId = std::uint32_t;  // Of one version of what a host says.
 
 class Roster {
  public:
+  static constexpr Slot kNoSlot = ~Slot{0};
   static constexpr RecordId kNone = (1U << 29) - 1;  // Leaves a row three bits for more.
 
   struct Record {
@@ -69,14 +69,16 @@ class Roster {
     std::uint32_t references = 0;
     RecordId first = kNone;
   };
-  struct HashHost {
-    std::size_t operator()(const base::HostId& host) const { return host.low ^ host.high; }
-  };
+  // Where in places_ the host is, or the free place where it would be.
+  std::size_t PlaceOf(base::HostId host) const;
+  void Grow();
 
   std::vector<Host> hosts_;
   std::vector<Slot> free_slots_;
-  std::unordered_map<base::HostId, Slot, HashHost> slots_;  // Its order shows nowhere.
-  std::deque<Record> records_;                              // Stay where they are.
+  // By hash, open addressed, at most half full: each claim of each packet looks its host up.
+  std::vector<Slot> places_;
+  std::size_t used_places_ = 0;
+  std::deque<Record> records_;  // Stay where they are.
   RecordId free_record_ = kNone;
 };
 

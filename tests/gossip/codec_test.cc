@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "tests/gossip/hand.h"
+#include "tests/gossip/reference_codec.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
@@ -42,7 +43,7 @@ RumorItem DrawRumor(std::size_t payload_max) {
 Body DrawBody() {
   const auto nonce = *rc::gen::arbitrary<std::uint64_t>();
   const base::HostId target = Host(*rc::gen::nonZero<std::uint64_t>());
-  switch (*rc::gen::inRange(0, 12)) {
+  switch (*rc::gen::inRange(0, 17)) {
     case 0: return Ping{nonce, target};
     case 1: return Ack{nonce};
     case 2: return PingRequest{nonce, target, AddressOf(77)};
@@ -54,6 +55,11 @@ Body DrawBody() {
     case 8: return Pull{};
     case 9: return Nack{nonce};
     case 10: return Confirm{target};
+    case 11: return Farewell{nonce};
+    case 12: return Compare{Kept(std::string(kBucketsBytes, 'b')), Kept(std::string(24, 'e'))};
+    case 13: return Difference{Kept(std::string(nonce % 9 * 8, 'w'))};
+    case 14: return State{.buckets = Kept(std::string(kBucketDigestsBytes, 'd'))};
+    case 15: return State{.rumors_equal = true, .retry_after_ms = 250};
     default: return Payloads{};
   }
 }
@@ -104,9 +110,23 @@ TEST_SUITE("gossip/codec") {
     EXPECT(bytes == std::string(reinterpret_cast<const char*>(expected), sizeof expected));
   }
 
+  // Equal sizes say that no field is unknown to it, nor of another type.
+  TEST_CASE("Protobuf reads what we write, and we read what Protobuf writes") {
+    EXPECT(rc::check([] {
+      const std::string bytes = Encoded(DrawMessage(), kTag);
+      const std::optional<std::string> again = Reserialized(bytes);
+      RC_ASSERT(again.has_value());
+      RC_ASSERT(again->size() == bytes.size());
+      const base::Result<Message> read = Read(*again);
+      RC_ASSERT(read.has_value());
+      RC_ASSERT(Encoded(*read, kTag) == bytes);
+    }));
+  }
+
   TEST_CASE("no message is larger than the bounds by which packets are filled") {
     EXPECT(rc::check([] {
       const Message message = DrawMessage();
+      RC_PRE(message.body.index() <= Body(Feedback{}).index());  // Those of datagrams.
       std::size_t bound = kEnvelopeBytesMax;
       for (const Claim& claim : message.claims) bound += BytesBound(claim);
       for (const RumorItem& rumor : message.rumors) bound += BytesBound(rumor);
@@ -138,6 +158,15 @@ TEST_SUITE("gossip/codec") {
     SUBCASE("a claim with more metadata than is allowed") {
       message.claims[0].metadata = Kept(std::string(513, 'x'));
     }
+    SUBCASE("bucket digests that are too few") {
+      message.body = State{.buckets = Kept(std::string(8, 'd'))};
+    }
+    SUBCASE("a comparison without its bitmap") { message.body = Compare{{}, Kept("123456789012")}; }
+    SUBCASE("half an entry") {
+      message.body = Compare{Kept(std::string(kBucketsBytes, 'b')), Kept("123456")};
+    }
+    SUBCASE("half a wanted id") { message.body = Difference{Kept("1234")}; }
+    SUBCASE("a confirm of nobody") { message.body = Confirm{{}}; }
     SUBCASE("a ping to nobody") { message.body = Ping{1, {}}; }
     SUBCASE("a ping request without an address") { message.body = PingRequest{1, Host(3), {}}; }
     SUBCASE("a rumor without a key") { message.rumors = {{.key = "", .version = 1}}; }

@@ -80,7 +80,9 @@ class Invariants {
     belief = {event.member.generation, event.member.incarnation, left};
     if (event.kind != Event::kDead || !event.reason.starts_with("did not refute")) return;
     const auto answered = answered_.find({observer, subject});
-    if (answered != answered_.end() && now - answered->second < GossipOptions{}.suspicion_timeout)
+    // Of a new accusation's time a quarter may be credited before it is heard.
+    if (answered != answered_.end() &&
+        now - answered->second < GossipOptions{}.suspicion_timeout * 3 / 4)
       Violated("I7", observer, "declares " + std::to_string(subject) + " dead, which answered it");
   }
 

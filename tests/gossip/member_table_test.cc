@@ -2,6 +2,9 @@
 // Method: tables on one roster, by hand.
 #include "gossip/member_table.h"
 
+#include <map>
+
+#include "base/random.h"
 #include "tests/gossip/hand.h"
 #include "tests/test.h"
 
@@ -54,6 +57,27 @@ TEST_SUITE("gossip/member_table") {
     EXPECT(!roster->Find(Host(7)));
     one.Put(ClaimBy(9), At(0));
     EXPECT(roster->slots() == 2);  // A freed slot was used again.
+  }
+
+  TEST_CASE("after any adds and drops a roster finds whom it has, and nobody else") {
+    Roster roster;
+    base::Random random(1);
+    std::map<std::uint64_t, Slot> there;
+    for (int step = 0; step < 20000; ++step) {
+      const std::uint64_t number = random.Below(200) + 1;
+      const auto known = there.find(number);
+      if (known == there.end()) {
+        there[number] = roster.Refer(Host(number));
+      } else {
+        roster.Drop(known->second);
+        there.erase(known);
+      }
+      const std::uint64_t asked = random.Below(200) + 1;
+      const std::optional<Slot> found = roster.Find(Host(asked));
+      REQUIRE(found.has_value() == there.contains(asked));
+      if (found) REQUIRE(*found == there[asked]);
+    }
+    EXPECT(roster.slots() <= 200);
   }
 
   TEST_CASE("endless changes of metadata take no more room") {

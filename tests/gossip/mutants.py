@@ -22,7 +22,7 @@ CAUGHT_BY = {
     "gossip-one-accuser": "nobody is dead of fewer than three accusers, however long it takes",
     "gossip-one-rack": "three accusers of one rack are not enough while another has witnesses",
     "gossip-no-vouch": "who answers this node's ping while on trial is not declared dead by it",
-    "gossip-sleeper-accuses": "a process that was asleep drops its probes instead of failing them",
+    "gossip-sleeper-accuses": "a process that was asleep fails none of its probes",
     "gossip-any-ack": "other packets of the probed member are no answer: they may be old",
     "gossip-dead-uncalled": "one of the dead is greeted every 5 s, told what is believed of it *",
     "gossip-few-sends": "F21: news reaches all of 3 to 31 nodes at 10 % loss without push-pull",

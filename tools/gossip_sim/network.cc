@@ -170,8 +170,11 @@ void Network::Handle(Happening& happening) {
   if (node.core == nullptr || node.boot != happening.boot) return;
   if (happening.kind == Kind::kTick && happening.at != node.tick_at) return;  // Replaced.
   if (node.paused) {
-    if (happening.kind != Kind::kTick) Schedule(base::milliseconds(100), std::move(happening));
-    return;  // Resume() ticks.
+    if (happening.kind == Kind::kTick)
+      node.tick_at = base::Instant::Never();  // Resume() ticks.
+    else
+      Schedule(base::milliseconds(100), std::move(happening));
+    return;
   }
   Trace(happening);
   With(happening.node, [&](Gossip& core, base::Instant now) {

@@ -119,6 +119,37 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     EXPECT(many < 6.2);
   }
 
+  TEST_CASE("after a restart of all, many joins and a partition all agree again, in seconds") {
+    const SwimOptions options{.nodes = 20,
+                              .kill = 0,
+                              .duration = base::seconds(2),
+                              .restart = true,
+                              .join = 20,
+                              .partition_for = base::seconds(60)};
+    const SwimReport report = Play(options);
+    for (const std::optional<double>& seconds :
+         {report.restarted_s, report.joins_known_s, report.healed_s}) {
+      REQUIRE(seconds.has_value());
+      EXPECT(*seconds < 15);
+    }
+    EXPECT(report.deaths_by_restart == 0);
+    EXPECT(!Play({.nodes = 4, .kill = 0}).healed_s);
+  }
+
+  TEST_CASE("ways that are cut in one direction kill nobody") {
+    const SwimReport report = Play({.nodes = 16, .kill = 0, .one_way = 10});
+    EXPECT(report.false_deaths_healthy == 0);
+  }
+
+  TEST_CASE("large clusters start acquainted, with nothing to tell") {
+    const SwimReport report =
+        Play({.nodes = 400, .kill = 2, .duration = base::seconds(15), .death = Death::kHost});
+    EXPECT(report.had_news == 0);
+    EXPECT(report.joined_after_s == 0);
+    EXPECT(report.not_all_knew == 0);
+    EXPECT(report.all_unreachable_s.max < 2.5);
+  }
+
   TEST_CASE("options that make no sense are refused by name") {
     EXPECT(Refusal({.nodes = 1, .kill = 0}) == "--nodes is 1, and must be 2 to 10000");
     EXPECT(Refusal({.nodes = 3, .kill = 2, .pause = 1}) ==
