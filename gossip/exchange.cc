@@ -13,6 +13,11 @@ constexpr std::size_t kMissingMax = 8;  // Syncs that strangers' packets can mak
 constexpr base::Duration kGossipComes = base::seconds(1);  // Else it is asked for.
 constexpr base::Duration kReunionGap = base::seconds(1);
 
+// With more news than packets carry in a few seconds (a partition healed, many joined) tables are
+// compared more often: they move a member in one claim, gossip in 4 * log10 N of them.
+constexpr std::size_t kManyNews = 64;
+constexpr int kManyNewsFaster = 10;
+
 // So many exchanges of differing tables at once; others are told to come back. A herd of joining
 // nodes would otherwise have a seed send its whole table to each of them at the same time.
 constexpr std::size_t kSessionsMax = 8;
@@ -245,7 +250,10 @@ std::uint64_t Exchange::HearRumors(base::Instant now, const Header& header,
 void Exchange::OnTick(base::Instant now) {
   if (membership_.left()) return;
   AskForMissing(now);
+  if (membership_.pending_updates() > kManyNews)
+    next_sync_ = std::min(next_sync_, last_sync_ + options_.push_pull_interval / kManyNewsFaster);
   if (now < next_sync_) return;
+  last_sync_ = now;
   const std::int64_t tenth = options_.push_pull_interval.count() / 10;
   next_sync_ = now + options_.push_pull_interval + base::Duration(random_.Between(-tenth, tenth));
   membership_.Sweep(now);

@@ -93,6 +93,7 @@ class Exchange {
   base::Random& random_;
 
   base::Instant next_sync_;
+  base::Instant last_sync_;
   std::optional<base::Instant> last_reunion_;
   std::vector<Missing> missing_;   // At most kMissingMax, one a host.
   std::vector<Session> sessions_;  // At most kSessionsMax, one a host.
