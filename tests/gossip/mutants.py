@@ -25,7 +25,7 @@ CAUGHT_BY = {
     "gossip-sleeper-accuses": "a process that was asleep fails none of its probes",
     "gossip-any-ack": "other packets of the probed member are no answer: they may be old",
     "gossip-dead-uncalled": "one of the dead is greeted every 5 s, told what is believed of it *",
-    "gossip-few-sends": "F21: news reaches all of 3 to 31 nodes at 10 % loss without push-pull",
+    "gossip-few-sends": "the limit is N-1 in a small cluster and 4 a decade in a large one",
     "gossip-no-goodbye": "a goodbye goes at once to as many as news would, eight at least, *",
 }
 
