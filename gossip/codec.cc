@@ -1,205 +1,370 @@
-// gossip/codec.cc: gossip.proto, read and written. Nothing else sees generated types.
+// gossip/codec.cc: gossip.proto, read and written. Nothing else knows its numbers.
 #include "gossip/codec.h"
 
 #include <fmt/core.h>
-#include <google/protobuf/arena.h>
 
 #include <algorithm>
+#include <array>
 
-#include "base/check.h"
 #include "base/hash.h"
-#include "gossip/wire/gossip.pb.h"
+#include "gossip/wire_format.h"
 
 namespace starling::gossip {
 namespace {
 
+using wire_format::Field;
+using wire_format::Reader;
+using wire_format::Type;
+using wire_format::Writer;
+
 constexpr char kFormatVersion = 1;
 constexpr std::size_t kPrefixBytes = 5;
-constexpr std::size_t kArenaBytes = 4096;  // A datagram's messages, without an allocation.
 constexpr std::size_t kPacketBytesMax = 16 << 20;
 // Room to count up from any claim that is accepted, so that its subject can always refute.
 constexpr std::uint64_t kGenerationMax = 1ULL << 62;
-constexpr std::uint64_t kGoneForSecondsMax = 1ULL << 31;
-constexpr std::uint32_t kRumorAgeMsMax = 1U << 31;  // 24 days: as good as for ever.
+constexpr std::uint64_t kAgeMsMax = 1ULL << 41;
+constexpr std::uint64_t kRumorAgeMsMax = 1ULL << 31;  // 24 days: as good as for ever.
 
-void Put(const base::HostId& host, v1::HostId& out) {
-  out.set_high(host.high);
-  out.set_low(host.low);
+// Field numbers of Message.
+enum : std::uint32_t {
+  kFrom = 1,
+  kGeneration = 2,
+  kIncarnation = 3,
+  kPing = 4,
+  kAck = 5,
+  kPingRequest = 6,
+  kSpread = 7,
+  kFeedback = 8,
+  kSync = 9,
+  kState = 10,
+  kPush = 11,
+  kPull = 12,
+  kPayloads = 13,
+  kClaims = 14,
+  kRumors = 15,
+  kNack = 16,
+  kConfirm = 17,
+  kCompare = 18,
+  kDifference = 19,
+  kRumorSync = 20,
+  kRumorState = 21,
+  kRumorsDigest = 22,
+  kFarewell = 23,
+};
+
+// The numbers of Liveness on the wire, in the order of claims.
+constexpr std::array<std::uint64_t, 5> kLivenesses = {1, 2, 5, 3, 4};
+
+// --- writing ---
+
+void Put(Writer& out, std::uint32_t field, const base::HostId& host) {
+  out.Message(field, [&] {
+    out.Fixed64(1, host.high);
+    out.Fixed64(2, host.low);
+  });
 }
 
-void Put(const Claim& claim, v1::Claim& out) {
-  Put(claim.host, *out.mutable_host());
-  out.set_generation(claim.generation);
-  out.set_incarnation(claim.incarnation);
-  out.set_liveness(static_cast<v1::Liveness>(static_cast<int>(claim.liveness) + 1));
-  out.set_ip(claim.address.ip);
-  out.set_port(claim.address.port);
-  out.set_metadata(claim.metadata);
-  out.set_gone_for_s(
-      static_cast<std::uint64_t>(std::max<std::int64_t>(0, base::ToMs(claim.gone_for) / 1000)));
+std::uint64_t AgeMs(base::Duration age) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, base::ToMs(age)));
 }
 
-void Put(const RumorItem& rumor, v1::Rumor& out) {
-  out.set_key(rumor.key);
-  out.set_version(rumor.version);
-  out.set_hash(rumor.hash);
-  if (rumor.payload) out.set_payload(*rumor.payload);
-  out.set_age_ms(static_cast<std::uint32_t>(
-      std::clamp<std::int64_t>(base::ToMs(rumor.age), 0, kRumorAgeMsMax)));
+void Put(Writer& out, const Claim& claim) {
+  out.Message(kClaims, [&] {
+    Put(out, 1, claim.host);
+    out.Varint(2, claim.generation);
+    out.Varint(3, claim.incarnation);
+    out.Varint(4, kLivenesses[static_cast<std::size_t>(claim.liveness)]);
+    out.Fixed32(5, claim.address.ip);
+    out.Varint(6, claim.address.port);
+    out.Bytes(7, claim.metadata);
+    out.Varint(8, std::min(AgeMs(claim.age), kAgeMsMax));
+    out.Fixed32(9, claim.domain);
+    for (const Accuser& accuser : claim.accusers.all()) {
+      out.Message(10, [&] {
+        out.Fixed64(1, accuser.id);
+        out.Fixed32(2, accuser.domain);
+      });
+    }
+  });
+}
+
+void Put(Writer& out, const RumorItem& rumor) {
+  out.Message(kRumors, [&] {
+    out.Bytes(1, rumor.key);
+    out.Varint(2, rumor.version);
+    out.Fixed64(3, rumor.hash);
+    if (rumor.payload) out.Present(4, *rumor.payload);
+    out.Varint(5, std::min(AgeMs(rumor.age), kRumorAgeMsMax));
+  });
 }
 
 // Writes the body's kind and fields.
 struct PutBody {
-  v1::Message& out;
+  Writer& out;
 
   void operator()(const Ping& ping) const {
-    out.mutable_ping()->set_nonce(ping.nonce);
-    Put(ping.target, *out.mutable_ping()->mutable_target());
+    out.Message(kPing, [&] {
+      out.Fixed64(1, ping.nonce);
+      Put(out, 2, ping.target);
+    });
   }
-  void operator()(const Ack& ack) const { out.mutable_ack()->set_nonce(ack.nonce); }
+  void operator()(const Ack& ack) const { Nonce(kAck, ack.nonce); }
+  void operator()(const Nack& nack) const { Nonce(kNack, nack.nonce); }
   void operator()(const PingRequest& request) const {
-    v1::PingRequest& to = *out.mutable_ping_request();
-    to.set_nonce(request.nonce);
-    Put(request.target, *to.mutable_target());
-    to.set_ip(request.address.ip);
-    to.set_port(request.address.port);
+    out.Message(kPingRequest, [&] {
+      out.Fixed64(1, request.nonce);
+      Put(out, 2, request.target);
+      out.Fixed32(3, request.address.ip);
+      out.Varint(4, request.address.port);
+    });
   }
-  void operator()(const Spread& spread) const { out.mutable_spread()->set_nonce(spread.nonce); }
+  void operator()(const Confirm& confirm) const {
+    out.Message(kConfirm, [&] { Put(out, 1, confirm.target); });
+  }
+  void operator()(const Farewell& farewell) const { Nonce(kFarewell, farewell.nonce); }
+  void operator()(const Spread& spread) const { Nonce(kSpread, spread.nonce); }
   void operator()(const Feedback& feedback) const {
-    out.mutable_feedback()->set_nonce(feedback.nonce);
-    out.mutable_feedback()->set_known(feedback.known);
+    out.Message(kFeedback, [&] {
+      out.Fixed64(1, feedback.nonce);
+      out.Fixed64(2, feedback.known);
+    });
   }
   void operator()(const Sync& sync) const {
-    out.mutable_sync()->set_members_digest(sync.members_digest);
-    out.mutable_sync()->set_rumors_digest(sync.rumors_digest);
+    out.Message(kSync, [&] {
+      out.Fixed64(1, sync.members_digest);
+      out.Fixed64(2, sync.rumors_digest);
+    });
   }
   void operator()(const State& state) const {
-    out.mutable_state()->set_members_equal(state.members_equal);
-    out.mutable_state()->set_rumors_equal(state.rumors_equal);
+    out.Message(kState, [&] {
+      out.Varint(1, state.members_equal ? 1 : 0);
+      out.Varint(2, state.rumors_equal ? 1 : 0);
+      out.Bytes(3, state.buckets);
+      out.Varint(4, state.retry_after_ms);
+    });
   }
-  void operator()(const Push&) const { out.mutable_push(); }
-  void operator()(const Pull&) const { out.mutable_pull(); }
-  void operator()(const Payloads&) const { out.mutable_payloads(); }
+  void operator()(const Compare& compare) const {
+    out.Message(kCompare, [&] {
+      out.Bytes(1, compare.buckets);
+      out.Bytes(2, compare.entries);
+    });
+  }
+  void operator()(const Difference& difference) const {
+    out.Message(kDifference, [&] { out.Bytes(1, difference.wanted); });
+  }
+  void operator()(const Push&) const { Empty(kPush); }
+  void operator()(const Pull&) const { Empty(kPull); }
+  void operator()(const Payloads&) const { Empty(kPayloads); }
   void operator()(const RumorSync& sync) const {
-    out.mutable_rumor_sync()->mutable_digests()->Assign(sync.digests.begin(), sync.digests.end());
+    out.Message(kRumorSync, [&] { out.PackedFixed64(1, sync.digests); });
   }
-  void operator()(const RumorState&) const { out.mutable_rumor_state(); }
+  void operator()(const RumorState&) const { Empty(kRumorState); }
+
+ private:
+  void Nonce(std::uint32_t kind, std::uint64_t nonce) const {
+    out.Message(kind, [&] { out.Fixed64(1, nonce); });
+  }
+  void Empty(std::uint32_t kind) const {
+    out.Message(kind, [] {});
+  }
 };
 
-base::Result<base::HostId> ReadHost(const v1::HostId& in, const char* field) {
-  const base::HostId host{in.high(), in.low()};
-  if (host.empty())
-    return base::Fail(base::InvalidArgument(fmt::format("gossip message: {} is empty", field)));
-  return host;
+// --- reading ---
+
+base::Status NotProtobuf() {
+  return base::InvalidArgument("gossip message: not Protobuf of gossip.proto");
 }
 
-base::Result<base::Address> ReadAddress(std::uint32_t ip, std::uint32_t port, const char* field) {
-  if (ip == 0 || port == 0 || port > 0xffff) {
-    return base::Fail(base::InvalidArgument(
-        fmt::format("gossip message: {} {}:{} is no address", field, ip, port)));
+base::Status Wrong(std::string_view what) {
+  return base::InvalidArgument(fmt::format("gossip message: {}", what));
+}
+
+base::Status Read(base::Bytes bytes, const char* field_name, base::HostId& host) {
+  host = {};
+  Reader in(bytes);
+  for (Field field; in.Next(field);) {
+    if (field.Is(1, Type::kFixed64)) host.high = field.value;
+    if (field.Is(2, Type::kFixed64)) host.low = field.value;
   }
-  return base::Address{ip, static_cast<std::uint16_t>(port)};
+  if (!in.ok()) return NotProtobuf();
+  return host.empty() ? Wrong(fmt::format("{} is empty", field_name)) : base::Ok();
+}
+
+base::Status Check(std::uint64_t ip, std::uint64_t port, const char* field_name,
+                   base::Address& address) {
+  if (ip == 0 || port == 0 || port > 0xffff)
+    return Wrong(fmt::format("{} {}:{} is no address", field_name, ip, port));
+  address = {static_cast<std::uint32_t>(ip), static_cast<std::uint16_t>(port)};
+  return base::Ok();
 }
 
 base::Status CheckGeneration(std::uint64_t generation) {
   if (generation <= kGenerationMax) return base::Ok();
-  return base::InvalidArgument(
-      fmt::format("gossip message: generation {} is out of range", generation));
+  return Wrong(fmt::format("generation {} is out of range", generation));
 }
 
-base::Result<Claim> ReadClaim(const v1::Claim& in, const GossipOptions& options) {
-  Claim claim;
-  ASSIGN_OR_RETURN(claim.host, ReadHost(in.host(), "a claim's host"));
-  ASSIGN_OR_RETURN(claim.address, ReadAddress(in.ip(), in.port(), "a claim's address"));
-  RETURN_IF_ERROR(CheckGeneration(in.generation()));
-  claim.generation = in.generation();
-  claim.incarnation = in.incarnation();
-  if (in.liveness() < v1::LIVENESS_ALIVE || in.liveness() > v1::LIVENESS_LEFT) {
-    return base::Fail(base::InvalidArgument(
-        fmt::format("gossip message: liveness {} is unknown", static_cast<int>(in.liveness()))));
+base::Status Read(base::Bytes bytes, Accuser& accuser) {
+  Reader in(bytes);
+  for (Field field; in.Next(field);) {
+    if (field.Is(1, Type::kFixed64)) accuser.id = field.value;
+    if (field.Is(2, Type::kFixed32)) accuser.domain = static_cast<std::uint32_t>(field.value);
   }
-  claim.liveness = static_cast<Liveness>(in.liveness() - v1::LIVENESS_ALIVE);
-  if (in.metadata().size() > options.metadata_bytes_max) {
-    return base::Fail(base::InvalidArgument(
-        fmt::format("gossip message: metadata of {} bytes, at most {} are taken",
-                    in.metadata().size(), options.metadata_bytes_max)));
-  }
-  claim.metadata = in.metadata();
-  if (IsGone(claim.liveness))
-    claim.gone_for = base::seconds(std::min(in.gone_for_s(), kGoneForSecondsMax));
-  return claim;
+  return in.ok() ? base::Ok() : NotProtobuf();
 }
 
-base::Result<RumorItem> ReadRumor(const v1::Rumor& in, const GossipOptions& options) {
-  if (in.key().empty() || in.key().size() > kRumorKeyBytesMax) {
-    return base::Fail(base::InvalidArgument(
-        fmt::format("gossip message: a rumor's key of {} bytes", in.key().size())));
+base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim) {
+  base::Bytes host;
+  std::uint64_t liveness = 0, ip = 0, port = 0, age_ms = 0;
+  std::size_t accusers = 0;
+  Reader in(bytes);
+  for (Field field; in.Next(field);) {
+    if (field.Is(1, Type::kBytes)) host = field.bytes;
+    if (field.Is(2, Type::kVarint)) claim.generation = field.value;
+    if (field.Is(3, Type::kVarint)) claim.incarnation = static_cast<std::uint32_t>(field.value);
+    if (field.Is(4, Type::kVarint)) liveness = field.value;
+    if (field.Is(5, Type::kFixed32)) ip = field.value;
+    if (field.Is(6, Type::kVarint)) port = field.value;
+    if (field.Is(7, Type::kBytes)) claim.metadata = field.bytes;
+    if (field.Is(8, Type::kVarint)) age_ms = field.value;
+    if (field.Is(9, Type::kFixed32)) claim.domain = static_cast<std::uint32_t>(field.value);
+    if (!field.Is(10, Type::kBytes)) continue;
+    if (++accusers > Accusers::kMax) return Wrong("more than three accusers in a claim");
+    Accuser accuser;
+    RETURN_IF_ERROR(Read(field.bytes, accuser));
+    claim.accusers.Add(accuser);
   }
-  RumorItem rumor{.key = in.key(), .version = in.version(), .hash = in.hash()};
-  rumor.age = base::milliseconds(std::min(in.age_ms(), kRumorAgeMsMax));
-  if (!in.has_payload()) return rumor;
-  if (in.payload().size() > options.rumor_payload_bytes_max) {
-    return base::Fail(base::InvalidArgument(
-        fmt::format("gossip message: rumor '{}' has {} bytes, at most {} are taken", in.key(),
-                    in.payload().size(), options.rumor_payload_bytes_max)));
+  if (!in.ok()) return NotProtobuf();
+  RETURN_IF_ERROR(Read(host, "a claim's host", claim.host));
+  RETURN_IF_ERROR(Check(ip, port, "a claim's address", claim.address));
+  RETURN_IF_ERROR(CheckGeneration(claim.generation));
+  const auto known = std::find(kLivenesses.begin(), kLivenesses.end(), liveness);
+  if (known == kLivenesses.end()) return Wrong(fmt::format("liveness {} is unknown", liveness));
+  claim.liveness = static_cast<Liveness>(known - kLivenesses.begin());
+  if (claim.metadata.size() > options.metadata_bytes_max) {
+    return Wrong(fmt::format("metadata of {} bytes, at most {} are taken", claim.metadata.size(),
+                             options.metadata_bytes_max));
   }
-  if (base::Hash64(in.payload()) != in.hash()) {
-    return base::Fail(base::InvalidArgument(
-        fmt::format("gossip message: rumor '{}' is not what its hash says", in.key())));
-  }
-  rumor.payload = in.payload();
-  return rumor;
+  if (claim.liveness != Liveness::kAlive)
+    claim.age = base::milliseconds(std::min(age_ms, kAgeMsMax));
+  return base::Ok();
 }
 
-base::Result<Body> ReadPingRequest(const v1::PingRequest& in) {
-  PingRequest request{.nonce = in.nonce()};
-  ASSIGN_OR_RETURN(request.target, ReadHost(in.target(), "a ping request's target"));
-  ASSIGN_OR_RETURN(request.address, ReadAddress(in.ip(), in.port(), "a ping request's address"));
-  return Body(request);
+base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& rumor) {
+  Reader in(bytes);
+  for (Field field; in.Next(field);) {
+    if (field.Is(1, Type::kBytes)) rumor.key.assign(field.bytes);
+    if (field.Is(2, Type::kVarint)) rumor.version = field.value;
+    if (field.Is(3, Type::kFixed64)) rumor.hash = field.value;
+    if (field.Is(4, Type::kBytes)) rumor.payload.emplace(field.bytes);
+    if (field.Is(5, Type::kVarint))
+      rumor.age = base::milliseconds(std::min(field.value, kRumorAgeMsMax));
+  }
+  if (!in.ok()) return NotProtobuf();
+  if (rumor.key.empty() || rumor.key.size() > kRumorKeyBytesMax)
+    return Wrong(fmt::format("a rumor's key of {} bytes", rumor.key.size()));
+  if (!rumor.payload) return base::Ok();
+  if (rumor.payload->size() > options.rumor_payload_bytes_max) {
+    return Wrong(fmt::format("rumor '{}' has {} bytes, at most {} are taken", rumor.key,
+                             rumor.payload->size(), options.rumor_payload_bytes_max));
+  }
+  if (base::Hash64(*rumor.payload) != rumor.hash)
+    return Wrong(fmt::format("rumor '{}' is not what its hash says", rumor.key));
+  return base::Ok();
 }
 
-base::Result<Body> ReadRumorSync(const v1::RumorSync& in) {
+// The fields that bodies are made of; each uses what it needs.
+struct BodyFields {
+  std::uint64_t values[4] = {};  // By number - 1.
+  base::Bytes bytes[4] = {};
+};
+
+base::Status Read(base::Bytes from, BodyFields& fields) {
+  Reader in(from);
+  for (Field field; in.Next(field);) {
+    if (field.number > 4) continue;
+    if (field.type == Type::kBytes)
+      fields.bytes[field.number - 1] = field.bytes;
+    else
+      fields.values[field.number - 1] = field.value;
+  }
+  return in.ok() ? base::Ok() : NotProtobuf();
+}
+
+base::Status ReadState(const BodyFields& fields, Body& body) {
+  if (!fields.bytes[2].empty() && fields.bytes[2].size() != kBucketDigestsBytes)
+    return Wrong(fmt::format("bucket digests of {} bytes", fields.bytes[2].size()));
+  body = State{.members_equal = fields.values[0] != 0,
+               .rumors_equal = fields.values[1] != 0,
+               .buckets = fields.bytes[2],
+               .retry_after_ms = static_cast<std::uint32_t>(
+                   std::min<std::uint64_t>(fields.values[3], kRetryAfterMsMax))};
+  return base::Ok();
+}
+
+base::Status ReadRumorSync(base::Bytes digests, Body& body) {
   RumorSync sync;
-  if (in.digests().size() != static_cast<int>(sync.digests.size())) {
-    return base::Fail(
-        base::InvalidArgument(fmt::format("gossip message: {} digests of rumors, and not {}",
-                                          in.digests().size(), sync.digests.size())));
+  if (digests.size() != sizeof sync.digests)
+    return Wrong(fmt::format("digests of rumors of {} bytes", digests.size()));
+  for (std::uint64_t& digest : sync.digests) {
+    digest = base::LoadLittle<std::uint64_t>(digests.data());
+    digests.remove_prefix(sizeof digest);
   }
-  std::copy(in.digests().begin(), in.digests().end(), sync.digests.begin());
-  return Body(sync);
+  body = sync;
+  return base::Ok();
 }
 
-base::Result<Body> ReadBody(const v1::Message& in) {
-  switch (in.body_case()) {
-    case v1::Message::kPing: {
-      Ping ping{.nonce = in.ping().nonce()};
-      ASSIGN_OR_RETURN(ping.target, ReadHost(in.ping().target(), "a ping's target"));
-      return Body(ping);
+base::Status ReadBody(std::uint32_t kind, base::Bytes bytes, Body& body) {
+  BodyFields fields;
+  RETURN_IF_ERROR(Read(bytes, fields));
+  const std::uint64_t nonce = fields.values[0];
+  base::HostId target;
+  switch (kind) {
+    case kPing:
+      RETURN_IF_ERROR(Read(fields.bytes[1], "a ping's target", target));
+      body = Ping{nonce, target};
+      break;
+    case kPingRequest: {
+      PingRequest request{.nonce = nonce};
+      RETURN_IF_ERROR(Read(fields.bytes[1], "a ping request's target", request.target));
+      RETURN_IF_ERROR(
+          Check(fields.values[2], fields.values[3], "a ping request's address", request.address));
+      body = request;
+      break;
     }
-    case v1::Message::kAck: return Body(Ack{in.ack().nonce()});
-    case v1::Message::kPingRequest: return ReadPingRequest(in.ping_request());
-    case v1::Message::kSpread: return Body(Spread{in.spread().nonce()});
-    case v1::Message::kFeedback:
-      return Body(Feedback{in.feedback().nonce(), in.feedback().known()});
-    case v1::Message::kSync:
-      return Body(Sync{in.sync().members_digest(), in.sync().rumors_digest()});
-    case v1::Message::kState:
-      return Body(State{in.state().members_equal(), in.state().rumors_equal()});
-    case v1::Message::kPush: return Body(Push{});
-    case v1::Message::kPull: return Body(Pull{});
-    case v1::Message::kPayloads: return Body(Payloads{});
-    case v1::Message::kRumorSync: return ReadRumorSync(in.rumor_sync());
-    case v1::Message::kRumorState: return Body(RumorState{});
-    case v1::Message::BODY_NOT_SET: break;
+    case kConfirm:
+      RETURN_IF_ERROR(Read(fields.bytes[0], "a confirm's target", target));
+      body = Confirm{target};
+      break;
+    case kCompare:
+      if (fields.bytes[0].size() != kBucketsBytes || fields.bytes[1].size() % kEntryBytes != 0)
+        return Wrong("a comparison of odd length");
+      body = Compare{fields.bytes[0], fields.bytes[1]};
+      break;
+    case kDifference:
+      if (fields.bytes[0].size() % sizeof(std::uint64_t) != 0)
+        return Wrong("a list of the wanted of odd length");
+      body = Difference{fields.bytes[0]};
+      break;
+    case kState: return ReadState(fields, body);
+    case kRumorSync: return ReadRumorSync(fields.bytes[0], body);
+    case kAck: body = Ack{nonce}; break;
+    case kNack: body = Nack{nonce}; break;
+    case kFarewell: body = Farewell{nonce}; break;
+    case kSpread: body = Spread{nonce}; break;
+    case kFeedback: body = Feedback{nonce, fields.values[1]}; break;
+    case kSync: body = Sync{fields.values[0], fields.values[1]}; break;
+    case kPush: body = Push{}; break;
+    case kPull: body = Pull{}; break;
+    case kPayloads: body = Payloads{}; break;
+    case kRumorState: body = RumorState{}; break;
+    default: return Wrong("its kind is unknown");
   }
-  return base::Fail(base::InvalidArgument("gossip message: its kind is unknown"));
+  return base::Ok();
 }
 
-google::protobuf::ArenaOptions ArenaOn(char (&block)[kArenaBytes]) {
-  google::protobuf::ArenaOptions options;
-  options.initial_block = block;
-  options.initial_block_size = kArenaBytes;
-  return options;
+bool IsBody(std::uint32_t number) {
+  return number >= kPing && number <= kFarewell && number != kClaims && number != kRumors &&
+         number != kRumorsDigest;
 }
 
 }  // namespace
@@ -208,22 +373,17 @@ std::uint32_t ClusterTag(base::Bytes cluster_name) {
   return static_cast<std::uint32_t>(base::Hash64(cluster_name));
 }
 
-std::string Encode(const Message& message, std::uint32_t cluster_tag) {
-  alignas(8) char block[kArenaBytes];
-  google::protobuf::Arena arena(ArenaOn(block));
-  v1::Message& out = *google::protobuf::Arena::CreateMessage<v1::Message>(&arena);
-  Put(message.header.from, *out.mutable_from());
-  out.set_generation(message.header.generation);
-  out.set_incarnation(message.header.incarnation);
-  out.set_rumors_digest(message.header.rumors_digest);
-  std::visit(PutBody{out}, message.body);
-  for (const Claim& claim : message.claims) Put(claim, *out.add_claims());
-  for (const RumorItem& rumor : message.rumors) Put(rumor, *out.add_rumors());
-
-  std::string packet(1, kFormatVersion);
+void Encode(const Message& message, std::uint32_t cluster_tag, std::string& packet) {
+  packet.assign(1, kFormatVersion);
   base::AppendLittle(packet, cluster_tag);
-  CHECK(out.AppendToString(&packet));
-  return packet;
+  Writer out(packet);
+  Put(out, kFrom, message.header.from);
+  out.Varint(kGeneration, message.header.generation);
+  out.Varint(kIncarnation, message.header.incarnation);
+  out.Fixed64(kRumorsDigest, message.header.rumors_digest);
+  std::visit(PutBody{out}, message.body);
+  for (const Claim& claim : message.claims) Put(out, claim);
+  for (const RumorItem& rumor : message.rumors) Put(out, rumor);
 }
 
 base::Result<std::uint32_t> TagOf(base::Bytes packet) {
@@ -232,34 +392,33 @@ base::Result<std::uint32_t> TagOf(base::Bytes packet) {
   return base::LoadLittle<std::uint32_t>(packet.data() + 1);
 }
 
-base::Result<Message> Decode(base::Bytes packet, const GossipOptions& options) {
-  CHECK(packet.size() >= kPrefixBytes);
-  if (packet.size() > kPacketBytesMax)
-    return base::Fail(base::InvalidArgument("gossip message: over 16 MiB"));
-  packet.remove_prefix(kPrefixBytes);
-  alignas(8) char block[kArenaBytes];
-  google::protobuf::Arena arena(ArenaOn(block));
-  v1::Message& in = *google::protobuf::Arena::CreateMessage<v1::Message>(&arena);
-  if (!in.ParseFromArray(packet.data(), static_cast<int>(packet.size())))
-    return base::Fail(base::InvalidArgument("gossip message: not Protobuf of gossip.proto"));
-
-  Message message;
-  ASSIGN_OR_RETURN(message.header.from, ReadHost(in.from(), "the sender"));
-  RETURN_IF_ERROR(CheckGeneration(in.generation()));
-  message.header.generation = in.generation();
-  message.header.incarnation = in.incarnation();
-  message.header.rumors_digest = in.rumors_digest();
-  ASSIGN_OR_RETURN(message.body, ReadBody(in));
-  message.claims.reserve(static_cast<std::size_t>(in.claims_size()));
-  for (const v1::Claim& claim : in.claims()) {
-    ASSIGN_OR_RETURN(Claim read, ReadClaim(claim, options));
-    message.claims.push_back(std::move(read));
+base::Status Decode(base::Bytes packet, const GossipOptions& options, Message& message) {
+  if (packet.size() > kPacketBytesMax) return Wrong("over 16 MiB");
+  message.header = {};
+  message.claims.clear();
+  message.rumors.clear();
+  base::Bytes from, body;
+  std::uint32_t kind = 0;
+  Reader in(packet.substr(kPrefixBytes));
+  for (Field field; in.Next(field);) {
+    if (field.Is(kGeneration, Type::kVarint)) message.header.generation = field.value;
+    if (field.Is(kIncarnation, Type::kVarint))
+      message.header.incarnation = static_cast<std::uint32_t>(field.value);
+    if (field.Is(kRumorsDigest, Type::kFixed64)) message.header.rumors_digest = field.value;
+    if (field.type != Type::kBytes) continue;
+    if (field.number == kFrom) from = field.bytes;
+    if (field.number == kClaims)
+      RETURN_IF_ERROR(Read(field.bytes, options, message.claims.emplace_back()));
+    if (field.number == kRumors)
+      RETURN_IF_ERROR(Read(field.bytes, options, message.rumors.emplace_back()));
+    if (!IsBody(field.number)) continue;
+    kind = field.number;
+    body = field.bytes;
   }
-  for (const v1::Rumor& rumor : in.rumors()) {
-    ASSIGN_OR_RETURN(RumorItem read, ReadRumor(rumor, options));
-    message.rumors.push_back(std::move(read));
-  }
-  return message;
+  if (!in.ok()) return NotProtobuf();
+  RETURN_IF_ERROR(Read(from, "the sender", message.header.from));
+  RETURN_IF_ERROR(CheckGeneration(message.header.generation));
+  return ReadBody(kind, body, message.body);
 }
 
 }  // namespace starling::gossip

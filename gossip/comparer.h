@@ -8,6 +8,7 @@
 // Read next: gossip/settled_digest.h, gossip/rumors.h
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -30,8 +31,8 @@ class Comparer {
   // Of a datagram whose own rumors are heard already.
   void OnHeader(const Header& header) {
     if (membership_.left()) return;
-    const MemberInfo* peer = membership_.Find(header.from);
-    if (peer == nullptr || !rumors_.WantsToCompare(header.rumors_digest)) return;
+    const std::optional<Member> peer = membership_.Find(header.from);
+    if (!peer || !rumors_.WantsToCompare(header.rumors_digest)) return;
     courier_.Ask(peer->address, peer->host, RumorSync{rumors_.digests()});
   }
 

@@ -1,8 +1,7 @@
 // gossip/contacts.cc: who is called, and when.
 #include "gossip/contacts.h"
 
-#include <algorithm>
-#include <set>
+#include "base/mutants.h"
 
 namespace starling::gossip {
 namespace {
@@ -21,8 +20,10 @@ Contacts::Contacts(const GossipOptions& options, Membership& membership, Prober&
       next_call_(now + base::Duration(random.Between(0, options.dead_contact_interval.count()))) {}
 
 void Contacts::Join(base::Instant now, std::span<const base::Address> seeds) {
-  seeds_.assign(seeds.begin(), seeds.end());
-  std::erase(seeds_, membership_.self().address);
+  seeds_.clear();
+  for (const base::Address seed : seeds) {
+    if (seed != membership_.self().address) seeds_.push_back({seed, std::nullopt});
+  }
   random_.Shuffle(seeds_);  // So that not all nodes of a cluster call the same one first.
   next_seed_ = 0;
   CallSeeds(kSeedsAtOnceMax);
@@ -39,26 +40,26 @@ void Contacts::OnTick(base::Instant now) {
 
 // The next `count` seeds at whose address no member is.
 void Contacts::CallSeeds(std::size_t count) {
-  if (seeds_.empty()) return;
-  std::set<base::Address> present;
-  for (const auto& [host, member] : membership_.members()) {
-    if (!IsGone(member.liveness)) present.insert(member.address);
-  }
   for (std::size_t tried = 0; tried < seeds_.size() && count > 0; ++tried) {
-    const base::Address seed = seeds_[next_seed_++ % seeds_.size()];
-    if (present.contains(seed)) continue;
-    exchange_.SyncWith(seed, std::nullopt);
+    Seed& seed = seeds_[next_seed_++ % seeds_.size()];
+    if (IsMember(seed)) continue;
+    exchange_.SyncWith(seed.address, std::nullopt);
     --count;
   }
 }
 
-void Contacts::CallOneOfTheDead(base::Instant now) {
-  const MemberInfo* drawn = nullptr;
-  std::uint64_t seen = 0;
-  for (const auto& [host, member] : membership_.members()) {
-    if (member.liveness == Liveness::kDead && random_.Below(++seen) == 0) drawn = &member;
+bool Contacts::IsMember(Seed& seed) {
+  if (seed.host) {
+    const std::optional<Member> member = membership_.Find(*seed.host);
+    if (member && !IsGone(member->liveness) && member->address == seed.address) return true;
   }
-  if (drawn != nullptr) prober_.Greet(now, *drawn);
+  seed.host = membership_.PresentAt(seed.address);
+  return seed.host.has_value();
+}
+
+void Contacts::CallOneOfTheDead(base::Instant now) {
+  if (base::Mutant("gossip-dead-uncalled")) return;
+  if (const std::optional<Member> dead = membership_.DrawDead()) prober_.Greet(now, *dead);
 }
 
 base::Instant Contacts::next_tick() const {

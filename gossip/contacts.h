@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,6 +36,12 @@ class Contacts {
   base::Instant next_tick() const;
 
  private:
+  struct Seed {
+    base::Address address;
+    std::optional<base::HostId> host;  // Who was there when last looked for.
+  };
+
+  bool IsMember(Seed& seed);
   void CallSeeds(std::size_t count);
   void CallOneOfTheDead(base::Instant now);
 
@@ -44,7 +51,7 @@ class Contacts {
   Exchange& exchange_;
   base::Random& random_;
 
-  std::vector<base::Address> seeds_;
+  std::vector<Seed> seeds_;
   std::size_t next_seed_ = 0;
   base::Instant next_call_;
 };

@@ -1,9 +1,11 @@
-// gossip/exchange.h: what two nodes tell each other over a stream: whole tables, and large rumors.
+// gossip/exchange.h: what two nodes tell each other over a stream: tables, and large rumors.
 //
-// Push-pull, digest first: Sync says "all that I know has this digest"; State answers "equal" or
-// with everything; what the asker has beyond that goes back as Push. An idle cluster exchanges
-// digests only. This is the backstop of all that datagrams carry: a node that was away, a rumor
-// that died out before it reached everybody, a partition that healed.
+// Push-pull, digest first: Sync says "all that I know has this digest"; State answers "equal", or
+// with a digest for each of 256 buckets of members; Compare lists what the asker has in those that
+// differ, 12 bytes a member; Difference answers with the claims that it lacks, and asks for those
+// that it has (Push). An idle cluster exchanges digests only, and else bytes follow what differs.
+// This is the backstop of all that datagrams carry: a node that was away, a rumor that died out
+// before it reached everybody, a partition that healed.
 //
 // Thread:    confined to one thread.
 // Read next: gossip/contacts.h, which starts exchanges with those that are no members (yet).
@@ -47,10 +49,12 @@ class Exchange {
 
   // Requests, with their answers.
   std::string OnSync(base::Instant now, const Message& message, const Sync& sync);
+  std::string OnCompare(base::Instant now, const Message& message, const Compare& compare);
   std::string OnPush(base::Instant now, const Message& message);
   std::string OnPull(const Message& message);
   // Answers.
   void OnState(base::Instant now, const Message& message, const State& state);
+  void OnDifference(base::Instant now, const Message& message, const Difference& difference);
   void OnPayloads(base::Instant now, const Message& message);
 
   // Takes rumors from `header`'s sender, and pulls what it only advertised. Bit i of the result
@@ -68,8 +72,17 @@ class Exchange {
     base::Instant due;
   };
 
+  // An exchange that answers of ours keep open.
+  struct Session {
+    base::HostId host;
+    base::Instant expires;
+  };
+  bool OpenSession(base::Instant now, base::HostId host);
+  void CloseSession(base::HostId host);
+
   void HearTable(base::Instant now, const std::vector<Claim>& claims);
-  void PushBack(base::Instant now, const Message& theirs, const State& state);
+  void AskToCompare(const State& state, const Member& peer);
+  std::vector<Claim> ClaimsOf(base::Instant now, const Message& message, base::Bytes wanted) const;
   void AskForMissing(base::Instant now);
 
   const GossipOptions& options_;
@@ -80,8 +93,10 @@ class Exchange {
   base::Random& random_;
 
   base::Instant next_sync_;
+  base::Instant last_sync_;
   std::optional<base::Instant> last_reunion_;
-  std::vector<Missing> missing_;  // At most kMissingMax, one a host.
+  std::vector<Missing> missing_;   // At most kMissingMax, one a host.
+  std::vector<Session> sessions_;  // At most kSessionsMax, one a host.
 };
 
 }  // namespace starling::gossip

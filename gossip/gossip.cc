@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutants.h"
 
 namespace starling::gossip {
 namespace {
 
 constexpr base::Duration kMismatchGap = base::seconds(10);
 constexpr int kAsleepProbeIntervals = 2;
+constexpr int kLateAckTimeoutParts = 3;
 
 GossipOptions Checked(GossipOptions options) {
   CHECK(options.Validate().ok());
@@ -24,6 +26,7 @@ MemberInfo InfoOf(const Self& self, base::Instant now) {
           .generation = self.generation,
           .incarnation = 0,
           .address = self.address,
+          .domain = self.domain,
           .metadata = self.metadata,
           .liveness = Liveness::kAlive,
           .since = now};
@@ -31,18 +34,22 @@ MemberInfo InfoOf(const Self& self, base::Instant now) {
 
 }  // namespace
 
-Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now)
+Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
+               std::shared_ptr<Roster> roster)
     : options_(Checked(std::move(options))),
       cluster_name_(self.cluster_name),
       cluster_tag_(ClusterTag(self.cluster_name)),
       random_(seed),
-      membership_(options_, InfoOf(self, now), random_, outputs_, counters_),
+      membership_(options_, InfoOf(self, now),
+                  roster ? std::move(roster) : std::make_shared<Roster>(), random_, outputs_,
+                  counters_),
       rumors_(options_, outputs_, counters_),
       courier_(options_, cluster_tag_, membership_, rumors_, outputs_, counters_),
       prober_(options_, membership_, courier_, random_, counters_, now),
       exchange_(options_, membership_, rumors_, prober_, courier_, random_, now),
       contacts_(options_, membership_, prober_, exchange_, random_, now),
       spreader_(options_, membership_, rumors_, exchange_, courier_, random_),
+      goodbye_(options_, membership_, courier_, random_),
       comparer_(membership_, rumors_, exchange_, courier_) {
   CHECK(!self.host.empty());
   CHECK(self.metadata.size() <= options_.metadata_bytes_max);
@@ -53,19 +60,19 @@ void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
   contacts_.Join(now, seeds);
 }
 
-std::optional<Message> Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
+const Message* Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
   const base::Result<std::uint32_t> tag = TagOf(bytes);
   if (tag && *tag != cluster_tag_) {
     ReportOtherCluster(now, from);
-    return std::nullopt;
+    return nullptr;
   }
-  base::Result<Message> message = tag ? Decode(bytes, options_) : base::Fail(tag.error());
+  const bool sound = tag && Decode(bytes, options_, message_).ok();
   // Our own packets come back from an address of ours among the seeds.
-  if (!message || message->header.from == membership_.self().host) {
+  if (!sound || message_.header.from == membership_.self().host) {
     ++counters_.rejected;
-    return std::nullopt;
+    return nullptr;
   }
-  return *std::move(message);
+  return &message_;
 }
 
 void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
@@ -79,18 +86,34 @@ void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
   outputs_.events.push_back(std::move(event));
 }
 
+void Gossip::Restore(base::Instant now, std::span<const Claim> members) {
+  for (const Claim& claim : members) membership_.Remember(now, claim);
+}
+
+std::optional<MemberInfo> Gossip::Find(base::HostId host) const {
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member) return std::nullopt;
+  return CopyOf(*member);
+}
+
 void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes) {
   ++counters_.datagrams_in;
   counters_.datagram_bytes_in += bytes.size();
-  const std::optional<Message> message = Read(now, from, bytes);
-  if (!message) return;
+  const Message* message = Read(now, from, bytes);
+  if (message == nullptr) return;
   rumors_.Advance(now);
   HearClaims(now, from, *message);
   NoticeSender(now, from, message->header);
   if (const auto* ping = std::get_if<Ping>(&message->body))
     prober_.OnPing(now, from, message->header, *ping);
   else if (const auto* ack = std::get_if<Ack>(&message->body))
-    prober_.OnAck(now, *ack);
+    OnAck(now, message->header, *ack);
+  else if (const auto* farewell = std::get_if<Farewell>(&message->body))
+    courier_.Send(now, from, Ack{farewell->nonce});
+  else if (const auto* nack = std::get_if<Nack>(&message->body))
+    prober_.OnNack(now, message->header, *nack);
+  else if (const auto* confirm = std::get_if<Confirm>(&message->body))
+    prober_.OnConfirm(now, *confirm);
   else if (const auto* request = std::get_if<PingRequest>(&message->body))
     prober_.OnPingRequest(now, from, *request);
   else if (const auto* spread = std::get_if<Spread>(&message->body))
@@ -102,34 +125,40 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   comparer_.OnHeader(message->header);
 }
 
+void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack) {
+  if (!goodbye_.OnAck(header, ack)) prober_.OnAck(now, ack);
+}
+
 void Gossip::HearClaims(base::Instant now, base::Address from, const Message& message) {
   for (const Claim& claim : message.claims) {
-    const MemberInfo* known = membership_.Find(claim.host);
-    const bool was_dead = known != nullptr && known->liveness == Liveness::kDead;
+    const bool by_itself = claim.host == message.header.from && claim.liveness == Liveness::kAlive;
+    const std::optional<Member> known =
+        by_itself ? membership_.Find(claim.host) : std::optional<Member>();
+    const bool was_dead = known && known->liveness == Liveness::kDead;
     const Membership::Heard heard = membership_.Hear(now, claim, Membership::Source::kGossip);
-    const bool is_back =
-        was_dead && heard == Membership::Heard::kTaken && claim.liveness == Liveness::kAlive;
-    if (is_back && claim.host == message.header.from) exchange_.Reunite(now, from, claim.host);
+    if (was_dead && heard == Membership::Heard::kTaken) exchange_.Reunite(now, from, claim.host);
   }
 }
 
 void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header) {
-  const MemberInfo* known = membership_.Find(header.from);
-  if (known == nullptr || std::pair(known->generation, known->incarnation) <
-                              std::pair(header.generation, header.incarnation))
+  const std::optional<Member> known = membership_.Find(header.from);
+  if (!known || std::pair(known->generation, known->incarnation) <
+                    std::pair(header.generation, header.incarnation))
     exchange_.MissNewsOf(now, from, header);
 }
 
 std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   ++counters_.streams_in;
   counters_.stream_bytes_in += request.size();
-  const std::optional<Message> message = Read(now, {}, request);
-  if (!message) return {};
+  const Message* message = Read(now, {}, request);
+  if (message == nullptr) return {};
   rumors_.Advance(now);
   if (const auto* ping = std::get_if<Ping>(&message->body))
     return prober_.OnStreamPing(now, message->header, *ping);
   if (const auto* sync = std::get_if<Sync>(&message->body))
     return exchange_.OnSync(now, *message, *sync);
+  if (const auto* compare = std::get_if<Compare>(&message->body))
+    return exchange_.OnCompare(now, *message, *compare);
   if (std::holds_alternative<Push>(message->body)) return exchange_.OnPush(now, *message);
   if (std::holds_alternative<Pull>(message->body)) return exchange_.OnPull(*message);
   if (const auto* rumor_sync = std::get_if<RumorSync>(&message->body))
@@ -141,14 +170,16 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
 void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   counters_.stream_bytes_in += reply.size();
   if (reply.empty()) return;  // A shell that passes on "no answer".
-  const std::optional<Message> message = Read(now, {}, reply);
-  if (!message) return;
+  const Message* message = Read(now, {}, reply);
+  if (message == nullptr) return;
   rumors_.Advance(now);
   if (const auto* ack = std::get_if<Ack>(&message->body)) {
     HearClaims(now, {}, *message);
-    prober_.OnAck(now, *ack);
+    OnAck(now, message->header, *ack);
   } else if (const auto* state = std::get_if<State>(&message->body)) {
     exchange_.OnState(now, *message, *state);
+  } else if (const auto* difference = std::get_if<Difference>(&message->body)) {
+    exchange_.OnDifference(now, *message, *difference);
   } else if (std::holds_alternative<Payloads>(message->body)) {
     exchange_.OnPayloads(now, *message);
   } else if (std::holds_alternative<RumorState>(message->body)) {
@@ -164,26 +195,40 @@ void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure f
 
 void Gossip::OnTick(base::Instant now) {
   rumors_.Advance(now);
-  if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
-    ++counters_.slept;
-    prober_.Slept(now);
-    membership_.Slept(now);
-    exchange_.SyncSoon(now);
-  }
+  if (options_.mode == Mode::kStarling) NoticeLateness(now);
   prober_.OnTick(now);
   membership_.OnTick(now);
   exchange_.OnTick(now);
   contacts_.OnTick(now);
   spreader_.OnTick(now);
+  goodbye_.OnTick(now);
+}
+
+// A timer that fires late shows that this process, not its peers, was slow.
+void Gossip::NoticeLateness(base::Instant now) {
+  const base::Instant due = prober_.next_tick();
+  if (now - due <= options_.ack_timeout / kLateAckTimeoutParts) return;
+  if (base::Mutant("gossip-sleeper-accuses")) return;
+  ++counters_.late;
+  membership_.health().Worse();
+  if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
+    ++counters_.slept;
+    prober_.Slept(now);
+    membership_.Slept(now);
+    exchange_.SyncSoon(now);
+  } else {
+    prober_.Late(now);
+    membership_.Late(now - due);
+  }
 }
 
 base::Instant Gossip::next_tick() const {
   return std::min({prober_.next_tick(), membership_.next_tick(), exchange_.next_tick(),
-                   contacts_.next_tick(), spreader_.next_tick()});
+                   contacts_.next_tick(), spreader_.next_tick(), goodbye_.next_tick()});
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
-  prober_.ProbeNow(now, host);
+  if (options_.mode == Mode::kStarling) prober_.ProbeNow(now, host);
 }
 
 void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
@@ -199,7 +244,7 @@ void Gossip::SetMetadata(base::Instant now, std::string metadata) {
 void Gossip::Leave(base::Instant now) {
   if (membership_.left()) return;
   membership_.Leave(now);
-  spreader_.Farewell(now);
+  goodbye_.Start(now);
 }
 
 }  // namespace starling::gossip

@@ -16,10 +16,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 #include "base/bytes.h"
@@ -30,6 +31,7 @@
 #include "gossip/contacts.h"
 #include "gossip/courier.h"
 #include "gossip/exchange.h"
+#include "gossip/goodbye.h"
 #include "gossip/member.h"
 #include "gossip/membership.h"
 #include "gossip/options.h"
@@ -46,19 +48,26 @@ struct Self {
   base::Address address;         // Where this node takes datagrams and streams.
   std::string cluster_name;      // Packets of another cluster are dropped.
   std::string metadata;
+  std::uint32_t domain = 0;  // What fails together (a rack), as a number. 0: not said.
 };
 
 class Gossip {
  public:
   // REQUIRES: options.Validate().ok(); metadata within metadata_bytes_max. `now` is never less
   // than in an earlier call, here and below.
-  Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now);
+  // Cores on one thread may share a roster, and so what they know of members.
+  Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
+         std::shared_ptr<Roster> roster = nullptr);
   Gossip(const Gossip&) = delete;
   Gossip& operator=(const Gossip&) = delete;
 
   // Calls all seeds every second until one answers, and for ever now and then those that are no
   // member. May be called again with other seeds.
   void Join(base::Instant now, std::span<const base::Address> seeds);
+
+  // Members known from before a restart, as alive, dead or left: taken without events, and told to
+  // nobody, since others know them. What has changed since, they and probes will say.
+  void Restore(base::Instant now, std::span<const Claim> members);
 
   // Garbage is counted in counters().rejected, and changes nothing.
   void OnDatagram(base::Instant now, base::Address from, base::Bytes bytes);
@@ -69,8 +78,9 @@ class Gossip {
   enum class StreamFailure : std::uint8_t { kRefused, kOther };
   void OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure);
 
-  // Does nothing before next_tick(). A tick that is late by two probe intervals shows that the
-  // process was asleep: it then drops its probes instead of accusing others.
+  // Does nothing before next_tick(). A late tick shows that this process was slow: it then drops
+  // its probes instead of accusing others; and one late by two probe intervals, that it was asleep:
+  // it compares its table before it accuses anybody.
   void OnTick(base::Instant now);
   base::Instant next_tick() const;
 
@@ -86,25 +96,39 @@ class Gossip {
   // REQUIRES: within metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
 
-  // Says goodbye. Further ticks repeat it for a while; nothing is probed any more.
+  // Says goodbye, until enough members have acknowledged it or 5 s are over; nothing is probed any
+  // more. The process had better stay until said_goodbye().
   void Leave(base::Instant now);
+  bool said_goodbye(base::Instant now) const { return goodbye_.said(now); }
 
-  // nullptr: never heard of, or forgotten, or this node itself. Valid until the next call.
-  const MemberInfo* Find(base::HostId host) const { return membership_.Find(host); }
-  // All known, the dead and left included, this node not; by host id. Valid until the next call.
-  auto members() const { return std::views::values(membership_.members()); }
+  // nullopt: never heard of, or forgotten, or this node itself.
+  std::optional<MemberInfo> Find(base::HostId host) const;
+  // Without copies; the metadata is valid until the next call.
+  std::optional<Member> View(base::HostId host) const { return membership_.Find(host); }
+  // All known, the dead and left included, this node not; by host id.
+  std::vector<MemberInfo> members() const { return membership_.members(); }
+  // visit(Member) for this node and all members, without copies and in no order of hosts.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    membership_.ForEach(visit);
+  }
   const MemberInfo& self() const { return membership_.self(); }
   // Whether anything waits to be told to others.
+  std::size_t pending_news() const { return membership_.pending_updates(); }
+  std::size_t size() const { return membership_.size(); }  // Of members().
   bool has_news() const { return membership_.has_updates() || rumors_.hot(); }
 
   Outputs& outputs() { return outputs_; }
   const Counters& counters() const { return counters_; }
+  std::int64_t health_score() const { return membership_.health().score(); }  // 0: sound.
   const GossipOptions& options() const { return options_; }
 
  private:
-  std::optional<Message> Read(base::Instant now, base::Address from, base::Bytes bytes);
+  const Message* Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
+  void OnAck(base::Instant now, const Header& header, const Ack& ack);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
+  void NoticeLateness(base::Instant now);
   void NoticeSender(base::Instant now, base::Address from, const Header& header);
 
   const GossipOptions options_;
@@ -120,7 +144,9 @@ class Gossip {
   Exchange exchange_;
   Contacts contacts_;
   Spreader spreader_;
+  Goodbye goodbye_;
   Comparer comparer_;
+  Message message_;  // The one being handled; its room is used for one after another.
   std::optional<base::Instant> last_mismatch_;
 };
 

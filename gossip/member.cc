@@ -3,34 +3,60 @@
 
 #include <tuple>
 
+#include "base/mutants.h"
+
 namespace starling::gossip {
 namespace {
 
 template <typename T>
 auto Rank(const T& said) {
-  return std::tuple(said.generation, said.liveness == Liveness::kLeft, said.incarnation,
-                    said.liveness);
+  const bool ended = said.liveness == Liveness::kLeft && !base::Mutant("gossip-left-revived");
+  return std::tuple(said.generation, ended, said.incarnation, said.liveness);
 }
 
 }  // namespace
 
-bool Supersedes(const Claim& claim, const MemberInfo& known) { return Rank(claim) > Rank(known); }
+bool Supersedes(const Claim& claim, const Member& known) { return Rank(claim) > Rank(known); }
 bool Supersedes(const Claim& claim, const Claim& known) { return Rank(claim) > Rank(known); }
 
-Claim ClaimOf(const MemberInfo& member, base::Instant now) {
+Member ViewOf(const MemberInfo& member) {
+  return {.host = member.host,
+          .generation = member.generation,
+          .incarnation = member.incarnation,
+          .address = member.address,
+          .domain = member.domain,
+          .metadata = member.metadata,
+          .liveness = member.liveness,
+          .since = member.since};
+}
+
+MemberInfo CopyOf(const Member& member) {
+  return {.host = member.host,
+          .generation = member.generation,
+          .incarnation = member.incarnation,
+          .address = member.address,
+          .domain = member.domain,
+          .metadata = std::string(member.metadata),
+          .liveness = member.liveness,
+          .since = member.since};
+}
+
+Claim ClaimOf(const Member& member, base::Instant now) {
   return {.host = member.host,
           .generation = member.generation,
           .incarnation = member.incarnation,
           .liveness = member.liveness,
           .address = member.address,
+          .domain = member.domain,
           .metadata = member.metadata,
-          .gone_for = IsGone(member.liveness) ? now - member.since : base::Duration(0)};
+          .age = member.liveness == Liveness::kAlive ? base::Duration(0) : now - member.since};
 }
 
 const char* Name(Liveness liveness) {
   switch (liveness) {
     case Liveness::kAlive: return "alive";
     case Liveness::kSuspect: return "suspect";
+    case Liveness::kUnreachable: return "unreachable";
     case Liveness::kDead: return "dead";
     case Liveness::kLeft: return "left";
   }

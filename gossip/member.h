@@ -10,24 +10,47 @@
 #include <string>
 
 #include "base/address.h"
+#include "base/bytes.h"
 #include "base/host_id.h"
 #include "base/time.h"
+#include "gossip/suspicion.h"
 
 namespace starling::gossip {
 
 // In the order in which one takes the place of another at the same incarnation.
-enum class Liveness : std::uint8_t { kAlive, kSuspect, kDead, kLeft };
+enum class Liveness : std::uint8_t {
+  kAlive,
+  kSuspect,      // Somebody found it silent.
+  kUnreachable,  // So did enough others (gossip/suspicion.h). Advice for routing; it may refute.
+  kDead,         // And it did not refute in its time.
+  kLeft,
+};
 
-// A member as this node sees it now.
+// A member as this node sees it now, to keep.
 struct MemberInfo {
   base::HostId host;
   std::uint64_t generation = 0;   // Counts boots; from a new one on, all older claims are void.
   std::uint32_t incarnation = 0;  // Within the generation; raised to refute, or to say new things.
   base::Address address{};
-  std::string metadata{};  // The owner's bytes; gossip carries them and does not look inside.
+  std::uint32_t domain = 0;  // Its failure domain (rack), opaque here. 0: not said.
+  std::string metadata{};    // The owner's bytes; gossip carries them and does not look inside.
   Liveness liveness = Liveness::kAlive;
   base::Instant since{};  // When it came to be in this state, as far as this node knows.
 };
+
+// The same without a copy: valid until the next change of the member.
+struct Member {
+  base::HostId host;
+  std::uint64_t generation = 0;
+  std::uint32_t incarnation = 0;
+  base::Address address{};
+  std::uint32_t domain = 0;
+  base::Bytes metadata{};
+  Liveness liveness = Liveness::kAlive;
+  base::Instant since{};
+};
+Member ViewOf(const MemberInfo& member);
+MemberInfo CopyOf(const Member& member);
 
 // The same, as it travels. Complete: whoever takes a claim needs to know nothing from before.
 struct Claim {
@@ -36,8 +59,10 @@ struct Claim {
   std::uint32_t incarnation = 0;
   Liveness liveness = Liveness::kAlive;
   base::Address address{};
-  std::string metadata{};
-  base::Duration gone_for{0};  // How long a dead or left member has been so. Else 0.
+  std::uint32_t domain = 0;
+  base::Bytes metadata{};  // Of the packet that it came in, or of the table that it is about.
+  base::Duration age{0};   // How long it has been in a state other than alive. Else 0.
+  Accusers accusers{};     // Of a suspect.
 };
 
 // Dead or left: not probed, no target of gossip, forgotten after GossipOptions::dead_kept.
@@ -45,20 +70,26 @@ constexpr bool IsGone(Liveness liveness) {
   return liveness == Liveness::kDead || liveness == Liveness::kLeft;
 }
 
-// Suspect or dead: what its subject may refute.
+// What its subject may refute.
 constexpr bool IsAccusation(Liveness liveness) {
-  return liveness == Liveness::kSuspect || liveness == Liveness::kDead;
+  return liveness == Liveness::kSuspect || liveness == Liveness::kUnreachable ||
+         liveness == Liveness::kDead;
+}
+
+// Suspect or unreachable: it is running out of time to refute.
+constexpr bool IsOnTrial(Liveness liveness) {
+  return liveness == Liveness::kSuspect || liveness == Liveness::kUnreachable;
 }
 
 // True if `claim` is news to one who holds `known` of the same host. A total order, so that all
 // nodes end with the same state whatever the order of arrival: generation first; left ends a
 // generation for good; then incarnation; then liveness, the worse one winning.
-bool Supersedes(const Claim& claim, const MemberInfo& known);
+bool Supersedes(const Claim& claim, const Member& known);
 bool Supersedes(const Claim& claim, const Claim& known);
 
-Claim ClaimOf(const MemberInfo& member, base::Instant now);
+Claim ClaimOf(const Member& member, base::Instant now);
 
-// "alive", "suspect", "dead", "left"
+// "alive", "suspect", "unreachable", "dead", "left"
 const char* Name(Liveness liveness);
 
 }  // namespace starling::gossip

@@ -7,50 +7,81 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutants.h"
 
 namespace starling::gossip {
 namespace {
 
+constexpr base::Duration kConflictGap = base::seconds(10);
 constexpr std::uint32_t kLastIncarnation = std::numeric_limits<std::uint32_t>::max();
 
+}  // namespace
+
 // Liveness counts, so that a table that has heard of a death is not equal to one that has not.
-std::uint64_t DigestOf(const MemberInfo& member) {
+std::uint64_t Membership::DigestOf(const Member& member) {
   std::uint64_t digest = base::Mix64(member.host.high ^ base::Mix64(member.host.low));
   digest = base::Mix64(digest ^ member.generation);
   return base::Mix64(digest ^ (std::uint64_t{member.incarnation} << 8 |
                                static_cast<std::uint64_t>(member.liveness)));
 }
 
-}  // namespace
-
-Membership::Membership(const GossipOptions& options, MemberInfo self, base::Random& random,
-                       Outputs& outputs, Counters& counters)
+Membership::Membership(const GossipOptions& options, MemberInfo self,
+                       std::shared_ptr<Roster> roster, base::Random& random, Outputs& outputs,
+                       Counters& counters)
     : options_(options),
       random_(random),
       outputs_(outputs),
       counters_(counters),
-      self_(std::move(self)) {}
+      self_(std::move(self)),
+      table_(std::move(roster)),
+      guards_(self_.host),
+      health_(options.mode) {
+  ++domains_[self_.domain];
+}
 
 Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source source) {
   if (claim.host == self_.host) return HearOfSelf(now, claim);
-  const auto found = members_.find(claim.host);
-  if (found == members_.end()) {
+  const std::optional<Member> known = Find(claim.host);
+  if (!known) {
     if (!HasRoom(claim)) return Heard::kStale;
-    Take(now, claim, source == Source::kSync ? "learned by push-pull" : "heard by gossip");
+    Take(now, claim, source == Source::kGossip ? "heard by gossip" : "learned by push-pull",
+         source == Source::kFirstSync ? PassOn::kNo : PassOn::kYes);
     return Heard::kTaken;
   }
-  if (!Supersedes(claim, found->second)) return Heard::kStale;
-  if (source == Source::kSync && IsAccusation(claim.liveness) &&
-      found->second.liveness == Liveness::kAlive)
+  if (!Supersedes(claim, *known) && !base::Mutant("gossip-stale-taken"))
+    return HearAgain(now, claim, *known);
+  if (source != Source::kGossip && !base::Mutant("gossip-sync-believed") &&
+      IsAccusation(claim.liveness) && known->liveness == Liveness::kAlive)
     return Heard::kAskSubject;
   Take(now, claim, claim.liveness == Liveness::kAlive ? "it says so" : "others say so");
   return Heard::kTaken;
 }
 
+// A suspect's further accusers are news, until there are enough of them.
+Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
+                                        const Member& known) {
+  if (claim.liveness != Liveness::kSuspect || known.liveness != Liveness::kSuspect ||
+      claim.generation != known.generation || claim.incarnation != known.incarnation)
+    return Heard::kStale;
+  if (!Join(trials_.at(claim.host), claim.accusers)) return Heard::kStale;
+  updates_.Push(claim.host);
+  Judge(now, claim.host);
+  return Heard::kTaken;
+}
+
+void Membership::Remember(base::Instant now, const Claim& claim) {
+  if (claim.host == self_.host || table_.SlotOf(claim.host) || IsOnTrial(claim.liveness) ||
+      !HasRoom(claim))
+    return;
+  const Member member = table_.At(table_.Put(claim, now - claim.age));
+  Count(member, +1);
+  Attend(nullptr, member);
+}
+
 bool Membership::HasRoom(const Claim& claim) {
   // Else two nodes would hand a dead member to each other for ever.
-  if (IsGone(claim.liveness) && claim.gone_for >= options_.dead_kept) return false;
-  if (members_.size() < options_.members_max) return true;
+  if (IsGone(claim.liveness) && claim.age >= options_.dead_kept) return false;
+  if (table_.size() < options_.members_max) return true;
   ++counters_.rejected;
   return false;
 }
@@ -63,11 +94,13 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
       claim.generation == self_.generation && claim.incarnation == self_.incarnation;
   const bool other_words = same_age && claim.liveness == Liveness::kAlive &&
                            (claim.address != self_.address || claim.metadata != self_.metadata);
-  if (!Supersedes(claim, self_) && !other_words) return Heard::kStale;
+  if (!Supersedes(claim, ViewOf(self_)) && !other_words) return Heard::kStale;
   // An accusation at our own age is the ordinary case. All else only a second node with our
   // identity, or our own lost past, can have said.
-  if (!same_age || !IsAccusation(claim.liveness)) ++counters_.conflicts;
+  if (base::Mutant("gossip-no-refutation")) return Heard::kStale;
+  if (!same_age || !IsAccusation(claim.liveness)) TellConflict(now, claim);
   ++counters_.refutations;
+  health_.Worse();  // Others found this node slow.
   Outbid(now, claim.generation,
          claim.liveness == Liveness::kLeft ? kLastIncarnation : claim.incarnation);
   return Heard::kTaken;
@@ -82,94 +115,108 @@ void Membership::Outbid(base::Instant now, std::uint64_t generation, std::uint32
   Announce();
 }
 
-void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason) {
-  const auto [at, is_new] = members_.try_emplace(claim.host);
-  MemberInfo& member = at->second;
-  if (is_new) {
-    probe_ring_.Insert(claim.host, random_);
-    tell_ring_.Insert(claim.host, random_);
-  } else {
+void Membership::TellConflict(base::Instant now, const Claim& claim) {
+  ++counters_.conflicts;
+  if (last_conflict_ && now - *last_conflict_ < kConflictGap) return;
+  last_conflict_ = now;
+  Event event{.kind = Event::kConflict,
+              .reason = fmt::format("generation {} of this host id speaks from {}: another node "
+                                    "has our identity, or our boot counter went back",
+                                    claim.generation, claim.address.ToString())};
+  event.member = self_;
+  event.member.generation = claim.generation;
+  event.member.incarnation = claim.incarnation;
+  event.member.address = claim.address;
+  outputs_.events.push_back(std::move(event));
+}
+
+void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason,
+                      PassOn pass_on) {
+  std::optional<Before> before;
+  if (const std::optional<Slot> slot = table_.SlotOf(claim.host)) {
+    const Member member = table_.At(*slot);
+    before = {member.liveness, member.generation, member.incarnation, member.since,
+              member.metadata != claim.metadata || member.address != claim.address};
     Count(member, -1);
   }
   const bool same_state =
-      !is_new && claim.liveness == member.liveness && claim.generation == member.generation;
-  MemberInfo after = {.host = claim.host,
-                      .generation = claim.generation,
-                      .incarnation = claim.incarnation,
-                      .address = claim.address,
-                      .metadata = claim.metadata,
-                      .liveness = claim.liveness,
-                      .since = same_state ? member.since : now - claim.gone_for};
-  const MemberInfo before = std::exchange(member, std::move(after));
+      before && before->liveness == claim.liveness && before->generation == claim.generation;
+  const Member member = table_.At(table_.Put(claim, same_state ? before->since : now - claim.age));
   Count(member, +1);
-  if (claim.liveness == Liveness::kSuspect)
-    suspicions_.Set(claim.host, now + options_.suspicion_timeout);
-  else
-    suspicions_.Clear(claim.host);
+  const Before* const was = before ? &*before : nullptr;
+  Attend(was, member);
+  if (IsOnTrial(claim.liveness)) {
+    const bool is_new_trial = !before || !IsOnTrial(before->liveness) ||
+                              before->generation != claim.generation ||
+                              before->incarnation != claim.incarnation;
+    Try(now, claim, is_new_trial);
+  } else if (before && IsOnTrial(before->liveness)) {
+    trials_.erase(claim.host);
+    verdicts_.Clear(claim.host);
+  }
   if (IsGone(claim.liveness)) updates_.ForgetTarget(claim.host);
-  updates_.Push(claim.host);
-  Tell(member, is_new ? nullptr : &before, reason);
+  if (pass_on == PassOn::kYes) updates_.Push(claim.host);
+  Tell(member, was, reason);
+  if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }
 
-void Membership::Count(const MemberInfo& member, int sign) {
+// Keeps the guarded circles closed.
+void Membership::Attend(const Before* before, const Member& after) {
+  const bool was_present = before != nullptr && !IsGone(before->liveness);
+  const bool is_present = !IsGone(after.liveness);
+  if (is_present && !was_present) guards_.Present(after.host);
+  if (is_present || !was_present || !guards_.Gone(after.host)) return;
+  for (Slot slot = 0; slot < table_.slots(); ++slot) {
+    if (PresentIn(slot)) guards_.Present(table_.At(slot).host);
+  }
+}
+
+void Membership::Count(const Member& member, int sign) {
   const auto signed_one = static_cast<std::size_t>(sign);  // Wraps around, on purpose.
   if (!IsGone(member.liveness)) present_ += signed_one;
-  members_digest_ += static_cast<std::uint64_t>(sign) * DigestOf(member);
+  if (member.liveness == Liveness::kDead) dead_ += signed_one;
+  if (member.liveness == Liveness::kAlive) {
+    alive_ += signed_one;
+    if ((domains_[member.domain] += signed_one) == 0) domains_.erase(member.domain);
+  }
+  const std::uint64_t digest = static_cast<std::uint64_t>(sign) * DigestOf(member);
+  members_digest_ += digest;
+  bucket_digests_[BucketOf(member.host)] += digest;
 }
 
-void Membership::Tell(const MemberInfo& member, const MemberInfo* before, std::string_view reason) {
+void Membership::Tell(const Member& member, const Before* before, std::string_view reason) {
   const auto event = [&](Event::Kind kind) {
-    outputs_.events.push_back({.kind = kind, .member = member, .reason = std::string(reason)});
+    outputs_.events.push_back(
+        {.kind = kind, .member = CopyOf(member), .reason = std::string(reason)});
   };
   const bool is_new = before == nullptr || before->generation != member.generation;
   if (is_new && !IsGone(member.liveness)) event(Event::kJoined);
   const bool changed = is_new || before->liveness != member.liveness;
+  if (!changed) {
+    if (member.liveness == Liveness::kAlive && before->other_words) event(Event::kUpdated);
+    return;
+  }
   switch (member.liveness) {
     case Liveness::kAlive:
       if (is_new) break;
-      if (changed) event(Event::kAlive);
-      if (before->metadata != member.metadata || before->address != member.address)
-        event(Event::kUpdated);
+      event(Event::kAlive);
+      if (before->other_words) event(Event::kUpdated);
       break;
     case Liveness::kSuspect:
-      if (!changed) break;
       ++counters_.suspicions;
       event(Event::kSuspect);
       break;
+    case Liveness::kUnreachable:
+      ++counters_.unreachable;
+      event(Event::kUnreachable);
+      break;
     case Liveness::kDead:
-      if (!changed) break;
       ++counters_.deaths;
       event(Event::kDead);
       break;
-    case Liveness::kLeft:
-      if (changed) event(Event::kLeft);
-      break;
+    case Liveness::kLeft: event(Event::kLeft); break;
   }
 }
-
-void Membership::Suspect(base::Instant now, base::HostId host, std::uint64_t generation,
-                         std::string_view reason) {
-  const MemberInfo* member = Find(host);
-  if (member == nullptr || member->generation != generation || member->liveness != Liveness::kAlive)
-    return;
-  Claim claim = ClaimOf(*member, now);
-  claim.liveness = Liveness::kSuspect;
-  Take(now, claim, reason);
-}
-
-void Membership::OnTick(base::Instant now) {
-  while (const std::optional<base::HostId> host = suspicions_.TakeDue(now)) {
-    const MemberInfo* member = Find(*host);
-    CHECK(member != nullptr);
-    CHECK(member->liveness == Liveness::kSuspect);
-    Claim claim = ClaimOf(*member, now);
-    claim.liveness = Liveness::kDead;
-    Take(now, claim,
-         fmt::format("did not refute within {} ms", base::ToMs(options_.suspicion_timeout)));
-  }
-}
-
-void Membership::Slept(base::Instant now) { suspicions_.SetAll(now + options_.suspicion_timeout); }
 
 void Membership::SetMetadata(base::Instant now, std::string metadata) {
   CHECK(metadata.size() <= options_.metadata_bytes_max);
@@ -187,17 +234,14 @@ void Membership::Leave(base::Instant now) {
 }
 
 void Membership::Sweep(base::Instant now) {
-  for (auto at = members_.begin(); at != members_.end();) {
-    const MemberInfo& member = at->second;
-    if (!IsGone(member.liveness) || now - member.since < options_.dead_kept) {
-      ++at;
-      continue;
-    }
+  if (present_ == table_.size()) return;
+  for (Slot slot = 0; slot < table_.slots(); ++slot) {
+    if (!table_.Has(slot) || PresentIn(slot)) continue;
+    const Member member = table_.At(slot);
+    if (now - member.since < options_.dead_kept) continue;
     Count(member, -1);
-    probe_ring_.Remove(member.host);
-    tell_ring_.Remove(member.host);
     updates_.Remove(member.host);
-    at = members_.erase(at);
+    table_.Erase(slot);
   }
 }
 
@@ -216,52 +260,85 @@ void Membership::AddUpdatesAlong(base::Instant now, std::size_t bytes_max,
 // False if there is no room for it; else `bytes_max` is what is left.
 bool Membership::AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
                           std::vector<Claim>& claims) const {
-  const MemberInfo& member = subject == self_.host ? self_ : members_.at(subject);
-  const std::size_t bytes = kClaimBytesMax + member.metadata.size();
+  const Claim claim = ClaimAbout(subject == self_.host ? ViewOf(self_) : Known(subject), now);
+  const std::size_t bytes = BytesBound(claim);
   if (bytes > bytes_max) return false;
   bytes_max -= bytes;
-  claims.push_back(ClaimOf(member, now));
+  claims.push_back(claim);
   return true;
 }
 
-std::optional<base::HostId> Membership::NextToProbe() {
-  return probe_ring_.Next(random_,
-                          [this](base::HostId host) { return !IsGone(Find(host)->liveness); });
+Claim Membership::ClaimAbout(const Member& member, base::Instant now) const {
+  Claim claim = ClaimOf(member, now);
+  if (member.liveness == Liveness::kSuspect) claim.accusers = trials_.at(member.host).accusers;
+  return claim;
 }
 
-std::optional<base::HostId> Membership::NextToTell() {
-  return tell_ring_.Next(random_,
-                         [this](base::HostId host) { return !IsGone(Find(host)->liveness); });
+std::optional<Member> Membership::NextToProbe() {
+  const std::optional<Slot> slot = probe_ring_.Next(
+      random_, table_.slots(), [this](Slot candidate) { return PresentIn(candidate); });
+  if (!slot) return std::nullopt;
+  return table_.At(*slot);
 }
 
-std::vector<const MemberInfo*> Membership::DrawAlive(std::size_t count, base::HostId except) {
-  std::vector<const MemberInfo*> drawn;  // Reservoir sampling: one walk, no copy of the list.
-  std::size_t seen = 0;
-  for (const auto& [host, member] : members_) {
-    if (member.liveness != Liveness::kAlive || host == except) continue;
-    ++seen;
-    if (drawn.size() < count) {
-      drawn.push_back(&member);
-    } else if (const std::uint64_t at = random_.Below(seen); at < count) {
-      drawn[at] = &member;
-    }
+std::optional<Member> Membership::NextToTell() {
+  const std::optional<Slot> slot = tell_ring_.Next(
+      random_, table_.slots(), [this](Slot candidate) { return PresentIn(candidate); });
+  if (!slot) return std::nullopt;
+  return table_.At(*slot);
+}
+
+std::vector<Member> Membership::DrawAlive(std::size_t count, base::HostId except) {
+  std::vector<Member> drawn;
+  const Permutation order(random_.Next(), table_.slots());
+  for (std::size_t at = 0; at < order.size() && drawn.size() < count; ++at) {
+    const auto slot = static_cast<Slot>(order.At(at));
+    if (!table_.Has(slot) || table_.LivenessAt(slot) != Liveness::kAlive) continue;
+    const Member member = table_.At(slot);
+    if (member.host != except) drawn.push_back(member);
   }
   return drawn;
 }
 
-const MemberInfo* Membership::Find(base::HostId host) const {
-  const auto found = members_.find(host);
-  return found == members_.end() ? nullptr : &found->second;
+std::optional<Member> Membership::DrawDead() {
+  if (dead_ == 0) return std::nullopt;
+  const Permutation order(random_.Next(), table_.slots());
+  for (std::size_t at = 0; at < order.size(); ++at) {
+    const auto slot = static_cast<Slot>(order.At(at));
+    if (table_.Has(slot) && table_.LivenessAt(slot) == Liveness::kDead) return table_.At(slot);
+  }
+  return std::nullopt;
 }
 
-std::uint64_t Membership::digest() const { return members_digest_ + DigestOf(self_); }
+std::optional<Member> Membership::Find(base::HostId host) const {
+  const std::optional<Slot> slot = table_.SlotOf(host);
+  if (!slot) return std::nullopt;
+  return table_.At(*slot);
+}
 
-std::vector<Claim> Membership::AllClaims(base::Instant now) const {
-  std::vector<Claim> claims;
-  claims.reserve(members_.size() + 1);
-  claims.push_back(ClaimOf(self_, now));
-  for (const auto& [host, member] : members_) claims.push_back(ClaimOf(member, now));
-  return claims;
+std::vector<MemberInfo> Membership::members() const {
+  std::vector<MemberInfo> members;
+  members.reserve(table_.size());
+  for (Slot slot = 0; slot < table_.slots(); ++slot) {
+    if (table_.Has(slot)) members.push_back(CopyOf(table_.At(slot)));
+  }
+  std::ranges::sort(members, {}, &MemberInfo::host);
+  return members;
+}
+
+std::optional<base::HostId> Membership::PresentAt(base::Address address) const {
+  for (Slot slot = 0; slot < table_.slots(); ++slot) {
+    if (PresentIn(slot) && table_.At(slot).address == address) return table_.At(slot).host;
+  }
+  return std::nullopt;
+}
+
+std::uint64_t Membership::digest() const { return members_digest_ + DigestOf(ViewOf(self_)); }
+
+Membership::Buckets Membership::buckets() const {
+  Buckets buckets = bucket_digests_;
+  buckets[BucketOf(self_.host)] += DigestOf(ViewOf(self_));
+  return buckets;
 }
 
 }  // namespace starling::gossip

@@ -1,23 +1,31 @@
 // gossip/membership.h: who is in the cluster, in which state, and what of it to pass on.
 //
-// The member table of SWIM: it takes claims, orders them (gossip/member.h), runs the time of
-// suspects, answers accusations of this node, and queues what others need to hear. It sends
-// nothing and probes nobody; gossip/prober.h finds out who is silent.
+// The member table of SWIM: it takes claims, orders them (gossip/member.h), weighs
+// accusations (gossip/suspicion.h), runs the time to refute, answers accusations of this node, and
+// queues what others need to hear. It sends nothing and probes nobody; gossip/prober.h finds out
+// who is silent.
 //
 // Thread:    confined to one thread.
-// Ownership: keeps copies.
+// Ownership: keeps copies. The Members that it returns are valid until the next change.
 // Read next: gossip/prober.h
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "gossip/deadlines.h"
+#include "gossip/guards.h"
+#include "gossip/local_health.h"
+#include "gossip/member_table.h"
 #include "gossip/message.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
@@ -28,15 +36,16 @@ namespace starling::gossip {
 
 class Membership {
  public:
-  // The references outlive this.
-  Membership(const GossipOptions& options, MemberInfo self, base::Random& random, Outputs& outputs,
-             Counters& counters);
+  // The references outlive this. `roster` may be shared with others of this thread.
+  Membership(const GossipOptions& options, MemberInfo self, std::shared_ptr<Roster> roster,
+             base::Random& random, Outputs& outputs, Counters& counters);
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
   enum class Source : std::uint8_t {
-    kGossip,  // In a datagram: news, made lately.
-    kSync,    // From another's whole table: perhaps what a healed partition believes of us.
+    kGossip,     // In a datagram: news, made lately.
+    kSync,       // From another's whole table: perhaps what a healed partition believes of us.
+    kFirstSync,  // Likewise, to a node that knew nearly nobody: no news to others.
   };
   enum class Heard : std::uint8_t {
     kStale,  // Or refused for want of room.
@@ -47,17 +56,34 @@ class Membership {
   };
   Heard Hear(base::Instant now, const Claim& claim, Source source);
 
-  // A probe of `host` failed. Only takes an alive member of this generation.
-  void Suspect(base::Instant now, base::HostId host, std::uint64_t generation,
-               std::string_view reason);
+  // A member from before a restart: no news, and so told to nobody. Nothing if it is known.
+  void Remember(base::Instant now, const Claim& claim);
+
+  // Who found a member of this generation silent, and how.
+  struct Accusation {
+    base::HostId host;
+    std::uint64_t generation;
+    Accusers accusers{};  // kSwim does not count them.
+    std::string_view reason{};
+  };
+  // Makes an alive member suspect, and a suspect with enough accusers unreachable.
+  void Accuse(base::Instant now, const Accusation& accusation);
+  // A member on trial answered a ping of this node. It has to refute by itself; but this node will
+  // not declare dead whom it just heard.
+  void Vouch(base::Instant now, base::HostId host);
+  Accuser AsAccuser(base::HostId host) const;  // This node, or a member.
 
   // Declares dead whose time to refute is over.
   void OnTick(base::Instant now);
-  base::Instant next_tick() const { return suspicions_.earliest(); }
+  base::Instant next_tick() const { return std::min(verdicts_.earliest(), next_judgement_); }
 
-  // This process was asleep: what it missed may have been refutations, so all suspects get their
-  // time again.
+  // This process was late, or asleep: what it missed may have been refutations. All on trial get
+  // that time on top, or their whole time again.
+  void Late(base::Duration by);
   void Slept(base::Instant now);
+
+  LocalHealth& health() { return health_; }
+  const LocalHealth& health() const { return health_; }
 
   void SetMetadata(base::Instant now, std::string metadata);
   void Announce();  // Others should hear of us.
@@ -73,30 +99,77 @@ class Membership {
                      std::vector<Claim>& claims);
   void AddUpdatesAlong(base::Instant now, std::size_t bytes_max, std::vector<Claim>& claims);
   bool has_updates() const { return !updates_.empty(); }
+  std::size_t pending_updates() const { return updates_.size(); }
 
-  std::optional<base::HostId> NextToProbe();
-  std::optional<base::HostId> NextToTell();
-  // Up to `count` members that are alive, drawn at random, none twice, without `except`.
-  std::vector<const MemberInfo*> DrawAlive(std::size_t count, base::HostId except);
+  // Whom this node guards on a circle. REQUIRES: circle < kGuardsMax.
+  std::optional<base::HostId> Guarded(std::size_t circle) const { return guards_.Of(circle); }
+  std::optional<Member> NextToProbe();
+  std::optional<Member> NextToTell();
+  // Up to `count` members that are alive (or: dead), drawn at random, none twice, without `except`.
+  std::vector<Member> DrawAlive(std::size_t count, base::HostId except);
+  std::optional<Member> DrawDead();
 
   const MemberInfo& self() const { return self_; }
   bool left() const { return self_.liveness == Liveness::kLeft; }
-  const MemberInfo* Find(base::HostId host) const;
-  const std::map<base::HostId, MemberInfo>& members() const { return members_; }
+  std::optional<Member> Find(base::HostId host) const;
+  std::vector<MemberInfo> members() const;  // All known, by host id.
+  std::size_t size() const { return table_.size(); }
   std::size_t present() const { return present_; }  // Alive or suspect, this node excluded.
-  // Over this node and all members: equal tables have equal digests.
+  std::optional<base::HostId> PresentAt(base::Address address) const;
+
+  // Over this node and all members, by ShortId's top eight bits: equal tables have equal digests.
+  static constexpr std::size_t kBuckets = 256;
+  using Buckets = std::array<std::uint64_t, kBuckets>;
+  static std::uint64_t DigestOf(const Member& member);
+  static std::size_t BucketOf(base::HostId host) { return ShortId(host) >> 56; }
   std::uint64_t digest() const;
-  std::vector<Claim> AllClaims(base::Instant now) const;  // This node's first.
+  Buckets buckets() const;
+  // Calls visit(Member) for this node and all members.
+  template <typename Visit>
+  void ForEach(Visit visit) const;
+  Claim ClaimAbout(const Member& member, base::Instant now) const;  // With its accusers.
 
  private:
+  // The time that a suspect or unreachable member has to refute, and who accused it.
+  struct Trial {
+    base::Instant began;
+    Accusers accusers;
+  };
+  // What was known of a member before a claim was taken.
+  struct Before {
+    Liveness liveness;
+    std::uint64_t generation;
+    std::uint32_t incarnation;
+    base::Instant since;
+    bool other_words;  // The claim changes address or metadata.
+  };
+
+  enum class PassOn : bool { kNo, kYes };
+
+  // --- membership.cc: claims ---
+  Heard HearAgain(base::Instant now, const Claim& claim, const Member& known);
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
+  void TellConflict(base::Instant now, const Claim& claim);
   bool HasRoom(const Claim& claim);
-  void Take(base::Instant now, const Claim& claim, std::string_view reason);
-  void Tell(const MemberInfo& member, const MemberInfo* before, std::string_view reason);
-  void Count(const MemberInfo& member, int sign);
+  void Take(base::Instant now, const Claim& claim, std::string_view reason,
+            PassOn pass_on = PassOn::kYes);
+  void Tell(const Member& member, const Before* before, std::string_view reason);
+  void Count(const Member& member, int sign);
+  void Attend(const Before* before, const Member& after);
   bool AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
+  bool PresentIn(Slot slot) const { return table_.Has(slot) && !IsGone(table_.LivenessAt(slot)); }
+
+  // --- membership_trials.cc: accusations ---
+  bool Join(Trial& trial, const Accusers& accusers) const;
+  void Try(base::Instant now, const Claim& claim, bool is_new_trial);
+  void Judge(base::Instant now, base::HostId host);
+  void JudgeAll(base::Instant now);
+  void Execute(base::Instant now, base::HostId host);
+  void SetVerdict(base::HostId host, const Trial& trial);
+  Witnesses witnesses() const { return {alive_ + 1, domains_.size()}; }
+  Member Known(base::HostId host) const { return table_.At(*table_.SlotOf(host)); }
 
   const GossipOptions& options_;
   base::Random& random_;
@@ -104,13 +177,31 @@ class Membership {
   Counters& counters_;
 
   MemberInfo self_;
-  std::map<base::HostId, MemberInfo> members_;  // Ordered: iteration must not depend on hashes.
+  MemberTable table_;
   std::size_t present_ = 0;
-  std::uint64_t members_digest_ = 0;  // Sum over members_.
-  Deadlines<base::HostId> suspicions_;
-  UpdateQueue updates_;  // May hold self_.host.
+  std::size_t alive_ = 0;  // Alive alone.
+  std::size_t dead_ = 0;
+  std::map<std::uint32_t, std::size_t> domains_;  // How many alive, and this node, are in each.
+  std::uint64_t members_digest_ = 0;              // Sum over table_.
+  Buckets bucket_digests_{};                      // Likewise.
+  UpdateQueue updates_;                           // May hold self_.host.
   PeerRing probe_ring_{PeerRing::AtEnd::kShuffle};
   PeerRing tell_ring_{PeerRing::AtEnd::kKeepOrder};
+  Guards guards_;
+
+  LocalHealth health_;
+  std::map<base::HostId, Trial> trials_;  // Of all suspect and unreachable.
+  Deadlines<base::HostId> verdicts_;      // Of the same.
+  base::Instant next_judgement_ = base::Instant::Never();
+  std::optional<base::Instant> last_conflict_;
 };
+
+template <typename Visit>
+void Membership::ForEach(Visit visit) const {
+  visit(ViewOf(self_));
+  for (Slot slot = 0; slot < table_.slots(); ++slot) {
+    if (table_.Has(slot)) visit(table_.At(slot));
+  }
+}
 
 }  // namespace starling::gossip

@@ -1,9 +1,14 @@
 // gossip/message.h: what nodes say to each other, as plain structs.
 //
-// One Message is a datagram, a request on a stream, or its answer. Datagrams give at most one
-// datagram in reply: Ping -> Ack, PingRequest -> Ping to a third, Spread -> Feedback. On a stream:
-// Ping -> Ack, Sync -> State, Push -> Ack, Pull -> Payloads, RumorSync -> RumorState.
+// One Message is a datagram, a request on a stream, or its answer.
+// A datagram gives at most one in reply:
+//   Ping, Farewell -> Ack; PingRequest, Confirm -> Ping to a third; Spread -> Feedback.
+// On a stream:
+//   Ping -> Ack; Sync -> State; Compare -> Difference; Push -> Ack; Pull -> Payloads;
+//   RumorSync -> RumorState.
+//
 // Thread:    values.
+// Ownership: Bytes point into the packet that a message was read from, or is made for.
 // Read next: gossip/codec.h for the bytes, gossip/wire/gossip.proto.
 #pragma once
 
@@ -48,6 +53,15 @@ struct PingRequest {
   base::HostId target{};
   base::Address address{};
 };
+// The helper heard nothing either, within its ack_timeout. So it lives itself, and so does the way
+// to it; and the asker has a second witness.
+struct Nack {
+  std::uint64_t nonce = 0;
+};
+// Asks a member to probe `target` now, and to accuse it if it is silent to this one as well.
+struct Confirm {
+  base::HostId target{};
+};
 // Carries waiting claims and rumors, or the header's digest alone. `nonce` names this contact in
 // the feedback.
 struct Spread {
@@ -58,18 +72,35 @@ struct Feedback {
   std::uint64_t nonce = 0;
   std::uint64_t known = 0;
 };
+// Says goodbye: the message has the sender's claim to have left. An Ack answers it.
+struct Farewell {
+  std::uint64_t nonce = 0;
+};
 // "This is the digest of all that I know": equal digests end the exchange.
 struct Sync {
   std::uint64_t members_digest = 0;
   std::uint64_t rumors_digest = 0;
 };
-// All members in the message's claims and all rumors as advertisements, where they differ.
+// Where they differ: the answerer's digests of the members by bucket, and all its rumors as
+// advertisements. With retry_after_ms it is busy, and the rest says nothing.
 struct State {
   bool members_equal = false;
   bool rumors_equal = false;
+  base::Bytes buckets{};  // Empty, or kBucketDigestsBytes.
+  std::uint32_t retry_after_ms = 0;
 };
-// What the asker of a State had and the answerer did not.
-struct Push {};
+// Which buckets differ, as a bitmap, and an entry for each member that the asker has in them:
+// ShortId (8 bytes) and the low half of its digest (4 bytes).
+struct Compare {
+  base::Bytes buckets{};
+  base::Bytes entries{};
+};
+// The message's claims are what the asker lacked, or had in other words; `wanted` are ShortIds of
+// what the answerer would hear in return.
+struct Difference {
+  base::Bytes wanted{};
+};
+struct Push {};      // What was wanted.
 struct Pull {};      // The message's rumors, as advertised, are what is wanted.
 struct Payloads {};  // The message's rumors, with payload.
 // "These are the digests of all my rumors": the answer advertises those of other buckets.
@@ -78,8 +109,13 @@ struct RumorSync {
 };
 struct RumorState {};
 
-using Body = std::variant<Ping, Ack, PingRequest, Spread, Feedback, Sync, State, Push, Pull,
-                          Payloads, RumorSync, RumorState>;
+using Body = std::variant<Ping, Ack, Nack, PingRequest, Confirm, Farewell, Spread, Feedback, Sync,
+                          State, Compare, Difference, Push, Pull, Payloads, RumorSync, RumorState>;
+
+inline constexpr std::size_t kBucketDigestsBytes = 256 * sizeof(std::uint64_t);
+inline constexpr std::size_t kBucketsBytes = 256 / 8;
+inline constexpr std::size_t kEntryBytes = sizeof(std::uint64_t) + sizeof(std::uint32_t);
+inline constexpr std::uint32_t kRetryAfterMsMax = 60'000;
 
 // Who speaks, and how new it is: a receiver that knows an older one asks for the rest.
 struct Header {
@@ -99,11 +135,14 @@ struct Message {
 // Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
 // by a property test.
 inline constexpr std::size_t kEnvelopeBytesMax = 110;  // A datagram with neither claim nor rumor.
-inline constexpr std::size_t kClaimBytesMax = 64;      // Beside the metadata.
-inline constexpr std::size_t kRumorBytesMax = 42;      // Beside key and payload.
+inline constexpr std::size_t kClaimBytesMax = 72;      // Beside metadata and accusers.
+inline constexpr std::size_t kAccuserBytesMax = 18;
+inline constexpr std::size_t kRumorBytesMax = 42;         // Beside key and payload.
 inline constexpr std::size_t kRumorsPerDatagramMax = 64;  // The bits of Feedback::known.
 
-inline std::size_t BytesBound(const Claim& claim) { return kClaimBytesMax + claim.metadata.size(); }
+inline std::size_t BytesBound(const Claim& claim) {
+  return kClaimBytesMax + claim.metadata.size() + claim.accusers.size() * kAccuserBytesMax;
+}
 inline std::size_t BytesBound(const RumorItem& rumor) {
   return kRumorBytesMax + rumor.key.size() + (rumor.payload ? rumor.payload->size() : 0);
 }

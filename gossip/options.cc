@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "gossip/guards.h"
 #include "gossip/message.h"
 
 namespace starling::gossip {
@@ -20,6 +21,14 @@ base::Status AtLeast(const char* knob, std::uint64_t value, std::uint64_t min) {
       fmt::format("gossip.{} is {}, and must be at least {}", knob, value, min));
 }
 
+base::Status AtMost(const char* knob, std::uint64_t value, std::uint64_t max) {
+  if (value <= max) return base::Ok();
+  return base::InvalidArgument(
+      fmt::format("gossip.{} is {}, and must be at most {}", knob, value, max));
+}
+
+constexpr std::uint32_t kPeersAskedMax = 32;
+
 }  // namespace
 
 base::Status GossipOptions::Validate() const {
@@ -27,6 +36,11 @@ base::Status GossipOptions::Validate() const {
   RETURN_IF_ERROR(AtLeast("probe_interval", probe_interval, base::milliseconds(10)));
   RETURN_IF_ERROR(AtLeast("ack_timeout", ack_timeout, tick));
   RETURN_IF_ERROR(AtLeast("suspicion_timeout", suspicion_timeout, tick));
+  RETURN_IF_ERROR(AtLeast("suspicion_mult", suspicion_mult, 2));
+  RETURN_IF_ERROR(AtLeast("suspicion_max_mult", suspicion_max_mult, 1));
+  RETURN_IF_ERROR(AtMost("guards", guards, kGuardsMax));
+  RETURN_IF_ERROR(AtMost("indirect_helpers", indirect_helpers, kPeersAskedMax));
+  RETURN_IF_ERROR(AtMost("confirmers", confirmers, kPeersAskedMax));
   RETURN_IF_ERROR(AtLeast("gossip_interval", gossip_interval, tick));
   RETURN_IF_ERROR(AtLeast("gossip_fanout", gossip_fanout, 1));
   RETURN_IF_ERROR(AtLeast("push_pull_interval", push_pull_interval, base::milliseconds(10)));

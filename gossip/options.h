@@ -13,7 +13,17 @@
 
 namespace starling::gossip {
 
+// What of the literature is on. For measuring them on the same course of events (gossip-sim); a
+// node runs kStarling.
+enum class Mode : std::uint8_t {
+  kSwim,       // The paper, with memberlist's numbers: a probe in turn, a fixed suspicion time.
+  kLifeguard,  // And local health, suspicion shortened by accusers, nacks, buddy notice.
+  kStarling,   // And guards, confirmation, unreachable, passive evidence, sleep detection.
+};
+
 struct GossipOptions {
+  Mode mode = Mode::kStarling;
+
   // One member is probed each interval, in round robin over a shuffled list: each member waits at
   // most 2N-1 intervals for its turn with one prober, 1.58 intervals on average for any of N.
   // Raise: fewer packets (two an interval and node), later detection. Lower: the reverse; below
@@ -26,17 +36,32 @@ struct GossipOptions {
   // be above the round trip plus the worst stall of a peer's control thread.
   base::Duration ack_timeout = base::milliseconds(300);
 
+  // Members that this node probes every interval, beside the one in turn: so each has as many
+  // guards. Raise: an earlier first ping (1/(guards+1) intervals on average), two more packets an
+  // interval and guard. 0: SWIM's turns alone.
+  std::uint32_t guards = 2;
+
   // Helpers asked to ping a silent member. A false accusation needs all ways to fail: with loss p,
   // (1-(1-p)^2) * (1-(1-p)^4)^helpers, and the stream's failure.
   // Raise: fewer false accusations, more packets for each failed probe. 0: the stream alone.
   std::uint32_t indirect_helpers = 3;
 
-  // From suspect to dead, time for the accused to refute. It does not grow with log N: spreading
-  // takes gossip_interval * log_{1+fanout} N, about 1 s at 1,000 members, so this must be above
-  // twice that, and above the pauses that a live process may take.
-  // Raise: longer pauses are survived. Lower: dead is sure earlier. Suspect itself, which routing
-  // acts on, does not wait for it.
-  base::Duration suspicion_timeout = base::milliseconds(1500);
+  // Members that the first accuser asks to probe the accused now. Raise: confirmed earlier under
+  // loss; packets for each suspicion.
+  std::uint32_t confirmers = 8;
+
+  // From suspect to dead where others confirm it: time for the accused to refute. It does not
+  // grow with log N: spreading takes gossip_interval * log_{1+fanout} N, about 1 s at 1,000
+  // members, so this must be above twice that, and above the pauses that a live process may take.
+  // With fewer accusers it is up to three times as long, and nobody is dead unconfirmed.
+  // Raise: longer pauses are survived. Lower: dead is sure earlier. Unreachable, which routing
+  // acts on, does not wait for it. (kStarling only.)
+  base::Duration suspicion_timeout = base::seconds(4);
+
+  // The suspicion time of kSwim, max(1, log10 N) * suspicion_mult intervals, and how many times
+  // as long kLifeguard waits with a single accuser.
+  std::uint32_t suspicion_mult = 4;
+  std::uint32_t suspicion_max_mult = 6;
 
   // Updates and rumors that wait are sent this often, each time to the next gossip_fanout
   // members. An idle node sends none. Spreading takes about gossip_interval * log_{1+fanout} N.

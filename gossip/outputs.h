@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/address.h"
@@ -31,13 +32,15 @@ struct StreamRequest {
 
 struct Event {
   enum Kind : std::uint8_t {
-    kJoined,   // A host never heard of, or a new generation of one.
-    kAlive,    // Suspect or dead before, and refuted it.
-    kSuspect,  // Routing had better go around it; it has suspicion_timeout to refute.
+    kJoined,       // A host never heard of, or a new generation of one.
+    kAlive,        // Suspect, unreachable or dead before, and refuted it.
+    kSuspect,      // Somebody found it silent; it has suspicion_timeout to refute.
+    kUnreachable,  // So did others: routing had better go around it.
     kDead,
-    kLeft,             // By its own will.
-    kUpdated,          // Alive as before, with new metadata or a new address.
-    kRumor,            // A rumor of another node's: newer than what was known of its key.
+    kLeft,      // By its own will.
+    kUpdated,   // Alive as before, with new metadata or a new address.
+    kRumor,     // A rumor of another node's: newer than what was known of its key.
+    kConflict,  // Another node claims to be this one (member: as it claims). At most one in 10 s.
     kClusterMismatch,  // Somebody of another cluster talks to us. At most one in 10 s.
   };
   Kind kind = kJoined;
@@ -53,11 +56,19 @@ struct Outputs {
   std::vector<StreamRequest> streams;
   std::vector<Event> events;  // In the order in which they came true.
 
+  // What the datagrams took is used again for the next ones.
   void Clear() {
+    for (Datagram& datagram : datagrams) {
+      if (spare.size() < kSpareMax) spare.push_back(std::move(datagram.bytes));
+    }
     datagrams.clear();
     streams.clear();
     events.clear();
   }
+
+  // Not for the shell: room for datagrams to come.
+  static constexpr std::size_t kSpareMax = 64;
+  std::vector<std::string> spare;
 };
 
 // Since construction. Bytes are payloads, without UDP, IP or TCP headers.
@@ -74,11 +85,15 @@ struct Counters {
   std::uint64_t other_cluster = 0;  // Packets with another cluster's tag.
   std::uint64_t probes = 0;
   std::uint64_t probes_failed = 0;
+  std::uint64_t nacks = 0;          // Helpers that answered our request with one.
+  std::uint64_t confirms = 0;       // Members asked to probe somebody now.
   std::uint64_t suspicions = 0;     // Members that became suspect here, by own probe or hearsay.
+  std::uint64_t unreachable = 0;    // Members that became unreachable here.
   std::uint64_t deaths = 0;         // Members that became dead here.
   std::uint64_t refutations = 0;    // Accusations of this node that it refuted.
   std::uint64_t conflicts = 0;      // Claims about this node that only another one could have made.
-  std::uint64_t slept = 0;          // Times that this process found itself late and dropped probes.
+  std::uint64_t late = 0;           // Ticks so late that probes under way waited anew.
+  std::uint64_t slept = 0;          // Times that this process found itself asleep.
   std::uint64_t rumors_sent = 0;    // Rumors in datagrams, advertisements included.
   std::uint64_t rumors_useful = 0;  // Of these, how many the receiver did not know.
   std::uint64_t rumors_taken = 0;   // Rumors of others that were news here.

@@ -6,12 +6,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutants.h"
+
 namespace starling::gossip {
 namespace {
 
 constexpr std::size_t kProbesMax = 64;   // Beyond it, those to be asked wait for their turn.
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
+// A nack is sent early enough to arrive before the asker gives up.
+constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
+
+std::span<const Claim> Span(const std::optional<Claim>& claim) {
+  return claim ? std::span(&*claim, 1) : std::span<const Claim>();
+}
 
 }  // namespace
 
@@ -22,12 +30,17 @@ Prober::Prober(const GossipOptions& options, Membership& membership, Courier& co
       courier_(courier),
       random_(random),
       counters_(counters),
-      next_round_(now + base::Duration(random.Between(0, options.probe_interval.count()))) {}
+      next_round_(now + base::Duration(random.Between(0, options.probe_interval.count()))) {
+  next_guard_.fill(base::Instant::Never());
+  if (!starling()) return;
+  for (std::size_t circle = 0; circle < options.guards; ++circle)
+    next_guard_[circle] = now + base::Duration(random.Between(0, options.probe_interval.count()));
+}
 
 void Prober::ProbeNow(base::Instant now, base::HostId host) {
   if (membership_.left()) return;
-  const MemberInfo* member = membership_.Find(host);
-  if (member == nullptr || IsGone(member->liveness)) return;
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || IsGone(member->liveness)) return;
   if (Probe* probe = FindProbe(host)) {
     AskStream(*probe);
   } else if (probes_.size() < kProbesMax) {
@@ -37,51 +50,64 @@ void Prober::ProbeNow(base::Instant now, base::HostId host) {
 
 void Prober::Ask(base::Instant now, const Claim& accusation) {
   if (membership_.left() || FindProbe(accusation.host) != nullptr) return;
-  waiting_.insert_or_assign(accusation.host, accusation);
+  Claim& waiting = waiting_.insert_or_assign(accusation.host, accusation).first->second;
+  waiting.metadata = {};  // Its subject knows it.
   StartWaiting(now);
 }
 
 void Prober::StartWaiting(base::Instant now) {
   while (!waiting_.empty() && probes_.size() < kProbesMax) {
-    Claim accusation = std::move(waiting_.begin()->second);
+    const Claim accusation = waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
-    const MemberInfo* member = membership_.Find(accusation.host);
+    const std::optional<Member> member = membership_.Find(accusation.host);
     // By now it may have refuted, or be known as dead.
-    if (member == nullptr || IsGone(member->liveness) || !Supersedes(accusation, *member)) continue;
+    if (!member || IsGone(member->liveness) || !Supersedes(accusation, *member)) continue;
     if (FindProbe(accusation.host) != nullptr) continue;
-    accusation.metadata.clear();  // Its subject knows it.
-    Start(now, *member, Urgency::kRound, {std::move(accusation)});
+    Start(now, *member, Urgency::kRound, accusation);
   }
 }
 
-void Prober::Greet(base::Instant now, const MemberInfo& member) {
-  std::vector<Claim> claims = AccusationOf(now, member.host);
-  claims.push_back(ClaimOf(membership_.self(), now));  // It may hold us for dead, too.
-  courier_.Send(now, member.address, Ping{random_.Next(), member.host}, std::move(claims));
+void Prober::Greet(base::Instant now, const Member& member) {
+  // It may hold us for dead, too.
+  const std::array claims = {AboutItself(member, now), ClaimOf(ViewOf(membership_.self()), now)};
+  const std::size_t untold = options_.mode == Mode::kSwim ? 1 : 0;
+  courier_.Send(now, member.address, Ping{random_.Next(), member.host},
+                std::span(claims).subspan(untold));
 }
 
-// What the host should know first: that it is not seen as alive. Without metadata, which is its
-// own.
-std::vector<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) const {
-  const MemberInfo* member = membership_.Find(host);
-  if (member == nullptr || member->liveness == Liveness::kAlive) return {};
-  Claim claim = ClaimOf(*member, now);
-  claim.metadata.clear();
-  return {std::move(claim)};
+// Without metadata, which is its own.
+Claim Prober::AboutItself(const Member& member, base::Instant now) const {
+  Claim claim = membership_.ClaimAbout(member, now);
+  claim.metadata = {};
+  return claim;
 }
 
-void Prober::Start(base::Instant now, const MemberInfo& member, Urgency urgency,
-                   std::vector<Claim> claims) {
+// What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
+std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) const {
+  if (options_.mode == Mode::kSwim) return std::nullopt;
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || member->liveness == Liveness::kAlive) return std::nullopt;
+  return AboutItself(*member, now);
+}
+
+void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
+                   const std::optional<Claim>& accusation) {
   ++counters_.probes;
-  Probe& probe =
-      probes_.emplace_back(Probe{.nonce = random_.Next(),
-                                 .host = member.host,
-                                 .generation = member.generation,
-                                 .address = member.address,
-                                 .helpers_at = now + options_.ack_timeout,
-                                 .fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout});
-  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, std::move(claims));
-  if (urgency == Urgency::kAtOnce) AskStream(probe);
+  const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
+  // The classic probe fails when the next one is due.
+  const base::Duration whole = starling() ? kAckTimeoutsPerProbe * ack_timeout
+                                          : membership_.health().Scale(options_.probe_interval);
+  const bool confirming = urgency == Urgency::kConfirm;
+  Probe& probe = probes_.emplace_back(Probe{.nonce = random_.Next(),
+                                            .host = member.host,
+                                            .generation = member.generation,
+                                            .address = member.address,
+                                            .helpers_at = confirming ? now : now + ack_timeout,
+                                            .fails_at = now + (confirming ? ack_timeout : whole),
+                                            .confirming = confirming,
+                                            .asked_helpers = confirming});
+  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, Span(accusation));
+  if (urgency != Urgency::kRound) AskStream(probe);
 }
 
 void Prober::AskStream(Probe& probe) {
@@ -92,43 +118,87 @@ void Prober::AskStream(Probe& probe) {
 void Prober::AskHelpers(base::Instant now, Probe& probe) {
   if (std::exchange(probe.asked_helpers, true)) return;
   const PingRequest request{probe.nonce, probe.host, probe.address};
-  for (const MemberInfo* helper : membership_.DrawAlive(options_.indirect_helpers, probe.host))
-    courier_.Send(now, helper->address, request);
+  for (const Member& helper : membership_.DrawAlive(options_.indirect_helpers, probe.host)) {
+    courier_.Send(now, helper.address, request);
+    ++probe.nacks_due;
+  }
+  if (starling()) courier_.Send(now, probe.address, Ping{probe.nonce, probe.host});
   AskStream(probe);
 }
 
 void Prober::OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return;
-  courier_.Send(now, from, Ack{ping.nonce}, AccusationOf(now, header.from));
+  courier_.Send(now, from, Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
 }
 
 std::string Prober::OnStreamPing(base::Instant now, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return {};
-  return courier_.Answer(Ack{ping.nonce}, AccusationOf(now, header.from));
+  return courier_.Answer(Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
 }
 
 void Prober::OnAck(base::Instant now, const Ack& ack) {
-  if (std::erase_if(probes_, [&](const Probe& probe) { return probe.nonce == ack.nonce; }) > 0) {
+  const auto answered = std::find_if(probes_.begin(), probes_.end(), [&](const Probe& probe) {
+    return probe.nonce == ack.nonce || base::Mutant("gossip-any-ack");
+  });
+  if (answered != probes_.end()) {
+    membership_.Vouch(now, answered->host);
+    membership_.health().Better();
+    probes_.erase(answered);
     StartWaiting(now);
     return;
   }
   const auto relay = relays_.find(ack.nonce);
   if (relay == relays_.end()) return;
+  membership_.Vouch(now, relay->second.target);
   if (now < relay->second.expires)
     courier_.Send(now, relay->second.origin, Ack{relay->second.origin_nonce});
   relays_.erase(relay);
+}
+
+void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
+  for (Probe& probe : probes_) {
+    if (probe.nonce != nack.nonce || probe.nacks_due == 0) continue;
+    ++counters_.nacks;
+    --probe.nacks_due;
+    probe.witnesses.Add(membership_.AsAccuser(header.from));
+    // All ways were tried: what is left of the time would bring nothing.
+    if (starling() && probe.nacks_due == 0) probe.fails_at = std::min(probe.fails_at, now);
+  }
 }
 
 void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequest& request) {
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   const std::uint64_t nonce = random_.Next();
-  relays_[nonce] = {from, request.nonce, now + kAckTimeoutsPerProbe * options_.ack_timeout};
+  relays_[nonce] = {.target = request.target,
+                    .origin = from,
+                    .origin_nonce = request.nonce,
+                    .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
+                                                            : now + NackAfter(options_.ack_timeout),
+                    .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
   courier_.Send(now, request.address, Ping{nonce, request.target},
-                AccusationOf(now, request.target));
+                Span(AccusationOf(now, request.target)));
+}
+
+void Prober::SendNacks(base::Instant now) {
+  for (auto& [nonce, relay] : relays_) {
+    if (now < relay.nack_at) continue;
+    relay.nack_at = base::Instant::Never();
+    courier_.Send(now, relay.origin, Nack{relay.origin_nonce});
+  }
+}
+
+void Prober::OnConfirm(base::Instant now, const Confirm& confirm) {
+  const std::optional<Member> member = membership_.Find(confirm.target);
+  if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
+  if (Probe* probe = FindProbe(confirm.target))
+    AskStream(*probe);
+  else if (probes_.size() < kProbesMax)
+    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target));
 }
 
 void Prober::OnStreamRefused(base::Instant now, base::Address address) {
+  if (!starling()) return;
   for (Probe& probe : probes_) {
     if (probe.address == address && probe.asked_stream) probe.refused = true;
   }
@@ -147,36 +217,85 @@ void Prober::OnTick(base::Instant now) {
     if (now >= probe.helpers_at) AskHelpers(now, probe);
     ++at;
   }
+  SendNacks(now);
   StartWaiting(now);
+  StartRounds(now);
+}
+
+void Prober::StartRounds(base::Instant now) {
+  const base::Duration interval = membership_.health().Scale(options_.probe_interval);
+  for (std::size_t circle = 0; circle < kGuardsMax; ++circle) {
+    if (now < next_guard_[circle]) continue;
+    next_guard_[circle] = std::max(next_guard_[circle] + interval, now);
+    const std::optional<base::HostId> guarded = membership_.Guarded(circle);
+    if (guarded) StartRound(now, membership_.Find(*guarded));
+  }
   if (now < next_round_) return;
-  next_round_ = std::max(next_round_ + options_.probe_interval, now);
-  if (membership_.left()) return;
-  const std::optional<base::HostId> host = membership_.NextToProbe();
-  if (host && FindProbe(*host) == nullptr && probes_.size() < kProbesMax)
-    Start(now, *membership_.Find(*host), Urgency::kRound, AccusationOf(now, *host));
+  next_round_ = std::max(next_round_ + interval, now);
+  if (!membership_.left()) StartRound(now, membership_.NextToProbe());
+}
+
+void Prober::StartRound(base::Instant now, const std::optional<Member>& member) {
+  if (!member || membership_.left() || probes_.size() >= kProbesMax) return;
+  if (FindProbe(member->host) != nullptr) return;
+  Start(now, *member, Urgency::kRound, AccusationOf(now, member->host));
 }
 
 void Prober::Fail(base::Instant now, const Probe& probe) {
   ++counters_.probes_failed;
-  membership_.Suspect(now, probe.host, probe.generation,
-                      probe.refused
-                          ? "no ack, and its port refuses connections"
-                          : fmt::format("no ack within {} ms, directly or through others",
-                                        base::ToMs(kAckTimeoutsPerProbe * options_.ack_timeout)));
+  // Helpers that did not even say nack point at this node; one without helpers can't tell. A
+  // refusal came from the other host: this node is connected.
+  if (!probe.refused && !probe.confirming)
+    membership_.health().Worse(
+        options_.indirect_helpers > 0 && probe.asked_helpers ? probe.nacks_due : 1);
+  Membership::Accusation accusation{.host = probe.host, .generation = probe.generation};
+  if (options_.mode != Mode::kSwim)
+    accusation.accusers.Add(membership_.AsAccuser(membership_.self().host));
+  if (starling()) {
+    for (const Accuser& witness : probe.witnesses.all()) accusation.accusers.Add(witness);
+  }
+  const std::string reason =
+      probe.refused ? std::string("no ack, and its port refuses connections")
+                    : fmt::format("no ack within {} ms, directly or through others",
+                                  base::ToMs(kAckTimeoutsPerProbe * options_.ack_timeout));
+  accusation.reason = reason;
+  membership_.Accuse(now, accusation);
+  if (starling() && !probe.confirming) AskToConfirm(now, probe.host);
+}
+
+void Prober::AskToConfirm(base::Instant now, base::HostId host) {
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || member->liveness != Liveness::kSuspect) return;
+  for (const Member& other : membership_.DrawAlive(options_.confirmers, host)) {
+    ++counters_.confirms;
+    courier_.Send(now, other.address, Confirm{host}, Span(AccusationOf(now, host)));
+  }
 }
 
 base::Instant Prober::next_tick() const {
   base::Instant next = next_round_;
+  for (const base::Instant guard : next_guard_) next = std::min(next, guard);
   for (const Probe& probe : probes_) {
     const bool at_helpers = probe.refused || !probe.asked_helpers;
-    next = std::min(next, at_helpers ? probe.helpers_at : probe.fails_at);
+    next = std::min({next, at_helpers ? probe.helpers_at : probe.fails_at, probe.fails_at});
   }
+  for (const auto& [nonce, relay] : relays_) next = std::min(next, relay.nack_at);
   return next;
 }
 
-void Prober::Slept(base::Instant now) {
-  probes_.clear();
+void Prober::Late(base::Instant now) {
+  for (Probe& probe : probes_) {
+    probe.helpers_at = now + options_.ack_timeout;
+    probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
+    probe.asked_helpers = probe.confirming;
+    probe.nacks_due = 0;
+    probe.witnesses = {};
+  }
   relays_.clear();
+}
+
+void Prober::Slept(base::Instant now) {
+  Late(now);
   next_round_ = now;
 }
 

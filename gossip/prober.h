@@ -1,24 +1,28 @@
 // gossip/prober.h: finds out which members are silent.
 //
-// One probe: a ping; after ack_timeout k helpers are asked to ping in our place, and a ping goes
-// over a stream, in case only datagrams are lost; at 3 * ack_timeout the member is suspect. A
-// refused stream shortens that: its host answers and no process listens. Credit is given for
-// acks to our own nonce only, never for what others believe.
+// One probe: a ping; after ack_timeout it is pinged again, k helpers are asked to ping in our
+// place, and a ping goes over a stream, in case only datagrams are lost; at 3 * ack_timeout, or
+// once every helper said that it heard nothing either, the member is accused. A refused stream
+// shortens that: its host answers and no process listens. Credit is given for acks to our own nonce
+// only, never for what others believe. Whoever accuses first asks others to probe now (Confirm), so
+// that a true suspicion is confirmed within a round trip, and a false one refuted.
 //
 // Thread:    confined to one thread.
 // Read next: docs/gossip.md, "A probe".
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "gossip/courier.h"
+#include "gossip/guards.h"
 #include "gossip/membership.h"
 #include "gossip/message.h"
 #include "gossip/options.h"
@@ -42,24 +46,31 @@ class Prober {
   void Ask(base::Instant now, const Claim& accusation);
 
   // A ping outside of the rounds, to a member that is gone: it may be back.
-  void Greet(base::Instant now, const MemberInfo& member);
+  void Greet(base::Instant now, const Member& member);
 
   void OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping);
   // The answer to a ping over a stream; "" if it is meant for another node.
   std::string OnStreamPing(base::Instant now, const Header& header, const Ping& ping);
   void OnAck(base::Instant now, const Ack& ack);
+  void OnNack(base::Instant now, const Header& header, const Nack& nack);
   void OnPingRequest(base::Instant now, base::Address from, const PingRequest& request);
+  void OnConfirm(base::Instant now, const Confirm& confirm);
   void OnStreamRefused(base::Instant now, base::Address address);
 
   void OnTick(base::Instant now);
   base::Instant next_tick() const;
   // When the next round is due: a tick much later than that means that the process was asleep.
   base::Instant next_round() const { return next_round_; }
-  // Drops what is outstanding: the answers may wait in a socket that nobody read.
+  // What is outstanding waits anew: the answers may lie in a socket that nobody read.
+  void Late(base::Instant now);
   void Slept(base::Instant now);
 
  private:
-  enum class Urgency : std::uint8_t { kRound, kAtOnce };
+  enum class Urgency : std::uint8_t {
+    kRound,
+    kAtOnce,   // By stream too.
+    kConfirm,  // And judged after one ack_timeout: the accuser has waited already.
+  };
   struct Probe {
     std::uint64_t nonce;
     base::HostId host;
@@ -67,25 +78,36 @@ class Prober {
     base::Address address;
     base::Instant helpers_at;
     base::Instant fails_at;
+    bool confirming = false;
     bool asked_helpers = false;
     bool asked_stream = false;
     bool refused = false;  // The stream was: nobody listens at the address.
+    std::uint32_t nacks_due = 0;
+    Accusers witnesses{};  // Helpers that said nack.
   };
   // A ping in another's place.
   struct Relay {
+    base::HostId target;
     base::Address origin;
     std::uint64_t origin_nonce;
+    base::Instant nack_at;  // Never(): done, or nobody wants it.
     base::Instant expires;
   };
 
-  void Start(base::Instant now, const MemberInfo& member, Urgency urgency,
-             std::vector<Claim> claims);
+  void Start(base::Instant now, const Member& member, Urgency urgency,
+             const std::optional<Claim>& accusation);
+  void StartRounds(base::Instant now);
+  void StartRound(base::Instant now, const std::optional<Member>& member);
   void AskStream(Probe& probe);
   void AskHelpers(base::Instant now, Probe& probe);
+  void AskToConfirm(base::Instant now, base::HostId host);
   void Fail(base::Instant now, const Probe& probe);
+  void SendNacks(base::Instant now);
   void StartWaiting(base::Instant now);
   Probe* FindProbe(base::HostId host);
-  std::vector<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  Claim AboutItself(const Member& member, base::Instant now) const;
+  std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  bool starling() const { return options_.mode == Mode::kStarling; }
 
   const GossipOptions& options_;
   Membership& membership_;
@@ -94,9 +116,10 @@ class Prober {
   Counters& counters_;
 
   base::Instant next_round_;
-  std::vector<Probe> probes_;              // At most kProbesMax, and one a host.
-  std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.
-  std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
+  std::array<base::Instant, kGuardsMax> next_guard_;  // By circle; Never() beyond options_.guards.
+  std::vector<Probe> probes_;                         // At most kProbesMax, and one a host.
+  std::map<base::HostId, Claim> waiting_;             // Accused whose turn comes when probes end.
+  std::map<std::uint64_t, Relay> relays_;             // By the nonce of our own ping.
 };
 
 }  // namespace starling::gossip

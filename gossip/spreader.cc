@@ -7,7 +7,6 @@
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kFarewellsMin = 8;
 // Of a packet that claims may fill first, for rumors. The other half of packets rumors fill first.
 constexpr std::size_t kRumorSharePercent = 30;
 constexpr std::size_t kUnheardSendsPerLimit = 4;  // Rumors to silent targets end at some time.
@@ -51,9 +50,9 @@ void Spreader::TellDigest(base::Instant now) {
   last_digest_ = now;
   --digest_tellings_left_;
   for (std::uint32_t turn = 0; turn < options_.rumor_fanout; ++turn) {
-    const std::optional<base::HostId> host = membership_.NextToTell();
-    if (!host) return;
-    courier_.Send(now, membership_.Find(*host)->address, Spread{random_.Next()});
+    const std::optional<Member> member = membership_.NextToTell();
+    if (!member) return;
+    courier_.Send(now, member->address, Spread{random_.Next()});
   }
 }
 
@@ -64,16 +63,16 @@ void Spreader::TellNews(base::Instant now) {
   const std::size_t for_rumors = rumors_.hot() ? options_.rumor_fanout : 0;
   std::vector<base::HostId> told;
   for (std::size_t turn = 0; turn < std::max(for_claims, for_rumors); ++turn) {
-    const std::optional<base::HostId> host = membership_.NextToTell();
-    if (!host) return;
-    if (std::find(told.begin(), told.end(), *host) != told.end()) continue;  // A new round began.
-    told.push_back(*host);
-    TellOne(now, *membership_.Find(*host),
-            {.claims = turn < for_claims, .rumors = turn < for_rumors});
+    const std::optional<Member> member = membership_.NextToTell();
+    if (!member) return;
+    const bool again = std::find(told.begin(), told.end(), member->host) != told.end();
+    if (again) continue;  // A new round began.
+    told.push_back(member->host);
+    TellOne(now, *member, {.claims = turn < for_claims, .rumors = turn < for_rumors});
   }
 }
 
-void Spreader::TellOne(base::Instant now, const MemberInfo& member, Cargo cargo) {
+void Spreader::TellOne(base::Instant now, const Member& member, Cargo cargo) {
   const Spread spread{random_.Next()};
   std::vector<Claim> claims;
   std::vector<RumorItem> rumors;
@@ -94,7 +93,7 @@ void Spreader::TellOne(base::Instant now, const MemberInfo& member, Cargo cargo)
   }
   if (!rumors_first_) add_rumors();
   if (!claims.empty() || !rumors.empty())
-    courier_.SendAsItIs(member.address, spread, std::move(claims), std::move(rumors));
+    courier_.SendAsItIs(member.address, spread, claims, std::move(rumors));
 }
 
 void Spreader::OnSpread(base::Instant now, base::Address from, const Message& message,
@@ -102,16 +101,6 @@ void Spreader::OnSpread(base::Instant now, base::Address from, const Message& me
   if (message.rumors.empty()) return;
   const std::uint64_t known = exchange_.HearRumors(now, message.header, message.rumors);
   courier_.Send(now, from, Feedback{spread.nonce, known});
-}
-
-void Spreader::Farewell(base::Instant now) {
-  const std::size_t count = std::max(kFarewellsMin, RetransmitLimit(membership_.present() + 1));
-  for (std::size_t i = 0; i < std::min(count, membership_.present()); ++i) {
-    const std::optional<base::HostId> host = membership_.NextToTell();
-    if (!host) return;
-    courier_.SendAsItIs(membership_.Find(*host)->address, Spread{random_.Next()},
-                        {ClaimOf(membership_.self(), now)}, {});
-  }
 }
 
 }  // namespace starling::gossip

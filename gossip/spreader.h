@@ -34,9 +34,6 @@ class Spreader {
   void OnSpread(base::Instant now, base::Address from, const Message& message,
                 const Spread& spread);
 
-  // Says goodbye to many members at once: this process may end before the next interval.
-  void Farewell(base::Instant now);
-
   void OnTick(base::Instant now);
   base::Instant next_tick() const;
 
@@ -49,7 +46,7 @@ class Spreader {
   base::Instant next_digest() const;
   void TellNews(base::Instant now);
   void TellDigest(base::Instant now);
-  void TellOne(base::Instant now, const MemberInfo& member, Cargo cargo);
+  void TellOne(base::Instant now, const Member& member, Cargo cargo);
 
   const GossipOptions& options_;
   Membership& membership_;

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutants.h"
+
 namespace starling::gossip {
 
 std::size_t RetransmitLimit(std::size_t members) {
   std::size_t decades = 1;  // ceil(log10(members + 1)), at least 1.
   for (std::size_t power = 10; power < members + 1; power *= 10) ++decades;
   const std::size_t each_once = std::min(members > 0 ? members - 1 : 0, kEachOnceMax);
+  if (base::Mutant("gossip-few-sends")) return decades;
   return std::max(4 * decades, each_once);
 }
 

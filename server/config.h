@@ -59,9 +59,9 @@ struct Config {
     base::Duration age_max = std::chrono::hours(3);  // hints.max_age
   } hints;
   struct {
-    base::Duration probe_interval = base::milliseconds(500);
+    base::Duration probe_interval = base::seconds(1);
     base::Duration ack_timeout = base::milliseconds(300);
-    base::Duration suspicion_timeout = base::milliseconds(1500);
+    base::Duration suspicion_timeout = base::seconds(4);
     base::Duration gossip_interval = base::milliseconds(200);
     base::Duration push_pull_interval = base::seconds(10);
   } gossip;

@@ -530,8 +530,8 @@ void Control::Rearm() {
 
 std::int64_t Control::LoadOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host) return load_bytes_;
-  const gossip::MemberInfo* member = gossip_->Find(node.host);
-  return member == nullptr ? 0 : ParseMetadata(member->metadata).load_bytes;
+  const std::optional<gossip::Member> member = gossip_->View(node.host);
+  return !member ? 0 : ParseMetadata(member->metadata).load_bytes;
 }
 
 void Control::Stop() {
@@ -563,7 +563,9 @@ void Control::CheckQuiet() {
     asked_if_quiet_ = false;
     std::uint64_t open = 0;
     for (const WorkerStats& each : stats) open += each.in_flight;
-    if (open > 0 && world_.Now() < quiet_ends_) return;  // The next tick asks again.
+    const bool known = gossip_ == nullptr || gossip_->said_goodbye(world_.Now());
+    // The next tick asks again.
+    if ((open > 0 || !known) && world_.Now() < quiet_ends_) return;
     if (open > 0) base::log::Warn("control", "{} requests are left without an answer", open);
     for (const auto& then : std::exchange(once_quiet_, {})) then();
   });

@@ -18,13 +18,20 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kJoined: return "joined";
     case gossip::Event::kAlive: return "alive";
     case gossip::Event::kSuspect: return "suspect";
+    case gossip::Event::kUnreachable: return "unreachable";
     case gossip::Event::kDead: return "dead";
     case gossip::Event::kLeft: return "left";
     case gossip::Event::kUpdated: return "updated";
     case gossip::Event::kRumor: return "rumor";
+    case gossip::Event::kConflict: return "has our identity";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
   }
   return "?";
+}
+
+// Nodes of one rack may fall silent together.
+std::uint32_t DomainOf(const topology::NodeInfo& node) {
+  return static_cast<std::uint32_t>(base::Hash64(node.dc + '/' + node.rack));
 }
 
 }  // namespace
@@ -66,11 +73,14 @@ void Control::StartGossip() {
   // The id keeps clusters of one name apart: their packets do not even reach our members.
   const std::string cluster = fmt::format("{}/{}", snapshot_->topology->cluster_name,
                                           snapshot_->topology->cluster_id.ToString());
-  gossip_ =
-      std::make_unique<gossip::Gossip>(options,
-                                       gossip::Self{shared_.identity.host, shared_.identity.boot,
-                                                    self_.cluster, cluster, Metadata()},
-                                       world_.random().Next(), world_.Now());
+  gossip_ = std::make_unique<gossip::Gossip>(options,
+                                             gossip::Self{.host = shared_.identity.host,
+                                                          .generation = shared_.identity.boot,
+                                                          .address = self_.cluster,
+                                                          .cluster_name = cluster,
+                                                          .metadata = Metadata(),
+                                                          .domain = DomainOf(self_)},
+                                             world_.random().Next(), world_.Now());
   gossip_since_ = world_.Now();
   std::vector<base::Address> contacts = seeds_;
   for (const topology::Node* node : snapshot_->topology->members())
@@ -106,7 +116,8 @@ void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind != gossip::Event::kUpdated)
     base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
                     event.reason.empty() ? "" : ": ", event.reason);
-  if (event.kind == gossip::Event::kClusterMismatch) return;
+  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kConflict)
+    return;
   heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)
     links_.Disconnect(event.member.host);
@@ -125,15 +136,17 @@ void Control::OnGossipEvent(const gossip::Event& event) {
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host) return {true, ready_};
-  const gossip::MemberInfo* member = gossip_ == nullptr ? nullptr : gossip_->Find(node.host);
-  if (member == nullptr || !node.member()) return {};
+  const std::optional<gossip::Member> member =
+      gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
+  if (!member || !node.member()) return {};
   return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host) return snapshot_->topology->epoch;
-  const gossip::MemberInfo* member = gossip_ == nullptr ? nullptr : gossip_->Find(node.host);
-  return member == nullptr ? 0 : ParseMetadata(member->metadata).epoch;
+  const std::optional<gossip::Member> member =
+      gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
+  return !member ? 0 : ParseMetadata(member->metadata).epoch;
 }
 
 }  // namespace starling::server

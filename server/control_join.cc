@@ -32,6 +32,7 @@ std::string_view LivenessText(gossip::Liveness liveness) {
   switch (liveness) {
     case gossip::Liveness::kAlive: return "alive";
     case gossip::Liveness::kSuspect: return "suspect";
+    case gossip::Liveness::kUnreachable: return "unreachable";
     case gossip::Liveness::kDead: return "dead";
     case gossip::Liveness::kLeft: return "left";
   }

@@ -20,7 +20,7 @@ using micro::AllocationCount;
 using micro::Allocations;
 
 constexpr std::uint64_t kMembers = 1000;
-constexpr std::size_t kMetadataBytes = 17;  // As a node's control actor sets it.
+constexpr base::Bytes kMetadata = "seventeen bytes!!";  // As many as a node's control actor sets.
 constexpr std::size_t kClaimsPerPacket = 6;
 constexpr char kCluster[] = "bench";
 constexpr char kTarget[] = "target: 2 us";
@@ -34,11 +34,13 @@ Claim ClaimBy(std::uint64_t number, std::uint32_t incarnation) {
           .generation = 1,
           .incarnation = incarnation,
           .address = AddressOf(number),
-          .metadata = std::string(kMetadataBytes, 'm')};
+          .metadata = kMetadata};
 }
 std::string Say(std::uint64_t from, Body body, std::vector<Claim> claims = {}) {
-  return Encode({.header = {Host(from), 1, 0}, .body = body, .claims = std::move(claims)},
-                ClusterTag(kCluster));
+  std::string bytes;
+  Encode({.header = {Host(from), 1, 0}, .body = body, .claims = std::move(claims)},
+         ClusterTag(kCluster), bytes);
+  return bytes;
 }
 
 // Claims about the next few members, in turn.
@@ -54,13 +56,14 @@ std::vector<Claim> SomeClaims(std::uint64_t& next, std::uint32_t incarnation, st
 struct Idle {
   Idle()
       : gossip({.probe_interval = std::chrono::hours(24),
+                .guards = 0,
                 .push_pull_interval = std::chrono::hours(24),
                 .dead_contact_interval = std::chrono::hours(24)},
                {.host = Host(1),
                 .generation = 1,
                 .address = AddressOf(1),
                 .cluster_name = kCluster,
-                .metadata = std::string(kMetadataBytes, 'm')},
+                .metadata = std::string(kMetadata)},
                1, base::Instant{}) {
     std::uint64_t next = 0;
     gossip.OnDatagram(now, AddressOf(2), Say(2, Spread{1}, SomeClaims(next, 0, kMembers)));
@@ -118,10 +121,9 @@ void HandleAcks(benchmark::State& state, Claims claims) {
       const std::uint64_t peer = 2 + turn++ % kMembers;
       idle.gossip.ReportConnectionLost(idle.now, Host(peer));  // Starts a probe.
       CHECK(idle.gossip.outputs().datagrams.size() == 1);
-      const base::Result<Message> ping =
-          Decode(idle.gossip.outputs().datagrams[0].bytes, idle.gossip.options());
-      acks.emplace_back(AddressOf(peer),
-                        Say(peer, Ack{std::get<Ping>(ping->body).nonce}, claims()));
+      Message ping;
+      CHECK(Decode(idle.gossip.outputs().datagrams[0].bytes, idle.gossip.options(), ping).ok());
+      acks.emplace_back(AddressOf(peer), Say(peer, Ack{std::get<Ping>(ping.body).nonce}, claims()));
       idle.gossip.outputs().Clear();
     }
 

@@ -4,8 +4,12 @@
 
 #include <rapidcheck.h>
 
+#include <vector>
+
 #include "base/hash.h"
+#include "gossip/wire_format.h"
 #include "tests/gossip/hand.h"
+#include "tests/gossip/reference_codec.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
@@ -15,13 +19,17 @@ const std::uint32_t kTag = ClusterTag(kCluster);
 
 Claim DrawClaim(std::size_t metadata_max) {
   Claim claim = ClaimBy(
-      *rc::gen::nonZero<std::uint64_t>(), static_cast<Liveness>(*rc::gen::inRange(0, 4)),
+      *rc::gen::nonZero<std::uint64_t>(), static_cast<Liveness>(*rc::gen::inRange(0, 5)),
       *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62));
   claim.host.high = *rc::gen::arbitrary<std::uint64_t>();
   claim.address = {*rc::gen::inRange(1U, ~0U), *rc::gen::inRange<std::uint16_t>(1, 0xffff)};
-  claim.metadata = std::string(*rc::gen::inRange<std::size_t>(0, metadata_max + 1), 'x');
-  if (IsGone(claim.liveness))
-    claim.gone_for = base::seconds(*rc::gen::inRange<std::int64_t>(0, 1LL << 31));
+  claim.metadata = Kept(std::string(*rc::gen::inRange<std::size_t>(0, metadata_max + 1), 'x'));
+  claim.domain = *rc::gen::arbitrary<std::uint32_t>();
+  if (claim.liveness != Liveness::kAlive)
+    claim.age = base::milliseconds(*rc::gen::inRange<std::int64_t>(0, 1LL << 41));
+  for (int i = *rc::gen::inRange(0, 4); i > 0; --i)
+    claim.accusers.Add(
+        {*rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint32_t>()});
   return claim;
 }
 
@@ -39,7 +47,7 @@ RumorItem DrawRumor(std::size_t payload_max) {
 Body DrawBody() {
   const auto nonce = *rc::gen::arbitrary<std::uint64_t>();
   const base::HostId target = Host(*rc::gen::nonZero<std::uint64_t>());
-  switch (*rc::gen::inRange(0, 12)) {
+  switch (*rc::gen::inRange(0, 19)) {
     case 0: return Ping{nonce, target};
     case 1: return Ack{nonce};
     case 2: return PingRequest{nonce, target, AddressOf(77)};
@@ -49,8 +57,15 @@ Body DrawBody() {
     case 6: return State{(nonce & 1) != 0, (nonce & 2) != 0};
     case 7: return Push{};
     case 8: return Pull{};
-    case 9: return Payloads{};
-    case 10: return RumorState{};
+    case 9: return Nack{nonce};
+    case 10: return Confirm{target};
+    case 11: return Farewell{nonce};
+    case 12: return Compare{Kept(std::string(kBucketsBytes, 'b')), Kept(std::string(24, 'e'))};
+    case 13: return Difference{Kept(std::string(nonce % 9 * 8, 'w'))};
+    case 14: return State{.buckets = Kept(std::string(kBucketDigestsBytes, 'd'))};
+    case 15: return State{.rumors_equal = true, .retry_after_ms = 250};
+    case 16: return Payloads{};
+    case 17: return RumorState{};
     default: {
       RumorSync sync;
       for (std::uint64_t& digest : sync.digests) digest = *rc::gen::arbitrary<std::uint64_t>();
@@ -70,9 +85,9 @@ Message DrawMessage() {
   return message;
 }
 
-base::Result<Message> Read(const std::string& bytes) { return Decode(bytes, GossipOptions{}); }
+base::Result<Message> Read(const std::string& bytes) { return Decoded(bytes); }
 
-bool Refused(const Message& message) { return !Read(Encode(message, kTag)).has_value(); }
+bool Refused(const Message& message) { return !Read(Encoded(message, kTag)).has_value(); }
 
 Message Sound() { return {.header = {Host(2), 1, 0}, .body = Spread{5}, .claims = {ClaimBy(3)}}; }
 
@@ -80,14 +95,14 @@ TEST_SUITE("gossip/codec") {
   TEST_CASE("a message comes back as it was") {
     EXPECT(rc::check([] {
       const Message message = DrawMessage();
-      const std::string bytes = Encode(message, kTag);
+      const std::string bytes = Encoded(message, kTag);
       RC_ASSERT(TagOf(bytes).value() == kTag);
       const base::Result<Message> read = Read(bytes);
       RC_ASSERT(read.has_value());
       RC_ASSERT(read->body.index() == message.body.index());
       RC_ASSERT(read->claims.size() == message.claims.size());
       RC_ASSERT(read->rumors.size() == message.rumors.size());
-      RC_ASSERT(Encode(*read, kTag) == bytes);
+      RC_ASSERT(Encoded(*read, kTag) == bytes);
     }));
   }
 
@@ -102,23 +117,36 @@ TEST_SUITE("gossip/codec") {
         0x22, 0x1d, 0x09, 5,    0,    0, 0, 0, 0, 0, 0,  // ping.nonce
         0x12, 0x12, 0x09, 6,    0,    0, 0, 0, 0, 0, 0,  // ping.target.high
         0x11, 7,    0,    0,    0,    0, 0, 0, 0};       // ping.target.low
-    const std::string bytes = Encode(ping, ClusterTag("orders"));
+    const std::string bytes = Encoded(ping, ClusterTag("orders"));
     EXPECT(bytes == std::string(reinterpret_cast<const char*>(expected), sizeof expected));
+  }
+
+  // Equal sizes say that no field is unknown to it, nor of another type.
+  TEST_CASE("Protobuf reads what we write, and we read what Protobuf writes") {
+    EXPECT(rc::check([] {
+      const std::string bytes = Encoded(DrawMessage(), kTag);
+      const std::optional<std::string> again = Reserialized(bytes);
+      RC_ASSERT(again.has_value());
+      RC_ASSERT(again->size() == bytes.size());
+      const base::Result<Message> read = Read(*again);
+      RC_ASSERT(read.has_value());
+      RC_ASSERT(Encoded(*read, kTag) == bytes);
+    }));
   }
 
   TEST_CASE("no datagram is larger than the bounds by which packets are filled") {
     EXPECT(rc::check([] {
-      Message message = DrawMessage();
-      if (std::holds_alternative<RumorSync>(message.body)) message.body = Pull{};  // On streams.
+      const Message message = DrawMessage();
+      RC_PRE(message.body.index() <= Body(Feedback{}).index());  // Those of datagrams.
       std::size_t bound = kEnvelopeBytesMax;
       for (const Claim& claim : message.claims) bound += BytesBound(claim);
       for (const RumorItem& rumor : message.rumors) bound += BytesBound(rumor);
-      RC_ASSERT(Encode(message, kTag).size() <= bound);
+      RC_ASSERT(Encoded(message, kTag).size() <= bound);
     }));
   }
 
   TEST_CASE("a packet tells its cluster before anything of it is parsed") {
-    const std::string bytes = Encode(Sound(), ClusterTag("other"));
+    const std::string bytes = Encoded(Sound(), ClusterTag("other"));
     EXPECT(TagOf(bytes).value() == ClusterTag("other"));
     EXPECT(TagOf(bytes.substr(0, 5)).value() == ClusterTag("other"));
     EXPECT(!TagOf(bytes.substr(0, 4)).has_value());
@@ -139,8 +167,17 @@ TEST_SUITE("gossip/codec") {
     }
     SUBCASE("a claim without an address") { message.claims[0].address = {}; }
     SUBCASE("a claim with more metadata than is allowed") {
-      message.claims[0].metadata.assign(513, 'x');
+      message.claims[0].metadata = Kept(std::string(513, 'x'));
     }
+    SUBCASE("bucket digests that are too few") {
+      message.body = State{.buckets = Kept(std::string(8, 'd'))};
+    }
+    SUBCASE("a comparison without its bitmap") { message.body = Compare{{}, Kept("123456789012")}; }
+    SUBCASE("half an entry") {
+      message.body = Compare{Kept(std::string(kBucketsBytes, 'b')), Kept("123456")};
+    }
+    SUBCASE("half a wanted id") { message.body = Difference{Kept("1234")}; }
+    SUBCASE("a confirm of nobody") { message.body = Confirm{{}}; }
     SUBCASE("a ping to nobody") { message.body = Ping{1, {}}; }
     SUBCASE("a ping request without an address") { message.body = PingRequest{1, Host(3), {}}; }
     SUBCASE("a rumor without a key") { message.rumors = {{.key = "", .version = 1}}; }
@@ -159,13 +196,22 @@ TEST_SUITE("gossip/codec") {
   }
 
   TEST_CASE("a message of no known kind is refused") {
-    const std::string prefix = Encode(Sound(), kTag).substr(0, 5);
+    const std::string prefix = Encoded(Sound(), kTag).substr(0, 5);
     EXPECT(!Read(prefix).has_value());
+  }
+
+  TEST_CASE("digests of rumors are as many as there are buckets, or refused") {
+    for (const std::size_t count : {0U, 15U, 16U, 17U}) {
+      std::string bytes = Encoded(Sound(), kTag);  // A second body replaces the first.
+      wire_format::Writer out(bytes);
+      out.Message(20, [&] { out.PackedFixed64(1, std::vector<std::uint64_t>(count, 7)); });
+      EXPECT(Read(bytes).has_value() == (count == kRumorBuckets));
+    }
   }
 
   TEST_CASE("cut, flipped and random bytes never do more than fail") {
     EXPECT(rc::check([] {
-      std::string bytes = Encode(DrawMessage(), kTag);
+      std::string bytes = Encoded(DrawMessage(), kTag);
       const auto at = *rc::gen::inRange<std::size_t>(5, bytes.size());
       if (*rc::gen::arbitrary<bool>())
         bytes.resize(at);

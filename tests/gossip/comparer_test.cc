@@ -19,7 +19,7 @@ RumorItem Item(const std::string& key, const std::string& payload) {
 // A packet of node 2 that says this digest.
 void HearDigest(Hand& hand, base::Instant now, std::uint64_t digest) {
   const Message message{.header = {Host(2), 1, 0, digest}, .body = Ack{1}};
-  hand.core->OnDatagram(now, AddressOf(2), Encode(message, ClusterTag(kCluster)));
+  hand.core->OnDatagram(now, AddressOf(2), Encoded(message, ClusterTag(kCluster)));
   hand.Do([](Gossip&) {});
 }
 
@@ -62,7 +62,7 @@ TEST_SUITE("gossip/comparer") {
     const std::string request = Say(2, lacking.Streams<RumorSync>()[0].message.body);
     const std::string state =
         having.Do([&](Gossip& core) { return core.OnStreamRequest(At(5000), request); });
-    Message answer = *Decode(state, GossipOptions{});
+    Message answer = *Decoded(state);
     REQUIRE(std::holds_alternative<RumorState>(answer.body));
     REQUIRE(answer.rumors.size() == 1);
     EXPECT(!answer.rumors[0].payload);
@@ -85,7 +85,7 @@ TEST_SUITE("gossip/comparer") {
     HearDigest(hand, At(9000), digest);
     EXPECT(hand.Streams<RumorSync>().empty());
     const Message stranger{.header = {Host(9), 1, 0, 5}, .body = Ack{1}};
-    hand.core->OnDatagram(At(9000), AddressOf(9), Encode(stranger, ClusterTag(kCluster)));
+    hand.core->OnDatagram(At(9000), AddressOf(9), Encoded(stranger, ClusterTag(kCluster)));
     hand.Do([](Gossip&) {});
     EXPECT(hand.Streams<RumorSync>().empty());
     HearDigest(hand, At(9000), 0);

@@ -5,6 +5,7 @@
 #include "gossip/exchange.h"
 
 #include <map>
+#include <memory>
 
 #include "base/hash.h"
 #include "tests/gossip/hand.h"
@@ -32,8 +33,8 @@ struct Node {
     gossip.outputs().Clear();
   }
   bool Sees(std::uint64_t number, Liveness liveness) const {
-    const MemberInfo* member = gossip.Find(Host(number));
-    return member != nullptr && member->liveness == liveness;
+    const std::optional<MemberInfo> member = gossip.Find(Host(number));
+    return member && member->liveness == liveness;
   }
 
   Gossip gossip;
@@ -44,8 +45,8 @@ struct Node {
 std::vector<std::size_t> Carry(base::Instant now, Node& from, Node& to) {
   std::vector<std::size_t> sizes;
   while (!from.gossip.outputs().streams.empty()) {
-    const Outputs outputs = std::exchange(from.gossip.outputs(), {});
-    for (const StreamRequest& request : outputs.streams) {
+    const std::vector<StreamRequest> requests = std::exchange(from.gossip.outputs().streams, {});
+    for (const StreamRequest& request : requests) {
       if (request.to != to.gossip.self().address) continue;
       sizes.push_back(request.bytes.size());
       from.gossip.OnStreamReply(now, to.gossip.OnStreamRequest(now, request.bytes));
@@ -113,7 +114,7 @@ TEST_SUITE("gossip/exchange") {
     EXPECT(requests[0].bytes.size() < 150);
     const std::string answer = two.gossip.OnStreamRequest(At(20000), requests[0].bytes);
     EXPECT(answer.size() < 150);
-    const base::Result<Message> message = Decode(answer, kOptions);
+    const base::Result<Message> message = Decoded(answer);
     REQUIRE(message.has_value());
     EXPECT(std::get<State>(message->body).members_equal);
     EXPECT(std::get<State>(message->body).rumors_equal);
@@ -134,18 +135,85 @@ TEST_SUITE("gossip/exchange") {
     Node one(1), two(2);
     one.Learn({ClaimBy(3)});
     two.Learn({ClaimBy(3, Liveness::kDead)});
-    const std::vector<base::Address> seeds = {AddressOf(2)};
-    one.gossip.Join(At(0), seeds);
-    const Outputs outputs = std::exchange(one.gossip.outputs(), {});
-    REQUIRE(outputs.streams.size() == 1);
-    one.gossip.OnStreamReply(At(0), two.gossip.OnStreamRequest(At(0), outputs.streams[0].bytes));
+    Meet(At(0), one, two);
     EXPECT(one.Sees(3, Liveness::kAlive));
     REQUIRE(one.gossip.outputs().datagrams.size() == 1);
     EXPECT(one.gossip.outputs().datagrams[0].to == AddressOf(3));
-    const base::Result<Message> ping = Decode(one.gossip.outputs().datagrams[0].bytes, kOptions);
+    const base::Result<Message> ping = Decoded(one.gossip.outputs().datagrams[0].bytes);
     REQUIRE(ping.has_value());
     EXPECT(ping->claims[0].host == Host(3));
     EXPECT(ping->claims[0].liveness == Liveness::kDead);
+  }
+
+  TEST_CASE("of two large tables that differ in one member, one member travels") {
+    Node one(1), two(2);
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 10; number < 2010; ++number) claims.push_back(ClaimBy(number));
+    for (Node* node : {&one, &two}) node->gossip.Restore(At(0), claims);
+    EXPECT(!one.gossip.has_news());
+    EXPECT(one.gossip.outputs().events.empty());
+    SUBCASE("the asker has it") { one.Learn({ClaimBy(5000)}); }
+    SUBCASE("the answerer has it") { two.Learn({ClaimBy(5000)}); }
+    SUBCASE("one has it newer") {
+      for (Node* node : {&one, &two}) node->Learn({ClaimBy(5000)});
+      one.Learn({ClaimBy(5000, Liveness::kAlive, 1)});
+    }
+    Meet(At(20000), one, two);
+    EXPECT(one.gossip.members().size() == two.gossip.members().size());
+    EXPECT(two.Sees(5000, Liveness::kAlive));
+    EXPECT(one.Sees(5000, Liveness::kAlive));
+    // The digests of 256 buckets, and the entries of three buckets with some eight members each.
+    EXPECT(one.gossip.counters().stream_bytes_out + two.gossip.counters().stream_bytes_out <
+           2048 + 1500);
+  }
+
+  TEST_CASE("at most eight compare with one node at once; the ninth is told when to come back") {
+    Node seed(1);
+    std::vector<std::unique_ptr<Node>> others;
+    std::vector<std::string> states;
+    for (std::uint64_t number = 2; number <= 10; ++number) {
+      Node& other = *others.emplace_back(std::make_unique<Node>(number));
+      const std::vector<base::Address> seeds = {AddressOf(1)};
+      other.gossip.Join(At(0), seeds);
+      states.push_back(seed.gossip.OnStreamRequest(At(0), other.gossip.outputs().streams[0].bytes));
+      other.gossip.outputs().Clear();
+    }
+    for (std::size_t at = 0; at < 9; ++at) {
+      const base::Result<Message> message = Decoded(states[at]);
+      REQUIRE(message.has_value());
+      EXPECT((std::get<State>(message->body).retry_after_ms > 0) == (at == 8));
+    }
+    Node& ninth = *others[8];
+    ninth.gossip.OnStreamReply(At(0), states[8]);
+    EXPECT(ninth.gossip.outputs().streams.empty());
+    EXPECT(ninth.Sees(1, Liveness::kAlive));
+    // The first ends its exchange, and so makes room.
+    others[0]->gossip.OnStreamReply(At(0), states[0]);
+    Carry(At(0), *others[0], seed);
+    ninth.gossip.OnTick(At(500));
+    Carry(At(500), ninth, seed);
+    EXPECT(ninth.gossip.members().size() == seed.gossip.members().size());
+    // Who never came back is forgotten after a while.
+    Node late(11);
+    Meet(At(6000), late, seed);
+    EXPECT(late.gossip.members().size() == 10);
+  }
+
+  TEST_CASE("a newcomer does not pass on what all others know") {
+    Node one(1), two(2);
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 10; number < 110; ++number) claims.push_back(ClaimBy(number));
+    two.gossip.Restore(At(0), claims);
+    Meet(At(0), one, two);
+    EXPECT(one.gossip.members().size() == 101);
+    std::size_t told = 0;
+    for (std::int64_t ms = 200; ms < 4000; ms += 200) {
+      one.gossip.OnTick(At(ms));
+      for (const Datagram& datagram : one.gossip.outputs().datagrams)
+        told = std::max(told, Decoded(datagram.bytes)->claims.size());
+      one.gossip.outputs().Clear();
+    }
+    EXPECT(told <= 2);  // Itself, and who let it in.
   }
 
   TEST_CASE("a random live member is compared with every push_pull_interval") {
@@ -167,7 +235,7 @@ TEST_SUITE("gossip/exchange") {
     const auto speak = [&](std::uint64_t number) {
       hand.core->OnDatagram(
           At(5000), AddressOf(number),
-          Encode({.header = {Host(number), 2, 4}, .body = Ack{1}}, ClusterTag(kCluster)));
+          Encoded({.header = {Host(number), 2, 4}, .body = Ack{1}}, ClusterTag(kCluster)));
     };
     SUBCASE("it stays silent") {
       speak(2);

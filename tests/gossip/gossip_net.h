@@ -28,8 +28,8 @@ class Cluster {
 
   // How `observer` sees `subject`.
   Liveness Sees(NodeIndex observer, NodeIndex subject) const {
-    const MemberInfo* member = net.core(observer).Find(net.host(subject));
-    REQUIRE(member != nullptr);
+    const std::optional<Member> member = net.core(observer).View(net.host(subject));
+    REQUIRE(member.has_value());
     return member->liveness;
   }
 
@@ -37,8 +37,8 @@ class Cluster {
   bool AllSee(NodeIndex subject, Liveness liveness) const {
     for (NodeIndex node = 0; node < net.size(); ++node) {
       if (node == subject || !net.running(node)) continue;
-      const MemberInfo* member = net.core(node).Find(net.host(subject));
-      if (member == nullptr || member->liveness != liveness) return false;
+      const std::optional<Member> member = net.core(node).View(net.host(subject));
+      if (!member || member->liveness != liveness) return false;
     }
     return true;
   }

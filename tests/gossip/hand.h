@@ -1,6 +1,7 @@
 // tests/gossip/hand.h: one core driven by hand, and what it sent, readable.
 #pragma once
 
+#include <deque>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -22,6 +23,25 @@ inline base::Address AddressOf(std::uint64_t number) {
 
 inline constexpr char kCluster[] = "test";
 
+// A view that outlives the test: claims have views only.
+inline base::Bytes Kept(std::string bytes) {
+  static std::deque<std::string> kept;
+  return kept.emplace_back(std::move(bytes));
+}
+
+inline std::string Encoded(const Message& message, std::uint32_t tag) {
+  std::string bytes;
+  Encode(message, tag, bytes);
+  return bytes;
+}
+// Of bytes that are kept.
+inline base::Result<Message> Decoded(const std::string& bytes) {
+  Message message;
+  const base::Status status = Decode(Kept(bytes), GossipOptions{}, message);
+  if (!status.ok()) return base::Fail(status);
+  return message;
+}
+
 inline Claim ClaimBy(std::uint64_t number, Liveness liveness = Liveness::kAlive,
                      std::uint32_t incarnation = 0, std::uint64_t generation = 1) {
   return {.host = Host(number),
@@ -29,17 +49,17 @@ inline Claim ClaimBy(std::uint64_t number, Liveness liveness = Liveness::kAlive,
           .incarnation = incarnation,
           .liveness = liveness,
           .address = AddressOf(number),
-          .metadata = "m" + std::to_string(number)};
+          .metadata = Kept("m" + std::to_string(number))};
 }
 
 // The bytes of a message from node `from`.
 inline std::string Say(std::uint64_t from, Body body, std::vector<Claim> claims = {},
                        std::vector<RumorItem> rumors = {}, const char* cluster = kCluster) {
-  return Encode({.header = {Host(from), 1, 0},
-                 .body = body,
-                 .claims = std::move(claims),
-                 .rumors = std::move(rumors)},
-                ClusterTag(cluster));
+  return Encoded({.header = {Host(from), 1, 0},
+                  .body = body,
+                  .claims = std::move(claims),
+                  .rumors = std::move(rumors)},
+                 ClusterTag(cluster));
 }
 
 // Node 1, generation 1, and what came out of it.
@@ -112,8 +132,8 @@ class Hand {
   }
 
   Liveness LivenessOf(std::uint64_t number) const {
-    const MemberInfo* member = core->Find(Host(number));
-    REQUIRE(member != nullptr);
+    const std::optional<MemberInfo> member = core->Find(Host(number));
+    REQUIRE(member.has_value());
     return member->liveness;
   }
 
@@ -137,7 +157,7 @@ class Hand {
 
   static Message Parse(const std::string& bytes) {
     REQUIRE(TagOf(bytes).has_value());
-    base::Result<Message> message = Decode(bytes, GossipOptions{});
+    base::Result<Message> message = Decoded(bytes);
     REQUIRE(message.has_value());
     return *std::move(message);
   }

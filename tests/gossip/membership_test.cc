@@ -20,6 +20,14 @@ struct Table {
   Heard Hear(std::int64_t ms, const Claim& claim, Membership::Source source = kGossip) {
     return membership.Hear(At(ms), claim, source);
   }
+  // This node and, if any, `others` found it silent.
+  void Accuse(std::int64_t ms, std::uint64_t number,
+              std::initializer_list<std::uint64_t> others = {}, std::uint64_t generation = 1) {
+    Accusers accusers;
+    accusers.Add(membership.AsAccuser(Host(1)));
+    for (const std::uint64_t other : others) accusers.Add(membership.AsAccuser(Host(other)));
+    membership.Accuse(At(ms), {Host(number), generation, accusers, "test"});
+  }
   Liveness Of(std::uint64_t number) const { return membership.Find(Host(number))->liveness; }
   std::vector<Event::Kind> Events() {
     std::vector<Event::Kind> kinds;
@@ -41,6 +49,7 @@ struct Table {
   Membership membership{
       options,
       {.host = Host(1), .generation = 5, .address = AddressOf(1), .metadata = "m"},
+      std::make_shared<Roster>(),
       random,
       outputs,
       counters};
@@ -49,18 +58,112 @@ struct Table {
 using Kinds = std::vector<Event::Kind>;
 
 TEST_SUITE("gossip/membership") {
-  TEST_CASE("a suspect that stays silent is dead after suspicion_timeout, not before") {
+  TEST_CASE("who stays silent for all is dead after suspicion_timeout, not before") {
     Table table;
     table.Hear(0, ClaimBy(2));
-    table.membership.Suspect(At(1000), Host(2), 1, "test");
-    EXPECT(table.Of(2) == Liveness::kSuspect);
-    EXPECT(table.membership.next_tick() == At(2500));
-    table.membership.OnTick(At(2499));
-    EXPECT(table.Of(2) == Liveness::kSuspect);
-    table.membership.OnTick(At(2500));
+    table.Accuse(1000, 2);  // Nobody else is there to confirm it.
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+    table.membership.OnTick(At(4999));
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+    EXPECT(table.membership.next_tick() == At(5000));
+    table.membership.OnTick(At(5000));
     EXPECT(table.Of(2) == Liveness::kDead);
-    EXPECT(table.Events() == Kinds{Event::kJoined, Event::kSuspect, Event::kDead});
+    EXPECT(table.Events() ==
+           Kinds{Event::kJoined, Event::kSuspect, Event::kUnreachable, Event::kDead});
     EXPECT(table.membership.next_tick() == base::Instant::Never());
+  }
+
+  TEST_CASE("nobody is dead of fewer than three accusers, however long it takes") {
+    Table table;
+    for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
+    table.Accuse(0, 2, {3});
+    for (std::int64_t ms = 0; ms < 60000; ms += 100) table.membership.OnTick(At(ms));
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    table.Accuse(60000, 2, {4});
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+    table.membership.OnTick(At(60000));  // Its time to refute was over long ago.
+    EXPECT(table.Of(2) == Liveness::kDead);
+  }
+
+  TEST_CASE("three accusers of one rack are not enough while another has witnesses") {
+    Table table;
+    for (std::uint64_t number = 2; number < 7; ++number) {
+      Claim claim = ClaimBy(number);
+      claim.domain = number < 6 ? 0 : 1;
+      table.Hear(0, claim);
+    }
+    table.Accuse(0, 2, {3, 4});
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    SUBCASE("the other rack confirms") { table.Accuse(100, 2, {6}); }
+    SUBCASE("the other rack is silent too, and so no witness") {
+      table.Hear(100, ClaimBy(6, Liveness::kSuspect));
+      table.membership.OnTick(At(300));
+    }
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+  }
+
+  TEST_CASE("accusers of the same incarnation add up from all claims, and each is news once") {
+    Table table;
+    for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
+    const auto accused_by = [&](std::uint64_t accuser, std::uint32_t incarnation) {
+      Claim claim = ClaimBy(2, Liveness::kSuspect, incarnation);
+      claim.accusers.Add(table.membership.AsAccuser(Host(accuser)));
+      return claim;
+    };
+    EXPECT(table.Hear(0, accused_by(3, 1)) == Heard::kTaken);
+    EXPECT(table.Hear(0, accused_by(3, 1)) == Heard::kStale);
+    EXPECT(table.Hear(0, accused_by(4, 0)) == Heard::kStale);
+    EXPECT(table.Hear(0, accused_by(4, 1)) == Heard::kTaken);
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+    EXPECT(table.Hear(0, accused_by(5, 1)) == Heard::kTaken);
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+    // It refutes; what was said against it before counts no more.
+    EXPECT(table.Hear(0, ClaimBy(2, Liveness::kAlive, 2)) == Heard::kTaken);
+    EXPECT(table.Hear(0, accused_by(6, 2)) == Heard::kTaken);
+    EXPECT(table.Of(2) == Liveness::kSuspect);
+  }
+
+  TEST_CASE("who answers this node's ping while on trial is not declared dead by it") {
+    Table table;
+    table.Hear(0, ClaimBy(2));
+    table.Accuse(0, 2);
+    table.membership.Vouch(At(3000), Host(2));
+    table.membership.OnTick(At(6999));
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+    table.membership.OnTick(At(7000));
+    EXPECT(table.Of(2) == Liveness::kDead);
+  }
+
+  TEST_CASE("the age of a suspicion is credited, up to a quarter of the time to refute") {
+    Table table;
+    table.Hear(0, ClaimBy(2));
+    Claim claim = ClaimBy(2, Liveness::kUnreachable);
+    SUBCASE("as told") { claim.age = base::milliseconds(600); }
+    SUBCASE("a stranger's word for more") { claim.age = std::chrono::hours(5); }
+    table.Hear(10000, claim);
+    const base::Duration credit = std::min<base::Duration>(claim.age, base::seconds(1));
+    EXPECT(table.membership.next_tick() == At(14000) - credit);
+  }
+
+  TEST_CASE("lifeguard: each further accuser shortens the time, and one is enough for death") {
+    Table table({.mode = Mode::kLifeguard});
+    for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
+    table.Accuse(0, 2);
+    EXPECT(table.membership.next_tick() == At(24000));
+    table.Accuse(100, 2, {3});
+    EXPECT(table.membership.next_tick() == At(11400));
+    table.Accuse(200, 2, {4});
+    EXPECT(table.membership.next_tick() == At(4000));
+    table.membership.OnTick(At(4000));
+    EXPECT(table.Of(2) == Liveness::kDead);
+  }
+
+  TEST_CASE("another node with this identity is told of, at most once in 10 s") {
+    Table table;
+    for (const std::int64_t ms : {0, 100, 9999, 10000})
+      table.Hear(ms, ClaimBy(1, Liveness::kAlive, 3, 9 + static_cast<std::uint64_t>(ms)));
+    EXPECT(table.counters.conflicts == 4);
+    EXPECT(table.Events() == Kinds{Event::kConflict, Event::kConflict});
   }
 
   TEST_CASE("only a higher incarnation refutes a suspicion") {
@@ -78,10 +181,10 @@ TEST_SUITE("gossip/membership") {
   TEST_CASE("a failed probe of an older generation accuses nobody") {
     Table table;
     table.Hear(0, ClaimBy(2, Liveness::kAlive, 0, 2));
-    table.membership.Suspect(At(0), Host(2), 1, "test");
+    table.Accuse(0, 2);
     EXPECT(table.Of(2) == Liveness::kAlive);
-    table.membership.Suspect(At(0), Host(3), 1, "test");
-    EXPECT(table.membership.Find(Host(3)) == nullptr);
+    table.Accuse(0, 3);
+    EXPECT(!table.membership.Find(Host(3)));
   }
 
   TEST_CASE("a restarted member is new whatever was believed, at its new address") {
@@ -179,7 +282,7 @@ TEST_SUITE("gossip/membership") {
     EXPECT(table.Of(2) == Liveness::kAlive);
     // Of a stranger, or of one that is suspect here as well, it is believed; so is a goodbye.
     EXPECT(table.Hear(0, ClaimBy(3, Liveness::kDead), kSync) == Heard::kTaken);
-    table.membership.Suspect(At(0), Host(2), 1, "test");
+    table.Accuse(0, 2);
     EXPECT(table.Hear(0, ClaimBy(2, Liveness::kDead), kSync) == Heard::kTaken);
     table.Hear(0, ClaimBy(4));
     EXPECT(table.Hear(0, ClaimBy(4, Liveness::kLeft), kSync) == Heard::kTaken);
@@ -189,17 +292,17 @@ TEST_SUITE("gossip/membership") {
     Table table({.dead_kept = base::seconds(100)});
     table.Hear(0, ClaimBy(2));
     Claim dead = ClaimBy(2, Liveness::kDead);
-    dead.gone_for = base::seconds(40);
+    dead.age = base::seconds(40);
     table.Hear(50000, dead);
     EXPECT(table.membership.Find(Host(2))->since == At(10000));
     table.membership.Sweep(At(109999));
-    EXPECT(table.membership.Find(Host(2)) != nullptr);
+    EXPECT(table.membership.Find(Host(2)).has_value());
     table.membership.Sweep(At(110000));
-    EXPECT(table.membership.Find(Host(2)) == nullptr);
+    EXPECT(!table.membership.Find(Host(2)));
     EXPECT(!table.membership.NextToProbe());
-    dead.gone_for = base::seconds(100);
+    dead.age = base::seconds(100);
     EXPECT(table.Hear(110000, dead, kSync) == Heard::kStale);
-    EXPECT(table.membership.Find(Host(2)) == nullptr);
+    EXPECT(!table.membership.Find(Host(2)));
   }
 
   TEST_CASE("beyond members_max strangers are refused and counted") {
@@ -212,11 +315,12 @@ TEST_SUITE("gossip/membership") {
 
   TEST_CASE("after sleep all suspects have their time again") {
     Table table;
-    table.Hear(0, ClaimBy(2, Liveness::kSuspect));
-    table.membership.Slept(At(60000));
-    table.membership.OnTick(At(61000));
-    EXPECT(table.Of(2) == Liveness::kSuspect);
-    table.membership.OnTick(At(61500));
+    table.Hear(0, ClaimBy(2, Liveness::kUnreachable));
+    SUBCASE("after a long one the whole") { table.membership.Slept(At(60000)); }
+    SUBCASE("after a short one what it took") { table.membership.Late(base::seconds(60)); }
+    table.membership.OnTick(At(63900));
+    EXPECT(table.Of(2) == Liveness::kUnreachable);
+    table.membership.OnTick(At(64000));
     EXPECT(table.Of(2) == Liveness::kDead);
   }
 
@@ -229,7 +333,7 @@ TEST_SUITE("gossip/membership") {
     EXPECT(one.membership.digest() != two.membership.digest());
     two.Hear(0, ClaimBy(2, Liveness::kAlive, 1));
     EXPECT(one.membership.digest() == two.membership.digest());
-    two.membership.Suspect(At(0), Host(2), 1, "test");
+    two.Accuse(0, 2);
     EXPECT(one.membership.digest() != two.membership.digest());
   }
 
@@ -238,14 +342,14 @@ TEST_SUITE("gossip/membership") {
     for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
     table.Hear(0, ClaimBy(7, Liveness::kDead));
     for (int trial = 0; trial < 50; ++trial) {
-      const std::vector<const MemberInfo*> drawn = table.membership.DrawAlive(3, Host(2));
+      const std::vector<Member> drawn = table.membership.DrawAlive(3, Host(2));
       REQUIRE(drawn.size() == 3);
-      EXPECT(drawn[0] != drawn[1]);
-      EXPECT(drawn[1] != drawn[2]);
-      EXPECT(drawn[0] != drawn[2]);
-      for (const MemberInfo* member : drawn) {
-        EXPECT(member->host != Host(2));
-        EXPECT(member->liveness == Liveness::kAlive);
+      EXPECT(drawn[0].host != drawn[1].host);
+      EXPECT(drawn[1].host != drawn[2].host);
+      EXPECT(drawn[0].host != drawn[2].host);
+      for (const Member& member : drawn) {
+        EXPECT(member.host != Host(2));
+        EXPECT(member.liveness == Liveness::kAlive);
       }
     }
     EXPECT(table.membership.DrawAlive(100, base::HostId{}).size() == 5);

@@ -287,7 +287,7 @@ TEST_SUITE("server/config: bad values") {
     EXPECT(Says(LoadSetting("ports.client", "7700"), "ports.cluster and ports.client are both"));
     EXPECT(Says(LoadSetting("ports.resp", "7700"), "ports.cluster and ports.resp are both"));
     EXPECT(Says(LoadSetting("ports.resp", "7701"), "ports.client and ports.resp are both"));
-    EXPECT(Says(LoadSetting("gossip.ack_timeout", "500ms"), "below gossip.probe_interval"));
+    EXPECT(Says(LoadSetting("gossip.ack_timeout", "1s"), "below gossip.probe_interval"));
     EXPECT(Says(LoadSetting("gossip.suspicion_timeout", "400ms"), "at least"));
     EXPECT(Says(LoadSetting("limits.memory", "1MiB"), "limits.memory is below limits.value"));
   }

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <cstdlib>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -91,6 +92,12 @@ struct Facts {
   std::string gossip_cluster;
 };
 
+std::string Encoded(const gossip::Message& message, const Facts& facts) {
+  std::string bytes;
+  gossip::Encode(message, gossip::ClusterTag(facts.gossip_cluster), bytes);
+  return bytes;
+}
+
 struct Draw {
   Random& random;
   const Facts& facts;
@@ -140,39 +147,67 @@ struct Draw {
     }
     return page;
   }
+  template <typename Keep>
+  gossip::State GossipState(Keep keep) {
+    gossip::State state{.members_equal = random.Chance(0.5), .rumors_equal = random.Chance(0.5)};
+    if (random.Chance(0.5)) state.buckets = keep(std::string(gossip::kBucketDigestsBytes, 'd'));
+    if (random.Chance(0.2)) state.retry_after_ms = static_cast<std::uint32_t>(Odd(random));
+    return state;
+  }
   std::string GossipMessage() {
+    std::deque<std::string> kept;  // Messages have views only.
+    const auto keep = [&](std::string bytes) -> base::Bytes {
+      return kept.emplace_back(std::move(bytes));
+    };
     gossip::Message message;
-    message.header = {Host(), Odd(random) >> 2, static_cast<std::uint32_t>(Odd(random))};
-    switch (random.Below(10)) {
+    message.header = {Host(), Odd(random) >> 2, static_cast<std::uint32_t>(Odd(random)),
+                      random.Chance(0.5) ? 0 : Odd(random)};
+    switch (random.Below(17)) {
       case 0: message.body = gossip::Ping{Odd(random), Host()}; break;
       case 1: message.body = gossip::Ack{Odd(random)}; break;
       case 2: message.body = gossip::PingRequest{Odd(random), Host(), {0x7f000002, 7700}}; break;
       case 3: message.body = gossip::Spread{Odd(random)}; break;
       case 4: message.body = gossip::Feedback{Odd(random), Odd(random)}; break;
       case 5: message.body = gossip::Sync{Odd(random), Odd(random)}; break;
-      case 6: message.body = gossip::State{}; break;
+      case 6: message.body = GossipState(keep); break;
       case 7: message.body = gossip::Push{}; break;
       case 8: message.body = gossip::Pull{}; break;
       case 9: message.body = gossip::Payloads{}; break;
+      case 10: message.body = gossip::Nack{Odd(random)}; break;
+      case 11: message.body = gossip::Confirm{Host()}; break;
+      case 12: message.body = gossip::Farewell{Odd(random)}; break;
+      case 13: {
+        const std::size_t entries = random.Below(5) * gossip::kEntryBytes;
+        message.body = gossip::Compare{keep(std::string(gossip::kBucketsBytes, '\xff')),
+                                       keep(std::string(entries, 'e'))};
+        break;
+      }
+      case 14:
+        message.body = gossip::Difference{keep(std::string(random.Below(5) * 8, 'w'))};
+        break;
+      case 15: message.body = gossip::RumorSync{{Odd(random), Odd(random)}}; break;
+      case 16: message.body = gossip::RumorState{}; break;
     }
     for (std::uint64_t n = random.Below(3); n > 0; --n)
       message.claims.push_back(
           {.host = Host(),
            .generation = random.Below(5),
            .incarnation = static_cast<std::uint32_t>(Odd(random)),
-           .liveness = static_cast<gossip::Liveness>(random.Below(4)),
+           .liveness = static_cast<gossip::Liveness>(random.Below(5)),
            .address = {0x7f000001U + static_cast<std::uint32_t>(random.Below(4)), 7700},
-           .metadata = Noise(random, 20)});
+           .metadata = keep(Noise(random, 20)),
+           .age = base::milliseconds(Odd(random) >> 24)});
     for (std::uint64_t n = random.Below(3); n > 0; --n) {
       const std::string payload =
           random.Chance(0.3) ? Mutated(random, facts.topology, 0.5) : Noise(random, 40);
       gossip::RumorItem item{.key = random.Chance(0.5) ? "topology" : Key(),
                              .version = random.Below(40),
-                             .hash = base::Hash64(payload)};
+                             .hash = base::Hash64(payload),
+                             .age = base::milliseconds(Odd(random) >> 32)};
       if (random.Chance(0.6)) item.payload = payload;
       message.rumors.push_back(std::move(item));
     }
-    return gossip::Encode(message, gossip::ClusterTag(facts.gossip_cluster));
+    return Encoded(message, facts);
   }
   std::string ControlPayload(wire::ControlTopic topic) {
     switch (topic) {
@@ -466,8 +501,9 @@ class Pretender final : public base::Actor {
   void OnClose(base::ConnId, base::CloseReason) override {}
   void OnDatagram(base::Address from, base::Bytes bytes) override {
     if (!gossip::TagOf(bytes)) return;
-    const auto message = gossip::Decode(bytes, {});
-    const auto* ping = message ? std::get_if<gossip::Ping>(&message->body) : nullptr;
+    gossip::Message message;
+    const bool sound = gossip::Decode(bytes, {}, message).ok();
+    const auto* ping = sound ? std::get_if<gossip::Ping>(&message.body) : nullptr;
     if (ping == nullptr) return;
     std::string metadata;
     base::AppendLittle(metadata, facts_.map.epoch);
@@ -481,7 +517,7 @@ class Pretender final : public base::Actor {
                                 .address = {host_.ip(), 7700},
                                 .metadata = metadata}},
                               {}};
-    world_.SendDatagram(from, gossip::Encode(ack, gossip::ClusterTag(facts_.gossip_cluster)));
+    world_.SendDatagram(from, Encoded(ack, facts_));
   }
   void OnMail(std::unique_ptr<base::Mail>) override {}
   void OnWake() override {}

@@ -2,6 +2,7 @@
 #include "tools/gossip_sim/commands.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "tools/gossip_sim/progress.h"
 #include "tools/gossip_sim/report.h"
@@ -72,7 +74,13 @@ base::Status Run(const RumorCommand& command) {
 }
 
 base::Status Run(const SwimCommand& command) {
-  ASSIGN_OR_RETURN(const SwimReport report, RunSwim(command.options));
+  SwimOptions options = command.options;
+  const bool watched = isatty(STDERR_FILENO) == 1;
+  if (watched)
+    options.on_progress = [](double share) { fmt::print(stderr, "\r{:3.0f} %", 100 * share); };
+  base::Result<SwimReport> played = RunSwim(options);
+  if (watched) fmt::print(stderr, "\r     \r");
+  ASSIGN_OR_RETURN(const SwimReport report, std::move(played));
   if (!command.json_file.empty())
     RETURN_IF_ERROR(WriteFile(command.json_file, Json(command.options, report)));
   fmt::print("{}", Table(command.options, report));

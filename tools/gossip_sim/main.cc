@@ -17,6 +17,8 @@ namespace {
 
 using namespace starling::gossip_sim;  // NOLINT: this file is nothing but their front.
 
+constexpr starling::base::Duration kClassicAckTimeout = starling::base::milliseconds(500);
+
 CLI::Option* AddDuration(CLI::App& app, const std::string& flag, starling::base::Duration& into,
                          const std::string& help) {
   const auto parse = [flag, &into](const CLI::results_t& given) {
@@ -91,10 +93,15 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
   SwimOptions& options = command.options;
   CLI::App* app =
       root.add_subcommand("swim", "Kill members of a cluster of real SWIM cores, on virtual time.");
-  app->add_option("--nodes", options.nodes, "Members, 2 to 2000")->capture_default_str();
+  app->add_option("--nodes", options.nodes, "Members, 2 to 10000")->capture_default_str();
   app->add_option("--loss", options.loss, "Share of datagrams that are lost, 0 to 1")
       ->capture_default_str();
   app->add_option("--kill", options.kill, "Members that are killed")->capture_default_str();
+  AddChoice(*app, "--mode", options.gossip.mode,
+            {{"starling", starling::gossip::Mode::kStarling},
+             {"lifeguard", starling::gossip::Mode::kLifeguard},
+             {"swim", starling::gossip::Mode::kSwim}},
+            "what nodes run; or the literature, with memberlist's numbers");
   AddDuration(*app, "--duration", options.duration, "Span that is measured [60s]");
   app->add_option("--seed", options.seed, "Same seed, same result")->capture_default_str();
   app->add_option("--json", command.json_file, "Write the report to this file");
@@ -104,11 +111,25 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
                 "Connections to a killed process are reset, and that starts a probe");
   app->add_option("--pause", options.pause, "Members that are stopped and go on")
       ->capture_default_str();
+  app->add_option("--one-way", options.one_way, "Pairs with one way cut during the span")
+      ->capture_default_str();
+  app->add_flag("--restart", options.restart, "Then restart all, in random order");
+  app->add_option("--join", options.join, "Then let so many new nodes join through one seed")
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
+  AddDuration(*app, "--partition", options.partition_for,
+              "Then cut in two halves for so long [0s]");
   AddDuration(*app, "--pause-for", options.pause_for, "For so long [5s]");
   AddDuration(*app, "--probe-interval", options.gossip.probe_interval, "Between two probes [1s]");
-  AddDuration(*app, "--ack-timeout", options.gossip.ack_timeout, "Until helpers are asked [300ms]");
+  AddDuration(*app, "--ack-timeout", options.gossip.ack_timeout,
+              "Until helpers are asked [300ms; else 500ms]");
   AddDuration(*app, "--suspicion-timeout", options.gossip.suspicion_timeout,
-              "From suspect to dead [1500ms]");
+              "From suspect to dead, of mode starling [4s]");
+  app->callback([app, &options] {
+    const bool classic = options.gossip.mode != starling::gossip::Mode::kStarling;
+    if (classic && app->count("--ack-timeout") == 0)
+      options.gossip.ack_timeout = kClassicAckTimeout;
+  });
 }
 
 int Report(const starling::base::Status& status) {

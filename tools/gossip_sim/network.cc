@@ -13,6 +13,10 @@ using gossip::Gossip;
 
 constexpr std::size_t kBufferedMax = 256;  // Datagrams in a paused process's socket.
 constexpr base::Duration kConnectTimeout = base::seconds(1);
+// Linux: of a segment that opens a connection, and the least of any other; each doubles.
+constexpr base::Duration kSynRetransmit = base::seconds(1);
+constexpr base::Duration kSegmentRetransmit = base::milliseconds(200);
+constexpr int kRetransmitsMax = 5;
 constexpr std::uint32_t kFirstIp = 10U << 24;
 constexpr std::uint16_t kPort = 7700;
 
@@ -21,28 +25,50 @@ constexpr std::uint16_t kPort = 7700;
 Network::Network(NetworkOptions options)
     : options_(std::move(options)), random_(options_.seed), now_{base::seconds(1)} {}
 
-NodeIndex Network::Add(std::string metadata) {
+NodeIndex Network::Add(std::string metadata, std::uint32_t domain) {
   const NodeIndex index = static_cast<NodeIndex>(nodes_.size());
   Node& node = nodes_.emplace_back();
   node.self = {.host = base::HostId::Draw(random_),
                .generation = 0,
                .address = {kFirstIp + index + 1, kPort},
                .cluster_name = options_.cluster_name,
-               .metadata = std::move(metadata)};
+               .metadata = std::move(metadata),
+               .domain = domain};
   by_address_[node.self.address] = index;
   by_host_[node.self.host] = index;
   return index;
 }
 
-void Network::Boot(NodeIndex index, std::span<const base::Address> seeds) {
+void Network::Start(NodeIndex index) {
   Node& node = nodes_[index];
   CHECK(node.core == nullptr);
   ++node.self.generation;
   ++node.boot;
   node.plugged = true;
   node.paused = false;
-  node.core = std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), now_);
+  node.core = std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), now_, roster_);
+}
+
+void Network::Boot(NodeIndex index, std::span<const base::Address> seeds) {
+  Start(index);
   With(index, [&](Gossip& core, base::Instant now) { core.Join(now, seeds); });
+}
+
+void Network::BootAcquainted() {
+  std::vector<gossip::Claim> all;
+  for (const Node& node : nodes_) {
+    all.push_back(
+        {.host = node.self.host,
+         .generation = node.core == nullptr ? node.self.generation + 1 : node.self.generation,
+         .address = node.self.address,
+         .domain = node.self.domain,
+         .metadata = node.self.metadata});
+  }
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+    if (running(index)) continue;
+    Start(index);
+    With(index, [&](Gossip& core, base::Instant now) { core.Restore(now, all); });
+  }
 }
 
 void Network::Kill(NodeIndex index) {
@@ -104,8 +130,10 @@ void Network::RunFor(base::Duration duration) {
   const base::Instant end = now_ + duration;
   while (!queue_.empty() && queue_.front().at <= end) {
     std::pop_heap(queue_.begin(), queue_.end(), Later{});
-    Happening happening = std::move(queue_.back());
+    const std::uint32_t index = queue_.back().index;
     queue_.pop_back();
+    Happening happening = std::move(happenings_[index]);
+    free_.push_back(index);
     now_ = happening.at;
     Handle(happening);
   }
@@ -123,8 +151,14 @@ bool Network::RunUntil(base::Duration limit, const std::function<bool()>& done) 
 
 void Network::Schedule(base::Duration after, Happening happening) {
   happening.at = now_ + after;
-  happening.order = next_order_++;
-  queue_.push_back(std::move(happening));
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(happenings_.size()));
+    happenings_.emplace_back();
+  }
+  const std::uint32_t index = free_.back();
+  free_.pop_back();
+  queue_.push_back({happening.at, next_order_++, index});
+  happenings_[index] = std::move(happening);
   std::push_heap(queue_.begin(), queue_.end(), Later{});
 }
 
@@ -136,8 +170,11 @@ void Network::Handle(Happening& happening) {
   if (node.core == nullptr || node.boot != happening.boot) return;
   if (happening.kind == Kind::kTick && happening.at != node.tick_at) return;  // Replaced.
   if (node.paused) {
-    if (happening.kind != Kind::kTick) Schedule(base::milliseconds(100), std::move(happening));
-    return;  // Resume() ticks.
+    if (happening.kind == Kind::kTick)
+      node.tick_at = base::Instant::Never();  // Resume() ticks.
+    else
+      Schedule(base::milliseconds(100), std::move(happening));
+    return;
   }
   Trace(happening);
   With(happening.node, [&](Gossip& core, base::Instant now) {
@@ -158,6 +195,7 @@ void Network::Deliver(Happening& happening) {
   Node& node = nodes_[happening.node];
   if (node.core == nullptr || !node.plugged || !Passes(happening.peer, happening.node)) return;
   Trace(happening);
+  if (on_delivery) on_delivery(now_, happening.peer, happening.node, happening.bytes);
   if (!node.paused) return Inject(happening.node, happening.address, happening.bytes);
   if (node.buffered.size() < kBufferedMax)
     node.buffered.emplace_back(happening.address, std::move(happening.bytes));
@@ -186,7 +224,7 @@ void Network::Request(Happening& happening) {
   With(*target, [&](Gossip& core, base::Instant now) {
     outcome.bytes = core.OnStreamRequest(now, happening.bytes);
   });
-  if (!outcome.bytes.empty()) Schedule(Delay(), std::move(outcome));
+  if (!outcome.bytes.empty()) Schedule(StreamDelay(kSegmentRetransmit), std::move(outcome));
 }
 
 void Network::Drain(NodeIndex index) {
@@ -216,13 +254,13 @@ void Network::SendDatagram(NodeIndex from, gossip::Datagram& datagram) {
 }
 
 void Network::SendRequest(NodeIndex from, gossip::StreamRequest& request) {
-  const base::Duration connect = Delay() + Delay() + Delay();
-  Schedule(connect, {.kind = Kind::kRequest,
-                     .node = from,
-                     .peer = from,
-                     .peer_boot = nodes_[from].boot,
-                     .address = request.to,
-                     .bytes = std::move(request.bytes)});
+  const base::Duration connect = StreamDelay(kSynRetransmit) + StreamDelay(kSynRetransmit);
+  Schedule(connect + StreamDelay(kSegmentRetransmit), {.kind = Kind::kRequest,
+                                                       .node = from,
+                                                       .peer = from,
+                                                       .peer_boot = nodes_[from].boot,
+                                                       .address = request.to,
+                                                       .bytes = std::move(request.bytes)});
 }
 
 void Network::ScheduleTick(NodeIndex index) {
@@ -234,7 +272,7 @@ void Network::ScheduleTick(NodeIndex index) {
 }
 
 bool Network::Passes(NodeIndex from, NodeIndex to) const {
-  return nodes_[from].side == nodes_[to].side && !cuts_.contains({from, to});
+  return nodes_[from].side == nodes_[to].side && (cuts_.empty() || !cuts_.contains({from, to}));
 }
 
 std::optional<NodeIndex> Network::At(base::Address address) const {
@@ -249,19 +287,30 @@ base::Duration Network::Delay() {
   return base::Duration(random_.Between(options_.delay_min.count(), options_.delay_max.count()));
 }
 
+// Of one crossing that is repeated until it arrives.
+base::Duration Network::StreamDelay(base::Duration retransmit_after) {
+  base::Duration delay = Delay();
+  for (int lost = 0; lost < kRetransmitsMax && random_.Chance(options_.loss); ++lost) {
+    delay += retransmit_after;
+    retransmit_after *= 2;
+  }
+  return delay;
+}
+
 bool Network::AllAgree() const {
   std::size_t running_nodes = 0;
   for (const Node& node : nodes_) running_nodes += node.core != nullptr ? 1 : 0;
   for (const Node& node : nodes_) {
     if (node.core == nullptr) continue;
     std::size_t alive = 0;
-    for (const gossip::MemberInfo& member : node.core->members()) {
+    bool agrees = true;
+    node.core->ForEach([&](const gossip::Member& member) {
       const bool runs = running(IndexOf(member.host));
-      if (member.liveness == gossip::Liveness::kSuspect) return false;
-      if ((member.liveness == gossip::Liveness::kAlive) != runs) return false;
+      const bool is_alive = member.liveness == gossip::Liveness::kAlive;
+      agrees = agrees && is_alive == runs && !gossip::IsOnTrial(member.liveness);
       alive += runs ? 1 : 0;
-    }
-    if (alive + 1 != running_nodes) return false;
+    });
+    if (!agrees || alive != running_nodes) return false;
   }
   return true;
 }

@@ -2,7 +2,8 @@
 //
 // Deterministic: one seed, one course of events, and a hash of it. What passes between nodes are
 // the real bytes. Streams are modelled as their outcome: a request and its answer after the time
-// that connecting takes, a refusal by a host whose process is gone, or silence.
+// that connecting takes, a refusal by a host whose process is gone, or silence. Lost segments of a
+// stream are sent again after the times that Linux takes.
 //
 // Thread:    confined to one thread.
 // Ownership: owns the cores; a restarted node is a new core.
@@ -11,12 +12,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -48,10 +49,16 @@ class Network {
   // Called for each event of each node, as it happens.
   std::function<void(base::Instant, NodeIndex, const gossip::Event&)> on_event;
 
+  // Called for each datagram that arrives at a process.
+  std::function<void(base::Instant, NodeIndex from, NodeIndex to, const std::string&)> on_delivery;
+
   // A new host, not booted. Its address is 10.x.y.z:7700 with x.y.z the index.
-  NodeIndex Add(std::string metadata = {});
+  NodeIndex Add(std::string metadata = {}, std::uint32_t domain = 0);
   // Starts its process, with a generation one higher than before.
   void Boot(NodeIndex node, std::span<const base::Address> seeds);
+  // Starts all that are not running, each knowing all others from before, as after a restart of
+  // nodes that kept their peers.
+  void BootAcquainted();
   // Its process ends without a word; the host refuses connections.
   void Kill(NodeIndex node);
   // The whole host falls silent.
@@ -91,6 +98,7 @@ class Network {
   NodeIndex IndexOf(base::HostId host) const;
   // Every running node sees every other running one, and nobody else, as alive.
   bool AllAgree() const;
+  std::uint64_t happenings() const { return next_order_; }  // So far, for progress and speed.
   std::uint64_t trace_hash() const { return trace_hash_; }
   std::size_t largest_datagram() const { return largest_datagram_; }
 
@@ -108,7 +116,6 @@ class Network {
   enum class Kind : std::uint8_t { kTick, kDatagram, kRequest, kReply, kFailure, kReset };
   struct Happening {
     base::Instant at{};
-    std::uint64_t order = 0;  // Ties: first scheduled, first served.
     Kind kind = Kind::kTick;
     NodeIndex node = 0;      // Where it happens.
     std::uint64_t boot = 0;  // Of `node`, where only that process is meant.
@@ -118,12 +125,27 @@ class Network {
     gossip::Gossip::StreamFailure failure = gossip::Gossip::StreamFailure::kOther;
     std::string bytes{};
   };
+  // What is sorted is small; the rest waits in a slab.
+  struct Due {
+    base::Instant at;
+    std::uint64_t order;
+    std::uint32_t index;  // In happenings_.
+  };
   struct Later {
-    bool operator()(const Happening& a, const Happening& b) const {
+    bool operator()(const Due& a, const Due& b) const {
       return std::pair(a.at, a.order) > std::pair(b.at, b.order);
     }
   };
+  struct HashAddress {
+    std::size_t operator()(const base::Address& address) const {
+      return base::Mix64(std::uint64_t{address.ip} << 16 | address.port);
+    }
+  };
+  struct HashHost {
+    std::size_t operator()(const base::HostId& host) const { return host.low; }
+  };
 
+  void Start(NodeIndex node);
   void Schedule(base::Duration after, Happening happening);
   void Handle(Happening& happening);
   void Deliver(Happening& happening);
@@ -135,17 +157,22 @@ class Network {
   bool Passes(NodeIndex from, NodeIndex to) const;
   std::optional<NodeIndex> At(base::Address address) const;
   base::Duration Delay();
+  base::Duration StreamDelay(base::Duration retransmit_after);
   void Trace(const Happening& happening);
 
   NetworkOptions options_;
   base::Random random_;
   base::Instant now_;
+  std::shared_ptr<gossip::Roster> roster_ = std::make_shared<gossip::Roster>();
   std::vector<Node> nodes_;
-  std::map<base::Address, NodeIndex> by_address_;
-  std::map<base::HostId, NodeIndex> by_host_;
+  // Looked up only; their order shows nowhere.
+  std::unordered_map<base::Address, NodeIndex, HashAddress> by_address_;
+  std::unordered_map<base::HostId, NodeIndex, HashHost> by_host_;
   std::set<std::pair<NodeIndex, NodeIndex>> cuts_;
-  std::vector<Happening> queue_;  // A heap by Later.
-  std::uint64_t next_order_ = 0;
+  std::vector<Due> queue_;  // A heap by Later.
+  std::vector<Happening> happenings_;
+  std::vector<std::uint32_t> free_;  // Of happenings_.
+  std::uint64_t next_order_ = 0;     // Ties: first scheduled, first served.
   std::uint64_t trace_hash_ = 0;
   std::size_t largest_datagram_ = 0;
 };

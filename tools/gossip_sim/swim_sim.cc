@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/random.h"
@@ -14,11 +15,17 @@
 namespace starling::gossip_sim {
 namespace {
 
-constexpr std::uint32_t kNodesMax = 2000;  // Each holds a table of all: memory grows as N * N.
+constexpr std::uint32_t kNodesMax = 10000;  // Each has a row for each: 12 bytes times N * N.
+constexpr std::uint32_t kJoinedMax = 300;   // Above, nodes start acquainted.
 constexpr std::uint32_t kSeeds = 3;
+constexpr std::uint32_t kRacks = 3;
 constexpr base::Duration kBootGap = base::milliseconds(2);
+constexpr base::Duration kProgressStep = base::seconds(1);
+constexpr base::Duration kAgreeLimit = base::seconds(300);
+constexpr base::Duration kRestartTakes = base::milliseconds(50);  // Of a process.
 constexpr base::Duration kJoinLimit = base::seconds(300);
 constexpr base::Duration kQuietBefore = base::seconds(60);  // For the news of joining.
+constexpr base::Duration kWarmUp = base::seconds(2);        // For rounds to find their pace.
 
 base::Status Check(const SwimOptions& options) {
   if (options.nodes < 2 || options.nodes > kNodesMax) {
@@ -42,6 +49,7 @@ struct Fate {
   std::optional<base::Instant> killed_at;
   bool paused = false;
   std::vector<std::optional<base::Instant>> suspected_at;  // By observer.
+  std::vector<std::optional<base::Instant>> unreachable_at;
   std::vector<std::optional<base::Instant>> dead_at;
 };
 
@@ -57,8 +65,14 @@ class Play {
         fates_(options.nodes) {}
 
   base::Result<SwimReport> Run() {
-    RETURN_IF_ERROR(JoinAll());
-    network_.RunFor(kQuietBefore);
+    Prepare();
+    if (options_.nodes <= kJoinedMax) {
+      RETURN_IF_ERROR(JoinAll());
+      network_.RunFor(kQuietBefore);
+    } else {
+      network_.BootAcquainted();
+      network_.RunFor(kWarmUp);
+    }
     network_.on_event = [this](base::Instant now, NodeIndex observer, const gossip::Event& event) {
       Note(now, observer, event);
     };
@@ -68,12 +82,17 @@ class Play {
     }
     PlanDeaths();
     for (const Step& step : steps_) {
-      network_.RunFor(started_ + step.after - network_.now());
+      RunTo(started_ + step.after);
       Do(step);
     }
-    network_.RunFor(started_ + options_.duration - network_.now());
+    RunTo(started_ + options_.duration);
     Traffic();
     Detection();
+    network_.Heal();
+    network_.on_event = nullptr;
+    if (options_.restart) Restart();
+    if (options_.join > 0) Join();
+    if (options_.partition_for > base::Duration(0)) Partition();
     report_.trace_hash = network_.trace_hash();
     return report_;
   }
@@ -86,15 +105,22 @@ class Play {
     NodeIndex node;
   };
 
-  base::Status JoinAll() {
-    std::vector<base::Address> seeds;
+  void Prepare() {
     for (NodeIndex node = 0; node < options_.nodes; ++node) {
-      network_.Add(fmt::format("dc=dc1 rack=r{} tokens=16", node % 3));
-      if (seeds.size() < kSeeds) seeds.push_back(network_.address(node));
+      AddNode();
+      if (seeds_.size() < kSeeds) seeds_.push_back(network_.address(node));
     }
+  }
+
+  NodeIndex AddNode() {
+    const std::uint32_t rack = static_cast<std::uint32_t>(network_.size()) % kRacks;
+    return network_.Add(fmt::format("dc=dc1 rack=r{} tokens=16", rack), 1 + rack);
+  }
+
+  base::Status JoinAll() {
     const base::Instant began = network_.now();
     for (NodeIndex node = 0; node < options_.nodes; ++node) {
-      network_.Boot(node, seeds);
+      network_.Boot(node, seeds_);
       network_.RunFor(kBootGap);
     }
     if (!network_.RunUntil(kJoinLimit, [this] { return network_.AllAgree(); })) {
@@ -103,6 +129,54 @@ class Play {
     }
     report_.joined_after_s = base::ToSeconds(network_.now() - began);
     return base::Ok();
+  }
+
+  void RunTo(base::Instant end) {
+    while (network_.now() < end) {
+      network_.RunFor(std::min<base::Duration>(end - network_.now(), kProgressStep));
+      if (options_.on_progress)
+        options_.on_progress(base::ToSeconds(network_.now() - started_) /
+                             base::ToSeconds(options_.duration));
+    }
+  }
+
+  // Seconds until all agree, from now; nullopt if they do not in time.
+  std::optional<double> SecondsToAgree() {
+    const base::Instant began = network_.now();
+    if (!network_.RunUntil(kAgreeLimit, [this] { return network_.AllAgree(); }))
+      return std::nullopt;
+    return base::ToSeconds(network_.now() - began);
+  }
+
+  void Restart() {
+    network_.on_event = [this](base::Instant, NodeIndex, const gossip::Event& event) {
+      if (event.kind == gossip::Event::kDead) ++report_.deaths_by_restart;
+    };
+    std::vector<NodeIndex> order;
+    for (NodeIndex node = 0; node < network_.size(); ++node) {
+      if (network_.running(node)) order.push_back(node);
+    }
+    random_.Shuffle(order);
+    for (const NodeIndex node : order) {
+      network_.Kill(node);
+      network_.RunFor(kRestartTakes);
+      network_.Boot(node, seeds_);
+    }
+    report_.restarted_s = SecondsToAgree();
+    network_.on_event = nullptr;
+  }
+
+  void Join() {
+    for (std::uint32_t i = 0; i < options_.join; ++i)
+      network_.Boot(AddNode(), std::span(seeds_).first(1));
+    report_.joins_known_s = SecondsToAgree();
+  }
+
+  void Partition() {
+    for (NodeIndex node = 0; node < network_.size(); node += 2) network_.SetSide(node, 1);
+    network_.RunFor(options_.partition_for);
+    network_.Heal();
+    report_.healed_s = SecondsToAgree();
   }
 
   void PlanDeaths() {
@@ -122,6 +196,11 @@ class Play {
       if (after + options_.pause_for < options_.duration)
         steps_.push_back({after + options_.pause_for, What::kResume, order[i]});
     }
+    for (std::uint32_t i = 0; i < options_.one_way; ++i) {
+      const auto from = static_cast<NodeIndex>(random_.Below(options_.nodes));
+      const auto to = static_cast<NodeIndex>(random_.Below(options_.nodes));
+      if (from != to) network_.CutOneWay(from, to);
+    }
     std::stable_sort(steps_.begin(), steps_.end(),
                      [](const Step& a, const Step& b) { return a.after < b.after; });
   }
@@ -131,6 +210,7 @@ class Play {
       case What::kKill:
         fates_[step.node].killed_at = network_.now();
         fates_[step.node].suspected_at.resize(options_.nodes);
+        fates_[step.node].unreachable_at.resize(options_.nodes);
         fates_[step.node].dead_at.resize(options_.nodes);
         if (options_.death == Death::kProcess)
           network_.Kill(step.node);
@@ -143,37 +223,50 @@ class Play {
   }
 
   void Note(base::Instant now, NodeIndex observer, const gossip::Event& event) {
-    const bool suspect = event.kind == gossip::Event::kSuspect;
-    const bool dead = event.kind == gossip::Event::kDead;
-    if (!suspect && !dead) return;
+    const gossip::Liveness now_is = event.member.liveness;
+    const bool accused = event.kind == gossip::Event::kSuspect ||
+                         event.kind == gossip::Event::kUnreachable ||
+                         event.kind == gossip::Event::kDead;
+    if (!accused) return;
     Fate& fate = fates_[network_.IndexOf(event.member.host)];
+    const bool dead = now_is == gossip::Liveness::kDead;
+    const bool unreachable = now_is == gossip::Liveness::kUnreachable;
     if (!fate.killed_at) {
       if (dead) ++(fate.paused ? report_.false_deaths_paused : report_.false_deaths_healthy);
+      if (unreachable && !fate.paused) ++report_.false_unreachable_healthy;
       return;
     }
-    if (!fate.suspected_at[observer]) fate.suspected_at[observer] = now;
-    if (dead && !fate.dead_at[observer]) fate.dead_at[observer] = now;
+    const auto note = [&](std::vector<std::optional<base::Instant>>& first) {
+      if (!first[observer]) first[observer] = now;
+    };
+    note(fate.suspected_at);
+    if (dead || unreachable) note(fate.unreachable_at);
+    if (dead) note(fate.dead_at);
   }
 
   void Detection() {
-    std::vector<double> first_suspect, first_dead, all_suspect, all_know;
+    std::vector<double> first_suspect, first_dead, all_suspect, all_unreachable, all_know;
     for (const Fate& fate : fates_) {
       if (!fate.killed_at) continue;
-      Span suspect, dead;
+      Span suspect, unreachable, dead;
       for (NodeIndex observer = 0; observer < options_.nodes; ++observer) {
         if (fates_[observer].killed_at || fates_[observer].paused) continue;
         suspect.Add(fate.suspected_at[observer]);
+        unreachable.Add(fate.unreachable_at[observer]);
         dead.Add(fate.dead_at[observer]);
       }
       if (suspect.first) first_suspect.push_back(base::ToSeconds(*suspect.first - *fate.killed_at));
       if (dead.first) first_dead.push_back(base::ToSeconds(*dead.first - *fate.killed_at));
       if (suspect.all) all_suspect.push_back(base::ToSeconds(*suspect.last - *fate.killed_at));
+      if (unreachable.all)
+        all_unreachable.push_back(base::ToSeconds(*unreachable.last - *fate.killed_at));
       if (dead.all) all_know.push_back(base::ToSeconds(*dead.last - *fate.killed_at));
       if (!dead.all) ++report_.not_all_knew;
     }
     report_.first_suspect_s = Summarize(std::move(first_suspect));
     report_.first_dead_s = Summarize(std::move(first_dead));
     report_.all_suspect_s = Summarize(std::move(all_suspect));
+    report_.all_unreachable_s = Summarize(std::move(all_unreachable));
     report_.all_know_s = Summarize(std::move(all_know));
   }
 
@@ -212,6 +305,7 @@ class Play {
   const SwimOptions& options_;
   base::Random random_;
   Network network_;
+  std::vector<base::Address> seeds_;
   std::vector<Fate> fates_;
   std::vector<Step> steps_;
   std::vector<gossip::Counters> before_;  // By node, when the span began.

@@ -1,0 +1,66 @@
+// gossip/member_table.cc: rows and their records.
+#include "gossip/member_table.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace starling::gossip {
+namespace {
+
+constexpr base::Duration kTenth = base::milliseconds(100);
+
+}  // namespace
+
+MemberTable::~MemberTable() {
+  for (Slot slot = 0; slot < rows_.size(); ++slot) {
+    if (Has(slot)) Erase(slot);
+  }
+}
+
+Slot MemberTable::Put(const Claim& claim, base::Instant since) {
+  std::optional<Slot> slot = SlotOf(claim.host);
+  if (!slot) {
+    slot = roster_->Refer(claim.host);
+    // Grown as a vector would, but never far beyond the hosts that there are.
+    if (*slot >= rows_.size()) rows_.resize(std::max<std::size_t>(*slot + 1, roster_->slots()));
+    ++size_;
+  }
+  Row& row = rows_[*slot];
+  const RecordId kept =
+      roster_->Keep(*slot, {claim.generation, claim.address, claim.domain, claim.metadata});
+  if (row.record != Roster::kNone) roster_->Release(row.record);
+  row.record = kept & Roster::kNone;
+  row.liveness = static_cast<std::uint32_t>(claim.liveness) & 7U;
+  row.incarnation = claim.incarnation;
+  row.since_tenths = static_cast<std::int32_t>(since.since_start / kTenth);
+  return *slot;
+}
+
+void MemberTable::Erase(Slot slot) {
+  CHECK(Has(slot));
+  roster_->Release(rows_[slot].record);
+  rows_[slot] = {};
+  roster_->Drop(slot);
+  --size_;
+}
+
+std::optional<Slot> MemberTable::SlotOf(base::HostId host) const {
+  const std::optional<Slot> slot = roster_->Find(host);
+  return slot && Has(*slot) ? slot : std::nullopt;
+}
+
+Member MemberTable::At(Slot slot) const {
+  const Row& row = rows_[slot];
+  const Roster::Record& record = roster_->at(row.record);
+  return {.host = record.host,
+          .generation = record.generation,
+          .incarnation = row.incarnation,
+          .address = record.address,
+          .domain = record.domain,
+          .metadata = record.metadata,
+          .liveness = LivenessAt(slot),
+          .since = {row.since_tenths * kTenth}};
+}
+
+}  // namespace starling::gossip

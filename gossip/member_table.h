@@ -1,0 +1,58 @@
+// gossip/member_table.h: one node's rows: what it believes of each host, in 12 bytes.
+//
+// Iterate by slot, from 0 to slots(): rows come in the order in which hosts were first heard of,
+// which the same calls repeat. A slot is a host's for as long as it is in the table.
+//
+// Thread:    confined to one thread.
+// Read next: gossip/roster.h
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "gossip/member.h"
+#include "gossip/roster.h"
+
+namespace starling::gossip {
+
+class MemberTable {
+ public:
+  explicit MemberTable(std::shared_ptr<Roster> roster) : roster_(std::move(roster)) {}
+  ~MemberTable();
+  MemberTable(const MemberTable&) = delete;
+  MemberTable& operator=(const MemberTable&) = delete;
+
+  // Inserts or replaces. `since` is kept in tenths of a second.
+  Slot Put(const Claim& claim, base::Instant since);
+  void Erase(Slot slot);
+
+  std::optional<Slot> SlotOf(base::HostId host) const;
+  bool Has(Slot slot) const { return slot < rows_.size() && rows_[slot].record != Roster::kNone; }
+  // REQUIRES: Has(slot). The metadata is valid until the row changes.
+  Member At(Slot slot) const;
+  // Without touching the roster. REQUIRES: Has(slot).
+  Liveness LivenessAt(Slot slot) const { return static_cast<Liveness>(rows_[slot].liveness); }
+
+  std::size_t slots() const { return rows_.size(); }
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Row {
+    std::uint32_t record : 29 = Roster::kNone;
+    std::uint32_t liveness : 3 = 0;
+    std::uint32_t incarnation = 0;
+    std::int32_t since_tenths = 0;
+  };
+  static_assert(sizeof(Row) == 12);
+
+  std::shared_ptr<Roster> roster_;
+  std::vector<Row> rows_;  // By slot.
+  std::size_t size_ = 0;
+};
+
+}  // namespace starling::gossip

@@ -1,0 +1,124 @@
+// gossip/membership_trials.cc: from the first accusation to the verdict.
+#include <fmt/core.h>
+
+#include "base/check.h"
+#include "base/mutants.h"
+#include "gossip/membership.h"
+
+namespace starling::gossip {
+namespace {
+
+constexpr base::Duration kJudgementGap = base::milliseconds(200);
+constexpr int kAgeCreditPart = 4;
+
+}  // namespace
+
+void Membership::Accuse(base::Instant now, const Accusation& accusation) {
+  const std::optional<Member> member = Find(accusation.host);
+  if (!member || member->generation != accusation.generation) return;
+  Claim claim = ClaimOf(*member, now);
+  claim.liveness = Liveness::kSuspect;
+  claim.accusers = accusation.accusers;
+  if (member->liveness == Liveness::kAlive)
+    Take(now, claim, accusation.reason);
+  else
+    HearAgain(now, claim, *member);
+}
+
+void Membership::Vouch(base::Instant now, base::HostId host) {
+  const auto found = trials_.find(host);
+  if (options_.mode != Mode::kStarling || found == trials_.end()) return;
+  if (base::Mutant("gossip-no-vouch")) return;
+  found->second.began = now;
+  SetVerdict(host, found->second);
+}
+
+Accuser Membership::AsAccuser(base::HostId host) const {
+  if (host == self_.host) return {ShortId(host), self_.domain};
+  const std::optional<Member> member = Find(host);
+  return {ShortId(host), member ? member->domain : 0};
+}
+
+void Membership::OnTick(base::Instant now) {
+  if (now >= next_judgement_) JudgeAll(now);
+  while (const std::optional<base::HostId> host = verdicts_.TakeDue(now)) Execute(now, *host);
+}
+
+void Membership::Execute(base::Instant now, base::HostId host) {
+  const Member member = Known(host);
+  CHECK(IsOnTrial(member.liveness));
+  if (options_.mode == Mode::kStarling && member.liveness == Liveness::kSuspect) {
+    // Nobody dies of one node's opinion. If it is silent to others as well, they will say so.
+    verdicts_.Set(host, now + options_.probe_interval);
+    return;
+  }
+  Claim claim = ClaimOf(member, now);
+  claim.liveness = Liveness::kDead;
+  claim.age = base::Duration(0);
+  Take(now, claim,
+       fmt::format("did not refute within {} ms", base::ToMs(now - trials_.at(host).began)));
+}
+
+void Membership::Late(base::Duration by) {
+  for (auto& [host, trial] : trials_) {
+    trial.began = trial.began + by;
+    SetVerdict(host, trial);
+  }
+}
+
+void Membership::Slept(base::Instant now) {
+  for (auto& [host, trial] : trials_) {
+    trial.began = now;
+    SetVerdict(host, trial);
+  }
+}
+
+bool Membership::Join(Trial& trial, const Accusers& accusers) const {
+  bool news = false;
+  for (const Accuser& accuser : accusers.all()) news = trial.accusers.Add(accuser) || news;
+  return news;
+}
+
+// The age that a claim brings is credited, so that all verdicts fall at about the same time; but
+// only a part, since it is a stranger's word and the accused needs time after it was told.
+void Membership::Try(base::Instant now, const Claim& claim, bool is_new_trial) {
+  Trial& trial = trials_[claim.host];
+  if (is_new_trial)
+    trial = {now - std::min(claim.age, options_.suspicion_timeout / kAgeCreditPart), {}};
+  if (options_.mode != Mode::kSwim) Join(trial, claim.accusers);
+  SetVerdict(claim.host, trial);
+  if (options_.mode == Mode::kStarling && claim.liveness == Liveness::kSuspect)
+    next_judgement_ = std::min(next_judgement_, now + kJudgementGap);
+}
+
+void Membership::SetVerdict(base::HostId host, const Trial& trial) {
+  const bool confirmed = Known(host).liveness == Liveness::kUnreachable;
+  const std::size_t accusers = confirmed ? Accusers::kMax : trial.accusers.size();
+  verdicts_.Set(host, trial.began + SuspicionTimeout(options_, present_ + 1, accusers));
+}
+
+// Did enough others find this suspect silent?
+void Membership::Judge(base::Instant now, base::HostId host) {
+  const Trial& trial = trials_.at(host);
+  SetVerdict(host, trial);
+  if (options_.mode != Mode::kStarling || !Confirmed(trial.accusers, witnesses())) return;
+  Claim claim = ClaimOf(Known(host), now);
+  claim.liveness = Liveness::kUnreachable;
+  claim.age = base::Duration(0);
+  Take(now, claim, fmt::format("found silent by {} of us", trial.accusers.size()));
+}
+
+// Who could accuse changes without any news of the suspect: as a partition is noticed, the other
+// side's members cease to be witnesses, one by one.
+void Membership::JudgeAll(base::Instant now) {
+  next_judgement_ = base::Instant::Never();
+  std::vector<base::HostId> confirmed;
+  for (const auto& [host, trial] : trials_) {
+    if (Known(host).liveness != Liveness::kSuspect) continue;
+    next_judgement_ = now + kJudgementGap;
+    if (Confirmed(trial.accusers, witnesses())) confirmed.push_back(host);
+  }
+  for (const base::HostId host : confirmed) Judge(now, host);
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,187 @@
+// tests/gossip/invariants.h: random courses of faults on real cores, and what must hold throughout.
+//
+//   I1  after quiet, all running nodes agree within a bound
+//   I2  a generation that left is never anything else again for who heard it
+//   I3  a node holds itself for alive, unless it left
+//   I4  what a node believes of a member never goes back, by generation and incarnation
+//   I5  news that wait are bounded by the number of members
+//   I6  no datagram is over its limit
+//   I7  no node declares dead whom it heard answer its own ping within the time to refute
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "tests/gossip/gossip_net.h"
+#include "tests/gossip/hand.h"
+
+namespace starling::gossip {
+
+// Checks at each event and each look; keeps the first violation.
+class Invariants {
+ public:
+  explicit Invariants(Network& net) : net_(net) {
+    net.on_event = [this](base::Instant now, NodeIndex observer, const Event& event) {
+      OnEvent(now, observer, event);
+    };
+    net.on_delivery = [this](base::Instant now, NodeIndex from, NodeIndex to,
+                             const std::string& bytes) { OnDelivery(now, from, to, bytes); };
+  }
+
+  // A new process remembers nothing.
+  void Forget(NodeIndex node) {
+    std::erase_if(believed_, [&](const auto& entry) { return entry.first.first == node; });
+    std::erase_if(answered_, [&](const auto& entry) { return entry.first.first == node; });
+  }
+
+  void Look() {
+    for (NodeIndex node = 0; node < net_.size(); ++node) {
+      if (!net_.running(node)) continue;
+      const Gossip& core = net_.core(node);
+      const bool sound =
+          core.self().liveness == Liveness::kAlive || core.self().liveness == Liveness::kLeft;
+      if (!sound) Violated("I3", node, "does not hold itself for alive");
+      if (core.pending_news() > core.size() + 1) Violated("I5", node, "has more news than members");
+    }
+    if (net_.largest_datagram() > GossipOptions{}.datagram_bytes_max)
+      Violated("I6", 0, "a datagram is over its limit");
+  }
+
+  void Violated(const char* invariant, NodeIndex node, const std::string& how) {
+    if (first_.empty())
+      first_ = std::string(invariant) + ": node " + std::to_string(node) + " " + how;
+  }
+  const std::string& first() const { return first_; }
+
+ private:
+  struct Belief {
+    std::uint64_t generation = 0;
+    std::uint32_t incarnation = 0;
+    bool left = false;
+  };
+
+  void OnEvent(base::Instant now, NodeIndex observer, const Event& event) {
+    if (event.kind == Event::kRumor || event.kind == Event::kClusterMismatch ||
+        event.kind == Event::kConflict)
+      return;
+    const NodeIndex subject = net_.IndexOf(event.member.host);
+    Belief& belief = believed_[{observer, subject}];
+    const bool left = event.member.liveness == Liveness::kLeft;
+    if (belief.left && belief.generation == event.member.generation && !left)
+      Violated("I2", observer, "revives " + std::to_string(subject) + ", which has left");
+    if (!belief.left && !left &&
+        std::pair(event.member.generation, event.member.incarnation) <
+            std::pair(belief.generation, belief.incarnation))
+      Violated("I4", observer, "goes back on " + std::to_string(subject));
+    belief = {event.member.generation, event.member.incarnation, left};
+    if (event.kind != Event::kDead || !event.reason.starts_with("did not refute")) return;
+    const auto answered = answered_.find({observer, subject});
+    // Of a new accusation's time a quarter may be credited before it is heard.
+    if (answered != answered_.end() &&
+        now - answered->second < GossipOptions{}.suspicion_timeout * 3 / 4)
+      Violated("I7", observer, "declares " + std::to_string(subject) + " dead, which answered it");
+  }
+
+  // Notes pings that arrive and the acks that answer them.
+  void OnDelivery(base::Instant now, NodeIndex from, NodeIndex to, const std::string& bytes) {
+    Message message;
+    if (!TagOf(bytes) || !Decode(bytes, GossipOptions{}, message).ok()) return;
+    if (const auto* ping = std::get_if<Ping>(&message.body)) {
+      pings_[ping->nonce] = {from, to};
+    } else if (const auto* ack = std::get_if<Ack>(&message.body)) {
+      const auto ping_of = pings_.find(ack->nonce);
+      if (ping_of == pings_.end() || ping_of->second != std::pair(to, from)) return;
+      if (!net_.paused(to)) answered_[ping_of->second] = now;
+    }
+  }
+
+  Network& net_;
+  std::map<std::pair<NodeIndex, NodeIndex>, Belief> believed_;
+  std::map<std::pair<NodeIndex, NodeIndex>, base::Instant> answered_;
+  std::map<std::uint64_t, std::pair<NodeIndex, NodeIndex>> pings_;
+  std::string first_;
+};
+
+struct ScheduleOptions {
+  NodeIndex nodes_max = 64;
+  int steps = 25;
+  base::Duration step_max = base::seconds(8);
+  base::Duration quiet_max = base::seconds(60);
+};
+
+// Plays the schedule of a seed; "" or the first violation.
+inline std::string PlaySchedule(std::uint64_t seed, ScheduleOptions options = {}) {
+  base::Random random(seed);
+  const auto nodes = static_cast<NodeIndex>(random.Between(3, options.nodes_max));
+  Cluster cluster(nodes, {.gossip = {}, .seed = seed});
+  Network& net = cluster.net;
+  Invariants invariants(net);
+  if (!cluster.AgreesWithin(base::seconds(30))) return "they never met";
+
+  const auto boot = [&](NodeIndex node) {
+    invariants.Forget(node);
+    net.Boot(node, cluster.seeds);
+  };
+  const auto act = [&](NodeIndex node) {
+    switch (random.Below(11)) {
+      case 0: net.running(node) ? net.Kill(node) : boot(node); break;
+      case 1: net.running(node) ? net.Unplug(node) : boot(node); break;
+      case 2:
+        if (net.running(node)) net.Pause(node);
+        break;
+      case 3:
+        if (net.paused(node)) net.Resume(node);
+        break;
+      case 4: net.SetLoss(random.Unit() * 0.3); break;
+      case 5: net.SetLoss(0); break;
+      case 6: net.CutOneWay(node, static_cast<NodeIndex>(random.Below(nodes))); break;
+      case 7: net.SetSide(node, static_cast<int>(random.Below(2))); break;
+      case 8: net.Heal(); break;
+      case 9:
+        if (!net.running(node) || net.paused(node) ||
+            net.core(node).self().liveness == Liveness::kLeft)
+          break;
+        net.With(node, [](Gossip& core, base::Instant now) { core.Leave(now); });
+        net.RunFor(base::milliseconds(random.Between(0, 1000)));
+        net.Kill(node);
+        break;
+      default:
+        if (!net.running(node) || net.paused(node)) break;
+        net.With(node, [&](Gossip& core, base::Instant now) {
+          core.SetMetadata(now, std::to_string(random.Next()));
+        });
+    }
+  };
+  for (int step = 0; step < options.steps && invariants.first().empty(); ++step) {
+    for (std::uint64_t actions = random.Between(1, 4); actions > 0; --actions)
+      act(static_cast<NodeIndex>(random.Below(nodes)));
+    net.RunFor(base::Duration(random.Between(0, options.step_max.count())));
+    invariants.Look();
+  }
+
+  net.Heal();
+  net.SetLoss(0);
+  for (NodeIndex node = 0; node < nodes; ++node) {
+    if (net.paused(node)) net.Resume(node);
+    if (!net.running(node)) boot(node);
+  }
+  if (!cluster.AgreesWithin(options.quiet_max)) {
+    for (NodeIndex observer = 0; observer < nodes; ++observer) {
+      for (NodeIndex subject = 0; subject < nodes; ++subject) {
+        const std::optional<Member> member = net.core(observer).View(net.host(subject));
+        if (observer == subject || (member && member->liveness == Liveness::kAlive)) continue;
+        invariants.Violated("I1", observer,
+                            "holds " + std::to_string(subject) + " for " +
+                                (member ? Name(member->liveness) : "unknown") + " after quiet");
+      }
+    }
+  }
+  invariants.Look();
+  return invariants.first();
+}
+
+}  // namespace starling::gossip

@@ -1,0 +1,28 @@
+// Goal:   whatever happens to a cluster, what I1 to I7 promise holds, and it agrees again.
+// Method: courses of kills, pauses, loss, cuts, partitions, restarts and goodbyes drawn from seeds.
+#include "tests/gossip/invariants.h"
+
+#include <cstdlib>
+
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+// STARLING_GOSSIP_SEEDS: how many schedules; 100 if it is not set.
+std::uint64_t Seeds() {
+  const char* seeds = std::getenv("STARLING_GOSSIP_SEEDS");
+  return seeds == nullptr ? 100 : std::strtoull(seeds, nullptr, 10);
+}
+
+TEST_SUITE("gossip/invariants") {
+  TEST_CASE("random schedules of faults on 3 to 64 nodes violate nothing") {
+    for (std::uint64_t seed = 1; seed <= Seeds(); ++seed) {
+      DOCTEST_INFO("seed ", seed);
+      EXPECT(PlaySchedule(seed) == "");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip
