@@ -54,8 +54,8 @@ struct GossipOptions {
   // grow with log N: spreading takes gossip_interval * log_{1+fanout} N, about 1 s at 1,000
   // members, so this must be above twice that, and above the pauses that a live process may take.
   // With fewer accusers it is up to three times as long, and nobody is dead unconfirmed.
-  // Raise: longer pauses are survived. Lower: dead is sure earlier. Unreachable, which routing
-  // acts on, does not wait for it. (kStarling only.)
+  // Raise: longer pauses are survived. Lower: dead is sure earlier. Routing waits for none of it:
+  // it goes around who is suspect. (kStarling only.)
   base::Duration suspicion_timeout = base::seconds(4);
 
   // The suspicion time of kSwim, max(1, log10 N) * suspicion_mult intervals, and how many times

@@ -56,8 +56,8 @@ class ImportGoesOn(case.ClusterCase):
 
     def test_an_interrupt_ends_it_with_its_counts(self):
         nodes = self.start_cluster()
-        data = case.rows(1000)
         for number in (signal.SIGINT, signal.SIGTERM):
+            data = case.rows(1000, prefix=f"{number.name}-")
             process = self.begin_import(nodes)
             # The last line is cut short, and must not be stored as if it were whole.
             process.stdin.write(case.to_jsonl(data) + b'{"key":"half')

@@ -113,7 +113,7 @@ class Flags(unittest.TestCase):
                       ("rumor", "--loss", "-0.1"), ("rumor", "--direction", "sideways"),
                       ("rumor", "--direction", "pull", "--variant", "starling"),
                       ("rumor", "--runs", "0"), ("rumor", "--seed", "x"), ("rumor", "--key"),
-                      ("swim", "--nodes", "1"), ("swim", "--nodes", "2001"),
+                      ("swim", "--nodes", "1"), ("swim", "--nodes", "10001"),
                       ("swim", "--loss", "1"), ("swim", "--loss", "nan"), ("swim", "--kill", "-1"),
                       ("swim", "--kill", "100"), ("swim", "--kill", "4294967295"),
                       ("swim", "--duration", "60"), ("swim", "--duration", "0s"),
