@@ -79,4 +79,7 @@ def starling_like_etcd(hosts, load, seconds):
             capture_output=True, text=True, check=False, timeout=seconds * 2 + 60)
         if run.returncode != 0:
             raise Failure(f"starling-stress failed: {(run.stderr or run.stdout).strip()[-300:]}")
-        return json.load(file)
+        said = json.load(file)
+    latency = said["latency"]["all"]
+    return {"per_second": said["ops_per_second"], "p50_ms": latency["p50_us"] / 1000,
+            "p99_ms": latency["p99_us"] / 1000}
