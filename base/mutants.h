@@ -32,7 +32,7 @@ inline constexpr std::array<MutantName, 8> kMutants{{
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).
-inline constexpr std::array<MutantName, 12> kGossipMutants{{
+inline constexpr std::array<MutantName, 15> kGossipMutants{{
     {"gossip-no-refutation", "an accused node does not raise its incarnation"},
     {"gossip-left-revived", "who left comes back with the generation that left"},
     {"gossip-stale-taken", "an older claim takes the place of a newer one"},
@@ -44,6 +44,9 @@ inline constexpr std::array<MutantName, 12> kGossipMutants{{
     {"gossip-any-ack", "an ack to anything ends a probe"},
     {"gossip-dead-uncalled", "the dead are never called again"},
     {"gossip-few-sends", "news of small clusters is sent log N times only"},
+    {"gossip-stream-only-kept", "who answered by stream alone is shown so for ever"},
+    {"gossip-stream-unasked", "a member whose datagrams are lost is not asked by stream"},
+    {"gossip-both-yield", "of two nodes with one identity both give way"},
     {"gossip-no-goodbye", "who leaves tells one member, and does not wait for its ack"},
 }};
 

@@ -13,6 +13,7 @@ namespace starling::gossip {
 namespace {
 
 constexpr base::Duration kMismatchGap = base::seconds(10);
+constexpr base::Duration kStreamWarningGap = std::chrono::minutes(5);
 constexpr int kAsleepProbeIntervals = 2;
 constexpr int kLateAckTimeoutParts = 3;
 
@@ -56,6 +57,7 @@ Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Insta
 }
 
 void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
+  if (yielded()) return;
   membership_.Announce();
   contacts_.Join(now, seeds);
 }
@@ -99,15 +101,17 @@ std::optional<MemberInfo> Gossip::Find(base::HostId host) const {
 void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes) {
   ++counters_.datagrams_in;
   counters_.datagram_bytes_in += bytes.size();
+  if (yielded()) return;
   const Message* message = Read(now, from, bytes);
   if (message == nullptr) return;
   rumors_.Advance(now);
   HearClaims(now, from, *message);
+  if (yielded()) return;
   NoticeSender(now, from, message->header);
   if (const auto* ping = std::get_if<Ping>(&message->body))
     prober_.OnPing(now, from, message->header, *ping);
   else if (const auto* ack = std::get_if<Ack>(&message->body))
-    OnAck(now, message->header, *ack);
+    OnAck(now, message->header, *ack, Prober::Way::kDatagram);
   else if (const auto* farewell = std::get_if<Farewell>(&message->body))
     courier_.Send(now, from, Ack{farewell->nonce});
   else if (const auto* nack = std::get_if<Nack>(&message->body))
@@ -125,8 +129,22 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   comparer_.OnHeader(message->header);
 }
 
-void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack) {
-  if (!goodbye_.OnAck(header, ack)) prober_.OnAck(now, ack);
+void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way) {
+  if (goodbye_.OnAck(header, ack)) return;
+  const std::optional<base::HostId> stream_only = prober_.OnAck(now, ack, way);
+  if (stream_only) WarnOfStreamOnly(now, *stream_only);
+}
+
+void Gossip::WarnOfStreamOnly(base::Instant now, base::HostId host) {
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || (last_stream_warning_ && now - *last_stream_warning_ < kStreamWarningGap)) return;
+  last_stream_warning_ = now;
+  outputs_.events.push_back(
+      {.kind = Event::kStreamOnly,
+       .member = CopyOf(*member),
+       .reason = fmt::format("its stream answers and datagrams do not, so it counts as alive and "
+                             "news reaches it late: is UDP to it blocked? {} such members",
+                             prober_.round_trips().stream_only())});
 }
 
 void Gossip::HearClaims(base::Instant now, base::Address from, const Message& message) {
@@ -150,6 +168,7 @@ void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& h
 std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   ++counters_.streams_in;
   counters_.stream_bytes_in += request.size();
+  if (yielded()) return {};
   const Message* message = Read(now, {}, request);
   if (message == nullptr) return {};
   rumors_.Advance(now);
@@ -169,13 +188,13 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
 
 void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   counters_.stream_bytes_in += reply.size();
-  if (reply.empty()) return;  // A shell that passes on "no answer".
+  if (reply.empty() || yielded()) return;  // A shell that passes on "no answer".
   const Message* message = Read(now, {}, reply);
   if (message == nullptr) return;
   rumors_.Advance(now);
   if (const auto* ack = std::get_if<Ack>(&message->body)) {
     HearClaims(now, {}, *message);
-    OnAck(now, message->header, *ack);
+    if (!yielded()) OnAck(now, message->header, *ack, Prober::Way::kStream);
   } else if (const auto* state = std::get_if<State>(&message->body)) {
     exchange_.OnState(now, *message, *state);
   } else if (const auto* difference = std::get_if<Difference>(&message->body)) {
@@ -190,10 +209,11 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
 }
 
 void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure) {
-  if (failure == StreamFailure::kRefused) prober_.OnStreamRefused(now, to);
+  if (failure == StreamFailure::kRefused && !yielded()) prober_.OnStreamRefused(now, to);
 }
 
 void Gossip::OnTick(base::Instant now) {
+  if (yielded()) return;
   rumors_.Advance(now);
   if (options_.mode == Mode::kStarling) NoticeLateness(now);
   prober_.OnTick(now);
@@ -223,12 +243,13 @@ void Gossip::NoticeLateness(base::Instant now) {
 }
 
 base::Instant Gossip::next_tick() const {
+  if (yielded()) return base::Instant::Never();
   return std::min({prober_.next_tick(), membership_.next_tick(), exchange_.next_tick(),
                    contacts_.next_tick(), spreader_.next_tick(), goodbye_.next_tick()});
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
-  if (options_.mode == Mode::kStarling) prober_.ProbeNow(now, host);
+  if (options_.mode == Mode::kStarling && !yielded()) prober_.ProbeNow(now, host);
 }
 
 void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
@@ -242,9 +263,30 @@ void Gossip::SetMetadata(base::Instant now, std::string metadata) {
 }
 
 void Gossip::Leave(base::Instant now) {
-  if (membership_.left()) return;
+  if (membership_.left() || yielded()) return;
   membership_.Leave(now);
   goodbye_.Start(now);
+}
+
+Report Gossip::report() const {
+  const LocalHealth& health = membership_.health();
+  Report report{.self = membership_.self(),
+                .health_score = health.score(),
+                .probe_interval = health.Scale(options_.probe_interval),
+                .ack_timeout = health.Scale(options_.ack_timeout),
+                .yielded = yielded(),
+                .stream_only = prober_.round_trips().stream_only(),
+                .pending_claims = membership_.pending_updates(),
+                .hot_rumors = rumors_.hot_count(),
+                .counters = counters_,
+                .members = {}};
+  for (MemberInfo& member : membership_.members()) {
+    MemberReport& each = report.members.emplace_back();
+    each.round_trip = prober_.round_trips().Of(member.host);
+    each.member = std::move(member);
+    membership_.AddTrialTo(each);
+  }
+  return report;
 }
 
 }  // namespace starling::gossip

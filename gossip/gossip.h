@@ -37,6 +37,7 @@
 #include "gossip/options.h"
 #include "gossip/outputs.h"
 #include "gossip/prober.h"
+#include "gossip/report.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
 
@@ -99,7 +100,11 @@ class Gossip {
   // Says goodbye, until enough members have acknowledged it or 5 s are over; nothing is probed any
   // more. The process had better stay until said_goodbye().
   void Leave(base::Instant now);
-  bool said_goodbye(base::Instant now) const { return goodbye_.said(now); }
+  bool said_goodbye(base::Instant now) const { return yielded() || goodbye_.said(now); }
+
+  // Another node has this identity, and this one gave way to it (gossip/rivalry.h): all inputs are
+  // ignored from then on, and nothing goes out.
+  bool yielded() const { return membership_.yielded(); }
 
   // nullopt: never heard of, or forgotten, or this node itself.
   std::optional<MemberInfo> Find(base::HostId host) const;
@@ -120,13 +125,16 @@ class Gossip {
 
   Outputs& outputs() { return outputs_; }
   const Counters& counters() const { return counters_; }
+  // For operators; costs a copy of all members.
+  Report report() const;
   std::int64_t health_score() const { return membership_.health().score(); }  // 0: sound.
   const GossipOptions& options() const { return options_; }
 
  private:
   const Message* Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
-  void OnAck(base::Instant now, const Header& header, const Ack& ack);
+  void OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way);
+  void WarnOfStreamOnly(base::Instant now, base::HostId host);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
   void NoticeLateness(base::Instant now);
   void NoticeSender(base::Instant now, base::Address from, const Header& header);
@@ -148,6 +156,7 @@ class Gossip {
   Comparer comparer_;
   Message message_;  // The one being handled; its room is used for one after another.
   std::optional<base::Instant> last_mismatch_;
+  std::optional<base::Instant> last_stream_warning_;
 };
 
 }  // namespace starling::gossip

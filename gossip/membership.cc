@@ -63,7 +63,7 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
   if (claim.liveness != Liveness::kSuspect || known.liveness != Liveness::kSuspect ||
       claim.generation != known.generation || claim.incarnation != known.incarnation)
     return Heard::kStale;
-  if (!Join(trials_.at(claim.host), claim.accusers)) return Heard::kStale;
+  if (!Join(now, trials_.at(claim.host), claim.accusers)) return Heard::kStale;
   updates_.Push(claim.host);
   Judge(now, claim.host);
   return Heard::kTaken;
@@ -89,7 +89,7 @@ bool Membership::HasRoom(const Claim& claim) {
 // Whatever is said about this node and is not older than what it says itself, it answers with
 // something newer. So a restart from old state, or a peer's lie, ends with this node alive.
 Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) {
-  if (left()) return Heard::kStale;
+  if (left() || yielded_) return Heard::kStale;
   const bool same_age =
       claim.generation == self_.generation && claim.incarnation == self_.incarnation;
   const bool other_words = same_age && claim.liveness == Liveness::kAlive &&
@@ -99,6 +99,7 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
   // identity, or our own lost past, can have said.
   if (base::Mutant("gossip-no-refutation")) return Heard::kStale;
   if (!same_age || !IsAccusation(claim.liveness)) TellConflict(now, claim);
+  if (YieldsTo(now, claim)) return Heard::kTaken;
   ++counters_.refutations;
   health_.Worse();  // Others found this node slow.
   Outbid(now, claim.generation,
@@ -113,6 +114,21 @@ void Membership::Outbid(base::Instant now, std::uint64_t generation, std::uint32
   self_.incarnation = ended ? 0 : incarnation + 1;
   self_.since = now;
   Announce();
+}
+
+// Whether the claim answers this node's last words, from another address, for the third time.
+bool Membership::YieldsTo(base::Instant now, const Claim& claim) {
+  const bool answers = claim.generation == self_.generation && claim.liveness == Liveness::kAlive &&
+                       claim.address != self_.address;
+  if (!answers || !rivalry_.Outbid(now, self_.address, claim.address)) return false;
+  yielded_ = true;
+  Event event{.kind = Event::kYielded,
+              .reason = fmt::format("a node at {} has our host id and goes on: this one gives way, "
+                                    "since its address is the lower one",
+                                    claim.address.ToString())};
+  event.member = self_;
+  outputs_.events.push_back(std::move(event));
+  return true;
 }
 
 void Membership::TellConflict(base::Instant now, const Claim& claim) {

@@ -30,6 +30,8 @@
 #include "gossip/options.h"
 #include "gossip/outputs.h"
 #include "gossip/peer_ring.h"
+#include "gossip/report.h"
+#include "gossip/rivalry.h"
 #include "gossip/update_queue.h"
 
 namespace starling::gossip {
@@ -111,6 +113,10 @@ class Membership {
 
   const MemberInfo& self() const { return self_; }
   bool left() const { return self_.liveness == Liveness::kLeft; }
+  // Another node has this identity, and this one gave way: it is to be silent for good.
+  bool yielded() const { return yielded_; }
+  // Who accuses a member on trial, and when its time is over.
+  void AddTrialTo(MemberReport& report) const;
   std::optional<Member> Find(base::HostId host) const;
   std::vector<MemberInfo> members() const;  // All known, by host id.
   std::size_t size() const { return table_.size(); }
@@ -134,6 +140,7 @@ class Membership {
   struct Trial {
     base::Instant began;
     Accusers accusers;
+    std::array<base::Instant, Accusers::kMax> heard{};  // Of each accuser; for operators.
   };
   // What was known of a member before a claim was taken.
   struct Before {
@@ -151,6 +158,7 @@ class Membership {
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   void TellConflict(base::Instant now, const Claim& claim);
+  bool YieldsTo(base::Instant now, const Claim& claim);
   bool HasRoom(const Claim& claim);
   void Take(base::Instant now, const Claim& claim, std::string_view reason,
             PassOn pass_on = PassOn::kYes);
@@ -162,7 +170,7 @@ class Membership {
   bool PresentIn(Slot slot) const { return table_.Has(slot) && !IsGone(table_.LivenessAt(slot)); }
 
   // --- membership_trials.cc: accusations ---
-  bool Join(Trial& trial, const Accusers& accusers) const;
+  static bool Join(base::Instant now, Trial& trial, const Accusers& accusers);
   void Try(base::Instant now, const Claim& claim, bool is_new_trial);
   void Judge(base::Instant now, base::HostId host);
   void JudgeAll(base::Instant now);
@@ -194,6 +202,8 @@ class Membership {
   Deadlines<base::HostId> verdicts_;      // Of the same.
   base::Instant next_judgement_ = base::Instant::Never();
   std::optional<base::Instant> last_conflict_;
+  Rivalry rivalry_;
+  bool yielded_ = false;
 };
 
 template <typename Visit>

@@ -55,7 +55,7 @@ struct GossipOptions {
   // members, so this must be above twice that, and above the pauses that a live process may take.
   // With fewer accusers it is up to three times as long, and nobody is dead unconfirmed.
   // Raise: longer pauses are survived. Lower: dead is sure earlier. Routing waits for none of it:
-  // it goes around who is suspect. (kStarling only.)
+  // it goes around who is unreachable. (kStarling only.)
   base::Duration suspicion_timeout = base::seconds(4);
 
   // The suspicion time of kSwim, max(1, log10 N) * suspicion_mult intervals, and how many times

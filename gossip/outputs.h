@@ -37,10 +37,12 @@ struct Event {
     kSuspect,      // Somebody found it silent; it has suspicion_timeout to refute.
     kUnreachable,  // So did others: routing had better go around it.
     kDead,
-    kLeft,      // By its own will.
-    kUpdated,   // Alive as before, with new metadata or a new address.
-    kRumor,     // A rumor of another node's: newer than what was known of its key.
-    kConflict,  // Another node claims to be this one (member: as it claims). At most one in 10 s.
+    kLeft,        // By its own will.
+    kUpdated,     // Alive as before, with new metadata or a new address.
+    kRumor,       // A rumor of another node's: newer than what was known of its key.
+    kConflict,    // Another node claims to be this one (member: as it claims). At most one in 10 s.
+    kYielded,     // And this one gave way to it: it says and hears nothing any more.
+    kStreamOnly,  // Its stream answers and datagrams do not. At most one in 5 minutes, of any.
     kClusterMismatch,  // Somebody of another cluster talks to us. At most one in 10 s.
   };
   Kind kind = kJoined;

@@ -90,6 +90,18 @@ std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) 
   return AboutItself(*member, now);
 }
 
+// What a sender should know before it goes on: that it is accused, or that something newer is told
+// in its name. So two nodes with one identity hear of each other, of whom the others know one.
+std::optional<Claim> Prober::NewsOfItself(base::Instant now, const Header& sender) const {
+  if (options_.mode == Mode::kSwim) return std::nullopt;
+  const std::optional<Member> member = membership_.Find(sender.from);
+  if (!member) return std::nullopt;
+  const bool newer = std::pair(member->generation, member->incarnation) >
+                     std::pair(sender.generation, sender.incarnation);
+  if (member->liveness == Liveness::kAlive && !newer) return std::nullopt;
+  return AboutItself(*member, now);
+}
+
 void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                    const std::optional<Claim>& accusation) {
   ++counters_.probes;
@@ -102,6 +114,7 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                                             .host = member.host,
                                             .generation = member.generation,
                                             .address = member.address,
+                                            .began = now,
                                             .helpers_at = confirming ? now : now + ack_timeout,
                                             .fails_at = now + (confirming ? ack_timeout : whole),
                                             .confirming = confirming,
@@ -112,6 +125,7 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
 
 void Prober::AskStream(Probe& probe) {
   if (std::exchange(probe.asked_stream, true)) return;
+  if (base::Mutant("gossip-stream-unasked")) return;
   courier_.Ask(probe.address, probe.host, Ping{probe.nonce, probe.host});
 }
 
@@ -128,31 +142,47 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
 
 void Prober::OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return;
-  courier_.Send(now, from, Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
+  courier_.Send(now, from, Ack{ping.nonce}, Span(NewsOfItself(now, header)));
 }
 
 std::string Prober::OnStreamPing(base::Instant now, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return {};
-  return courier_.Answer(Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
+  return courier_.Answer(Ack{ping.nonce}, Span(NewsOfItself(now, header)));
 }
 
-void Prober::OnAck(base::Instant now, const Ack& ack) {
+std::optional<base::HostId> Prober::OnAck(base::Instant now, const Ack& ack, Way way) {
   const auto answered = std::find_if(probes_.begin(), probes_.end(), [&](const Probe& probe) {
     return probe.nonce == ack.nonce || base::Mutant("gossip-any-ack");
   });
   if (answered != probes_.end()) {
-    membership_.Vouch(now, answered->host);
+    const base::HostId host = answered->host;
+    NoteAnswer(now, *answered, way);
+    membership_.Vouch(now, host);
     membership_.health().Better();
     probes_.erase(answered);
     StartWaiting(now);
-    return;
+    return round_trips_.StreamOnly(host) ? std::optional(host) : std::nullopt;
   }
   const auto relay = relays_.find(ack.nonce);
-  if (relay == relays_.end()) return;
+  if (relay == relays_.end()) return std::nullopt;
   membership_.Vouch(now, relay->second.target);
   if (now < relay->second.expires)
     courier_.Send(now, relay->second.origin, Ack{relay->second.origin_nonce});
   relays_.erase(relay);
+  return std::nullopt;
+}
+
+// Of a probe that asked the stream from the start, a stream's answer says nothing about datagrams:
+// it may only have been faster.
+void Prober::NoteAnswer(base::Instant now, const Probe& probe, Way way) {
+  const bool datagrams_silent = probe.asked_helpers && !probe.confirming;
+  if (way == Way::kStream) {
+    if (datagrams_silent) round_trips_.AnsweredByStream(now, probe.host);
+  } else if (datagrams_silent) {
+    round_trips_.AnsweredLate(now, probe.host);
+  } else if (!probe.untimed) {
+    round_trips_.Answered(now, probe.host, now - probe.began);
+  }
 }
 
 void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
@@ -285,6 +315,7 @@ base::Instant Prober::next_tick() const {
 
 void Prober::Late(base::Instant now) {
   for (Probe& probe : probes_) {
+    probe.untimed = true;
     probe.helpers_at = now + options_.ack_timeout;
     probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
     probe.asked_helpers = probe.confirming;

@@ -27,6 +27,7 @@
 #include "gossip/message.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/round_trips.h"
 
 namespace starling::gossip {
 
@@ -51,7 +52,9 @@ class Prober {
   void OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping);
   // The answer to a ping over a stream; "" if it is meant for another node.
   std::string OnStreamPing(base::Instant now, const Header& header, const Ping& ping);
-  void OnAck(base::Instant now, const Ack& ack);
+  enum class Way : std::uint8_t { kDatagram, kStream };
+  // The member that answered, if it is reachable by stream only.
+  std::optional<base::HostId> OnAck(base::Instant now, const Ack& ack, Way way);
   void OnNack(base::Instant now, const Header& header, const Nack& nack);
   void OnPingRequest(base::Instant now, base::Address from, const PingRequest& request);
   void OnConfirm(base::Instant now, const Confirm& confirm);
@@ -65,6 +68,8 @@ class Prober {
   void Late(base::Instant now);
   void Slept(base::Instant now);
 
+  const RoundTrips& round_trips() const { return round_trips_; }
+
  private:
   enum class Urgency : std::uint8_t {
     kRound,
@@ -76,9 +81,11 @@ class Prober {
     base::HostId host;
     std::uint64_t generation;
     base::Address address;
+    base::Instant began;
     base::Instant helpers_at;
     base::Instant fails_at;
     bool confirming = false;
+    bool untimed = false;  // This process was late: its answer may have lain in the socket.
     bool asked_helpers = false;
     bool asked_stream = false;
     bool refused = false;  // The stream was: nobody listens at the address.
@@ -104,9 +111,11 @@ class Prober {
   void Fail(base::Instant now, const Probe& probe);
   void SendNacks(base::Instant now);
   void StartWaiting(base::Instant now);
+  void NoteAnswer(base::Instant now, const Probe& probe, Way way);
   Probe* FindProbe(base::HostId host);
   Claim AboutItself(const Member& member, base::Instant now) const;
   std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  std::optional<Claim> NewsOfItself(base::Instant now, const Header& sender) const;
   bool starling() const { return options_.mode == Mode::kStarling; }
 
   const GossipOptions& options_;
@@ -117,9 +126,10 @@ class Prober {
 
   base::Instant next_round_;
   std::array<base::Instant, kGuardsMax> next_guard_;  // By circle; Never() beyond options_.guards.
-  std::vector<Probe> probes_;                         // At most kProbesMax, and one a host.
-  std::map<base::HostId, Claim> waiting_;             // Accused whose turn comes when probes end.
-  std::map<std::uint64_t, Relay> relays_;             // By the nonce of our own ping.
+  RoundTrips round_trips_;
+  std::vector<Probe> probes_;              // At most kProbesMax, and one a host.
+  std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.
+  std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
 };
 
 }  // namespace starling::gossip

@@ -27,7 +27,8 @@ constexpr ConfigKey kKeys[] = {
      FIELD(cluster.seeds),
      {},
      "host:port of the nodes that found the cluster together, and that others join through.\n"
-     "The same list on all of them. With one seed, that node is a cluster of its own."},
+     "The same list on all of them; names are resolved again and again. With one seed, that node "
+     "is a cluster of its own."},
 
     {"node.listen",
      FIELD(node.listen),
@@ -56,6 +57,10 @@ constexpr ConfigKey kKeys[] = {
     {"ports.cluster", FIELD(ports.cluster), {1, 65535}, "Between nodes: TCP and UDP."},
     {"ports.client", FIELD(ports.client), {1, 65535}, "Clients and nodetool."},
     {"ports.resp", FIELD(ports.resp), {1, 65535}, "Redis clients."},
+    {"ports.metrics",
+     FIELD(ports.metrics),
+     {0, 65535},
+     "HTTP: /metrics (Prometheus) and /health. 0: none."},
 
     {"storage.durability",
      FIELD(storage.durability),

@@ -24,9 +24,35 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kUpdated: return "updated";
     case gossip::Event::kRumor: return "rumor";
     case gossip::Event::kConflict: return "has our identity";
+    case gossip::Event::kYielded: return "yields";
+    case gossip::Event::kStreamOnly: return "by stream only";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
   }
   return "?";
+}
+
+// Whether its member is one of the cluster's, in a state that the event tells.
+bool IsOfMember(gossip::Event::Kind kind) {
+  return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
+         kind != gossip::Event::kYielded && kind != gossip::Event::kStreamOnly;
+}
+
+void SayGossip(const gossip::Event& event) {
+  if (event.kind == gossip::Event::kUpdated) return;
+  const auto text = fmt::format("{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
+                                event.reason.empty() ? "" : ": ", event.reason);
+  if (event.kind == gossip::Event::kYielded)
+    base::log::Error("gossip", "{}", text);
+  else if (!IsOfMember(event.kind))
+    base::log::Warn("gossip", "{}", text);
+  else
+    base::log::Info("gossip", "{}", text);
+}
+
+// One node's opinion takes nobody's requests away: it may be its own fault, and is refuted within a
+// round trip. A process that is gone resets or refuses connections, which is noticed at once.
+bool IsRouted(gossip::Liveness liveness) {
+  return liveness == gossip::Liveness::kAlive || liveness == gossip::Liveness::kSuspect;
 }
 
 // Nodes of one rack may fall silent together.
@@ -82,7 +108,11 @@ void Control::StartGossip() {
                                                           .domain = DomainOf(self_)},
                                              world_.random().Next(), world_.Now());
   gossip_since_ = world_.Now();
-  std::vector<base::Address> contacts = seeds_;
+  JoinGossip();
+}
+
+void Control::JoinGossip() {
+  std::vector<base::Address> contacts = seed_book_.addresses();
   for (const topology::Node* node : snapshot_->topology->members())
     contacts.push_back(node->cluster);
   std::sort(contacts.begin(), contacts.end());
@@ -113,11 +143,9 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
-  if (event.kind != gossip::Event::kUpdated)
-    base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
-                    event.reason.empty() ? "" : ": ", event.reason);
-  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kConflict)
-    return;
+  SayGossip(event);
+  if (event.kind == gossip::Event::kYielded) return Retire([] {});
+  if (!IsOfMember(event.kind)) return;
   heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)
     links_.Disconnect(event.member.host);
@@ -127,10 +155,19 @@ void Control::OnGossipEvent(const gossip::Event& event) {
   if (metadata.epoch > snapshot_->topology->epoch)
     SendControl({node->cluster, node->host}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology,
                 {});
-  const auto index = static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
-  const Snapshot::Peer look = LookOf(*node);
-  if (look.up != snapshot_->peers[index].up || look.ready != snapshot_->peers[index].ready)
+  flaps_.Note(world_.Now(), node->host, IsRouted(event.member.liveness));
+  heard_more_ = true;
+}
+
+// Once a turn, however many events it had.
+void Control::PublishIfLooksChanged() {
+  heard_more_ = false;
+  for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
+    const Snapshot::Peer look = LookOf(snapshot_->node(i));
+    if (look.up == snapshot_->peers[i].up && look.ready == snapshot_->peers[i].ready) continue;
     Publish();
+    break;
+  }
   CheckEpochWaits();
 }
 
@@ -139,7 +176,26 @@ Snapshot::Peer Control::LookOf(const topology::Node& node) const {
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
-  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
+  const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
+  return {IsRouted(member->liveness) && !held, ParseMetadata(member->metadata).ready};
+}
+
+// Whoever is held is one replica less, which must not cost a majority: nobody is held while another
+// member is down, or where a keyspace has fewer than three replicas.
+bool Control::MayHold(const topology::Node& node) const {
+  const topology::Topology& topology = *snapshot_->topology;
+  for (const topology::Node* member : topology.members())
+    if (member->host != node.host && !SeemsAlive(*member)) return false;
+  return std::ranges::all_of(topology.keyspaces, [&](const topology::Keyspace& keyspace) {
+    return EffectiveFactor(topology, keyspace.replication) >= 3;
+  });
+}
+
+bool Control::SeemsAlive(const topology::Node& node) const {
+  if (node.host == shared_.identity.host) return true;
+  const std::optional<gossip::Member> member =
+      gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
+  return member && node.member() && member->liveness == gossip::Liveness::kAlive;
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {

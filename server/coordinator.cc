@@ -13,14 +13,15 @@ Coordinator::Coordinator(const CoordinatorParts& parts) : parts_(parts) {}
 Coordinator::~Coordinator() = default;
 
 // Refuses work for which there is no room: nothing was changed, and the client may try later.
-bool Coordinator::Admit(const ReplyTo& reply, std::size_t bytes) {
+bool Coordinator::Admit(RequestStats& stats, const ReplyTo& reply, std::size_t bytes) {
   if (parts_.memory.HasRoom(bytes)) return true;
-  RefuseForMemory(reply, parts_.memory.Refusal());
+  RefuseForMemory(stats, reply, parts_.memory.Refusal());
   return false;
 }
 
-void Coordinator::RefuseForMemory(const ReplyTo& reply, std::string why) {
+void Coordinator::RefuseForMemory(RequestStats& stats, const ReplyTo& reply, std::string why) {
   ++stats_.overloaded;
+  stats.Refused(Outcome::kOverloaded);
   parts_.replier.ReplyError(reply, {base::Code::kOverloaded, std::move(why), {}});
 }
 
@@ -53,9 +54,11 @@ std::string NeedsOf(wire::Consistency level, const Requirement& requirement, Rep
 
 }  // namespace
 
-void Coordinator::Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
-                         const Requirement& requirement, ReplicaMask up) {
+void Coordinator::Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
+                         base::KeyspaceId keyspace, const Requirement& requirement,
+                         ReplicaMask up) {
   ++stats_.unavailable;
+  stats.Refused(Outcome::kUnavailable);
   const topology::Keyspace* space = snapshot_->topology->FindKeyspace(keyspace);
   parts_.replier.ReplyError(
       reply, {base::Code::kUnavailable,

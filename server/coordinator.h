@@ -74,12 +74,13 @@ class Coordinator {
   struct GetOp;
 
   // Common to both.
-  bool Admit(const ReplyTo& reply, std::size_t bytes);
-  void RefuseForMemory(const ReplyTo& reply, std::string why);
+  bool Admit(RequestStats& stats, const ReplyTo& reply, std::size_t bytes);
+  void RefuseForMemory(RequestStats& stats, const ReplyTo& reply, std::string why);
   base::Duration Deadline(std::uint32_t asked_ms, base::Duration standard) const;
   PeerAddress AddressOf(std::uint16_t node) const;
-  void Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
-              const Requirement& requirement, ReplicaMask up);
+  void Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
+              base::KeyspaceId keyspace, const Requirement& requirement, ReplicaMask up);
+  base::Duration Since(base::Instant began) const { return parts_.world.Now() - began; }
   std::int64_t StampWall() const;
 
   // Puts: server/coordinator_put.cc

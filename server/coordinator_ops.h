@@ -27,6 +27,7 @@ struct Coordinator::PutOp {
   bool first_stamper = false;   // No retry: we may stamp again.
   bool stamped_here = false;    // The local replica has this stamp already: it was made there.
   bool answered = false;
+  base::Instant began;
   base::TimerId deadline = 0;
 };
 
@@ -50,6 +51,7 @@ struct Coordinator::GetOp {
   std::uint64_t repair_round = 0;  // Answers count for the round's version only.
   ReplicaMask repair_sent = 0;
   ReplicaMask asked = 0;
+  base::Instant began;
   bool retrying = false;  // Too few replicas were left: the read starts over when the timer fires.
   base::Instant ends;
   base::TimerId timer = 0;

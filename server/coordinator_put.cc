@@ -15,16 +15,18 @@ void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, bas
                       base::Bytes value) {
   ++stats_.puts;
   const std::size_t bytes = request.key.size() + value.size();
-  if (!Admit(reply, bytes)) return;
+  if (!Admit(stats_.put_requests, reply, bytes)) return;
   // A put ends at its deadline; what it gave the replica waits for the disk nevertheless.
-  if (!parts_.replica.HasRoom(bytes)) return RefuseForMemory(reply, parts_.replica.Refusal());
+  if (!parts_.replica.HasRoom(bytes))
+    return RefuseForMemory(stats_.put_requests, reply, parts_.replica.Refusal());
   const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.up)) {
-    Refuse(reply, request.level, request.keyspace, requirement, replicas.up);
+    Refuse(stats_.put_requests, reply, request.level, request.keyspace, requirement, replicas.up);
     return;
   }
   const auto [id, op] = puts_.Add();
+  op->began = parts_.world.Now();
   op->reply = reply;
   op->snapshot = snapshot_;
   op->replicas = replicas;
@@ -189,6 +191,7 @@ void Coordinator::StampAgain(std::uint64_t id, PutOp& op) {
 
 void Coordinator::AnswerPut(PutOp& op) {
   op.answered = true;
+  stats_.put_requests.Ended(Outcome::kOk, Since(op.began));
   wire::PutReply reply{op.header.version, {}};
   for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i)
     if ((op.tally.ok() >> i & 1) != 0)
@@ -200,11 +203,13 @@ void Coordinator::TimeOutPut(PutOp& op, std::string_view why) {
   op.answered = true;
   if (op.header.version.empty()) {  // Without a stamp it was sent to nobody, and never will be.
     ++stats_.unavailable;
+    stats_.put_requests.Refused(Outcome::kUnavailable);
     parts_.replier.ReplyError(
         op.reply, {base::Code::kUnavailable, fmt::format("{}: nothing was tried", why), {}});
     return;
   }
   ++stats_.timeouts;
+  stats_.put_requests.Ended(Outcome::kTimeout, Since(op.began));
   parts_.replier.ReplyError(
       op.reply,
       {base::Code::kTimeout,

@@ -28,7 +28,7 @@ class Node {
   using MakeWorld = std::function<base::World&(base::ActorId)>;
 
   Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-       const MakeWorld& make_world);
+       const MakeWorld& make_world, LookUp look_up = SystemLookUp);
   ~Node();
 
   std::size_t actors() const { return workers_.size() + 1; }

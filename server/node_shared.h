@@ -10,6 +10,7 @@
 #include "base/host_id.h"
 #include "server/committer.h"
 #include "server/config.h"
+#include "server/resolve.h"
 #include "storage/engine.h"
 
 namespace starling::server {
@@ -37,6 +38,7 @@ struct NodeShared {
   storage::Engine& engine;
   Committer committer;
   const unsigned workers;
+  LookUp look_up = SystemLookUp;  // Of the names of seeds. Set before any actor starts.
 
   // Written by control once it is on disk; read by the workers.
   std::atomic<std::uint64_t> clock_bound{0};
@@ -53,6 +55,7 @@ struct NodeShared {
 inline constexpr base::ListenerId kClusterListener{1};
 inline constexpr base::ListenerId kClientListener{2};
 inline constexpr base::ListenerId kRespListener{3};
+inline constexpr base::ListenerId kHttpListener{4};
 
 inline base::ActorId WorkerActor(unsigned worker) {
   return base::ActorId{static_cast<std::uint16_t>(worker + 1)};

@@ -18,7 +18,8 @@ namespace starling::server {
 
 struct Snapshot {
   struct Peer {
-    bool up = false;     // SWIM says alive; ourselves: always.
+    // Requests are sent to it: gossip says alive, or suspect and not confirmed; ourselves: always.
+    bool up = false;
     bool ready = false;  // Serves reads.
   };
 

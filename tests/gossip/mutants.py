@@ -26,6 +26,9 @@ CAUGHT_BY = {
     "gossip-any-ack": "other packets of the probed member are no answer: they may be old",
     "gossip-dead-uncalled": "one of the dead is greeted every 5 s, told what is believed of it *",
     "gossip-few-sends": "the limit is N-1 in a small cluster and 4 a decade in a large one",
+    "gossip-stream-only-kept": "a datagram's answer ends it, however late it was",
+    "gossip-stream-unasked": "F8: with its datagrams blocked a member stays alive, is shown so, *",
+    "gossip-both-yield": "F18: of two nodes with one identity the lower address gives way, *",
     "gossip-no-goodbye": "a goodbye goes at once to as many as news would, eight at least, *",
 }
 

@@ -311,6 +311,18 @@ TEST_SUITE("gossip/prober") {
     EXPECT(hand.Datagrams<Ping>()[0].message.claims[0].host == Host(2));
   }
 
+  TEST_CASE("who speaks with older words than are told in its name hears the newer ones at once") {
+    Hand hand = Probing({2, 3});
+    hand.Hear(At(100001), 3, Spread{1}, {ClaimBy(2, Liveness::kAlive, 5)});
+    hand.Forget();
+    hand.Hear(At(100002), 2, Ping{77, Host(1)});  // Of incarnation 0.
+    REQUIRE(hand.Datagrams<Ack>().size() == 1);
+    const Message ack = hand.Datagrams<Ack>()[0].message;
+    REQUIRE(!ack.claims.empty());
+    EXPECT(ack.claims[0].host == Host(2));
+    EXPECT(ack.claims[0].incarnation == 5);
+  }
+
   TEST_CASE("a process that was asleep fails none of its probes") {
     Hand hand({.push_pull_interval = base::seconds(1000)});
     hand.Knows({2, 3});

@@ -77,7 +77,7 @@ void Cluster::Start(std::uint32_t index) {
   }
   node.node = std::make_unique<server::Node>(
       node.config, *identity, *node.engine,
-      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); });
+      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); }, options_.look_up);
   node.node->ForEachActor(
       [&](base::ActorId id, base::Actor& actor) { node.host->Attach(id, actor); });
   node.host->Start();

@@ -34,7 +34,8 @@ struct ClusterOptions {
   std::uint32_t nodes = 5;
   std::uint32_t workers = 3;
   Faults faults{};
-  server::Config config{};    // Of each node, addresses aside.
+  server::Config config{};                        // Of each node, addresses aside.
+  server::LookUp look_up = server::SystemLookUp;  // Of seeds' names.
   double cache_misses = 0.1;  // Of reads of old versions: they go through the read lane.
 };
 
@@ -58,6 +59,10 @@ class Cluster {
   bool up(std::uint32_t node) const { return nodes_[node].host->up(); }
   // What the node knows of the cluster; null while it is down or no member.
   server::SnapshotPtr SnapshotOf(std::uint32_t node) const;
+  // REQUIRES: it is up, and a member.
+  const gossip::Gossip& GossipOf(std::uint32_t node) const {
+    return *nodes_[node].node->control().gossip();
+  }
   SimHost& host(std::uint32_t node) { return *nodes_[node].host; }
   storage::Engine& engine(std::uint32_t node) { return *nodes_[node].engine; }
   // Why nodes ended themselves, one line each; empty if none did.

@@ -39,6 +39,16 @@ NodeIndex Network::Add(std::string metadata, std::uint32_t domain) {
   return index;
 }
 
+NodeIndex Network::AddTwin(NodeIndex of) {
+  const NodeIndex index = static_cast<NodeIndex>(nodes_.size());
+  gossip::Self self = nodes_[of].self;
+  self.address = {kFirstIp + index + 1, kPort};
+  --self.generation;
+  nodes_.emplace_back().self = self;
+  by_address_[self.address] = index;
+  return index;
+}
+
 void Network::Start(NodeIndex index) {
   Node& node = nodes_[index];
   CHECK(node.core == nullptr);
@@ -194,6 +204,7 @@ void Network::Handle(Happening& happening) {
 void Network::Deliver(Happening& happening) {
   Node& node = nodes_[happening.node];
   if (node.core == nullptr || !node.plugged || !Passes(happening.peer, happening.node)) return;
+  if (node.datagrams_blocked || nodes_[happening.peer].datagrams_blocked) return;
   Trace(happening);
   if (on_delivery) on_delivery(now_, happening.peer, happening.node, happening.bytes);
   if (!node.paused) return Inject(happening.node, happening.address, happening.bytes);
