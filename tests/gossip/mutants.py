@@ -28,7 +28,7 @@ CAUGHT_BY = {
     "gossip-few-sends": "the limit is N-1 in a small cluster and 4 a decade in a large one",
     "gossip-stream-only-kept": "a datagram's answer ends it, however late it was",
     "gossip-stream-unasked": "F8: with its datagrams blocked a member stays alive, is shown so, *",
-    "gossip-both-yield": "F18: of two nodes with one identity the lower address gives way, *",
+    "gossip-both-yield": "who answers this node's words from another address thrice in 10 s is *",
     "gossip-no-goodbye": "a goodbye goes at once to as many as news would, eight at least, *",
 }
 
