@@ -3,7 +3,6 @@
 #include "gossip/update_queue.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/mutants.h"
 
@@ -17,19 +16,24 @@ std::size_t RetransmitLimit(std::size_t members) {
   return std::max(4 * decades, each_once);
 }
 
-void UpdateQueue::Push(base::HostId subject) { Push(subject, {}, 0); }
-
-void UpdateQueue::Push(base::HostId subject, Waiting waiting, std::size_t transmits) {
-  if (buckets_.size() <= transmits) buckets_.resize(transmits + 1);
+// What is there already starts again where it is: news of one subject take no new room.
+std::uint64_t UpdateQueue::StartAgain(base::HostId subject) {
+  Waiting& waiting = waiting_[subject];
+  waiting.all_told = false;
+  waiting.told.clear();
   waiting.stamp = ++next_stamp_;
-  buckets_[transmits].push_back({subject, waiting.stamp});
-  waiting_.insert_or_assign(subject, std::move(waiting));
+  if (buckets_.empty()) buckets_.resize(1);
+  return waiting.stamp;
+}
+
+void UpdateQueue::Push(base::HostId subject) {
+  const std::uint64_t stamp = StartAgain(subject);
+  buckets_[0].PushBack({subject, stamp});
 }
 
 void UpdateQueue::PushFirst(base::HostId subject) {
-  Push(subject);
-  buckets_[0].push_front(buckets_[0].back());
-  buckets_[0].pop_back();
+  const std::uint64_t stamp = StartAgain(subject);
+  buckets_[0].PushFront({subject, stamp});
 }
 
 void UpdateQueue::Remove(base::HostId subject) { waiting_.erase(subject); }
@@ -52,24 +56,27 @@ bool UpdateQueue::NeedsToHear(const Slot& slot, const Audience& audience) const 
 
 // Void slots at the front go at once; if they are most of a bucket, all go. That bounds buckets_
 // by twice the subjects plus what is pushed between two sends.
-void UpdateQueue::DropStale(std::deque<Slot>& bucket) {
-  while (!bucket.empty() && !Current(bucket.front())) bucket.pop_front();
+void UpdateQueue::DropStale(Line<Slot>& bucket) {
+  while (!bucket.empty() && !Current(bucket.front())) bucket.PopFront();
   if (bucket.size() > 2 * waiting_.size() + 16)
-    std::erase_if(bucket, [this](const Slot& slot) { return !Current(slot); });
+    bucket.EraseIf([this](const Slot& slot) { return !Current(slot); });
 }
 
 void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& audience) {
-  Waiting waiting = std::move(waiting_.at(slot.subject));
+  Waiting& waiting = waiting_.at(slot.subject);
   if (!waiting.all_told && audience.others <= kEachOnceMax) waiting.told.push_back(audience.target);
   if (audience.others > kEachOnceMax || waiting.told.size() >= audience.others) {
     waiting.all_told = true;
     waiting.told.clear();
   }
   const bool often_enough = transmits + 1 >= RetransmitLimit(audience.others + 1);
-  if (often_enough && waiting.all_told)
+  if (often_enough && waiting.all_told) {
     waiting_.erase(slot.subject);
-  else
-    Push(slot.subject, std::move(waiting), transmits + 1);
+    return;
+  }
+  waiting.stamp = ++next_stamp_;
+  if (buckets_.size() <= transmits + 1) buckets_.resize(transmits + 2);
+  buckets_[transmits + 1].PushBack({slot.subject, waiting.stamp});
 }
 
 }  // namespace starling::gossip

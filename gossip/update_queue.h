@@ -15,12 +15,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/host_id.h"
+#include "gossip/line.h"
 
 namespace starling::gossip {
 
@@ -79,10 +79,10 @@ class UpdateQueue {
     std::size_t operator()(const base::HostId& host) const { return host.low ^ host.high; }
   };
 
-  void Push(base::HostId subject, Waiting waiting, std::size_t transmits);
+  std::uint64_t StartAgain(base::HostId subject);  // Its new stamp.
   bool Current(const Slot& slot) const;
   bool NeedsToHear(const Slot& slot, const Audience& audience) const;
-  void DropStale(std::deque<Slot>& bucket);
+  void DropStale(Line<Slot>& bucket);
   void Sent(const Slot& slot, std::size_t transmits, const Audience& audience);
 
   // Calls offer(slot, transmits) for each subject until kRefusalsMax were refused.
@@ -90,7 +90,7 @@ class UpdateQueue {
   void Scan(Offer offer);
 
   // buckets_[t]: subjects that were sent t times, oldest news first.
-  std::vector<std::deque<Slot>> buckets_;
+  std::vector<Line<Slot>> buckets_;
   // Its own order shows nowhere.
   std::unordered_map<base::HostId, Waiting, HashHost> waiting_;
   std::uint64_t next_stamp_ = 0;
@@ -100,7 +100,7 @@ template <typename Offer>
 void UpdateQueue::Scan(Offer offer) {
   std::size_t refusals = 0;
   for (std::size_t transmits = 0; transmits < buckets_.size(); ++transmits) {
-    std::deque<Slot>& bucket = buckets_[transmits];
+    Line<Slot>& bucket = buckets_[transmits];
     DropStale(bucket);
     for (const Slot& slot : bucket) {
       if (!Current(slot)) continue;

@@ -31,6 +31,7 @@ struct SwimOptions {
   base::Duration duration = base::seconds(60);
   std::uint64_t seed = 1;
   Death death = Death::kProcess;
+  bool sealed = false;              // Packets are sealed, and bytes counted so.
   bool data_connections = false;    // Connections of the killed are reset, and that is reported.
   std::uint32_t one_way = 0;        // Pairs of nodes with one way cut during the span.
   bool restart = false;             // All processes, one after the other, in random order.
