@@ -34,7 +34,7 @@ Membership::Membership(const GossipOptions& options, MemberInfo self,
       counters_(counters),
       self_(std::move(self)),
       table_(std::move(roster)),
-      guards_(self_.host),
+      guards_(self_.host, options.guards),
       health_(options.mode) {
   ++domains_[self_.domain];
 }

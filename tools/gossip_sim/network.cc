@@ -228,13 +228,15 @@ void Network::Request(Happening& happening) {
 }
 
 void Network::Drain(NodeIndex index) {
-  Node& node = nodes_[index];
-  gossip::Outputs outputs = std::exchange(node.core->outputs(), {});
+  gossip::Outputs& outputs = nodes_[index].core->outputs();
   for (gossip::Datagram& datagram : outputs.datagrams) SendDatagram(index, datagram);
   for (gossip::StreamRequest& request : outputs.streams) SendRequest(index, request);
   if (on_event) {
     for (const gossip::Event& event : outputs.events) on_event(now_, index, event);
   }
+  outputs.datagrams.clear();  // Their bytes are on the way.
+  outputs.streams.clear();
+  outputs.events.clear();
   ScheduleTick(index);
 }
 
@@ -245,11 +247,12 @@ void Network::SendDatagram(NodeIndex from, gossip::Datagram& datagram) {
   const int copies = random_.Chance(options_.duplicate) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
     if (random_.Chance(options_.loss)) continue;
+    const bool last = copy + 1 == copies;
     Schedule(Delay(), {.kind = Kind::kDatagram,
                        .node = *to,
                        .peer = from,
                        .address = nodes_[from].self.address,
-                       .bytes = datagram.bytes});
+                       .bytes = last ? std::move(datagram.bytes) : datagram.bytes});
   }
 }
 
@@ -276,6 +279,9 @@ bool Network::Passes(NodeIndex from, NodeIndex to) const {
 }
 
 std::optional<NodeIndex> Network::At(base::Address address) const {
+  const NodeIndex first_guess = address.ip - kFirstIp - 1;  // Unless it has moved.
+  if (first_guess < nodes_.size() && nodes_[first_guess].self.address == address)
+    return first_guess;
   const auto found = by_address_.find(address);
   if (found == by_address_.end()) return std::nullopt;
   return found->second;

@@ -60,7 +60,6 @@ class Play {
         random_(base::Mix64(options.seed)),
         network_({.gossip = options.gossip,
                   .seed = options.seed,
-                  .loss = options.loss,
                   .data_connections = options.data_connections}),
         fates_(options.nodes) {}
 
@@ -80,6 +79,7 @@ class Play {
       before_.push_back(network_.core(node).counters());
       report_.had_news += network_.core(node).has_news() ? 1 : 0;
     }
+    network_.SetLoss(options_.loss);
     PlanDeaths();
     for (const Step& step : steps_) {
       RunTo(started_ + step.after);

@@ -1,7 +1,8 @@
 // tools/gossip_sim/swim_sim.h: how soon a cluster knows its dead, and whom it wrongs.
 //
-// N real cores join through up to three seeds; once all see all, some are killed (and some
-// paused) at random times in the first half of the measured span, and every event is noted. Large
+// N real cores join through up to three seeds; once all see all, datagrams begin to be lost, some
+// are killed (and some paused) at random times in the first half of the measured span, and every
+// event is noted. Large
 // clusters start acquainted instead. What disturbs all at once, a restart, many that join, a
 // partition, comes after the span, one after the other, each until all agree again.
 #pragma once
