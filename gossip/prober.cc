@@ -102,16 +102,17 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                                           : membership_.health().Scale(options_.probe_interval);
   const bool confirming = urgency == Urgency::kConfirm;
   const base::Duration again_gap = ack_timeout / kPingsPerAckTimeout;
-  Probe& probe = probes_.emplace_back(Probe{.nonce = random_.Next(),
-                                            .host = member.host,
-                                            .generation = member.generation,
-                                            .address = member.address,
-                                            .helpers_at = confirming ? now : now + ack_timeout,
-                                            .again_at = now + (confirming ? again_gap : ack_timeout),
-                                            .again_gap = again_gap,
-                                            .fails_at = now + (confirming ? ack_timeout : whole),
-                                            .confirming = confirming,
-                                            .asked_helpers = confirming});
+  Probe& probe =
+      probes_.emplace_back(Probe{.nonce = random_.Next(),
+                                 .host = member.host,
+                                 .generation = member.generation,
+                                 .address = member.address,
+                                 .helpers_at = confirming ? now : now + ack_timeout,
+                                 .again_at = now + (confirming ? again_gap : ack_timeout),
+                                 .again_gap = again_gap,
+                                 .fails_at = now + (confirming ? ack_timeout : whole),
+                                 .confirming = confirming,
+                                 .asked_helpers = confirming});
   courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, Span(accusation));
   if (urgency != Urgency::kRound) AskStream(probe);
 }
@@ -183,15 +184,15 @@ void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequ
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   const std::uint64_t nonce = random_.Next();
-  relays_[nonce] = {.target = request.target,
-                    .origin = from,
-                    .origin_nonce = request.nonce,
-                    .address = request.address,
-                    .again_at = starling() ? now + RelayAgainAfter(options_.ack_timeout)
-                                           : base::Instant::Never(),
-                    .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
-                                                            : now + NackAfter(options_.ack_timeout),
-                    .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
+  relays_[nonce] = {
+      .target = request.target,
+      .origin = from,
+      .origin_nonce = request.nonce,
+      .address = request.address,
+      .again_at = starling() ? now + RelayAgainAfter(options_.ack_timeout) : base::Instant::Never(),
+      .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
+                                              : now + NackAfter(options_.ack_timeout),
+      .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
   courier_.Send(now, request.address, Ping{nonce, request.target},
                 Span(AccusationOf(now, request.target)));
 }
@@ -301,8 +302,7 @@ base::Instant Prober::next_tick() const {
     next = std::min({next, at_helpers ? probe.helpers_at : probe.fails_at, probe.fails_at});
     if (starling()) next = std::min(next, probe.again_at);
   }
-  for (const auto& [nonce, relay] : relays_)
-    next = std::min({next, relay.again_at, relay.nack_at});
+  for (const auto& [nonce, relay] : relays_) next = std::min({next, relay.again_at, relay.nack_at});
   return next;
 }
 
