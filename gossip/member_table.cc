@@ -19,7 +19,17 @@ MemberTable::~MemberTable() {
 }
 
 Slot MemberTable::Put(const Claim& claim, base::Instant since) {
-  std::optional<Slot> slot = roster_->Find(claim.host);
+  return PutAt(roster_->Find(claim.host), claim, since);
+}
+
+std::optional<Slot> MemberTable::Insert(const Claim& claim, base::Instant since) {
+  const std::optional<Slot> slot = roster_->Find(claim.host);
+  if (slot && Has(*slot)) return std::nullopt;
+  return PutAt(slot, claim, since);
+}
+
+// `slot`: of the host in the roster, if it is there.
+Slot MemberTable::PutAt(std::optional<Slot> slot, const Claim& claim, base::Instant since) {
   if (!slot || !Has(*slot)) {
     // Others on this roster mostly know it: no second look-up.
     if (slot)

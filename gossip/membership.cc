@@ -70,10 +70,10 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
 }
 
 void Membership::Remember(base::Instant now, const Claim& claim) {
-  if (claim.host == self_.host || table_.SlotOf(claim.host) || IsOnTrial(claim.liveness) ||
-      !HasRoom(claim))
-    return;
-  const Member member = table_.At(table_.Put(claim, now - claim.age));
+  if (claim.host == self_.host || IsOnTrial(claim.liveness) || !HasRoom(claim)) return;
+  const std::optional<Slot> slot = table_.Insert(claim, now - claim.age);
+  if (!slot) return;
+  const Member member = table_.At(*slot);
   Count(member, +1);
   Attend(nullptr, member);
 }

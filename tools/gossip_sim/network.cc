@@ -19,6 +19,7 @@ constexpr base::Duration kSegmentRetransmit = base::milliseconds(200);
 constexpr int kRetransmitsMax = 5;
 constexpr std::uint32_t kFirstIp = 10U << 24;
 constexpr std::uint16_t kPort = 7700;
+constexpr std::size_t kCacheLineBytes = 64;
 
 }  // namespace
 
@@ -135,9 +136,20 @@ void Network::RunFor(base::Duration duration) {
     Happening happening = std::move(happenings_[index]);
     free_.push_back(index);
     now_ = happening.at;
+    Prefetch();
     Handle(happening);
   }
   now_ = end;
+}
+
+// Of many nodes each event finds another one's memory cold: while this event is handled, that of
+// the next is fetched.
+void Network::Prefetch() const {
+  if (queue_.empty()) return;
+  const Node& next = nodes_[happenings_[queue_.front().index].node];
+  const auto* core = reinterpret_cast<const char*>(next.core.get());
+  for (std::size_t line = 0; line < sizeof(Gossip) / kCacheLineBytes; ++line)
+    __builtin_prefetch(core + line * kCacheLineBytes);
 }
 
 bool Network::RunUntil(base::Duration limit, const std::function<bool()>& done) {
@@ -169,6 +181,11 @@ void Network::Handle(Happening& happening) {
   // The rest concerns one process only.
   if (node.core == nullptr || node.boot != happening.boot) return;
   if (happening.kind == Kind::kTick && happening.at != node.tick_at) return;  // Replaced.
+  // Half of all ticks are for probes that have been answered since.
+  if (happening.kind == Kind::kTick && !node.paused && node.core->next_tick() > now_) {
+    node.tick_at = base::Instant::Never();
+    return ScheduleTick(happening.node);
+  }
   if (node.paused) {
     if (happening.kind == Kind::kTick)
       node.tick_at = base::Instant::Never();  // Resume() ticks.
