@@ -22,7 +22,9 @@ class Line {
   const T& front() const { return items_[first_]; }  // REQUIRES: not empty(), as below.
 
   void PushBack(const T& item) { items_.push_back(item); }
-  void PushFront(const T& item) {
+  void BackToFront() {
+    const T item = items_.back();
+    items_.pop_back();
     if (first_ > 0)
       items_[--first_] = item;
     else

@@ -14,7 +14,7 @@
 namespace starling::server {
 namespace {
 
-constexpr char kKey[] = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+constexpr std::string_view kKeyLine = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
 class Folder {
  public:
@@ -35,6 +35,7 @@ class Folder {
     return path;
   }
   std::string keyring() const { return (path_ / "gossip-keyring").string(); }
+  std::string beside() const { return (path_ / "gossip-keyring.new").string(); }
   mode_t ModeOf(const std::string& path) const {
     struct stat about {};
     REQUIRE(::stat(path.c_str(), &about) == 0);
@@ -68,7 +69,7 @@ TEST_SUITE("server/keyring_file") {
 
   TEST_CASE("the first key is kept in the data directory, and the file is not needed again") {
     Folder folder;
-    folder.config.security.gossip_key_file = folder.Write("key", std::string(kKey) + "\n");
+    folder.config.security.gossip_key_file = folder.Write("key", kKeyLine);
     REQUIRE(LoadKeys(folder.config).has_value());
     EXPECT(folder.ModeOf(folder.keyring()) == 0600);
     folder.config.security.gossip_key_file.clear();
@@ -82,7 +83,7 @@ TEST_SUITE("server/keyring_file") {
     Folder folder;
     gossip::Keyring keyring(gossip::KeyBytes{7});
     REQUIRE(SaveKeyring(folder.keyring(), keyring).ok());
-    folder.config.security.gossip_key_file = folder.Write("key", kKey);
+    folder.config.security.gossip_key_file = folder.Write("key", kKeyLine);
     const auto keys = LoadKeys(folder.config);
     REQUIRE(keys.has_value());
     EXPECT(keys->keyring.primary() == keyring.primary());
@@ -98,16 +99,16 @@ TEST_SUITE("server/keyring_file") {
     REQUIRE(SaveKeyring(folder.keyring(), keyring).ok());
     EXPECT(LoadKeys(folder.config)->keyring.keys().size() == 2);
     EXPECT(folder.ModeOf(folder.keyring()) == 0600);
-    EXPECT(!std::filesystem::exists(folder.keyring() + ".new"));
+    EXPECT(!std::filesystem::exists(folder.beside()));
   }
 
   TEST_CASE("what cannot be written is named, and the file stays as it was") {
     const Folder folder;
     REQUIRE(SaveKeyring(folder.keyring(), gossip::Keyring(gossip::KeyBytes{1})).ok());
-    std::filesystem::create_directory(folder.keyring() + ".new");
+    std::filesystem::create_directory(folder.beside());
     const base::Status saved = SaveKeyring(folder.keyring(), {});
     EXPECT(saved.code() == base::Code::kIo);
-    EXPECT(Says(saved.message(), folder.keyring() + ".new"));
+    EXPECT(Says(saved.message(), folder.beside()));
     EXPECT(LoadKeys(folder.config)->keyring.keys().size() == 1);
   }
 
