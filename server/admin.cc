@@ -326,9 +326,13 @@ Admin::Json Admin::Info(const std::vector<WorkerStats>& stats) const {
 Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   RepairStats repair;
   HintStats hints;
+  OrphanStats orphans;
+  std::uint64_t handled_messages = 0;
   std::uint64_t pending = 0;
   for (const WorkerStats& each : stats) {
     repair += each.repair;
+    orphans += each.orphans;
+    handled_messages += each.handled_messages;
     hints.stored += each.hints.stored;
     hints.replayed += each.hints.replayed;
     hints.dropped += each.hints.dropped;
@@ -348,7 +352,13 @@ Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {{"stored", hints.stored},
          {"replayed", hints.replayed},
          {"dropped", hints.dropped},
-         {"pending", pending}}}}};
+         {"pending", pending}}},
+       {"orphans",
+        {{"remembered_bytes", orphans.remembered_bytes},
+         {"taken_over", orphans.taken_over},
+         {"sent", orphans.sent},
+         {"forgotten", orphans.forgotten},
+         {"handled_messages", handled_messages}}}}};
 }
 
 Admin::Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {

@@ -128,18 +128,17 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     SendControl({node->cluster, node->host}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology,
                 {});
   const auto index = static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
-  const Snapshot::Peer look = LookOf(*node);
-  if (look.up != snapshot_->peers[index].up || look.ready != snapshot_->peers[index].ready)
-    Publish();
+  if (LookOf(*node) != snapshot_->peers[index]) Publish();
   CheckEpochWaits();
 }
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_};
+  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
-  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
+  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready,
+          member->generation};
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "server/snapshot.h"
 #include "server/stats.h"
 #include "server/wire/frame.h"
+#include "server/write_number.h"
 
 namespace starling::server {
 
@@ -31,6 +33,8 @@ enum class MailKind : std::uint16_t {
   kDigestAnswer,
   kPull,
   kPullDone,
+  kHandled,
+  kCompareSoon,
   kStatsQuery,
   kStats,
   kStopClients,
@@ -61,6 +65,7 @@ struct FrameMail final : MailOf<MailKind::kFrame> {
   ReplyTo reply;
   wire::Kind frame_kind{};
   base::NodeNumber peer = 0;  // Of the sending node; 0: a client.
+  WriteNumber numbered;       // Of a coordinator's write to a replica.
   std::string header;
   std::string payload;
   std::size_t counted = 0;  // In NodeShared::mail_bytes, by its sender.
@@ -122,6 +127,17 @@ struct PullDoneMail final : MailOf<MailKind::kPullDone> {
   std::uint64_t serial = 0;
   std::uint64_t entries = 0;
   base::Status status;
+};
+
+// A node's worker says that its writes are handled; its connection leads to one worker of ours.
+struct HandledMail final : MailOf<MailKind::kHandled> {
+  WriteSource source;
+  std::uint64_t below = 0;
+};
+
+// Compare with these before their turn: something that they should have may have been dropped.
+struct CompareSoonMail final : MailOf<MailKind::kCompareSoon> {
+  std::set<base::NodeNumber> nodes;
 };
 
 struct StatsQueryMail final : MailOf<MailKind::kStatsQuery> {

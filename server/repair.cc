@@ -178,6 +178,12 @@ void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
       {peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0, std::move(done)});
 }
 
+void Repair::CompareSoon(const std::set<base::NodeNumber>& peers) {
+  for (const base::NodeNumber number : peers)
+    if (const auto found = peers_.find(number); found != peers_.end())
+      found->second.due = std::min(found->second.due, world_.Now());
+}
+
 // --- a session ---
 
 void Repair::Begin(Wanted wanted) {

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ class Repair {
   void RunNow(base::KeyspaceId keyspace, Done done);
   // The same with one peer, that asked for it by `request`.
   void RunWith(base::NodeNumber peer, base::Bytes request, Done done);
+
+  // Their turn has come: something that one of us has may have been dropped on its way.
+  void CompareSoon(const std::set<base::NodeNumber>& peers);
 
   void OnDigests(const DigestAnswerMail& answer);
   void OnPulled(const PullDoneMail& mail);

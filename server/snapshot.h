@@ -18,8 +18,11 @@ namespace starling::server {
 
 struct Snapshot {
   struct Peer {
-    bool up = false;     // SWIM says alive; ourselves: always.
-    bool ready = false;  // Serves reads.
+    bool up = false;         // SWIM says alive; ourselves: always.
+    bool ready = false;      // Serves reads.
+    std::uint64_t boot = 0;  // The newest that gossip has heard of; 0: none.
+
+    bool operator==(const Peer&) const = default;
   };
 
   topology::TopologyPtr topology;

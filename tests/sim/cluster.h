@@ -76,7 +76,7 @@ class Cluster {
   // --- what must be true in the end; nullopt or what is wrong ---
   // Every node sees every node up, in one epoch.
   bool AwaitAllUp(base::Duration limit);
-  // All replicas of each key hold the same entry.
+  // All replicas of each key hold the same entry; those that were killed are passed over.
   std::optional<std::string> CheckReplicas();
   // Each node's stored leaves are those of its stored entries.
   std::optional<std::string> CheckTrees();
