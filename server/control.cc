@@ -385,6 +385,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kDigestAnswer:
       repair_.OnDigests(static_cast<const DigestAnswerMail&>(*mail));
       return;
+    case MailKind::kSpread: SpreadWrite(static_cast<SpreadMail&>(*mail)); return;
     case MailKind::kCompareSoon:
       repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
       return;

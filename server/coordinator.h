@@ -27,6 +27,7 @@
 #include "server/replica.h"
 #include "server/replier.h"
 #include "server/snapshot.h"
+#include "server/spread_writes.h"
 #include "server/stats.h"
 #include "server/watermarks.h"
 
@@ -46,6 +47,7 @@ struct CoordinatorParts {
   Replier& replier;
   MemoryShare& memory;
   CompareSoon& compare_soon;
+  SpreadWrites& spread;
 };
 
 class Coordinator {
@@ -109,6 +111,7 @@ class Coordinator {
   void Decide(std::uint64_t id, PutOp& op);
   void StampAgain(std::uint64_t id, PutOp& op);
   void AnswerPut(PutOp& op);
+  void Spread(const PutOp& op);
   void TimeOutPut(PutOp& op, std::string_view why);
   void StoreHints(PutOp& op, ReplicaMask targets);
   void EndPut(std::uint64_t id, PutOp& op);

@@ -201,6 +201,19 @@ void Coordinator::AnswerPut(PutOp& op) {
       reply.replicas.push_back(op.snapshot->node(op.replicas.nodes[i]).number);
   if (base::Mutant("watermark-early")) MarkHandled(std::exchange(op.sent, {}));
   parts_.replier.ReplyPut(op.reply, reply);
+  if (op.snapshot->ring->everywhere(op.keyspace)) Spread(op);
+}
+
+// It is synced here, which is all that its client was promised; now the others may hear of it.
+void Coordinator::Spread(const PutOp& op) {
+  if (base::Mutant("everywhere-untold")) return;
+  parts_.spread.Tell(op.keyspace, {.key = op.key,
+                                   .version = op.header.version,
+                                   .flags = op.header.flags,
+                                   .origin = static_cast<std::uint8_t>(storage::Origin::kRumor),
+                                   .expiry_ms = op.header.expiry_ms,
+                                   .value_digest = op.header.value_digest,
+                                   .value = op.value});
 }
 
 void Coordinator::TimeOutPut(PutOp& op, std::string_view why) {

@@ -19,6 +19,7 @@
 #include "server/stats.h"
 #include "server/wire/frame.h"
 #include "server/write_number.h"
+#include "server/write_rumor.h"
 
 namespace starling::server {
 
@@ -35,6 +36,8 @@ enum class MailKind : std::uint16_t {
   kPullDone,
   kHandled,
   kCompareSoon,
+  kSpread,
+  kRumoredWrite,
   kStatsQuery,
   kStats,
   kStopClients,
@@ -138,6 +141,16 @@ struct HandledMail final : MailOf<MailKind::kHandled> {
 // Compare with these before their turn: something that they should have may have been dropped.
 struct CompareSoonMail final : MailOf<MailKind::kCompareSoon> {
   std::set<base::NodeNumber> nodes;
+};
+
+// A write that is synced here: tell the others.
+struct SpreadMail final : MailOf<MailKind::kSpread> {
+  WriteRumor rumor;
+  std::uint64_t counted = 0;  // In NodeShared::rumor_mail_bytes, by its sender.
+};
+// A write that gossip heard of, to the worker that owns the key.
+struct RumoredWriteMail final : MailOf<MailKind::kRumoredWrite> {
+  std::string payload;  // Of the rumor; it was read without an error.
 };
 
 struct StatsQueryMail final : MailOf<MailKind::kStatsQuery> {

@@ -97,6 +97,7 @@ class Repair {
   using Marks = std::array<Mark, base::kSlices>;
   struct Peer {
     base::Instant due;
+    bool by_range = false;  // It shares more with us than what is everywhere.
     // Older marks prove nothing: since the last session about the keyspace began, or it came up.
     std::map<base::KeyspaceId, base::Instant> proves_from;
     std::string problem;
@@ -146,7 +147,8 @@ class Repair {
   base::Status ReadAnswer(base::Bytes answer, Slices* differing);
   void Pull(Slices slices);
   void End(const std::string& problem);
-  bool Shares(std::size_t peer) const;
+  bool Shares(std::size_t peer, bool by_range) const;
+  base::Duration IntervalOf(const Peer& peer) const;
   bool CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
                   base::Instant since) const;
   bool EqualOnSince(std::size_t replica, base::KeyspaceId keyspace, const topology::Range& range,

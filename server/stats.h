@@ -80,6 +80,7 @@ struct WorkerStats {
   RepairStats repair;
   HintStats hints;
   OrphanStats orphans;
+  std::uint64_t rumors_refused = 0;    // Writes not told for want of room: left to repair.
   std::uint64_t handled_messages = 0;  // Sent to say that writes are handled, and nothing else.
 };
 

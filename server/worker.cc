@@ -37,7 +37,9 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       links_(world, *this),
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
       compare_soon_(world),
-      coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_}),
+      spread_(world, shared),
+      coordinator_(
+          {world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_, spread_}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},

@@ -31,6 +31,7 @@
 #include "server/scan.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
+#include "server/spread_writes.h"
 
 namespace starling::server {
 
@@ -134,6 +135,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   // Mail: server/worker_mail.cc
   void AnswerDigests(const DigestQueryMail& query);
   void AnswerStats(const StatsQueryMail& query);
+  void TakeRumor(base::Bytes payload);
 
   // Everything else: server/worker.cc, and server/worker_parts.cc for what the parts report
   void Adopt(SnapshotPtr snapshot);
@@ -207,6 +209,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   PeerLinks links_;
   Hints hints_;
   CompareSoon compare_soon_;
+  SpreadWrites spread_;
   Coordinator coordinator_;
   Orphans orphans_;
   PageLane page_lane_;

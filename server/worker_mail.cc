@@ -1,6 +1,7 @@
 // server/worker_mail.cc: what the other actors of the node want of a worker.
 #include "base/check.h"
 #include "server/worker.h"
+#include "storage/entry.h"
 
 namespace starling::server {
 
@@ -41,16 +42,42 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
       orphans_.Handled(given.source, given.below);
       return;
     }
+    case MailKind::kRumoredWrite:
+      TakeRumor(static_cast<const RumoredWriteMail&>(*mail).payload);
+      return;
     case MailKind::kStopClients: StopClients(); return;
     case MailKind::kStatsQuery: AnswerStats(static_cast<const StatsQueryMail&>(*mail)); return;
     case MailKind::kLinkLost:
     case MailKind::kDigestAnswer:
     case MailKind::kPullDone:
     case MailKind::kCompareSoon:
+    case MailKind::kSpread:
     case MailKind::kStats:
     case MailKind::kStop: break;
   }
   CHECK(!"a mail that workers do not get");
+}
+
+// A write that another node told of. What is not taken here, repair finds.
+void Worker::TakeRumor(base::Bytes payload) {
+  const auto write = ReadWriteRumor(payload);
+  CHECK(write.has_value());  // Control has read it.
+  const wire::PackedEntry& entry = write->entry;
+  if (snapshot_ == nullptr || !snapshot_->ring->everywhere(write->keyspace)) return;
+  if (storage::ValueDigest(entry.value) != entry.value_digest) return;
+  if (!replica_.HasRoom(entry.key.size() + entry.value.size())) {
+    ++refused_writes_;
+    return;
+  }
+  const storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
+                                    storage::Origin::kRumor, entry.flags};
+  replica_.Write({write->keyspace,
+                  base::TokenOf(entry.key, snapshot_->topology->token_seed),
+                  entry.key,
+                  header,
+                  entry.value,
+                  false,
+                  {}});
 }
 
 void Worker::AnswerDigests(const DigestQueryMail& query) {
@@ -91,6 +118,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.repair = repair_.stats();
   stats.hints = hints_.stats();
   stats.orphans = orphans_.stats();
+  stats.rumors_refused = spread_.refused();
   if (snapshot_ != nullptr)
     for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
       if (const merkle::Tree* tree = replica_.TreeOf(keyspace.id))

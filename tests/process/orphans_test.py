@@ -1,8 +1,8 @@
 """Goal:   writes that one replica alone has when their coordinator is killed reach the other live
-        replica in less than 3 s, with repair switched off; and an idle node is told what is handled.
+        replica in less than 3 s, with repair switched off; an idle node is told what is handled.
 Method: three new nodes without links for data. The third is stopped, so that the coordinator's
-        hello to it stays unanswered and the writes wait in the coordinator; the second has them; the
-        coordinator is killed (-9), the third goes on, and is asked alone.
+        hello to it stays unanswered and the writes wait in the coordinator; the second has them;
+        the coordinator is killed (-9), the third goes on, and is asked alone.
 """
 
 import time

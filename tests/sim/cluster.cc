@@ -139,9 +139,9 @@ SimClient& Cluster::AddClient() {
   return *clients_.back();
 }
 
-SimClient& Cluster::AddClientOf(std::uint32_t node) {
+SimClient& Cluster::AddClientOf(std::uint32_t node, SimClientOptions options) {
   const auto number = static_cast<std::uint32_t>(clients_.size());
-  SimClientOptions options{.number = number, .session = {}};
+  options.number = number;
   options.session.links.hosts = {{nodes_[node].host->ip(), nodes_[node].config.ports.client}};
   options.session.links.listed_only = true;
   clients_.push_back(std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + 0x100 + number),

@@ -318,9 +318,37 @@ Play OrphanKeepsItsVersion() {
   return stage.End();
 }
 
+// Rumors are the only way there: repair is switched off.
+Play EverywhereIsToldToAll() {
+  Stage stage(Calm());
+  const auto& created = stage.cluster.watcher(0).CreateKeyspace("settings", "everywhere");
+  stage.Must(stage.cluster.sim().Await(seconds(20), [&] { return created.has_value(); }),
+             "the keyspace is created");
+  stage.Must(created && created->ok(), "the keyspace is created well");
+  stage.Run(seconds(4));  // Clients fetch the map.
+  std::vector<SimClient*> at;
+  for (std::uint32_t node = 0; node < stage.cluster.size(); ++node)
+    at.push_back(&stage.cluster.AddClientOf(
+        node, {.session = {}, .keyspace = "settings", .level = wire::Consistency::kOne}));
+  stage.Run(seconds(1));
+  const std::uint64_t value = stage.cluster.history().NextValue();
+  const History::Id put = at[stage.a]->Put("a setting", value);
+  stage.cluster.Await(put);
+  stage.Must(put, "the put at one node");
+  stage.Run(seconds(1));
+  for (std::uint32_t node = 0; node < stage.cluster.size(); ++node) {
+    const History::Id get = at[node]->Get("a setting");
+    stage.cluster.Await(get);
+    stage.Must(get, "the get at each node");
+    if (stage.ValueOf(get) != value)
+      stage.play.violation = fmt::format("node {} has not heard of the write", node);
+  }
+  return stage.play;  // Reads at ONE are not linearizable: the history's check is not for them.
+}
+
 }  // namespace
 
-const std::array<Schedule, 10> kSchedules{{
+const std::array<Schedule, 11> kSchedules{{
     {"a replica that was down gets what it missed by hint", "skip-hint", HintReachesWhoWasDown},
     {"a put of a slow clock is stamped again, not lost", "drop-restamp", PutOfASlowClockIsNotLost},
     {"a replica that was down gets what it missed by repair", "forget-leaf",
@@ -338,6 +366,7 @@ const std::array<Schedule, 10> kSchedules{{
      AcknowledgedOrphanReachesTheLast},
     {"a put whose coordinator dies is one and the same on all replicas", "orphan-restamped",
      OrphanKeepsItsVersion},
+    {"a write to what is everywhere is told to all", "everywhere-untold", EverywhereIsToldToAll},
 }};
 
 }  // namespace starling::sim
