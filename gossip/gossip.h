@@ -124,6 +124,8 @@ class Gossip {
   // Whether anything waits to be told to others.
   std::size_t pending_news() const { return membership_.pending_updates(); }
   std::size_t size() const { return membership_.size(); }  // Of members().
+  // Of this node and all members as they are believed: equal tables have equal digests.
+  std::uint64_t digest() const { return membership_.digest(); }
   bool has_news() const { return membership_.has_updates() || rumors_.hot(); }
 
   Outputs& outputs() { return outputs_; }

@@ -34,7 +34,7 @@ Membership::Membership(const GossipOptions& options, MemberInfo self,
       counters_(counters),
       self_(std::move(self)),
       table_(std::move(roster)),
-      guards_(self_.host),
+      guards_(self_.host, options.guards),
       health_(options.mode) {
   ++domains_[self_.domain];
 }
@@ -70,10 +70,10 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
 }
 
 void Membership::Remember(base::Instant now, const Claim& claim) {
-  if (claim.host == self_.host || table_.SlotOf(claim.host) || IsOnTrial(claim.liveness) ||
-      !HasRoom(claim))
-    return;
-  const Member member = table_.At(table_.Put(claim, now - claim.age));
+  if (claim.host == self_.host || IsOnTrial(claim.liveness) || !HasRoom(claim)) return;
+  const std::optional<Slot> slot = table_.Insert(claim, now - claim.age);
+  if (!slot) return;
+  const Member member = table_.At(*slot);
   Count(member, +1);
   Attend(nullptr, member);
 }
@@ -174,7 +174,13 @@ void Membership::Attend(const Before* before, const Member& after) {
 void Membership::Count(const Member& member, int sign) {
   const auto signed_one = static_cast<std::size_t>(sign);  // Wraps around, on purpose.
   if (!IsGone(member.liveness)) present_ += signed_one;
-  if (member.liveness == Liveness::kDead) dead_ += signed_one;
+  if (member.liveness == Liveness::kDead) {
+    const Slot slot = *table_.SlotOf(member.host);
+    if (sign > 0)
+      dead_.push_back(slot);
+    else
+      std::erase(dead_, slot);
+  }
   if (member.liveness == Liveness::kAlive) {
     alive_ += signed_one;
     if ((domains_[member.domain] += signed_one) == 0) domains_.erase(member.domain);
@@ -301,13 +307,8 @@ std::vector<Member> Membership::DrawAlive(std::size_t count, base::HostId except
 }
 
 std::optional<Member> Membership::DrawDead() {
-  if (dead_ == 0) return std::nullopt;
-  const Permutation order(random_.Next(), table_.slots());
-  for (std::size_t at = 0; at < order.size(); ++at) {
-    const auto slot = static_cast<Slot>(order.At(at));
-    if (table_.Has(slot) && table_.LivenessAt(slot) == Liveness::kDead) return table_.At(slot);
-  }
-  return std::nullopt;
+  if (dead_.empty()) return std::nullopt;
+  return table_.At(dead_[random_.Below(dead_.size())]);
 }
 
 std::optional<Member> Membership::Find(base::HostId host) const {

@@ -179,8 +179,8 @@ class Membership {
   MemberInfo self_;
   MemberTable table_;
   std::size_t present_ = 0;
-  std::size_t alive_ = 0;  // Alive alone.
-  std::size_t dead_ = 0;
+  std::size_t alive_ = 0;   // Alive alone.
+  std::vector<Slot> dead_;  // Their slots, so that one can be drawn without looking for it.
   std::map<std::uint32_t, std::size_t> domains_;  // How many alive, and this node, are in each.
   std::uint64_t members_digest_ = 0;              // Sum over table_.
   Buckets bucket_digests_{};                      // Likewise.

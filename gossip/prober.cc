@@ -14,8 +14,11 @@ namespace {
 constexpr std::size_t kProbesMax = 64;   // Beyond it, those to be asked wait for their turn.
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
+// Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
+constexpr int kPingsPerAckTimeout = 3;
 // A nack is sent early enough to arrive before the asker gives up.
 constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
+constexpr base::Duration RelayAgainAfter(base::Duration ack_timeout) { return ack_timeout * 2 / 5; }
 
 std::span<const Claim> Span(const std::optional<Claim>& claim) {
   return claim ? std::span(&*claim, 1) : std::span<const Claim>();
@@ -98,14 +101,18 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
   const base::Duration whole = starling() ? kAckTimeoutsPerProbe * ack_timeout
                                           : membership_.health().Scale(options_.probe_interval);
   const bool confirming = urgency == Urgency::kConfirm;
-  Probe& probe = probes_.emplace_back(Probe{.nonce = random_.Next(),
-                                            .host = member.host,
-                                            .generation = member.generation,
-                                            .address = member.address,
-                                            .helpers_at = confirming ? now : now + ack_timeout,
-                                            .fails_at = now + (confirming ? ack_timeout : whole),
-                                            .confirming = confirming,
-                                            .asked_helpers = confirming});
+  const base::Duration again_gap = ack_timeout / kPingsPerAckTimeout;
+  Probe& probe =
+      probes_.emplace_back(Probe{.nonce = random_.Next(),
+                                 .host = member.host,
+                                 .generation = member.generation,
+                                 .address = member.address,
+                                 .helpers_at = confirming ? now : now + ack_timeout,
+                                 .again_at = now + (confirming ? again_gap : ack_timeout),
+                                 .again_gap = again_gap,
+                                 .fails_at = now + (confirming ? ack_timeout : whole),
+                                 .confirming = confirming,
+                                 .asked_helpers = confirming});
   courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, Span(accusation));
   if (urgency != Urgency::kRound) AskStream(probe);
 }
@@ -122,8 +129,15 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
     courier_.Send(now, helper.address, request);
     ++probe.nacks_due;
   }
-  if (starling()) courier_.Send(now, probe.address, Ping{probe.nonce, probe.host});
   AskStream(probe);
+}
+
+// Under loss p all of n + 1 pings and acks are lost with (1-(1-p)^2)^(n+1). A member that is gone
+// costs n packets more, once.
+void Prober::PingAgain(base::Instant now, Probe& probe) {
+  probe.again_at = now + probe.again_gap;
+  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host},
+                Span(AccusationOf(now, probe.host)));
 }
 
 void Prober::OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping) {
@@ -170,18 +184,25 @@ void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequ
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   const std::uint64_t nonce = random_.Next();
-  relays_[nonce] = {.target = request.target,
-                    .origin = from,
-                    .origin_nonce = request.nonce,
-                    .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
-                                                            : now + NackAfter(options_.ack_timeout),
-                    .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
+  relays_[nonce] = {
+      .target = request.target,
+      .origin = from,
+      .origin_nonce = request.nonce,
+      .address = request.address,
+      .again_at = starling() ? now + RelayAgainAfter(options_.ack_timeout) : base::Instant::Never(),
+      .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
+                                              : now + NackAfter(options_.ack_timeout),
+      .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
   courier_.Send(now, request.address, Ping{nonce, request.target},
                 Span(AccusationOf(now, request.target)));
 }
 
-void Prober::SendNacks(base::Instant now) {
+void Prober::ServeRelays(base::Instant now) {
   for (auto& [nonce, relay] : relays_) {
+    if (now >= relay.again_at) {
+      relay.again_at = base::Instant::Never();
+      courier_.Send(now, relay.address, Ping{nonce, relay.target});
+    }
     if (now < relay.nack_at) continue;
     relay.nack_at = base::Instant::Never();
     courier_.Send(now, relay.origin, Nack{relay.origin_nonce});
@@ -215,9 +236,10 @@ void Prober::OnTick(base::Instant now) {
       continue;
     }
     if (now >= probe.helpers_at) AskHelpers(now, probe);
+    if (starling() && now >= probe.again_at) PingAgain(now, probe);
     ++at;
   }
-  SendNacks(now);
+  ServeRelays(now);
   StartWaiting(now);
   StartRounds(now);
 }
@@ -278,14 +300,16 @@ base::Instant Prober::next_tick() const {
   for (const Probe& probe : probes_) {
     const bool at_helpers = probe.refused || !probe.asked_helpers;
     next = std::min({next, at_helpers ? probe.helpers_at : probe.fails_at, probe.fails_at});
+    if (starling()) next = std::min(next, probe.again_at);
   }
-  for (const auto& [nonce, relay] : relays_) next = std::min(next, relay.nack_at);
+  for (const auto& [nonce, relay] : relays_) next = std::min({next, relay.again_at, relay.nack_at});
   return next;
 }
 
 void Prober::Late(base::Instant now) {
   for (Probe& probe : probes_) {
     probe.helpers_at = now + options_.ack_timeout;
+    probe.again_at = probe.helpers_at;
     probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
     probe.asked_helpers = probe.confirming;
     probe.nacks_due = 0;

@@ -1,11 +1,12 @@
 // gossip/prober.h: finds out which members are silent.
 //
-// One probe: a ping; after ack_timeout it is pinged again, k helpers are asked to ping in our
-// place, and a ping goes over a stream, in case only datagrams are lost; at 3 * ack_timeout, or
-// once every helper said that it heard nothing either, the member is accused. A refused stream
-// shortens that: its host answers and no process listens. Credit is given for acks to our own nonce
-// only, never for what others believe. Whoever accuses first asks others to probe now (Confirm), so
-// that a true suspicion is confirmed within a round trip, and a false one refuted.
+// One probe: a ping; after ack_timeout it is pinged again, three times an ack_timeout, k helpers
+// are asked to ping in our place, and a ping goes over a stream, in case only datagrams are lost;
+// at 3 * ack_timeout, or once every helper said that it heard nothing either, the member is
+// accused. A refused stream shortens that: its host answers and no process listens. Credit is given
+// for acks to our own nonce only, never for what others believe. Whoever accuses first asks others
+// to probe now (Confirm), so that a true suspicion is confirmed within a round trip, and a false
+// one refuted.
 //
 // Thread:    confined to one thread.
 // Read next: docs/gossip.md, "A probe".
@@ -77,6 +78,8 @@ class Prober {
     std::uint64_t generation;
     base::Address address;
     base::Instant helpers_at;
+    base::Instant again_at;  // The next ping of those that repeat the first.
+    base::Duration again_gap;
     base::Instant fails_at;
     bool confirming = false;
     bool asked_helpers = false;
@@ -90,7 +93,9 @@ class Prober {
     base::HostId target;
     base::Address origin;
     std::uint64_t origin_nonce;
-    base::Instant nack_at;  // Never(): done, or nobody wants it.
+    base::Address address{};  // The target's.
+    base::Instant again_at;   // Never(): done.
+    base::Instant nack_at;    // Never(): done, or nobody wants it.
     base::Instant expires;
   };
 
@@ -102,7 +107,8 @@ class Prober {
   void AskHelpers(base::Instant now, Probe& probe);
   void AskToConfirm(base::Instant now, base::HostId host);
   void Fail(base::Instant now, const Probe& probe);
-  void SendNacks(base::Instant now);
+  void PingAgain(base::Instant now, Probe& probe);
+  void ServeRelays(base::Instant now);
   void StartWaiting(base::Instant now);
   Probe* FindProbe(base::HostId host);
   Claim AboutItself(const Member& member, base::Instant now) const;

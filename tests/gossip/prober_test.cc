@@ -67,6 +67,52 @@ TEST_SUITE("gossip/prober") {
     EXPECT(ping.to == AddressOf(2));
   }
 
+  TEST_CASE(
+      "a silent member is pinged again three times an ack_timeout, till it answers or fails") {
+    Hand hand = Probing({2, 3, 4, 5});
+    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
+    const auto pings = [&] {
+      std::size_t count = 0;
+      for (const Hand::Sent& sent : hand.Datagrams<Ping>())
+        count += sent.to == AddressOf(2) ? 1 : 0;
+      return count;
+    };
+    hand.RunTo(At(100299));
+    EXPECT(pings() == 1);
+    hand.RunTo(At(100599));
+    EXPECT(pings() == 4);
+    SUBCASE("silent to the end") {
+      hand.RunTo(At(100899));
+      EXPECT(pings() == 7);
+      hand.RunTo(At(101500));
+      EXPECT(pings() == 7);
+      EXPECT(hand.LivenessOf(2) == Liveness::kSuspect);
+    }
+    SUBCASE("all pings are of one nonce: an ack of any ends it") {
+      const std::vector<Hand::Sent> sent = hand.Datagrams<Ping>();
+      EXPECT(std::get<Ping>(sent.front().message.body).nonce ==
+             std::get<Ping>(sent.back().message.body).nonce);
+      hand.Hear(At(100600), 2, Ack{std::get<Ping>(sent.back().message.body).nonce});
+      hand.RunTo(At(101500));
+      EXPECT(pings() == 4);
+      EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
+    }
+  }
+
+  TEST_CASE("a helper pings twice before it says nack") {
+    Hand hand = Probing({2, 3});
+    hand.Hear(At(100000), 3, PingRequest{77, Host(2), AddressOf(2)});
+    EXPECT(hand.Datagrams<Ping>().size() == 1);
+    hand.RunTo(At(100119));
+    EXPECT(hand.Datagrams<Ping>().size() == 1);
+    hand.RunTo(At(100239));
+    EXPECT(hand.Datagrams<Ping>().size() == 2);
+    EXPECT(hand.Datagrams<Nack>().empty());
+    hand.RunTo(At(102000));
+    EXPECT(hand.Datagrams<Ping>().size() == 2);
+    EXPECT(hand.Datagrams<Nack>().size() == 1);
+  }
+
   TEST_CASE("an ack saves a member, by whichever way it comes") {
     Hand hand = Probing({2, 3, 4});
     hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });

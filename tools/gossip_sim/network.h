@@ -147,6 +147,7 @@ class Network {
 
   void Start(NodeIndex node);
   void Schedule(base::Duration after, Happening happening);
+  void Prefetch() const;
   void Handle(Happening& happening);
   void Deliver(Happening& happening);
   void Request(Happening& happening);
