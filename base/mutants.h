@@ -20,7 +20,7 @@ struct MutantName {
   std::string_view mistake;
 };
 
-inline constexpr std::array<MutantName, 8> kMutants{{
+inline constexpr std::array<MutantName, 11> kMutants{{
     {"skip-hint", "no hint is kept for a replica that is down"},
     {"drop-restamp", "a superseded write is acknowledged instead of being stamped again"},
     {"forget-leaf", "a write does not change its leaf of the tree"},
@@ -29,6 +29,9 @@ inline constexpr std::array<MutantName, 8> kMutants{{
     {"repair-superseded-ok", "a read repair counts `superseded` as ok"},
     {"retry-restamped", "a retry that came with its stamp is stamped again"},
     {"never-held-after-restart", "`never held` is answered of what was before a restart"},
+    {"watermark-early", "a write counts as handled when its client is answered"},
+    {"orphan-restamped", "a write of a dead coordinator is passed on under a new version"},
+    {"everywhere-untold", "a write to a keyspace that is everywhere is not told to the others"},
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).

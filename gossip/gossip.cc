@@ -47,11 +47,13 @@ Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Insta
                   roster ? std::move(roster) : std::make_shared<Roster>(), random_, outputs_,
                   counters_),
       rumors_(options_, outputs_, counters_),
+      passing_(options_, outputs_, counters_),
       courier_(options_, envelope_, membership_, rumors_, outputs_, counters_),
       prober_(options_, membership_, courier_, random_, counters_, now),
-      exchange_(options_, membership_, rumors_, prober_, courier_, random_, now),
+      exchange_(options_, membership_, rumors_, passing_, prober_, courier_, random_, now),
       contacts_(options_, membership_, prober_, exchange_, random_, now),
       spreader_(options_, membership_, rumors_, exchange_, courier_, random_),
+      passing_spreader_(options_, membership_, passing_, courier_, random_),
       goodbye_(options_, membership_, courier_, random_),
       comparer_(membership_, rumors_, exchange_, courier_) {
   CHECK(!self.host.empty());
@@ -145,10 +147,14 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   else if (const auto* spread = std::get_if<Spread>(&message->body))
     spreader_.OnSpread(now, asked, *message, *spread);
   else if (const auto* feedback = std::get_if<Feedback>(&message->body))
-    rumors_.OnFeedback(*feedback);
+    OnFeedback(*feedback);
   else
     ++counters_.rejected;  // Of a kind that belongs on streams.
   comparer_.OnHeader(message->header);
+}
+
+void Gossip::OnFeedback(const Feedback& feedback) {
+  if (!passing_.OnFeedback(feedback)) rumors_.OnFeedback(feedback);
 }
 
 void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack) {
@@ -239,6 +245,7 @@ void Gossip::OnTick(base::Instant now) {
   exchange_.OnTick(now);
   contacts_.OnTick(now);
   spreader_.OnTick(now);
+  passing_spreader_.OnTick(now);
   goodbye_.OnTick(now);
 }
 
@@ -262,7 +269,8 @@ void Gossip::NoticeLateness(base::Instant now) {
 
 base::Instant Gossip::next_tick() const {
   return std::min({prober_.next_tick(), membership_.next_tick(), exchange_.next_tick(),
-                   contacts_.next_tick(), spreader_.next_tick(), goodbye_.next_tick()});
+                   contacts_.next_tick(), spreader_.next_tick(), passing_spreader_.next_tick(),
+                   goodbye_.next_tick()});
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
@@ -272,7 +280,13 @@ void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
 void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
                      std::string payload) {
   rumors_.Advance(now);
+  CHECK(!IsPassing(key));
   rumors_.Publish(key, version, std::move(payload));
+}
+
+bool Gossip::PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
+                            std::string payload) {
+  return passing_.Publish(now, key, version, std::move(payload));
 }
 
 void Gossip::SetMetadata(base::Instant now, std::string metadata) {

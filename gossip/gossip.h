@@ -38,6 +38,8 @@
 #include "gossip/membership.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/passing_rumors.h"
+#include "gossip/passing_spreader.h"
 #include "gossip/prober.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
@@ -92,12 +94,18 @@ class Gossip {
 
   // Tells all members, those that join later included. A higher version of a key replaces; an
   // equal or lower one than is known is ignored. Gives no event here.
-  // REQUIRES: key of 1 to 255 bytes, payload within rumor_payload_bytes_max.
+  // REQUIRES: key of 1 to 255 bytes, not IsPassing, payload within rumor_payload_bytes_max.
   void Publish(base::Instant now, const std::string& key, std::uint64_t version,
                std::string payload);
 
   // From now on packets are sealed and opened by these keys.
   void SetKeyring(const Keyring& keyring) { envelope_.SetKeyring(keyring); }
+
+  // Tells the members that are here now, once; whom that leaves out is for another mechanism to
+  // find (gossip/passing_rumors.h). False: refused, too much being told already.
+  // REQUIRES: IsPassing(key), of at most 255 bytes.
+  bool PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
+                      std::string payload);
 
   // REQUIRES: within metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
@@ -140,6 +148,7 @@ class Gossip {
   Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
   void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
+  void OnFeedback(const Feedback& feedback);
   void OnAck(base::Instant now, const Header& header, const Ack& ack);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
   void NoticeLateness(base::Instant now);
@@ -152,11 +161,13 @@ class Gossip {
   Counters counters_;
   Membership membership_;
   Rumors rumors_;
+  PassingRumors passing_;
   Courier courier_;
   Prober prober_;
   Exchange exchange_;
   Contacts contacts_;
   Spreader spreader_;
+  PassingSpreader passing_spreader_;
   Goodbye goodbye_;
   Comparer comparer_;
   Message message_;  // The one being handled; its room is used for one after another.

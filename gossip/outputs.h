@@ -102,6 +102,9 @@ struct Counters {
   std::uint64_t rumors_sent = 0;    // Rumors in datagrams, advertisements included.
   std::uint64_t rumors_useful = 0;  // Of these, how many the receiver did not know.
   std::uint64_t rumors_taken = 0;   // Rumors of others that were news here.
+  std::uint64_t passing_sent = 0;   // Passing rumors in datagrams, advertisements included.
+  std::uint64_t passing_taken = 0;  // Those of others that were news here.
+  std::uint64_t passing_refused = 0;  // Not told (on), for want of room: left to repair.
 };
 
 }  // namespace starling::gossip

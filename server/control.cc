@@ -387,6 +387,10 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kDigestAnswer:
       repair_.OnDigests(static_cast<const DigestAnswerMail&>(*mail));
       return;
+    case MailKind::kSpread: SpreadWrite(static_cast<SpreadMail&>(*mail)); return;
+    case MailKind::kCompareSoon:
+      repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
+      return;
     case MailKind::kPullDone: repair_.OnPulled(static_cast<const PullDoneMail&>(*mail)); return;
     case MailKind::kStats: {
       auto& stats = static_cast<StatsMail&>(*mail);

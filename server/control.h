@@ -166,6 +166,9 @@ class Control final : public base::Actor, PeerLinksListener {
   Snapshot::Peer LookOf(const topology::Node& node) const;
   std::uint64_t EpochOf(const topology::Node& node) const;
   void RefreshMetadata();
+  // Writes to keyspaces that are everywhere.
+  void PassOnWrite(const std::string& payload);
+  void SpreadWrite(SpreadMail& mail);
 
   // --- connections and frames: server/control.cc ---
   base::Status ListenEverywhere();

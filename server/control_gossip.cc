@@ -117,7 +117,10 @@ void Control::DrainGossip() {
 
 void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind == gossip::Event::kRumor) {
-    LearnFrom(event.rumor_payload, "a rumor");
+    if (gossip::IsPassing(event.rumor_key))
+      PassOnWrite(event.rumor_payload);
+    else
+      LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
   if (event.kind != gossip::Event::kUpdated)
@@ -136,18 +139,38 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     SendControl({node->cluster, node->host}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology,
                 {});
   const auto index = static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
-  const Snapshot::Peer look = LookOf(*node);
-  if (look.up != snapshot_->peers[index].up || look.ready != snapshot_->peers[index].ready)
-    Publish();
+  if (LookOf(*node) != snapshot_->peers[index]) Publish();
   CheckEpochWaits();
 }
 
+// Of a keyspace that is everywhere, to the worker that owns the key.
+void Control::PassOnWrite(const std::string& payload) {
+  const auto write = ReadWriteRumor(payload);
+  if (!write) {
+    base::log::Warn("gossip", "a rumor is no write: {}", write.error().message());
+    return;
+  }
+  if (!published_) return;  // Repair will bring it.
+  const base::Token token = base::TokenOf(write->entry.key, snapshot_->topology->token_seed);
+  auto mail = std::make_unique<RumoredWriteMail>();
+  mail->payload = payload;
+  world_.Post(WorkerActor(base::WorkerOf(base::BucketOf(token), shared_.workers)), std::move(mail));
+}
+
+void Control::SpreadWrite(SpreadMail& mail) {
+  shared_.rumor_mail_bytes.fetch_sub(mail.counted, std::memory_order_relaxed);
+  if (gossip_ == nullptr) return;
+  gossip_->PublishPassing(world_.Now(), mail.rumor.key, mail.rumor.version,
+                          std::move(mail.rumor.payload));
+}
+
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_};
+  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
-  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
+  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready,
+          member->generation};
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {

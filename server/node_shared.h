@@ -51,6 +51,8 @@ struct NodeShared {
   std::atomic<std::uint32_t> clients{0};
   // What large mails between workers hold: who sends one adds to it, who receives it takes it off.
   std::atomic<std::uint64_t> mail_bytes{0};
+  // What workers have mailed to control to be told as rumors, and it has not taken yet.
+  std::atomic<std::uint64_t> rumor_mail_bytes{0};
 };
 
 // The listeners of a node.
