@@ -13,6 +13,7 @@ find_package(tomlplusplus CONFIG REQUIRED)
 find_package(CLI11 CONFIG REQUIRED)
 find_package(RocksDB 7.8 CONFIG REQUIRED)
 find_package(benchmark CONFIG REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 pkg_check_modules(uv REQUIRED IMPORTED_TARGET libuv>=1.44)
 # No config file and no .pc comes with it.
 find_path(HTTP_PARSER_INCLUDE http_parser.h REQUIRED)

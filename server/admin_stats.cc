@@ -55,6 +55,8 @@ Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   const HintStats& hints = sum.hints;
   std::uint64_t pending = 0;
   for (const auto& [target, waiting] : hints.pending) pending += waiting.hints;
+  const gossip::Counters gossip =
+      control_.gossip_ == nullptr ? gossip::Counters{} : control_.gossip_->counters();
   const storage::EngineStats engine = control_.shared_.engine.stats();
   return {
       {{"repair",
@@ -69,7 +71,17 @@ Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {{"stored", hints.stored},
          {"replayed", hints.replayed},
          {"dropped", hints.dropped},
-         {"pending", pending}}}}};
+         {"pending", pending}}},
+       {"orphans",
+        {{"remembered_bytes", sum.orphans.remembered_bytes},
+         {"taken_over", sum.orphans.taken_over},
+         {"sent", sum.orphans.sent},
+         {"forgotten", sum.orphans.forgotten},
+         {"handled_messages", sum.handled_messages}}},
+       {"rumored_writes",
+        {{"sent", gossip.passing_sent},
+         {"taken", gossip.passing_taken},
+         {"refused", gossip.passing_refused + sum.rumors_refused}}}}};
 }
 
 Admin::Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -27,6 +29,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kYielded: return "yields";
     case gossip::Event::kStreamOnly: return "by stream only";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
+    case gossip::Event::kUnopened: return "sends what cannot be opened";
   }
   return "?";
 }
@@ -34,7 +37,8 @@ std::string_view NameOf(gossip::Event::Kind kind) {
 // Whether its member is one of the cluster's, in a state that the event tells.
 bool IsOfMember(gossip::Event::Kind kind) {
   return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
-         kind != gossip::Event::kYielded && kind != gossip::Event::kStreamOnly;
+         kind != gossip::Event::kYielded && kind != gossip::Event::kUnopened &&
+         kind != gossip::Event::kStreamOnly;
 }
 
 void SayGossip(const gossip::Event& event) {
@@ -104,6 +108,7 @@ void Control::StartGossip() {
                                                           .generation = shared_.identity.boot,
                                                           .address = self_.cluster,
                                                           .cluster_name = cluster,
+                                                          .keyring = keyring_->keyring(),
                                                           .metadata = Metadata(),
                                                           .domain = DomainOf(self_)},
                                              world_.random().Next(), world_.Now());
@@ -124,10 +129,11 @@ void Control::JoinGossip() {
 void Control::DrainGossip() {
   if (gossip_ == nullptr) return;
   gossip::Outputs& outputs = gossip_->outputs();
-  // Handling an event may make gossip say more, so each round takes what is there.
+  // Handling an event may make gossip say more, so each round takes what is there. Two outputs take
+  // turns, so that each has the room of datagrams that it sent before.
   while (!outputs.datagrams.empty() || !outputs.streams.empty() || !outputs.events.empty()) {
-    const gossip::Outputs taken = std::move(outputs);
-    outputs = {};
+    gossip::Outputs taken = std::exchange(drained_, {});
+    std::swap(taken, outputs);
     for (const gossip::Datagram& datagram : taken.datagrams)
       world_.SendDatagram(datagram.to, datagram.bytes);
     for (const gossip::StreamRequest& stream : taken.streams)
@@ -135,12 +141,17 @@ void Control::DrainGossip() {
                   {kTagGossip, 0, PackAddress(stream.to), 0}, wire::ControlTopic::kGossip,
                   stream.bytes);
     for (const gossip::Event& event : taken.events) OnGossipEvent(event);
+    taken.Clear();
+    drained_ = std::move(taken);
   }
 }
 
 void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind == gossip::Event::kRumor) {
-    LearnFrom(event.rumor_payload, "a rumor");
+    if (gossip::IsPassing(event.rumor_key))
+      PassOnWrite(event.rumor_payload);
+    else
+      LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
   SayGossip(event);
@@ -163,21 +174,42 @@ void Control::OnGossipEvent(const gossip::Event& event) {
 void Control::PublishIfLooksChanged() {
   heard_more_ = false;
   for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
-    const Snapshot::Peer look = LookOf(snapshot_->node(i));
-    if (look.up == snapshot_->peers[i].up && look.ready == snapshot_->peers[i].ready) continue;
+    if (LookOf(snapshot_->node(i)) == snapshot_->peers[i]) continue;
     Publish();
     break;
   }
   CheckEpochWaits();
 }
 
+// Of a keyspace that is everywhere, to the worker that owns the key.
+void Control::PassOnWrite(const std::string& payload) {
+  const auto write = ReadWriteRumor(payload);
+  if (!write) {
+    base::log::Warn("gossip", "a rumor is no write: {}", write.error().message());
+    return;
+  }
+  if (!published_) return;  // Repair will bring it.
+  const base::Token token = base::TokenOf(write->entry.key, snapshot_->topology->token_seed);
+  auto mail = std::make_unique<RumoredWriteMail>();
+  mail->payload = payload;
+  world_.Post(WorkerActor(base::WorkerOf(base::BucketOf(token), shared_.workers)), std::move(mail));
+}
+
+void Control::SpreadWrite(SpreadMail& mail) {
+  shared_.rumor_mail_bytes.fetch_sub(mail.counted, std::memory_order_relaxed);
+  if (gossip_ == nullptr) return;
+  gossip_->PublishPassing(world_.Now(), mail.rumor.key, mail.rumor.version,
+                          std::move(mail.rumor.payload));
+}
+
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_};
+  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
   const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
-  return {IsRouted(member->liveness) && !held, ParseMetadata(member->metadata).ready};
+  return {IsRouted(member->liveness) && !held, ParseMetadata(member->metadata).ready,
+          member->generation};
 }
 
 // Whoever is held is one replica less, which must not cost a majority: nobody is held while another

@@ -79,6 +79,32 @@ void WriteHints(Exposition& out, const HintStats& hints) {
   out.Gauge("starling_hints_pending_bytes", "What they take.", Number(pending.bytes));
 }
 
+// Writes that reached a replica without their coordinator, or without any.
+void WriteOrphans(Exposition& out, const WorkerStats& sum) {
+  out.Gauge("starling_orphans_remembered_bytes", "Writes of others that may be unhandled.",
+            Number(sum.orphans.remembered_bytes));
+  out.Counter("starling_orphans_taken_over_total", "Entries passed on for a dead coordinator.",
+              Number(sum.orphans.taken_over));
+  out.Counter("starling_orphans_messages_total", "Messages that passed them on.",
+              Number(sum.orphans.sent));
+  out.Counter("starling_orphans_forgotten_total", "Dropped for want of room, left to repair.",
+              Number(sum.orphans.forgotten));
+  out.Counter("starling_handled_messages_total",
+              "Messages that say that writes are handled, and nothing else.",
+              Number(sum.handled_messages));
+}
+
+void WriteRumoredWrites(Exposition& out, const WorkerStats& sum, const gossip::Report* report) {
+  const gossip::Counters counters = report == nullptr ? gossip::Counters{} : report->counters;
+  out.Counter("starling_rumored_writes_sent_total",
+              "Writes to `everywhere` keyspaces told in datagrams.", Number(counters.passing_sent));
+  out.Counter("starling_rumored_writes_taken_total", "Those of other nodes that were news here.",
+              Number(counters.passing_taken));
+  out.Counter("starling_rumored_writes_refused_total",
+              "Those not told for want of room, left to repair.",
+              Number(counters.passing_refused + sum.rumors_refused));
+}
+
 void WriteRepair(Exposition& out, const RepairStats& repair, const NodeMetrics& metrics) {
   out.Counter("starling_repair_comparisons_total", "Comparisons with a peer that came to an end.",
               Number(metrics.repair_comparisons));
@@ -121,6 +147,11 @@ void WriteGossipTraffic(Exposition& out, const gossip::Counters& counters) {
   out.Family("starling_gossip_rejected_total", Type::kCounter, "Packets that were dropped.");
   out.Sample(Number(counters.rejected), {{"reason", "malformed"}});
   out.Sample(Number(counters.other_cluster), {{"reason", "other_cluster"}});
+  out.Sample(Number(counters.unsealed), {{"reason", "unsealed"}});
+  out.Sample(Number(counters.unopened), {{"reason", "unopened"}});
+  out.Counter("starling_gossip_replies_withheld_total",
+              "Answers larger than their question, or a second one in a second to the dead.",
+              Number(counters.replies_withheld));
 }
 
 void WriteGossip(Exposition& out, const gossip::Report& report) {
@@ -210,6 +241,8 @@ std::string MetricsPage(const NodeMetrics& metrics) {
             Number(metrics.epoch));
   WriteRequests(out, sum, metrics);
   WriteHints(out, sum.hints);
+  WriteOrphans(out, sum);
+  WriteRumoredWrites(out, sum, metrics.gossip);
   WriteRepair(out, sum.repair, metrics);
   if (metrics.gossip != nullptr) WriteGossip(out, *metrics.gossip);
   WriteEngine(out, metrics.engine);

@@ -40,6 +40,7 @@ struct NetworkOptions {
   // Every node keeps data connections to every other: a killed process is noticed by resets.
   bool data_connections = false;
   std::string cluster_name = "sim";
+  gossip::Keyring keyring{};  // Of every node. Empty: packets are plain.
 };
 
 class Network {
@@ -153,6 +154,7 @@ class Network {
 
   void Start(NodeIndex node);
   void Schedule(base::Duration after, Happening happening);
+  void Prefetch() const;
   void Handle(Happening& happening);
   void Deliver(Happening& happening);
   void Request(Happening& happening);
