@@ -35,7 +35,7 @@ inline constexpr std::array<MutantName, 11> kMutants{{
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).
-inline constexpr std::array<MutantName, 12> kGossipMutants{{
+inline constexpr std::array<MutantName, 16> kGossipMutants{{
     {"gossip-no-refutation", "an accused node does not raise its incarnation"},
     {"gossip-left-revived", "who left comes back with the generation that left"},
     {"gossip-stale-taken", "an older claim takes the place of a newer one"},
@@ -48,6 +48,10 @@ inline constexpr std::array<MutantName, 12> kGossipMutants{{
     {"gossip-dead-uncalled", "the dead are never called again"},
     {"gossip-few-sends", "news of small clusters is sent log N times only"},
     {"gossip-no-goodbye", "who leaves tells one member, and does not wait for its ack"},
+    {"gossip-nonce-repeats", "a restarted process seals with the nonces of the one before"},
+    {"gossip-seal-unchecked", "a packet with a broken seal is parsed all the same"},
+    {"gossip-primary-only", "the old key opens nothing any more once another is used"},
+    {"gossip-large-reply", "an answer is filled up with news, however small the question was"},
 }};
 
 #ifdef STARLING_MUTANTS

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -25,6 +27,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kRumor: return "rumor";
     case gossip::Event::kConflict: return "has our identity";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
+    case gossip::Event::kUnopened: return "sends what cannot be opened";
   }
   return "?";
 }
@@ -78,6 +81,7 @@ void Control::StartGossip() {
                                                           .generation = shared_.identity.boot,
                                                           .address = self_.cluster,
                                                           .cluster_name = cluster,
+                                                          .keyring = keyring_->keyring(),
                                                           .metadata = Metadata(),
                                                           .domain = DomainOf(self_)},
                                              world_.random().Next(), world_.Now());
@@ -94,10 +98,11 @@ void Control::StartGossip() {
 void Control::DrainGossip() {
   if (gossip_ == nullptr) return;
   gossip::Outputs& outputs = gossip_->outputs();
-  // Handling an event may make gossip say more, so each round takes what is there.
+  // Handling an event may make gossip say more, so each round takes what is there. Two outputs take
+  // turns, so that each has the room of datagrams that it sent before.
   while (!outputs.datagrams.empty() || !outputs.streams.empty() || !outputs.events.empty()) {
-    const gossip::Outputs taken = std::move(outputs);
-    outputs = {};
+    gossip::Outputs taken = std::exchange(drained_, {});
+    std::swap(taken, outputs);
     for (const gossip::Datagram& datagram : taken.datagrams)
       world_.SendDatagram(datagram.to, datagram.bytes);
     for (const gossip::StreamRequest& stream : taken.streams)
@@ -105,6 +110,8 @@ void Control::DrainGossip() {
                   {kTagGossip, 0, PackAddress(stream.to), 0}, wire::ControlTopic::kGossip,
                   stream.bytes);
     for (const gossip::Event& event : taken.events) OnGossipEvent(event);
+    taken.Clear();
+    drained_ = std::move(taken);
   }
 }
 
@@ -119,7 +126,8 @@ void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind != gossip::Event::kUpdated)
     base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
                     event.reason.empty() ? "" : ": ", event.reason);
-  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kConflict)
+  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kUnopened ||
+      event.kind == gossip::Event::kConflict)
     return;
   heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)

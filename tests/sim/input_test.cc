@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "gossip/codec.h"
+#include "gossip/envelope.h"
 #include "server/node_shared.h"
 #include "server/topology/codec.h"
 #include "server/wire/entries.h"
@@ -94,7 +95,9 @@ struct Facts {
 
 std::string Encoded(const gossip::Message& message, const Facts& facts) {
   std::string bytes;
-  gossip::Encode(message, gossip::ClusterTag(facts.gossip_cluster), bytes);
+  gossip::Envelope envelope(facts.gossip_cluster, {}, {message.header.from, 1, 0});
+  envelope.Begin(std::nullopt, bytes);
+  gossip::Encode(message, bytes);
   return bytes;
 }
 
@@ -504,9 +507,11 @@ class Pretender final : public base::Actor {
   }
   void OnClose(base::ConnId, base::CloseReason) override {}
   void OnDatagram(base::Address from, base::Bytes bytes) override {
-    if (!gossip::TagOf(bytes)) return;
+    gossip::Envelope envelope(facts_.gossip_cluster, {}, {self_.host, 1, 0});
+    const gossip::Envelope::Opened opened = envelope.Open(bytes);
     gossip::Message message;
-    const bool sound = gossip::Decode(bytes, {}, message).ok();
+    const bool sound = opened.verdict == gossip::Envelope::Verdict::kOpened &&
+                       gossip::Decode(opened.body, {}, message).ok();
     const auto* ping = sound ? std::get_if<gossip::Ping>(&message.body) : nullptr;
     if (ping == nullptr) return;
     std::string metadata;
