@@ -12,7 +12,8 @@
 namespace starling::gossip {
 namespace {
 
-constexpr base::Duration kMismatchGap = base::seconds(10);
+constexpr base::Duration kReportGap = base::seconds(10);
+constexpr std::uint64_t kNonceSeed = 0x6e6f6e6365;  // Nonces draw from a course of their own.
 constexpr int kAsleepProbeIntervals = 2;
 constexpr int kLateAckTimeoutParts = 3;
 
@@ -32,23 +33,27 @@ MemberInfo InfoOf(const Self& self, base::Instant now) {
           .since = now};
 }
 
+std::string Sender(base::Address from) { return from.port == 0 ? "a stream" : from.ToString(); }
+
 }  // namespace
 
 Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
                std::shared_ptr<Roster> roster)
     : options_(Checked(std::move(options))),
-      cluster_name_(self.cluster_name),
-      cluster_tag_(ClusterTag(self.cluster_name)),
       random_(seed),
+      envelope_(self.cluster_name, self.keyring,
+                {self.host, self.generation, base::Mix64(seed ^ kNonceSeed)}),
       membership_(options_, InfoOf(self, now),
                   roster ? std::move(roster) : std::make_shared<Roster>(), random_, outputs_,
                   counters_),
       rumors_(options_, outputs_, counters_),
-      courier_(options_, cluster_tag_, membership_, rumors_, outputs_, counters_),
+      passing_(options_, outputs_, counters_),
+      courier_(options_, envelope_, membership_, rumors_, outputs_, counters_),
       prober_(options_, membership_, courier_, random_, counters_, now),
-      exchange_(options_, membership_, rumors_, prober_, courier_, random_, now),
+      exchange_(options_, membership_, rumors_, passing_, prober_, courier_, random_, now),
       contacts_(options_, membership_, prober_, exchange_, random_, now),
       spreader_(options_, membership_, rumors_, exchange_, courier_, random_),
+      passing_spreader_(options_, membership_, passing_, courier_, random_),
       goodbye_(options_, membership_, courier_, random_),
       comparer_(membership_, rumors_, exchange_, courier_) {
   CHECK(!self.host.empty());
@@ -60,28 +65,50 @@ void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
   contacts_.Join(now, seeds);
 }
 
-const Message* Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
-  const base::Result<std::uint32_t> tag = TagOf(bytes);
-  if (tag && *tag != cluster_tag_) {
-    ReportOtherCluster(now, from);
-    return nullptr;
+Gossip::Letter Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
+  const Envelope::Opened opened = envelope_.Open(bytes);
+  switch (opened.verdict) {
+    case Envelope::Verdict::kOpened: break;
+    case Envelope::Verdict::kNoPacket: ++counters_.rejected; return {};
+    case Envelope::Verdict::kOtherCluster: ReportOtherCluster(now, from); return {};
+    case Envelope::Verdict::kUnsealed:
+    case Envelope::Verdict::kUnknownKey:
+    case Envelope::Verdict::kBroken: ReportUnopened(now, from, opened); return {};
   }
-  const bool sound = tag && Decode(bytes, options_, message_).ok();
   // Our own packets come back from an address of ours among the seeds.
-  if (!sound || message_.header.from == membership_.self().host) {
+  if (!Decode(opened.body, options_, message_).ok() ||
+      message_.header.from == membership_.self().host) {
     ++counters_.rejected;
-    return nullptr;
+    return {};
   }
-  return &message_;
+  return {&message_, opened.way};
 }
 
 void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
   ++counters_.other_cluster;
-  if (last_mismatch_ && now - *last_mismatch_ < kMismatchGap) return;
+  if (last_mismatch_ && now - *last_mismatch_ < kReportGap) return;
   last_mismatch_ = now;
   Event event{.kind = Event::kClusterMismatch,
               .reason = fmt::format("a packet from {} is of another cluster than '{}'",
-                                    from.port == 0 ? "a stream" : from.ToString(), cluster_name_)};
+                                    Sender(from), envelope_.cluster_name())};
+  event.member.address = from;
+  outputs_.events.push_back(std::move(event));
+}
+
+void Gossip::ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened) {
+  const bool unsealed = opened.verdict == Envelope::Verdict::kUnsealed;
+  ++(unsealed ? counters_.unsealed : counters_.unopened);
+  if (last_unopened_ && now - *last_unopened_ < kReportGap) return;
+  last_unopened_ = now;
+  Event event{.kind = Event::kUnopened};
+  const std::string key = opened.way ? PrintKeyId(*opened.way) : "";
+  if (unsealed)
+    event.reason = fmt::format("a packet from {} is not sealed", Sender(from));
+  else if (opened.verdict == Envelope::Verdict::kUnknownKey)
+    event.reason = fmt::format(
+        "a packet from {} is sealed with key {}, which is not installed here", Sender(from), key);
+  else
+    event.reason = fmt::format("a packet from {} has a broken seal of key {}", Sender(from), key);
   event.member.address = from;
   outputs_.events.push_back(std::move(event));
 }
@@ -99,33 +126,46 @@ std::optional<MemberInfo> Gossip::Find(base::HostId host) const {
 void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes) {
   ++counters_.datagrams_in;
   counters_.datagram_bytes_in += bytes.size();
-  const Message* message = Read(now, from, bytes);
+  const auto [message, way] = Read(now, from, bytes);
   if (message == nullptr) return;
+  const Asked asked{from, message->header.from, bytes.size(), way};
   rumors_.Advance(now);
   HearClaims(now, from, *message);
   NoticeSender(now, from, message->header);
   if (const auto* ping = std::get_if<Ping>(&message->body))
-    prober_.OnPing(now, from, message->header, *ping);
+    prober_.OnPing(now, asked, *ping);
   else if (const auto* ack = std::get_if<Ack>(&message->body))
     OnAck(now, message->header, *ack);
   else if (const auto* farewell = std::get_if<Farewell>(&message->body))
-    courier_.Send(now, from, Ack{farewell->nonce});
+    courier_.Reply(now, from, Ack{farewell->nonce}, asked);
   else if (const auto* nack = std::get_if<Nack>(&message->body))
     prober_.OnNack(now, message->header, *nack);
   else if (const auto* confirm = std::get_if<Confirm>(&message->body))
-    prober_.OnConfirm(now, *confirm);
+    prober_.OnConfirm(now, asked, *confirm);
   else if (const auto* request = std::get_if<PingRequest>(&message->body))
-    prober_.OnPingRequest(now, from, *request);
+    prober_.OnPingRequest(now, asked, *request);
   else if (const auto* spread = std::get_if<Spread>(&message->body))
-    spreader_.OnSpread(now, from, *message, *spread);
+    spreader_.OnSpread(now, asked, *message, *spread);
   else if (const auto* feedback = std::get_if<Feedback>(&message->body))
-    rumors_.OnFeedback(*feedback);
+    OnFeedback(*feedback);
   else
     ++counters_.rejected;  // Of a kind that belongs on streams.
   comparer_.OnHeader(message->header);
 }
 
+void Gossip::OnFeedback(const Feedback& feedback) {
+  if (!passing_.OnFeedback(feedback)) rumors_.OnFeedback(feedback);
+}
+
 void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack) {
+  if (ack.seen_as != Liveness::kAlive) {
+    const Member self = ViewOf(membership_.self());
+    Claim claim = ClaimOf(self, now);
+    claim.liveness = ack.seen_as;
+    claim.generation = ack.generation;
+    claim.incarnation = ack.incarnation;
+    membership_.Hear(now, claim, Membership::Source::kGossip);
+  }
   if (!goodbye_.OnAck(header, ack)) prober_.OnAck(now, ack);
 }
 
@@ -142,19 +182,23 @@ void Gossip::HearClaims(base::Instant now, base::Address from, const Message& me
 
 void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header) {
   const std::optional<Member> known = membership_.Find(header.from);
-  if (!known || std::pair(known->generation, known->incarnation) <
-                    std::pair(header.generation, header.incarnation))
-    exchange_.MissNewsOf(now, from, header);
+  if (known && std::pair(known->generation, known->incarnation) >=
+                   std::pair(header.generation, header.incarnation))
+    return;
+  exchange_.MissNewsOf(now, from, header);
+  // It has refuted what it is accused of, though its words did not fit into this packet.
+  membership_.Vouch(now, header.from);
 }
 
 std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   ++counters_.streams_in;
   counters_.stream_bytes_in += request.size();
-  const Message* message = Read(now, {}, request);
+  const auto [message, way] = Read(now, {}, request);
   if (message == nullptr) return {};
+  courier_.AnswerBy(way);
   rumors_.Advance(now);
   if (const auto* ping = std::get_if<Ping>(&message->body))
-    return prober_.OnStreamPing(now, message->header, *ping);
+    return prober_.OnStreamPing(message->header, *ping);
   if (const auto* sync = std::get_if<Sync>(&message->body))
     return exchange_.OnSync(now, *message, *sync);
   if (const auto* compare = std::get_if<Compare>(&message->body))
@@ -170,7 +214,7 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
 void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   counters_.stream_bytes_in += reply.size();
   if (reply.empty()) return;  // A shell that passes on "no answer".
-  const Message* message = Read(now, {}, reply);
+  const Message* const message = Read(now, {}, reply).message;
   if (message == nullptr) return;
   rumors_.Advance(now);
   if (const auto* ack = std::get_if<Ack>(&message->body)) {
@@ -201,6 +245,7 @@ void Gossip::OnTick(base::Instant now) {
   exchange_.OnTick(now);
   contacts_.OnTick(now);
   spreader_.OnTick(now);
+  passing_spreader_.OnTick(now);
   goodbye_.OnTick(now);
 }
 
@@ -224,7 +269,8 @@ void Gossip::NoticeLateness(base::Instant now) {
 
 base::Instant Gossip::next_tick() const {
   return std::min({prober_.next_tick(), membership_.next_tick(), exchange_.next_tick(),
-                   contacts_.next_tick(), spreader_.next_tick(), goodbye_.next_tick()});
+                   contacts_.next_tick(), spreader_.next_tick(), passing_spreader_.next_tick(),
+                   goodbye_.next_tick()});
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
@@ -234,7 +280,13 @@ void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
 void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
                      std::string payload) {
   rumors_.Advance(now);
+  CHECK(!IsPassing(key));
   rumors_.Publish(key, version, std::move(payload));
+}
+
+bool Gossip::PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
+                            std::string payload) {
+  return passing_.Publish(now, key, version, std::move(payload));
 }
 
 void Gossip::SetMetadata(base::Instant now, std::string metadata) {

@@ -12,7 +12,7 @@
 //
 // Thread:    confined to one thread; no call blocks or calls back.
 // Ownership: keeps copies only.
-// Read next: docs/gossip.md, then gossip/membership.h, prober.h, rumors.h, exchange.h.
+// Read next: docs/gossip.md, then gossip/membership.h, prober.h, rumors.h, exchange.h, envelope.h.
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,16 @@
 #include "gossip/comparer.h"
 #include "gossip/contacts.h"
 #include "gossip/courier.h"
+#include "gossip/envelope.h"
 #include "gossip/exchange.h"
 #include "gossip/goodbye.h"
+#include "gossip/keyring.h"
 #include "gossip/member.h"
 #include "gossip/membership.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/passing_rumors.h"
+#include "gossip/passing_spreader.h"
 #include "gossip/prober.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
@@ -47,6 +51,7 @@ struct Self {
   std::uint64_t generation = 0;  // The boot counter, synced to disk before it is handed in.
   base::Address address;         // Where this node takes datagrams and streams.
   std::string cluster_name;      // Packets of another cluster are dropped.
+  Keyring keyring{};             // What seals packets and opens them. Empty: they are plain.
   std::string metadata;
   std::uint32_t domain = 0;  // What fails together (a rack), as a number. 0: not said.
 };
@@ -89,9 +94,18 @@ class Gossip {
 
   // Tells all members, those that join later included. A higher version of a key replaces; an
   // equal or lower one than is known is ignored. Gives no event here.
-  // REQUIRES: key of 1 to 255 bytes, payload within rumor_payload_bytes_max.
+  // REQUIRES: key of 1 to 255 bytes, not IsPassing, payload within rumor_payload_bytes_max.
   void Publish(base::Instant now, const std::string& key, std::uint64_t version,
                std::string payload);
+
+  // From now on packets are sealed and opened by these keys.
+  void SetKeyring(const Keyring& keyring) { envelope_.SetKeyring(keyring); }
+
+  // Tells the members that are here now, once; whom that leaves out is for another mechanism to
+  // find (gossip/passing_rumors.h). False: refused, too much being told already.
+  // REQUIRES: IsPassing(key), of at most 255 bytes.
+  bool PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
+                      std::string payload);
 
   // REQUIRES: within metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
@@ -126,30 +140,38 @@ class Gossip {
   const GossipOptions& options() const { return options_; }
 
  private:
-  const Message* Read(base::Instant now, base::Address from, base::Bytes bytes);
+  // A message, and the way it came; nullptr: none that is for us, and that is counted.
+  struct Letter {
+    const Message* message = nullptr;
+    Envelope::Way way{};
+  };
+  Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
+  void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
+  void OnFeedback(const Feedback& feedback);
   void OnAck(base::Instant now, const Header& header, const Ack& ack);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
   void NoticeLateness(base::Instant now);
   void NoticeSender(base::Instant now, base::Address from, const Header& header);
 
   const GossipOptions options_;
-  const std::string cluster_name_;
-  const std::uint32_t cluster_tag_;
   base::Random random_;
+  Envelope envelope_;
   Outputs outputs_;
   Counters counters_;
   Membership membership_;
   Rumors rumors_;
+  PassingRumors passing_;
   Courier courier_;
   Prober prober_;
   Exchange exchange_;
   Contacts contacts_;
   Spreader spreader_;
+  PassingSpreader passing_spreader_;
   Goodbye goodbye_;
   Comparer comparer_;
   Message message_;  // The one being handled; its room is used for one after another.
-  std::optional<base::Instant> last_mismatch_;
+  std::optional<base::Instant> last_mismatch_, last_unopened_;
 };
 
 }  // namespace starling::gossip

@@ -74,6 +74,7 @@ void Membership::Remember(base::Instant now, const Claim& claim) {
   const std::optional<Slot> slot = table_.Insert(claim, now - claim.age);
   if (!slot) return;
   const Member member = table_.At(*slot);
+  AddToDigests(member, +1);
   Count(member, +1);
   Attend(nullptr, member);
 }
@@ -133,16 +134,20 @@ void Membership::TellConflict(base::Instant now, const Claim& claim) {
 void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason,
                       PassOn pass_on) {
   std::optional<Before> before;
+  bool counts_change = true;  // News of a member seldom do that.
   if (const std::optional<Slot> slot = table_.SlotOf(claim.host)) {
     const Member member = table_.At(*slot);
+    counts_change = member.liveness != claim.liveness || member.domain != claim.domain;
     before = {member.liveness, member.generation, member.incarnation, member.since,
               member.metadata != claim.metadata || member.address != claim.address};
-    Count(member, -1);
+    AddToDigests(member, -1);
+    if (counts_change) Count(member, -1);
   }
   const bool same_state =
       before && before->liveness == claim.liveness && before->generation == claim.generation;
   const Member member = table_.At(table_.Put(claim, same_state ? before->since : now - claim.age));
-  Count(member, +1);
+  AddToDigests(member, +1);
+  if (counts_change) Count(member, +1);
   const Before* const was = before ? &*before : nullptr;
   Attend(was, member);
   if (IsOnTrial(claim.liveness)) {
@@ -185,6 +190,9 @@ void Membership::Count(const Member& member, int sign) {
     alive_ += signed_one;
     if ((domains_[member.domain] += signed_one) == 0) domains_.erase(member.domain);
   }
+}
+
+void Membership::AddToDigests(const Member& member, int sign) {
   const std::uint64_t digest = static_cast<std::uint64_t>(sign) * DigestOf(member);
   members_digest_ += digest;
   bucket_digests_[BucketOf(member.host)] += digest;
@@ -245,6 +253,7 @@ void Membership::Sweep(base::Instant now) {
     if (!table_.Has(slot) || PresentIn(slot)) continue;
     const Member member = table_.At(slot);
     if (now - member.since < options_.dead_kept) continue;
+    AddToDigests(member, -1);
     Count(member, -1);
     updates_.Remove(member.host);
     table_.Erase(slot);
@@ -255,12 +264,6 @@ void Membership::AddUpdatesFor(base::HostId target, base::Instant now, std::size
                                std::vector<Claim>& claims) {
   updates_.SendTo({.target = target, .others = present_},
                   [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
-}
-
-void Membership::AddUpdatesAlong(base::Instant now, std::size_t bytes_max,
-                                 std::vector<Claim>& claims) {
-  updates_.RideAlong(
-      [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
 }
 
 // False if there is no room for it; else `bytes_max` is what is left.

@@ -92,12 +92,14 @@ class Membership {
   // Forgets members that are gone for longer than dead_kept.
   void Sweep(base::Instant now);
 
-  // What is to be passed on, as claims of at most `bytes_max` in all: to a member whose turn it is,
-  // which counts, and of which all are told once before one is twice; or on a packet that is sent
-  // anyway.
+  // What is to be passed on to a member whose turn it is, which counts, and of which all are told
+  // once before one is twice: as claims of at most `bytes_max` in all.
   void AddUpdatesFor(base::HostId target, base::Instant now, std::size_t bytes_max,
                      std::vector<Claim>& claims);
-  void AddUpdatesAlong(base::Instant now, std::size_t bytes_max, std::vector<Claim>& claims);
+  // Calls fits(claim) for what is to be passed on, on a packet that is sent anyway, until it was
+  // false a few times: there is no room.
+  template <typename Fits>
+  void OfferUpdates(base::Instant now, Fits fits);
   bool has_updates() const { return !updates_.empty(); }
   std::size_t pending_updates() const { return updates_.size(); }
 
@@ -156,6 +158,7 @@ class Membership {
             PassOn pass_on = PassOn::kYes);
   void Tell(const Member& member, const Before* before, std::string_view reason);
   void Count(const Member& member, int sign);
+  void AddToDigests(const Member& member, int sign);
   void Attend(const Before* before, const Member& after);
   bool AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
@@ -195,6 +198,13 @@ class Membership {
   base::Instant next_judgement_ = base::Instant::Never();
   std::optional<base::Instant> last_conflict_;
 };
+
+template <typename Fits>
+void Membership::OfferUpdates(base::Instant now, Fits fits) {
+  updates_.RideAlong([&](base::HostId subject) {
+    return fits(ClaimAbout(subject == self_.host ? ViewOf(self_) : Known(subject), now));
+  });
+}
 
 template <typename Visit>
 void Membership::ForEach(Visit visit) const {

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kProbesMax = 64;   // Beyond it, those to be asked wait for their turn.
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
+constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
 // Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
 constexpr int kPingsPerAckTimeout = 3;
 // A nack is sent early enough to arrive before the asker gives up.
@@ -94,7 +95,12 @@ std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) 
 }
 
 void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
-                   const std::optional<Claim>& accusation) {
+                   const std::optional<Claim>& accusation, const Asked* asked) {
+  const Ping ping{random_.Next(), member.host};
+  if (asked == nullptr)
+    courier_.Send(now, member.address, ping, Span(accusation));
+  else if (!courier_.Reply(now, member.address, ping, *asked, Span(accusation)))
+    return;
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
   // The classic probe fails when the next one is due.
@@ -103,7 +109,7 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
   const bool confirming = urgency == Urgency::kConfirm;
   const base::Duration again_gap = ack_timeout / kPingsPerAckTimeout;
   Probe& probe =
-      probes_.emplace_back(Probe{.nonce = random_.Next(),
+      probes_.emplace_back(Probe{.nonce = ping.nonce,
                                  .host = member.host,
                                  .generation = member.generation,
                                  .address = member.address,
@@ -113,7 +119,6 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                                  .fails_at = now + (confirming ? ack_timeout : whole),
                                  .confirming = confirming,
                                  .asked_helpers = confirming});
-  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, Span(accusation));
   if (urgency != Urgency::kRound) AskStream(probe);
 }
 
@@ -140,14 +145,21 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
                 Span(AccusationOf(now, probe.host)));
 }
 
-void Prober::OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping) {
-  if (ping.target != membership_.self().host) return;
-  courier_.Send(now, from, Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
+Ack Prober::AckTo(base::HostId host, std::uint64_t nonce) const {
+  const std::optional<Member> member = membership_.Find(host);
+  if (options_.mode == Mode::kSwim || !member || member->liveness == Liveness::kAlive)
+    return {.nonce = nonce};
+  return {nonce, member->liveness, member->generation, member->incarnation};
 }
 
-std::string Prober::OnStreamPing(base::Instant now, const Header& header, const Ping& ping) {
+void Prober::OnPing(base::Instant now, const Asked& asked, const Ping& ping) {
+  if (ping.target != membership_.self().host) return;
+  courier_.Reply(now, asked.from, AckTo(asked.host, ping.nonce), asked);
+}
+
+std::string Prober::OnStreamPing(const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return {};
-  return courier_.Answer(Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
+  return courier_.Answer(AckTo(header.from, ping.nonce));
 }
 
 void Prober::OnAck(base::Instant now, const Ack& ack) {
@@ -161,11 +173,18 @@ void Prober::OnAck(base::Instant now, const Ack& ack) {
     StartWaiting(now);
     return;
   }
+  const auto late = std::ranges::find(failed_, ack.nonce, &Failed::nonce);
+  if (late != failed_.end()) {
+    if (now < late->forgotten_at) membership_.Vouch(now, late->host);
+    failed_.erase(late);
+    return;
+  }
   const auto relay = relays_.find(ack.nonce);
   if (relay == relays_.end()) return;
   membership_.Vouch(now, relay->second.target);
-  if (now < relay->second.expires)
-    courier_.Send(now, relay->second.origin, Ack{relay->second.origin_nonce});
+  if (now < relay->second.expires && !relay->second.answered)
+    courier_.Reply(now, relay->second.asked.from, Ack{relay->second.origin_nonce},
+                   relay->second.asked);
   relays_.erase(relay);
 }
 
@@ -180,42 +199,44 @@ void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
   }
 }
 
-void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequest& request) {
+void Prober::OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request) {
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   const std::uint64_t nonce = random_.Next();
+  if (!courier_.Reply(now, request.address, Ping{nonce, request.target}, asked,
+                      Span(AccusationOf(now, request.target))))
+    return;
   relays_[nonce] = {
       .target = request.target,
-      .origin = from,
+      .asked = asked,
       .origin_nonce = request.nonce,
       .address = request.address,
       .again_at = starling() ? now + RelayAgainAfter(options_.ack_timeout) : base::Instant::Never(),
       .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
                                               : now + NackAfter(options_.ack_timeout),
       .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
-  courier_.Send(now, request.address, Ping{nonce, request.target},
-                Span(AccusationOf(now, request.target)));
 }
 
 void Prober::ServeRelays(base::Instant now) {
   for (auto& [nonce, relay] : relays_) {
     if (now >= relay.again_at) {
       relay.again_at = base::Instant::Never();
-      courier_.Send(now, relay.address, Ping{nonce, relay.target});
+      courier_.Reply(now, relay.address, Ping{nonce, relay.target}, relay.asked);
     }
     if (now < relay.nack_at) continue;
     relay.nack_at = base::Instant::Never();
-    courier_.Send(now, relay.origin, Nack{relay.origin_nonce});
+    relay.answered = true;
+    courier_.Reply(now, relay.asked.from, Nack{relay.origin_nonce}, relay.asked);
   }
 }
 
-void Prober::OnConfirm(base::Instant now, const Confirm& confirm) {
+void Prober::OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm) {
   const std::optional<Member> member = membership_.Find(confirm.target);
   if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
   if (Probe* probe = FindProbe(confirm.target))
     AskStream(*probe);
   else if (probes_.size() < kProbesMax)
-    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target));
+    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target), &asked);
 }
 
 void Prober::OnStreamRefused(base::Instant now, base::Address address) {
@@ -265,6 +286,9 @@ void Prober::StartRound(base::Instant now, const std::optional<Member>& member) 
 
 void Prober::Fail(base::Instant now, const Probe& probe) {
   ++counters_.probes_failed;
+  if (failed_.size() == kProbesMax) failed_.erase(failed_.begin());
+  failed_.push_back(
+      {probe.nonce, probe.host, now + kTrialTimeoutsMax * options_.suspicion_timeout});
   // Helpers that did not even say nack point at this node; one without helpers can't tell. A
   // refusal came from the other host: this node is connected.
   if (!probe.refused && !probe.confirming)

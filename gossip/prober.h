@@ -49,13 +49,13 @@ class Prober {
   // A ping outside of the rounds, to a member that is gone: it may be back.
   void Greet(base::Instant now, const Member& member);
 
-  void OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping);
+  void OnPing(base::Instant now, const Asked& asked, const Ping& ping);
   // The answer to a ping over a stream; "" if it is meant for another node.
-  std::string OnStreamPing(base::Instant now, const Header& header, const Ping& ping);
+  std::string OnStreamPing(const Header& header, const Ping& ping);
   void OnAck(base::Instant now, const Ack& ack);
   void OnNack(base::Instant now, const Header& header, const Nack& nack);
-  void OnPingRequest(base::Instant now, base::Address from, const PingRequest& request);
-  void OnConfirm(base::Instant now, const Confirm& confirm);
+  void OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request);
+  void OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm);
   void OnStreamRefused(base::Instant now, base::Address address);
 
   void OnTick(base::Instant now);
@@ -91,16 +91,25 @@ class Prober {
   // A ping in another's place.
   struct Relay {
     base::HostId target;
-    base::Address origin;
+    Asked asked;
     std::uint64_t origin_nonce;
     base::Address address{};  // The target's.
     base::Instant again_at;   // Never(): done.
     base::Instant nack_at;    // Never(): done, or nobody wants it.
     base::Instant expires;
+    bool answered = false;  // By a nack: one answer is enough.
   };
 
+  // A probe that failed. Whoever answers it all the same lives, and is not declared dead for it.
+  struct Failed {
+    std::uint64_t nonce;
+    base::HostId host;
+    base::Instant forgotten_at;
+  };
+
+  // `asked`, if not null, is what makes this node probe: the ping is not larger than it.
   void Start(base::Instant now, const Member& member, Urgency urgency,
-             const std::optional<Claim>& accusation);
+             const std::optional<Claim>& accusation, const Asked* asked = nullptr);
   void StartRounds(base::Instant now);
   void StartRound(base::Instant now, const std::optional<Member>& member);
   void AskStream(Probe& probe);
@@ -113,6 +122,7 @@ class Prober {
   Probe* FindProbe(base::HostId host);
   Claim AboutItself(const Member& member, base::Instant now) const;
   std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  Ack AckTo(base::HostId host, std::uint64_t nonce) const;
   bool starling() const { return options_.mode == Mode::kStarling; }
 
   const GossipOptions& options_;
@@ -124,6 +134,7 @@ class Prober {
   base::Instant next_round_;
   std::array<base::Instant, kGuardsMax> next_guard_;  // By circle; Never() beyond options_.guards.
   std::vector<Probe> probes_;                         // At most kProbesMax, and one a host.
+  std::vector<Failed> failed_;                        // At most kProbesMax, oldest first.
   std::map<base::HostId, Claim> waiting_;             // Accused whose turn comes when probes end.
   std::map<std::uint64_t, Relay> relays_;             // By the nonce of our own ping.
 };

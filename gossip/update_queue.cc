@@ -3,7 +3,6 @@
 #include "gossip/update_queue.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/mutants.h"
 
@@ -36,7 +35,7 @@ void UpdateQueue::Push(base::HostId subject) {
 void UpdateQueue::Enqueue(base::HostId subject, Place place, std::size_t transmits) {
   if (buckets_.size() <= transmits) buckets_.resize(transmits + 1);
   waiting_[place].stamp = ++next_stamp_;
-  buckets_[transmits].push_back({subject, place, next_stamp_});
+  buckets_[transmits].PushBack({subject, place, next_stamp_});
 }
 
 void UpdateQueue::Free(base::HostId subject, Place place) {
@@ -47,8 +46,7 @@ void UpdateQueue::Free(base::HostId subject, Place place) {
 
 void UpdateQueue::PushFirst(base::HostId subject) {
   Push(subject);
-  buckets_[0].push_front(buckets_[0].back());
-  buckets_[0].pop_back();
+  buckets_[0].BackToFront();
 }
 
 void UpdateQueue::Remove(base::HostId subject) {
@@ -69,10 +67,10 @@ bool UpdateQueue::NeedsToHear(const Slot& slot, const Audience& audience) const 
 
 // Void slots at the front go at once; if they are most of a bucket, all go. That bounds buckets_
 // by twice the subjects plus what is pushed between two sends.
-void UpdateQueue::DropStale(std::deque<Slot>& bucket) {
-  while (!bucket.empty() && !Current(bucket.front())) bucket.pop_front();
+void UpdateQueue::DropStale(Line<Slot>& bucket) {
+  while (!bucket.empty() && !Current(bucket.front())) bucket.PopFront();
   if (bucket.size() > 2 * places_.size() + 16)
-    std::erase_if(bucket, [this](const Slot& slot) { return !Current(slot); });
+    bucket.EraseIf([this](const Slot& slot) { return !Current(slot); });
 }
 
 void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& audience) {

@@ -15,12 +15,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/host_id.h"
+#include "gossip/line.h"
 
 namespace starling::gossip {
 
@@ -85,7 +85,7 @@ class UpdateQueue {
   void Free(base::HostId subject, Place place);
   bool Current(const Slot& slot) const { return waiting_[slot.place].stamp == slot.stamp; }
   bool NeedsToHear(const Slot& slot, const Audience& audience) const;
-  void DropStale(std::deque<Slot>& bucket);
+  void DropStale(Line<Slot>& bucket);
   void Sent(const Slot& slot, std::size_t transmits, const Audience& audience);
 
   // Calls offer(slot, transmits) for each subject until kRefusalsMax were refused.
@@ -93,7 +93,7 @@ class UpdateQueue {
   void Scan(Offer offer);
 
   // buckets_[t]: subjects that were sent t times, oldest news first.
-  std::vector<std::deque<Slot>> buckets_;
+  std::vector<Line<Slot>> buckets_;
   // Slots find their subject by its place, since each packet looks at many of them.
   std::vector<Waiting> waiting_;
   std::vector<Place> free_;
@@ -106,7 +106,7 @@ template <typename Offer>
 void UpdateQueue::Scan(Offer offer) {
   std::size_t refusals = 0;
   for (std::size_t transmits = 0; transmits < buckets_.size(); ++transmits) {
-    std::deque<Slot>& bucket = buckets_[transmits];
+    Line<Slot>& bucket = buckets_[transmits];
     DropStale(bucket);
     for (const Slot& slot : bucket) {
       if (!Current(slot)) continue;

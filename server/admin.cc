@@ -326,15 +326,23 @@ Admin::Json Admin::Info(const std::vector<WorkerStats>& stats) const {
 Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   RepairStats repair;
   HintStats hints;
+  OrphanStats orphans;
+  std::uint64_t handled_messages = 0;
+  std::uint64_t rumors_refused = 0;
   std::uint64_t pending = 0;
   for (const WorkerStats& each : stats) {
     repair += each.repair;
+    orphans += each.orphans;
+    handled_messages += each.handled_messages;
+    rumors_refused += each.rumors_refused;
     hints.stored += each.hints.stored;
     hints.replayed += each.hints.replayed;
     hints.dropped += each.hints.dropped;
     for (const auto& [target, waiting] : each.hints.pending) pending += waiting.hints;
   }
   const storage::EngineStats engine = control_.shared_.engine.stats();
+  const gossip::Counters gossip =
+      control_.gossip_ == nullptr ? gossip::Counters{} : control_.gossip_->counters();
   return {
       {{"repair",
         {{"comparisons", control_.repair_.comparisons()},
@@ -348,7 +356,17 @@ Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {{"stored", hints.stored},
          {"replayed", hints.replayed},
          {"dropped", hints.dropped},
-         {"pending", pending}}}}};
+         {"pending", pending}}},
+       {"orphans",
+        {{"remembered_bytes", orphans.remembered_bytes},
+         {"taken_over", orphans.taken_over},
+         {"sent", orphans.sent},
+         {"forgotten", orphans.forgotten},
+         {"handled_messages", handled_messages}}},
+       {"rumored_writes",
+        {{"sent", gossip.passing_sent},
+         {"taken", gossip.passing_taken},
+         {"refused", gossip.passing_refused + rumors_refused}}}}};
 }
 
 Admin::Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {

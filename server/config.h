@@ -81,6 +81,7 @@ struct Config {
   } resp;
   struct {
     bool insecure = false;
+    std::string gossip_key_file;
   } security;
   struct {
     std::string level = "info";

@@ -145,6 +145,11 @@ constexpr ConfigKey kKeys[] = {
      {},
      "Allows listening beyond loopback though there is no authentication and no encryption:\n"
      "anybody who reaches the ports can read and change everything."},
+    {"security.gossip_key_file",
+     FIELD(security.gossip_key_file),
+     {},
+     "A file with the key that seals gossip, in base64, as nodetool keyring generate prints it.\n"
+     "Only for a node without a keyring in its data directory; nodetool keyring changes that."},
 
     {"log.level", FIELD(log.level), {}, "debug, info, warn, error or off."},
 };

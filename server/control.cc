@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/admin.h"
 #include "server/control_jobs.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 #include "storage/identity.h"
 
@@ -30,7 +31,8 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       self_(std::move(self)),
       links_(world, *this),
       repair_(world, shared, links_),
-      admin_(std::make_unique<Admin>(*this)) {}
+      admin_(std::make_unique<Admin>(*this)),
+      keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)) {}
 
 Control::~Control() = default;
 
@@ -385,6 +387,10 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kDigestAnswer:
       repair_.OnDigests(static_cast<const DigestAnswerMail&>(*mail));
       return;
+    case MailKind::kSpread: SpreadWrite(static_cast<SpreadMail&>(*mail)); return;
+    case MailKind::kCompareSoon:
+      repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
+      return;
     case MailKind::kPullDone: repair_.OnPulled(static_cast<const PullDoneMail&>(*mail)); return;
     case MailKind::kStats: {
       auto& stats = static_cast<StatsMail&>(*mail);
@@ -403,6 +409,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
 }
 
 void Control::HandleClient(const FrameMail& mail) {
+  if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)

@@ -35,6 +35,7 @@
 namespace starling::server {
 
 class Admin;
+class KeyringAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -56,6 +57,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
  private:
   friend class Admin;
+  friend class KeyringAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -164,6 +166,9 @@ class Control final : public base::Actor, PeerLinksListener {
   Snapshot::Peer LookOf(const topology::Node& node) const;
   std::uint64_t EpochOf(const topology::Node& node) const;
   void RefreshMetadata();
+  // Writes to keyspaces that are everywhere.
+  void PassOnWrite(const std::string& payload);
+  void SpreadWrite(SpreadMail& mail);
 
   // --- connections and frames: server/control.cc ---
   base::Status ListenEverywhere();
@@ -236,6 +241,7 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;
+  gossip::Outputs drained_;  // The room of what was sent before.
   base::Instant gossip_since_;
   // What gossip last said of each host since this node started; it forgets the dead, this does not.
   std::map<base::HostId, gossip::Liveness> heard_;
@@ -243,6 +249,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
   Repair repair_;
   std::unique_ptr<Admin> admin_;
+  std::unique_ptr<KeyringAdmin> keyring_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -25,6 +27,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kRumor: return "rumor";
     case gossip::Event::kConflict: return "has our identity";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
+    case gossip::Event::kUnopened: return "sends what cannot be opened";
   }
   return "?";
 }
@@ -78,6 +81,7 @@ void Control::StartGossip() {
                                                           .generation = shared_.identity.boot,
                                                           .address = self_.cluster,
                                                           .cluster_name = cluster,
+                                                          .keyring = keyring_->keyring(),
                                                           .metadata = Metadata(),
                                                           .domain = DomainOf(self_)},
                                              world_.random().Next(), world_.Now());
@@ -94,10 +98,11 @@ void Control::StartGossip() {
 void Control::DrainGossip() {
   if (gossip_ == nullptr) return;
   gossip::Outputs& outputs = gossip_->outputs();
-  // Handling an event may make gossip say more, so each round takes what is there.
+  // Handling an event may make gossip say more, so each round takes what is there. Two outputs take
+  // turns, so that each has the room of datagrams that it sent before.
   while (!outputs.datagrams.empty() || !outputs.streams.empty() || !outputs.events.empty()) {
-    const gossip::Outputs taken = std::move(outputs);
-    outputs = {};
+    gossip::Outputs taken = std::exchange(drained_, {});
+    std::swap(taken, outputs);
     for (const gossip::Datagram& datagram : taken.datagrams)
       world_.SendDatagram(datagram.to, datagram.bytes);
     for (const gossip::StreamRequest& stream : taken.streams)
@@ -105,18 +110,24 @@ void Control::DrainGossip() {
                   {kTagGossip, 0, PackAddress(stream.to), 0}, wire::ControlTopic::kGossip,
                   stream.bytes);
     for (const gossip::Event& event : taken.events) OnGossipEvent(event);
+    taken.Clear();
+    drained_ = std::move(taken);
   }
 }
 
 void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind == gossip::Event::kRumor) {
-    LearnFrom(event.rumor_payload, "a rumor");
+    if (gossip::IsPassing(event.rumor_key))
+      PassOnWrite(event.rumor_payload);
+    else
+      LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
   if (event.kind != gossip::Event::kUpdated)
     base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
                     event.reason.empty() ? "" : ": ", event.reason);
-  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kConflict)
+  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kUnopened ||
+      event.kind == gossip::Event::kConflict)
     return;
   heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)
@@ -128,18 +139,38 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     SendControl({node->cluster, node->host}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology,
                 {});
   const auto index = static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
-  const Snapshot::Peer look = LookOf(*node);
-  if (look.up != snapshot_->peers[index].up || look.ready != snapshot_->peers[index].ready)
-    Publish();
+  if (LookOf(*node) != snapshot_->peers[index]) Publish();
   CheckEpochWaits();
 }
 
+// Of a keyspace that is everywhere, to the worker that owns the key.
+void Control::PassOnWrite(const std::string& payload) {
+  const auto write = ReadWriteRumor(payload);
+  if (!write) {
+    base::log::Warn("gossip", "a rumor is no write: {}", write.error().message());
+    return;
+  }
+  if (!published_) return;  // Repair will bring it.
+  const base::Token token = base::TokenOf(write->entry.key, snapshot_->topology->token_seed);
+  auto mail = std::make_unique<RumoredWriteMail>();
+  mail->payload = payload;
+  world_.Post(WorkerActor(base::WorkerOf(base::BucketOf(token), shared_.workers)), std::move(mail));
+}
+
+void Control::SpreadWrite(SpreadMail& mail) {
+  shared_.rumor_mail_bytes.fetch_sub(mail.counted, std::memory_order_relaxed);
+  if (gossip_ == nullptr) return;
+  gossip_->PublishPassing(world_.Now(), mail.rumor.key, mail.rumor.version,
+                          std::move(mail.rumor.payload));
+}
+
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_};
+  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
-  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
+  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready,
+          member->generation};
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {

@@ -243,7 +243,7 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
 void Control::Publish() {
   auto next = std::make_shared<Snapshot>(*snapshot_);
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
-  next->peers[next->self] = {true, ready_};
+  next->peers[next->self] = {true, ready_, shared_.identity.boot};
   snapshot_ = next;
   repair_.Adopt(snapshot_);
   // No worker may stamp before a bound for its stamps is on disk.

@@ -94,4 +94,18 @@ void Coordinator::OnWake(base::Instant now) {
   }
 }
 
+void Coordinator::OnTick(base::Instant now) {
+  for (; !hinted_.empty() && parts_.replica.Committed(hinted_.front().commit); hinted_.pop_front())
+    MarkHandled(hinted_.front().writes);
+  if (snapshot_ == nullptr) return;
+  for (const Watermarks::Idle& idle : watermarks_.TakeIdle(now)) {
+    const topology::Node* node = snapshot_->topology->FindNumber(idle.peer);
+    if (node == nullptr || !node->member()) continue;
+    const auto index = static_cast<std::uint16_t>(node - snapshot_->topology->nodes.data());
+    if (!snapshot_->peers[index].up) continue;
+    ++stats_.handled_messages;
+    parts_.links.Send(AddressOf(index), {kTagHandled, 0, 0, 0}, wire::Handled{idle.below});
+  }
+}
+
 }  // namespace starling::server

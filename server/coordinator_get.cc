@@ -32,7 +32,8 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   const std::size_t bytes =
       request.key.size() + (request.want_value ? reply.value_bytes_expected : 0);
   if (!Admit(reply, bytes)) return;
-  const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
+  const ReplicaSet replicas =
+      ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token), Purpose::kRead);
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.readable)) {
     Refuse(reply, request.level, request.keyspace, requirement, replicas.readable);
@@ -166,7 +167,8 @@ void Coordinator::Retry(std::uint64_t id, GetOp& op) {
   op.retrying = false;
   // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
   if (snapshot_->ring_epoch == op.snapshot->ring_epoch)
-    op.replicas.readable = ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token)).readable;
+    op.replicas.readable =
+        ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token), Purpose::kRead).readable;
   if (!op.requirement.reachable(op.replicas.readable)) {
     FailGet(id, op, base::Code::kUnavailable, "too few replicas answered, the others are down");
     return;

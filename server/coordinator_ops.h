@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/coordinator.h"
 
@@ -23,6 +24,7 @@ struct Coordinator::PutOp {
   base::Version held_max;       // The highest that a replica answered with.
   std::uint64_t attempt = 0;    // Stamps so far: answers count for one stamp only.
   ReplicaMask hinted = 0;       // Have a hint of this stamp.
+  std::vector<SentWrite> sent;  // To other nodes, under whichever stamp.
   std::uint64_t ttl_ms = 0;     // Counts from the stamp, so that a retry means the same entry.
   bool first_stamper = false;   // No retry: we may stamp again.
   bool stamped_here = false;    // The local replica has this stamp already: it was made there.

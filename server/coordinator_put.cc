@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/mutants.h"
@@ -116,17 +117,22 @@ void Coordinator::SendWrite(std::uint64_t id, PutOp& op, int replica) {
     StoreHints(op, ReplicaMask{1} << replica);
     return;
   }
-  const wire::ReplicaWrite write{op.keyspace,
-                                 op.key,
-                                 op.header.version,
-                                 op.header.flags,
-                                 static_cast<std::uint8_t>(op.header.origin),
-                                 op.header.expiry_ms,
-                                 op.header.value_digest,
-                                 op.snapshot->topology->epoch};
-  parts_.links.Send(AddressOf(op.replicas.nodes[index]),
-                    {kTagPut, static_cast<std::uint32_t>(replica), id, op.attempt}, write,
-                    op.value);
+  wire::ReplicaWrite write{.keyspace = op.keyspace,
+                           .key = op.key,
+                           .version = op.header.version,
+                           .flags = op.header.flags,
+                           .origin = static_cast<std::uint8_t>(op.header.origin),
+                           .expiry_ms = op.header.expiry_ms,
+                           .value_digest = op.header.value_digest,
+                           .epoch = op.snapshot->topology->epoch};
+  const PeerAddress to = AddressOf(op.replicas.nodes[index]);
+  const base::NodeNumber peer = op.snapshot->node(op.replicas.nodes[index]).number;
+  const std::uint64_t number = watermarks_.Next(peer);
+  op.sent.push_back({peer, number});
+  watermarks_.Tell(parts_.world.Now(), peer, parts_.links.SerialOf(to), number, &write);
+  if (!parts_.links.Send(to, {kTagPut, static_cast<std::uint32_t>(replica), id, op.attempt}, write,
+                         op.value))
+    watermarks_.NotSent(peer);
 }
 
 void Coordinator::OnLocalWrite(const Ticket& ticket, WriteOutcome outcome,
@@ -193,7 +199,21 @@ void Coordinator::AnswerPut(PutOp& op) {
   for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i)
     if ((op.tally.ok() >> i & 1) != 0)
       reply.replicas.push_back(op.snapshot->node(op.replicas.nodes[i]).number);
+  if (base::Mutant("watermark-early")) MarkHandled(std::exchange(op.sent, {}));
   parts_.replier.ReplyPut(op.reply, reply);
+  if (op.snapshot->ring->everywhere(op.keyspace)) Spread(op);
+}
+
+// It is synced here, which is all that its client was promised; now the others may hear of it.
+void Coordinator::Spread(const PutOp& op) {
+  if (base::Mutant("everywhere-untold")) return;
+  parts_.spread.Tell(op.keyspace, {.key = op.key,
+                                   .version = op.header.version,
+                                   .flags = op.header.flags,
+                                   .origin = static_cast<std::uint8_t>(storage::Origin::kRumor),
+                                   .expiry_ms = op.header.expiry_ms,
+                                   .value_digest = op.header.value_digest,
+                                   .value = op.value});
 }
 
 void Coordinator::TimeOutPut(PutOp& op, std::string_view why) {
@@ -222,8 +242,9 @@ void Coordinator::StoreHints(PutOp& op, ReplicaMask targets) {
     if ((targets & bit) == 0 || (op.hinted & bit) != 0 || static_cast<int>(i) == op.replicas.self)
       continue;
     op.hinted |= bit;
-    parts_.hints.Store(op.snapshot->node(op.replicas.nodes[i]).number,
-                       {op.keyspace, op.token, op.key}, op.header, op.value);
+    const base::NodeNumber target = op.snapshot->node(op.replicas.nodes[i]).number;
+    if (!parts_.hints.Store(target, {op.keyspace, op.token, op.key}, op.header, op.value))
+      parts_.compare_soon.Add(target);
   }
 }
 
@@ -232,7 +253,17 @@ void Coordinator::EndPut(std::uint64_t id, PutOp& op) {
   StoreHints(op, op.tally.missing());
   parts_.memory.Give(op.key.size() + op.value.size());
   put_timers_.Cancel(op.deadline);
+  // What a replica has not acknowledged is handled once its hint is on disk; without a hint it is
+  // repair's from now on.
+  if (op.hinted == 0)
+    MarkHandled(op.sent);
+  else if (!op.sent.empty())
+    hinted_.push_back({parts_.replica.last_commit(), std::move(op.sent)});
   puts_.Remove(id);
+}
+
+void Coordinator::MarkHandled(const std::vector<SentWrite>& writes) {
+  for (const SentWrite& write : writes) watermarks_.Handled(write.peer, write.number);
 }
 
 }  // namespace starling::server

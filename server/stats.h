@@ -44,6 +44,22 @@ struct HintStats {
   std::map<base::NodeNumber, Target> pending;
 };
 
+// Writes of coordinators that died (server/orphans.h).
+struct OrphanStats {
+  std::uint64_t remembered_bytes = 0;  // Of writes that may be unhandled, now.
+  std::uint64_t taken_over = 0;        // Entries passed on in a dead coordinator's place,
+  std::uint64_t sent = 0;              // in so many messages.
+  std::uint64_t forgotten = 0;         // Writes dropped for want of room: left to repair.
+
+  OrphanStats& operator+=(const OrphanStats& other) {
+    remembered_bytes += other.remembered_bytes;
+    taken_over += other.taken_over;
+    sent += other.sent;
+    forgotten += other.forgotten;
+    return *this;
+  }
+};
+
 struct WorkerStats {
   std::uint64_t puts = 0;
   std::uint64_t gets = 0;
@@ -63,6 +79,9 @@ struct WorkerStats {
   std::map<base::KeyspaceId, std::uint64_t> entries;  // Of the trees: exact.
   RepairStats repair;
   HintStats hints;
+  OrphanStats orphans;
+  std::uint64_t rumors_refused = 0;    // Writes not told for want of room: left to repair.
+  std::uint64_t handled_messages = 0;  // Sent to say that writes are handled, and nothing else.
 };
 
 }  // namespace starling::server

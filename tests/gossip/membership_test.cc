@@ -38,7 +38,10 @@ struct Table {
   // What would go out in a packet.
   std::vector<Claim> Waiting() {
     std::vector<Claim> claims;
-    membership.AddUpdatesAlong(At(0), 10000, claims);
+    membership.OfferUpdates(At(0), [&](const Claim& claim) {
+      claims.push_back(claim);
+      return true;
+    });
     return claims;
   }
 

@@ -129,6 +129,22 @@ TEST_SUITE("gossip/prober") {
     EXPECT(hand.core->counters().probes_failed == 0);
   }
 
+  TEST_CASE("an ack that comes after the probe failed gives the accused its whole time again") {
+    Hand hand = Probing({2, 3, 4, 5});
+    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
+    const std::uint64_t nonce = std::get<Ping>(hand.Datagrams<Ping>()[0].message.body).nonce;
+    hand.RunTo(At(101000));
+    Claim others = ClaimBy(2, Liveness::kSuspect);
+    for (const std::uint64_t accuser : {3, 4}) others.accusers.Add({ShortId(Host(accuser)), 0});
+    hand.Hear(At(101000), 3, Spread{1}, {others});
+    REQUIRE(hand.LivenessOf(2) == Liveness::kUnreachable);
+    hand.Hear(At(104000), 2, Ack{nonce});
+    hand.RunTo(At(107900));
+    EXPECT(hand.LivenessOf(2) == Liveness::kUnreachable);
+    hand.RunTo(At(108100));
+    EXPECT(hand.LivenessOf(2) == Liveness::kDead);
+  }
+
   TEST_CASE("other packets of the probed member are no answer: they may be old") {
     Hand hand = Probing({2, 3});
     hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
@@ -331,6 +347,7 @@ TEST_SUITE("gossip/prober") {
     hand.Forget();
     hand.Hear(At(9000), 4, Ping{1, Host(1)});
     EXPECT(hand.Datagrams<Ack>()[0].message.claims.empty());
+    EXPECT(std::get<Ack>(hand.Datagrams<Ack>()[0].message.body).seen_as == Liveness::kAlive);
     hand.Hear(At(9000), 2, Confirm{Host(3)});
     EXPECT(hand.Datagrams<Ping>().empty());
   }
@@ -348,10 +365,9 @@ TEST_SUITE("gossip/prober") {
     hand.Forget();
     hand.Hear(At(100000), 2, Ping{1, Host(1)});
     REQUIRE(hand.Datagrams<Ack>().size() == 1);
-    const std::vector<Claim> claims = hand.Datagrams<Ack>()[0].message.claims;
-    REQUIRE(!claims.empty());
-    EXPECT(claims[0].host == Host(2));
-    EXPECT(claims[0].liveness == Liveness::kSuspect);
+    const Ack ack = std::get<Ack>(hand.Datagrams<Ack>()[0].message.body);
+    EXPECT(ack.seen_as == Liveness::kSuspect);
+    EXPECT(ack.generation == 1);
     hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
     REQUIRE(hand.Datagrams<Ping>().size() == 1);
     EXPECT(hand.Datagrams<Ping>()[0].message.claims[0].host == Host(2));

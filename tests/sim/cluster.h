@@ -65,8 +65,9 @@ class Cluster {
 
   // --- clients ---
   SimClient& watcher(std::uint32_t node) { return *watchers_[node]; }
-  SimClient& AddClient();                      // One that routes, as applications do.
-  SimClient& AddClientOf(std::uint32_t node);  // One that talks to that node alone.
+  SimClient& AddClient();  // One that routes, as applications do.
+  // One that talks to that node alone; with its own keyspace and level, if `options` say so.
+  SimClient& AddClientOf(std::uint32_t node, SimClientOptions options = {.session = {}});
   std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   History& history() { return history_; }
   // Runs until the operation has an answer, and a moment longer.
@@ -76,7 +77,7 @@ class Cluster {
   // --- what must be true in the end; nullopt or what is wrong ---
   // Every node sees every node up, in one epoch.
   bool AwaitAllUp(base::Duration limit);
-  // All replicas of each key hold the same entry.
+  // All replicas of each key hold the same entry; those that were killed are passed over.
   std::optional<std::string> CheckReplicas();
   // Each node's stored leaves are those of its stored entries.
   std::optional<std::string> CheckTrees();

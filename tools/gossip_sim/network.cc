@@ -33,6 +33,7 @@ NodeIndex Network::Add(std::string metadata, std::uint32_t domain) {
                .generation = 0,
                .address = {kFirstIp + index + 1, kPort},
                .cluster_name = options_.cluster_name,
+               .keyring = options_.keyring,
                .metadata = std::move(metadata),
                .domain = domain};
   by_address_[node.self.address] = index;

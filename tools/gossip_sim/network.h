@@ -40,6 +40,7 @@ struct NetworkOptions {
   // Every node keeps data connections to every other: a killed process is noticed by resets.
   bool data_connections = false;
   std::string cluster_name = "sim";
+  gossip::Keyring keyring{};  // Of every node. Empty: packets are plain.
 };
 
 class Network {

@@ -46,11 +46,11 @@ OrderedJson ToJson(std::optional<double> seconds) {
 
 std::string Table(const SwimOptions& options, const SwimReport& report) {
   std::string table = fmt::format(
-      "{}: {} nodes, loss {:.3g}, {} killed ({}), {} paused for {:.3g} s, {:.3g} s, seed {}\n"
+      "{}{}: {} nodes, loss {:.3g}, {} killed ({}), {} paused for {:.3g} s, {:.3g} s, seed {}\n"
       "all saw all {:.2f} s after the first boot\n\n"
       "  {:<16}{:>9}{:>9}{:>9}{:>9}\n",
-      Name(options.gossip.mode), options.nodes, options.loss, options.kill,
-      options.death == Death::kProcess ? "process" : "host", options.pause,
+      Name(options.gossip.mode), options.sealed ? ", sealed" : "", options.nodes, options.loss,
+      options.kill, options.death == Death::kProcess ? "process" : "host", options.pause,
       base::ToSeconds(options.pause_for), base::ToSeconds(options.duration), options.seed,
       report.joined_after_s, "seconds to", "mean", "p50", "p99", "max");
   table += Row("first suspect", report.first_suspect_s);
@@ -103,6 +103,7 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"duration_s", base::ToSeconds(options.duration)},
           {"mode", Name(options.gossip.mode)},
           {"seed", options.seed},
+          {"sealed", options.sealed},
           {"joined_after_s", report.joined_after_s},
           {"had_news_at_start", report.had_news},
           {"first_suspect_s", ToJson(report.first_suspect_s)},

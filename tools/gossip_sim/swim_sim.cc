@@ -71,9 +71,11 @@ class Play {
   explicit Play(const SwimOptions& options)
       : options_(options),
         random_(base::Mix64(options.seed)),
-        network_({.gossip = options.gossip,
-                  .seed = options.seed,
-                  .data_connections = options.data_connections}),
+        network_(
+            {.gossip = options.gossip,
+             .seed = options.seed,
+             .data_connections = options.data_connections,
+             .keyring = options.sealed ? gossip::Keyring(gossip::KeyBytes{1}) : gossip::Keyring()}),
         detection_(options.nodes) {}
 
   base::Result<SwimReport> Run() {

@@ -33,6 +33,7 @@ struct SwimOptions {
   base::Duration duration = base::seconds(60);
   std::uint64_t seed = 1;
   Death death = Death::kProcess;
+  bool sealed = false;            // Packets are sealed, and bytes counted so.
   bool data_connections = false;  // Connections of the killed are reset, and that is reported.
   // The paused run for so long, and are stopped again, until the span is over. 0: only once.
   base::Duration pause_again{0};
