@@ -61,7 +61,8 @@ bool IsBelief(gossip::Event::Kind kind) {
     case gossip::Event::kUpdated:
     case gossip::Event::kRumor:
     case gossip::Event::kConflict:
-    case gossip::Event::kClusterMismatch: return false;
+    case gossip::Event::kClusterMismatch:
+    case gossip::Event::kUnopened: return false;
   }
   return false;
 }
