@@ -82,14 +82,16 @@ TEST_SUITE("gossip/reply") {
     GiveNews(hand);
     hand.RunTo(At(1000));
     for (const bool late : {false, true}) {
+      const std::int64_t start = late ? 4000 : 2000;
+      hand.RunTo(At(start));
       hand.Forget();
       const PingRequest request{5, Host(3), AddressOf(3)};
-      hand.Hear(At(2000), 2, request);
+      hand.Hear(At(start), 2, request);
       REQUIRE(hand.Datagrams<Ping>().size() == 1);
       const std::uint64_t nonce = std::get<Ping>(hand.Datagrams<Ping>()[0].message.body).nonce;
-      if (late) hand.RunTo(At(2250));
-      hand.Hear(At(2250), 3, Ack{nonce});
-      hand.RunTo(At(2260));
+      if (late) hand.RunTo(At(start + 250));
+      hand.Hear(At(start + 250), 3, Ack{nonce});
+      hand.RunTo(At(start + 260));
       EXPECT(hand.Datagrams<Nack>().size() == (late ? 1 : 0));
       EXPECT(hand.Datagrams<Ack>().size() == (late ? 0 : 1));
       for (const Hand::Sent& sent : hand.datagrams) {
