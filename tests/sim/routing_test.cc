@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "gossip/codec.h"
+#include "gossip/envelope.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/sender.h"
 #include "tests/test.h"
@@ -44,9 +45,11 @@ void Accuse(Cluster& cluster, std::uint32_t to, std::uint32_t accused, std::uint
   while (other == to || other == accused || !cluster.up(other)) ++other;
   gossip::Message message{.header = {host_of(other), 1, 0}, .body = gossip::Spread{1}};
   message.claims = {claim};
+  gossip::Envelope envelope(fmt::format("sim/{}", topology.cluster_id.ToString()), {}, {});
   std::string bytes;
-  gossip::Encode(message, gossip::ClusterTag(fmt::format("sim/{}", topology.cluster_id.ToString())),
-                 bytes);
+  envelope.Begin(std::nullopt, bytes);
+  gossip::Encode(message, bytes);
+  envelope.Close(std::nullopt, bytes);
   const std::uint32_t forger_ip = 0x7f000900 + round;
   Sender sender(cluster.sim().AddHost(forger_ip));
   cluster.sim().RunFor(milliseconds(1));

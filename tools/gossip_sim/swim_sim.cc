@@ -62,7 +62,9 @@ bool IsBelief(gossip::Event::Kind kind) {
     case gossip::Event::kRumor:
     case gossip::Event::kConflict:
     case gossip::Event::kClusterMismatch:
-    case gossip::Event::kUnopened: return false;
+    case gossip::Event::kUnopened:
+    case gossip::Event::kYielded:
+    case gossip::Event::kStreamOnly: return false;
   }
   return false;
 }
