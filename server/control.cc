@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/admin.h"
 #include "server/control_jobs.h"
+#include "server/meta_records.h"
 #include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 #include "storage/identity.h"
@@ -187,6 +188,8 @@ void Control::Tick() {
   ReleaseClients();
   admin_->OnTick(now);
   RenewClockBound();
+  ReturnAfterLoss();
+  SeatVoters();
   if (published_) {
     repair_.OnTick(now);
     CheckReady();
@@ -216,6 +219,8 @@ void Control::RenewClockBound() {
   const std::uint64_t bound = stamps_.reserve_until(wall_ms);
   auto batch = std::make_unique<storage::Batch>();
   storage::SaveClockBound(*batch, bound);
+  SavePeerMarks(*batch, shared_.peer_marks.Encode());
+  shared_.guard.NoteClockBound(bound);
   reserving_ = true;
   Persist(std::move(batch), [this, bound] {
     reserving_ = false;

@@ -121,7 +121,10 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
         DriveProposer();
       }
       break;
-    case kTagTopology: LearnFrom(frame.payload, "the answer of a node"); break;
+    case kTagTopology:
+      LearnFrom(frame.payload, "the answer of a node");
+      if (tag.a != 0) NobodyRemembers(UnpackAddress(tag.a));  // Its hello has said what it does.
+      break;
   }
 }
 
@@ -135,6 +138,9 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
       if (gossip_ != nullptr)
         gossip_->OnStreamFailed(world_.Now(), UnpackAddress(tag.a),
                                 gossip::Gossip::StreamFailure::kOther);
+      return;
+    case kTagTopology:
+      if (tag.a != 0) NobodyRemembers(UnpackAddress(tag.a));
       return;
     default: return;  // Founding and Paxos ask again by themselves.
   }
@@ -153,6 +159,7 @@ base::Status Control::OnPeerHello(const PeerAddress& peer, const wire::HelloRepl
   if (snapshot_ == nullptr || reply.cluster_id.empty()) return base::Ok();
   if (reply.cluster_id == snapshot_->topology->cluster_id) {
     met_a_peer_ = true;
+    OnRemembered(peer, reply);
     if (reply.epoch > snapshot_->topology->epoch)
       SendControl(peer, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology, {});
     return base::Ok();

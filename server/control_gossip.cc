@@ -79,7 +79,7 @@ NodeMetadata ParseMetadata(base::Bytes bytes) {
 std::string Control::Metadata() const {
   std::string out;
   base::AppendLittle(out, snapshot_->topology->epoch);
-  out.push_back(ready_ ? '\1' : '\0');
+  out.push_back(serves() ? '\1' : '\0');
   base::AppendLittle(out, load_bytes_);
   return out;
 }
@@ -203,7 +203,7 @@ void Control::SpreadWrite(SpreadMail& mail) {
 }
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
+  if (node.host == shared_.identity.host) return {true, serves(), shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};

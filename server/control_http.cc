@@ -38,7 +38,8 @@ std::string Control::Ailment() const {
   if (retired_) return "draining: no more requests are taken";
   if (snapshot_ == nullptr) return "starting: this node is in no cluster yet";
   if (!published_) return "starting: the clock's bound is not on disk yet";
-  if (!ready_) return "not ready: catching up with what this node replicates";
+  if (loss_.any()) return "not ready: rebuilding what was lost: " + loss_.reason;
+  if (!serves()) return "not ready: catching up with what this node replicates";
   return {};
 }
 

@@ -44,6 +44,7 @@ void MemoryDisk::UndoLastWrite() {
     else
       table(undo->family).erase(undo->key);
   }
+  sequence_ -= undos.size();
   unsynced_.pop_back();
 }
 
@@ -143,6 +144,7 @@ base::Status MemoryEngine::Write(std::span<const Batch* const> batches, Sync syn
   MemoryDisk::Applier applier{*disk_, undos};
   for (const Batch* batch : batches) batch->ForEach(applier);
   stats_.bytes_written += applier.bytes;
+  disk_->sequence_ += undos.size();
   if (sync == Sync::kYes) disk_->unsynced_.clear();
   return base::Ok();
 }
@@ -165,6 +167,11 @@ std::unique_ptr<Cursor> MemoryEngine::Scan(Family family, base::Bytes begin, bas
     }
   }
   return std::make_unique<SnapshotCursor>(std::move(entries), disk_, stats_.iter_bytes_read);
+}
+
+std::uint64_t MemoryEngine::sequence() const {
+  const std::lock_guard lock(disk_->mutex_);
+  return disk_->sequence_;
 }
 
 base::Status MemoryEngine::Flush() { return SyncLog(); }

@@ -64,6 +64,7 @@ class MemoryDisk {
   mutable std::mutex mutex_;
   std::array<Table, kFamilies> tables_;
   std::vector<std::vector<Undo>> unsynced_;  // One element a Write().
+  std::uint64_t sequence_ = 0;               // Changes made and not undone.
   base::Status write_failure_;
 };
 
@@ -83,6 +84,7 @@ class MemoryEngine final : public Engine {
   base::Status SyncLog() override;
   // Copies the range: O(what is in it).
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
+  std::uint64_t sequence() const override;
   base::Status Flush() override;    // Syncs: flushed tables survive a power loss.
   base::Status Compact() override;  // The same.
   // pending_compaction_bytes and memtable_bytes stay 0.

@@ -105,6 +105,10 @@ struct HelloReply {
   std::uint32_t key_bytes_max = 0;
   std::uint32_t value_bytes_max = 0;
   std::uint32_t in_flight_max = 0;  // Requests of one connection that may be open at once.
+  // To a node: how far its acknowledgements reached, as the sender remembers (server/peer_marks.h).
+  // Boot 0: it remembers none.
+  std::uint64_t remembered_boot = 0;
+  std::uint64_t remembered_mark = 0;
 };
 
 // Answers a request that failed; or, with the id of the frame that caused it (0: none that could
@@ -284,6 +288,9 @@ struct ReplicaWriteReply {
   static constexpr Kind kKind = Kind::kReplicaWriteReply;
   WriteOutcome outcome = WriteOutcome::kOk;
   base::Version held;
+  // The sender's boot, and what its last sync covers: Engine::sequence().
+  std::uint64_t boot = 0;
+  std::uint64_t mark = 0;
 };
 
 struct ReplicaRead {

@@ -72,6 +72,8 @@ void EncodeTo(const ReplicaWriteReply& message, std::string& out) {
   auto& pb = parts::ToFill<v1::ReplicaWriteReply>();
   pb.set_outcome(static_cast<v1::WriteOutcome>(message.outcome));
   if (!message.held.empty()) parts::Store(message.held, pb.mutable_held());
+  pb.set_boot(message.boot);
+  pb.set_mark(message.mark);
   parts::AppendTo(pb, out);
 }
 
@@ -84,7 +86,9 @@ Result<ReplicaWriteReply> Decode(Bytes header) {
   RETURN_IF_ERROR(
       parts::CheckVersionIfAny("ReplicaWriteReply", "held", parts::VersionOf(pb->held())));
   return ReplicaWriteReply{.outcome = static_cast<WriteOutcome>(pb->outcome()),
-                           .held = parts::VersionOf(pb->held())};
+                           .held = parts::VersionOf(pb->held()),
+                           .boot = pb->boot(),
+                           .mark = pb->mark()};
 }
 
 void EncodeTo(const ReplicaRead& message, std::string& out) {

@@ -101,6 +101,7 @@ class OpenEngine final : public Engine {
   base::Status Write(std::span<const Batch* const> batches, Sync sync) override;
   base::Status SyncLog() override;
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
+  std::uint64_t sequence() const override { return db_->GetLatestSequenceNumber(); }
   base::Status Flush() override;
   base::Status Compact() override;
   EngineStats stats() const override;
@@ -305,9 +306,11 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
-  ASSIGN_OR_RETURN(const std::uint64_t first_log,
-                   FirstLiveLog(database, options.directory, descriptors));
-  RETURN_IF_ERROR(CheckLogs(files, options.directory, first_log));
+  if (!options.keep_sound_part) {
+    ASSIGN_OR_RETURN(const std::uint64_t first_log,
+                     FirstLiveLog(database, options.directory, descriptors));
+    RETURN_IF_ERROR(CheckLogs(files, options.directory, first_log));
+  }
 
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* opened = nullptr;

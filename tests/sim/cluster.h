@@ -104,6 +104,8 @@ class Cluster {
     server::Config config;
     std::shared_ptr<storage::MemoryDisk> disk;
     std::unique_ptr<storage::MemoryEngine> engine;
+    std::string guard_file;  // What outlives the guard; empty: none.
+    std::unique_ptr<storage::MemoryGuard> guard;
     std::unique_ptr<server::Node> node;
   };
 
