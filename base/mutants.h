@@ -20,7 +20,7 @@ struct MutantName {
   std::string_view mistake;
 };
 
-inline constexpr std::array<MutantName, 11> kMutants{{
+inline constexpr std::array<MutantName, 13> kMutants{{
     {"skip-hint", "no hint is kept for a replica that is down"},
     {"drop-restamp", "a superseded write is acknowledged instead of being stamped again"},
     {"forget-leaf", "a write does not change its leaf of the tree"},
@@ -32,6 +32,8 @@ inline constexpr std::array<MutantName, 11> kMutants{{
     {"watermark-early", "a write counts as handled when its client is answered"},
     {"orphan-restamped", "a write of a dead coordinator is passed on under a new version"},
     {"everywhere-untold", "a write to a keyspace that is everywhere is not told to the others"},
+    {"absence-guard-ignored", "a start does not look at what the guard file says was synced"},
+    {"absence-memory-ignored", "what others remember of a node is not looked at"},
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).

@@ -59,12 +59,11 @@ void Control::FoundLoss(const Mark& remembered, const std::string& reason) {
 // What an acceptor promised may be lost with the rest. It learns, and votes on nothing, until an
 // epoch has taken its seat.
 bool Control::MayVote(const topology::PaxosRequest& request) const {
-  return request.kind == topology::PaxosRequest::Kind::kLearn || IsBack() ||
-         base::Mutant("absence-votes");
+  return request.kind == topology::PaxosRequest::Kind::kLearn || IsBack();
 }
 
 bool Control::IsBack() const {
-  if (!loss_.any() || base::Mutant("absence-compares-at-once")) return true;
+  if (!loss_.any()) return true;
   return snapshot_ != nullptr && snapshot_->me().back >= loss_.boot;
 }
 

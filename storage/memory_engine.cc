@@ -61,6 +61,15 @@ void MemoryDisk::FailWrites(base::Status status) {
   write_failure_ = std::move(status);
 }
 
+std::shared_ptr<MemoryDisk> MemoryDisk::Copy() const {
+  const std::lock_guard lock(mutex_);
+  auto copy = std::make_shared<MemoryDisk>();
+  copy->tables_ = tables_;
+  copy->unsynced_ = unsynced_;
+  copy->sequence_ = sequence_;
+  return copy;
+}
+
 std::size_t MemoryDisk::unsynced_writes() const {
   const std::lock_guard lock(mutex_);
   return unsynced_.size();

@@ -41,6 +41,9 @@ class MemoryDisk {
   // Every write and sync fails with `status` from now on and changes nothing; Ok() ends that.
   void FailWrites(base::Status status);
 
+  // As it is now, for a test to put back later.
+  std::shared_ptr<MemoryDisk> Copy() const;
+
   std::size_t unsynced_writes() const;
 
  private:

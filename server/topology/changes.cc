@@ -173,7 +173,9 @@ base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host,
 
 base::Result<Topology> SeatVoter(const Topology& topology,
                                  const std::vector<base::HostId>& ready) {
-  if (topology.voters.size() % 2 != 0 || topology.voters.size() >= kVotersMax) return topology;
+  const std::size_t members = topology.members().size();
+  const std::size_t wanted = std::min(kVotersMax, members - (members + 1) % 2);
+  if (topology.voters.size() >= wanted) return topology;
   Topology next = topology;
   for (const Node* node : topology.members()) {
     const auto listed = [&](const std::vector<base::HostId>& hosts) {

@@ -70,8 +70,9 @@ base::Result<Topology> ReplaceNode(const Topology& topology, base::Address repla
 // voted may be lost too. FailedPrecondition when it is no member, or the only voter.
 base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot);
 
-// Seats one of `ready`, members all, where the number of voters is even: one more bears one more
-// loss, one fewer bore as many. The same topology when there is none to seat.
+// Seats one of `ready`, members all, while there are fewer voters than the largest odd number of
+// members, or than kVotersMax: an even number bears no more losses than one fewer. The same topology
+// when there is none to seat.
 base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready);
 
 // Whether `node` may enter (or already is a member): asked by the node that admits it.

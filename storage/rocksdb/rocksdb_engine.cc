@@ -321,7 +321,7 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
         fmt::format("data directory {} is in use by another process", options.directory)));
   if (!status.ok())
     return base::Fail(
-        ToStatus(status, fmt::format("opening the data directory {}", options.directory)));
+        ToOpenStatus(status, fmt::format("opening the data directory {}", options.directory)));
 
   std::unique_ptr<rocksdb::DB> db(opened);
   CHECK(families.size() == kDefaultFamilyAt + 1);

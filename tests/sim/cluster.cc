@@ -107,6 +107,17 @@ void Cluster::EmptyDisk(std::uint32_t index) {
   nodes_[index].guard_file.clear();
 }
 
+Cluster::DiskCopy Cluster::CopyDisk(std::uint32_t index) const {
+  return {nodes_[index].disk->Copy(), nodes_[index].guard_file};
+}
+
+void Cluster::PutBack(std::uint32_t index, const DiskCopy& copy, GuardFile guard) {
+  CHECK(!up(index));
+  Reap(nodes_[index]);
+  nodes_[index].disk = copy.disk->Copy();
+  if (guard == GuardFile::kPutBackToo) nodes_[index].guard_file = copy.guard_file;
+}
+
 std::uint32_t Cluster::AddNode() {
   const std::uint32_t index = size();
   AddMachine();

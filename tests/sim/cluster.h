@@ -51,6 +51,14 @@ class Cluster {
   void LosePower(std::uint32_t node);
   // A new, empty disk: the node's next life is another host. REQUIRES: it is down.
   void EmptyDisk(std::uint32_t node);
+  // What a node has on disk now; and that put back. REQUIRES: then it is down.
+  struct DiskCopy {
+    std::shared_ptr<storage::MemoryDisk> disk;
+    std::string guard_file;
+  };
+  DiskCopy CopyDisk(std::uint32_t node) const;
+  enum class GuardFile { kKept, kPutBackToo };
+  void PutBack(std::uint32_t node, const DiskCopy& copy, GuardFile guard);
   // One machine more, with the others' seeds, and not started yet. It is no seed.
   std::uint32_t AddNode();
   // What the node's next life reads.
