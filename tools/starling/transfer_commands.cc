@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/config_units.h"
+#include "tools/starling/client_putter.h"
 #include "tools/starling/commands.h"
 #include "tools/starling/connect.h"
 #include "tools/starling/input.h"
@@ -18,29 +19,6 @@ using base::Status;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-// A put may wait behind hundreds of others.
-constexpr base::Duration kPutTimeout = base::seconds(10);
-
-class ClientPutter final : public Putter {
- public:
-  ClientPutter(client::Client& client, client::RequestOptions request)
-      : client_(client), request_(request) {
-    request_.timeout = kPutTimeout;
-  }
-  void Put(const Record& record, std::function<void(const Status&)> done) override {
-    client::RequestOptions request = request_;
-    request.time_to_live = base::milliseconds(static_cast<std::int64_t>(record.ttl_ms));
-    client_.PutAsync(record.key, record.value, request,
-                     [done = std::move(done)](const base::Result<client::Written>& written) {
-                       done(written ? base::Ok() : written.error());
-                     });
-  }
-
- private:
-  client::Client& client_;
-  client::RequestOptions request_;
-};
 
 // One line on stderr: rewritten in place on a terminal, else a new one every two seconds.
 class Progress {

@@ -1,0 +1,71 @@
+// tools/nodetool/snapshot_set.h: the snapshots of several nodes read as one: each key once, in its
+// newest version.
+//
+//   ASSIGN_OR_RETURN(auto set, SnapshotSet::Open(directories));
+//   RETURN_IF_ERROR(set->Verify(progress));
+//   for (auto entries = set->Walk("default"); entries->Valid(); entries->Next()) …
+//
+// Thread:    one.
+// Read next: server/snapshot_manifest.h
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "server/snapshot_manifest.h"
+#include "storage/engine.h"
+#include "storage/entry.h"
+
+namespace starling::nodetool {
+
+class SnapshotSet {
+ public:
+  // Fails when one of them is no snapshot, or when they are not of one cluster, naming both.
+  static base::Result<std::unique_ptr<SnapshotSet>> Open(
+      const std::vector<std::string>& directories);
+
+  // Reads every entry of every snapshot: that its value is the one its digest was made of, and that
+  // all of a keyspace add up to what the manifest says. Corruption names the snapshot and what
+  // differs. `progress` is told now and then how many entries were read.
+  base::Status Verify(const std::function<void(std::uint64_t)>& progress) const;
+
+  // Of all manifests, by name; replication and id as the newest epoch has them.
+  std::vector<server::SnapshotKeyspace> keyspaces() const;
+  // The parts of a keyspace that none of the snapshots holds, in order.
+  std::vector<server::BucketRange> Missing(const std::string& keyspace) const;
+
+  // A walk over one keyspace in the order of token and key.
+  class Entries {
+   public:
+    bool Valid() const { return winner_ != nullptr; }
+    void Next();
+    base::Bytes key() const;                                // As the application knows it.
+    const storage::Entry& entry() const { return entry_; }  // The newest of the snapshots'.
+    // Why it ended early, if it did.
+    const base::Status& status() const { return status_; }
+
+   private:
+    friend class SnapshotSet;
+    void Choose();
+
+    std::vector<std::unique_ptr<storage::Cursor>> cursors_;
+    storage::Cursor* winner_ = nullptr;
+    storage::Entry entry_{};
+    base::Status status_;
+  };
+  std::unique_ptr<Entries> Walk(const std::string& keyspace) const;
+
+ private:
+  struct Part {
+    std::string directory;
+    server::SnapshotManifest manifest;
+    std::unique_ptr<storage::Engine> engine;
+  };
+
+  std::vector<Part> parts_;
+};
+
+}  // namespace starling::nodetool
