@@ -29,11 +29,11 @@ class DiskSnapshots {
   base::Result<SnapshotManifest> Take(storage::Engine& engine, SnapshotManifest facts) const;
 
   struct Listed {
-    std::string name;
-    SnapshotManifest manifest;           // Empty where `problem` is not.
+    std::string name{};
+    SnapshotManifest manifest{};         // Empty where `problem` is not.
     std::uint64_t bytes = 0;             // Of all its files,
     std::uint64_t bytes_not_shared = 0;  // and of those that nothing but it holds any more.
-    std::string problem;                 // Why its manifest can't be read.
+    std::string problem{};               // Why its manifest can't be read.
   };
   base::Result<std::vector<Listed>> List() const;  // By name.
 

@@ -92,7 +92,7 @@ base::Result<SnapshotManifest> ManifestIn(const json& object) {
   ASSIGN_OR_RETURN(manifest.node.host, base::HostId::Parse(node.at("host_id").get<std::string>()));
   node.at("number").get_to(manifest.node.number);
   ASSIGN_OR_RETURN(manifest.node.cluster,
-                   base::Address::Parse(node.at("address").get<std::string>()));
+                   base::ParseAddress(node.at("address").get<std::string>()));
   node.at("dc").get_to(manifest.node.dc);
   node.at("rack").get_to(manifest.node.rack);
   node.at("tokens").get_to(manifest.node.tokens);

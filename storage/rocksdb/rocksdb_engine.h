@@ -33,7 +33,7 @@ struct RocksDbOptions {
   std::size_t memtable_bytes = std::size_t{128} << 20;
 
   // Null is the machine's. Tests give one that loses power or fails.
-  std::shared_ptr<rocksdb::FileSystem> file_system;
+  std::shared_ptr<rocksdb::FileSystem> file_system{};
 };
 
 class RocksDbEngine {

@@ -30,11 +30,11 @@ struct RestoreOptions {
 
 // Of one keyspace.
 struct Restored {
-  std::string keyspace;
+  std::string keyspace{};
   bool created = false;       // It was not there; with dry_run: it would be created.
   std::uint64_t deleted = 0;  // Left out: tombstones,
   std::uint64_t expired = 0;  // and what has expired since.
-  cli::ImportReport puts;     // Not with dry_run.
+  cli::ImportReport puts{};   // Not with dry_run.
   // Only with dry_run: what a restore would do to what the cluster has.
   std::uint64_t same = 0;         // Nothing: it has that value.
   std::uint64_t missing = 0;      // It would add what the cluster does not know.
