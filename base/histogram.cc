@@ -47,6 +47,14 @@ void Histogram::Record(std::uint64_t value, std::uint64_t times) {
   sum_ += static_cast<Uint128>(value) * times;
 }
 
+// Buckets never reach across a power of two.
+std::uint64_t Histogram::CountBelow(unsigned bit) const {
+  const std::size_t end = std::min(IndexOf(std::uint64_t{1} << bit), counts_.size());
+  std::uint64_t below = 0;
+  for (std::size_t index = 0; index < end; ++index) below += counts_[index];
+  return below;
+}
+
 void Histogram::RecordCorrected(std::uint64_t value, std::uint64_t expected_interval) {
   Record(value);
   if (expected_interval == 0 || value < expected_interval) return;

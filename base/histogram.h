@@ -37,6 +37,9 @@ class Histogram {
   // than max(); 0 when empty. Percent is clamped to [0, 100].
   std::uint64_t Percentile(double percent) const;
 
+  // How many values are below 2^`bit`, exactly.
+  std::uint64_t CountBelow(unsigned bit) const;
+
   std::uint64_t count() const { return count_; }
   std::uint64_t min() const { return count_ == 0 ? 0 : min_; }
   std::uint64_t max() const { return max_; }

@@ -20,7 +20,7 @@ struct MutantName {
   std::string_view mistake;
 };
 
-inline constexpr std::array<MutantName, 8> kMutants{{
+inline constexpr std::array<MutantName, 11> kMutants{{
     {"skip-hint", "no hint is kept for a replica that is down"},
     {"drop-restamp", "a superseded write is acknowledged instead of being stamped again"},
     {"forget-leaf", "a write does not change its leaf of the tree"},
@@ -29,10 +29,13 @@ inline constexpr std::array<MutantName, 8> kMutants{{
     {"repair-superseded-ok", "a read repair counts `superseded` as ok"},
     {"retry-restamped", "a retry that came with its stamp is stamped again"},
     {"never-held-after-restart", "`never held` is answered of what was before a restart"},
+    {"watermark-early", "a write counts as handled when its client is answered"},
+    {"orphan-restamped", "a write of a dead coordinator is passed on under a new version"},
+    {"everywhere-untold", "a write to a keyspace that is everywhere is not told to the others"},
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).
-inline constexpr std::array<MutantName, 12> kGossipMutants{{
+inline constexpr std::array<MutantName, 19> kGossipMutants{{
     {"gossip-no-refutation", "an accused node does not raise its incarnation"},
     {"gossip-left-revived", "who left comes back with the generation that left"},
     {"gossip-stale-taken", "an older claim takes the place of a newer one"},
@@ -44,7 +47,14 @@ inline constexpr std::array<MutantName, 12> kGossipMutants{{
     {"gossip-any-ack", "an ack to anything ends a probe"},
     {"gossip-dead-uncalled", "the dead are never called again"},
     {"gossip-few-sends", "news of small clusters is sent log N times only"},
+    {"gossip-stream-only-kept", "who answered by stream alone is shown so for ever"},
+    {"gossip-stream-unasked", "a member whose datagrams are lost is not asked by stream"},
+    {"gossip-both-yield", "of two nodes with one identity both give way"},
     {"gossip-no-goodbye", "who leaves tells one member, and does not wait for its ack"},
+    {"gossip-nonce-repeats", "a restarted process seals with the nonces of the one before"},
+    {"gossip-seal-unchecked", "a packet with a broken seal is parsed all the same"},
+    {"gossip-primary-only", "the old key opens nothing any more once another is used"},
+    {"gossip-large-reply", "an answer is filled up with news, however small the question was"},
 }};
 
 #ifdef STARLING_MUTANTS

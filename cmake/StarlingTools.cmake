@@ -42,11 +42,36 @@ function(starling_library name)
   starling_precompile(${name})
 endfunction()
 
-# One precompiled header for all: what nearly every file includes anyway.
+# Two precompiled headers for all, each made once: what nearly every file includes anyway, and for tests
+# also what takes them longest to read.
+file(WRITE ${CMAKE_BINARY_DIR}/precompiled.cc "")
+function(starling_precompiled name)
+  add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/precompiled.cc)
+  target_link_libraries(${name} PRIVATE starling_flags fmt::fmt tl::expected)
+  target_precompile_headers(${name} PRIVATE <algorithm> <cstdint> <map> <memory> <optional> <string>
+                            <unordered_map> <vector> <fmt/core.h> <tl/expected.hpp> ${ARGN})
+endfunction()
+
+# A test's own files are not optimised where sanitizers instrument each of their checks: that takes half
+# of the time to compile, and what is tested is optimised still.
+set(STARLING_TEST_OPTIONS)
+if(STARLING_SANITIZE)
+  set(STARLING_TEST_OPTIONS -O0)
+endif()
+starling_precompiled(starling_precompiled)
+starling_precompiled(starling_precompiled_tests ${CMAKE_SOURCE_DIR}/tests/test.h <rapidcheck.h>)
+target_link_libraries(starling_precompiled_tests PRIVATE doctest::doctest rapidcheck)
+target_compile_options(starling_precompiled_tests PRIVATE ${STARLING_TEST_OPTIONS})
+
 function(starling_precompile target)
-  target_precompile_headers(${target} PRIVATE <algorithm> <cstdint> <map> <memory> <optional> <string>
-                            <unordered_map> <vector> <fmt/core.h> <tl/expected.hpp>)
+  target_precompile_headers(${target} REUSE_FROM starling_precompiled)
   target_link_libraries(${target} PRIVATE fmt::fmt tl::expected)
+endfunction()
+
+function(starling_precompile_test target)
+  target_precompile_headers(${target} REUSE_FROM starling_precompiled_tests)
+  target_link_libraries(${target} PRIVATE fmt::fmt tl::expected rapidcheck)
+  target_compile_options(${target} PRIVATE ${STARLING_TEST_OPTIONS})
 endfunction()
 
 # starling_wire(NAME FILE.proto...): generated messages, seen as a system include by their path from
@@ -87,12 +112,7 @@ function(starling_test name)
   endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARGN} starling_test_main starling_flags)
-  starling_precompile(${name})
-  # What every test includes, and takes longest to read.
-  target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/test.h)
-  if("rapidcheck" IN_LIST ARGN)
-    target_precompile_headers(${name} PRIVATE <rapidcheck.h>)
-  endif()
+  starling_precompile_test(${name})
   add_test(NAME ${name} COMMAND ${name})
   get_filename_component(folder ${CMAKE_CURRENT_SOURCE_DIR} NAME)
   if(NOT folder MATCHES "^(sim|process)$")

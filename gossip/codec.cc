@@ -17,9 +17,6 @@ using wire_format::Reader;
 using wire_format::Type;
 using wire_format::Writer;
 
-constexpr char kFormatVersion = 1;
-constexpr std::size_t kPrefixBytes = 5;
-constexpr std::size_t kPacketBytesMax = 16 << 20;
 // Room to count up from any claim that is accepted, so that its subject can always refute.
 constexpr std::uint64_t kGenerationMax = 1ULL << 62;
 constexpr std::uint64_t kAgeMsMax = 1ULL << 41;
@@ -55,6 +52,12 @@ enum : std::uint32_t {
 // The numbers of Liveness on the wire, in the order of claims.
 constexpr std::array<std::uint64_t, 5> kLivenesses = {1, 2, 5, 3, 4};
 
+constexpr std::array<char, kConfirmPaddingBytes> kPadding{};
+
+std::uint64_t NumberOf(Liveness liveness) {
+  return kLivenesses[static_cast<std::size_t>(liveness)];
+}
+
 // --- writing ---
 
 void Put(Writer& out, std::uint32_t field, const base::HostId& host) {
@@ -73,7 +76,7 @@ void Put(Writer& out, const Claim& claim) {
     Put(out, 1, claim.host);
     out.Varint(2, claim.generation);
     out.Varint(3, claim.incarnation);
-    out.Varint(4, kLivenesses[static_cast<std::size_t>(claim.liveness)]);
+    out.Varint(4, NumberOf(claim.liveness));
     out.Fixed32(5, claim.address.ip);
     out.Varint(6, claim.address.port);
     out.Bytes(7, claim.metadata);
@@ -108,7 +111,15 @@ struct PutBody {
       Put(out, 2, ping.target);
     });
   }
-  void operator()(const Ack& ack) const { Nonce(kAck, ack.nonce); }
+  void operator()(const Ack& ack) const {
+    out.Message(kAck, [&] {
+      out.Fixed64(1, ack.nonce);
+      if (ack.seen_as == Liveness::kAlive && ack.generation == 0) return;
+      out.Varint(2, NumberOf(ack.seen_as));
+      out.Varint(3, ack.generation);
+      out.Varint(4, ack.incarnation);
+    });
+  }
   void operator()(const Nack& nack) const { Nonce(kNack, nack.nonce); }
   void operator()(const PingRequest& request) const {
     out.Message(kPingRequest, [&] {
@@ -119,7 +130,10 @@ struct PutBody {
     });
   }
   void operator()(const Confirm& confirm) const {
-    out.Message(kConfirm, [&] { Put(out, 1, confirm.target); });
+    out.Message(kConfirm, [&] {
+      Put(out, 1, confirm.target);
+      out.Present(2, {kPadding.data(), kPadding.size()});
+    });
   }
   void operator()(const Farewell& farewell) const { Nonce(kFarewell, farewell.nonce); }
   void operator()(const Spread& spread) const { Nonce(kSpread, spread.nonce); }
@@ -203,6 +217,13 @@ base::Status CheckGeneration(std::uint64_t generation) {
   return Wrong(fmt::format("generation {} is out of range", generation));
 }
 
+base::Status Read(std::uint64_t number, Liveness& liveness) {
+  const auto known = std::find(kLivenesses.begin(), kLivenesses.end(), number);
+  if (known == kLivenesses.end()) return Wrong(fmt::format("liveness {} is unknown", number));
+  liveness = static_cast<Liveness>(known - kLivenesses.begin());
+  return base::Ok();
+}
+
 base::Status Read(base::Bytes bytes, Accuser& accuser) {
   Reader in(bytes);
   for (Field field; in.Next(field);) {
@@ -237,9 +258,7 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
   RETURN_IF_ERROR(Read(host, "a claim's host", claim.host));
   RETURN_IF_ERROR(Check(ip, port, "a claim's address", claim.address));
   RETURN_IF_ERROR(CheckGeneration(claim.generation));
-  const auto known = std::find(kLivenesses.begin(), kLivenesses.end(), liveness);
-  if (known == kLivenesses.end()) return Wrong(fmt::format("liveness {} is unknown", liveness));
-  claim.liveness = static_cast<Liveness>(known - kLivenesses.begin());
+  RETURN_IF_ERROR(Read(liveness, claim.liveness));
   if (claim.metadata.size() > options.metadata_bytes_max) {
     return Wrong(fmt::format("metadata of {} bytes, at most {} are taken", claim.metadata.size(),
                              options.metadata_bytes_max));
@@ -288,6 +307,18 @@ base::Status Read(base::Bytes from, BodyFields& fields) {
       fields.values[field.number - 1] = field.value;
   }
   return in.ok() ? base::Ok() : NotProtobuf();
+}
+
+base::Status ReadAck(const BodyFields& fields, Body& body) {
+  Ack ack{.nonce = fields.values[0]};
+  body = ack;
+  if (fields.values[1] == 0) return base::Ok();
+  RETURN_IF_ERROR(Read(fields.values[1], ack.seen_as));
+  ack.generation = fields.values[2];
+  ack.incarnation = static_cast<std::uint32_t>(fields.values[3]);
+  RETURN_IF_ERROR(CheckGeneration(ack.generation));
+  body = ack;
+  return base::Ok();
 }
 
 base::Status ReadState(const BodyFields& fields, Body& body) {
@@ -347,7 +378,7 @@ base::Status ReadBody(std::uint32_t kind, base::Bytes bytes, Body& body) {
       break;
     case kState: return ReadState(fields, body);
     case kRumorSync: return ReadRumorSync(fields.bytes[0], body);
-    case kAck: body = Ack{nonce}; break;
+    case kAck: return ReadAck(fields, body);
     case kNack: body = Nack{nonce}; break;
     case kFarewell: body = Farewell{nonce}; break;
     case kSpread: body = Spread{nonce}; break;
@@ -369,13 +400,7 @@ bool IsBody(std::uint32_t number) {
 
 }  // namespace
 
-std::uint32_t ClusterTag(base::Bytes cluster_name) {
-  return static_cast<std::uint32_t>(base::Hash64(cluster_name));
-}
-
-void Encode(const Message& message, std::uint32_t cluster_tag, std::string& packet) {
-  packet.assign(1, kFormatVersion);
-  base::AppendLittle(packet, cluster_tag);
+void Encode(const Message& message, std::string& packet) {
   Writer out(packet);
   Put(out, kFrom, message.header.from);
   out.Varint(kGeneration, message.header.generation);
@@ -386,20 +411,18 @@ void Encode(const Message& message, std::uint32_t cluster_tag, std::string& pack
   for (const RumorItem& rumor : message.rumors) Put(out, rumor);
 }
 
-base::Result<std::uint32_t> TagOf(base::Bytes packet) {
-  if (packet.size() < kPrefixBytes || packet[0] != kFormatVersion)
-    return base::Fail(base::InvalidArgument("not a gossip message of this version"));
-  return base::LoadLittle<std::uint32_t>(packet.data() + 1);
+void AppendClaim(const Claim& claim, std::string& packet) {
+  Writer out(packet);
+  Put(out, claim);
 }
 
-base::Status Decode(base::Bytes packet, const GossipOptions& options, Message& message) {
-  if (packet.size() > kPacketBytesMax) return Wrong("over 16 MiB");
+base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& message) {
   message.header = {};
   message.claims.clear();
   message.rumors.clear();
   base::Bytes from, body;
   std::uint32_t kind = 0;
-  Reader in(packet.substr(kPrefixBytes));
+  Reader in(bytes);
   for (Field field; in.Next(field);) {
     if (field.Is(kGeneration, Type::kVarint)) message.header.generation = field.value;
     if (field.Is(kIncarnation, Type::kVarint))

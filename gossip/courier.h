@@ -1,108 +1,88 @@
-// gossip/courier.h: puts messages into the outputs: header, bytes, counters, and the limit.
+// gossip/courier.h: puts messages into the outputs: header, bytes, seal, counters, and the limits.
 //
 // Thread:    confined to one thread.
-// Read next: gossip/codec.h
+// Read next: gossip/codec.h, gossip/envelope.h
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "base/check.h"
 #include "gossip/codec.h"
+#include "gossip/envelope.h"
 #include "gossip/membership.h"
 #include "gossip/outputs.h"
+#include "gossip/reply_limit.h"
 #include "gossip/rumors.h"
 
 namespace starling::gossip {
 
+// What is known of a datagram that may be answered. Its address may be forged, so that nothing
+// larger than it is sent for it.
+struct Asked {
+  base::Address from;
+  base::HostId host;  // As it says.
+  std::size_t bytes = 0;
+  Envelope::Way way{};
+};
+
 class Courier {
  public:
   // The references outlive this.
-  Courier(const GossipOptions& options, std::uint32_t cluster_tag, Membership& membership,
+  Courier(const GossipOptions& options, Envelope& envelope, Membership& membership,
           const Rumors& rumors, Outputs& outputs, Counters& counters)
       : options_(options),
-        cluster_tag_(cluster_tag),
+        envelope_(envelope),
         membership_(membership),
         rumors_(rumors),
         outputs_(outputs),
         counters_(counters) {}
+  Courier(const Courier&) = delete;
+  Courier& operator=(const Courier&) = delete;
 
   // A datagram with `claims`, and as many waiting updates as still fit.
   void Send(base::Instant now, base::Address to, const Body& body,
-            std::span<const Claim> claims = {}) {
-    Start(body, claims);
-    std::size_t used = kEnvelopeBytesMax;
-    for (const Claim& claim : claims) used += BytesBound(claim);
-    if (used < options_.datagram_bytes_max)
-      membership_.AddUpdatesAlong(now, options_.datagram_bytes_max - used, message_.claims);
-    SendMessage(to);
-  }
+            std::span<const Claim> claims = {});
+
+  // The one datagram that `asked` gives rise to, to whoever sent it or to a third: sealed as it
+  // was, not larger than it, with those of `claims` and of the waiting updates that fit. False,
+  // with nothing sent, if not even the body fits, or its sender is held for dead and was answered
+  // within a second.
+  bool Reply(base::Instant now, base::Address to, const Body& body, const Asked& asked,
+             std::span<const Claim> claims = {});
 
   // A datagram that is full already. REQUIRES: within datagram_bytes_max.
   void SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,
-                  std::vector<RumorItem> rumors) {
-    Start(body, claims);
-    message_.rumors = std::move(rumors);
-    SendMessage(to);
-  }
+                  const std::vector<RumorItem>& rumors);
 
   void Ask(base::Address to, std::optional<base::HostId> host, const Body& body,
-           std::span<const Claim> claims = {}, std::vector<RumorItem> rumors = {}) {
-    std::string bytes = Pack(body, claims, std::move(rumors));
-    ++counters_.streams_out;
-    counters_.stream_bytes_out += bytes.size();
-    outputs_.streams.push_back({to, host, std::move(bytes)});
-  }
+           std::span<const Claim> claims = {}, const std::vector<RumorItem>& rumors = {});
 
-  // The answer to a stream request, to be returned to the shell.
+  // The answer to a stream request, to be returned to the shell; it goes the way of the request.
   std::string Answer(const Body& body, std::span<const Claim> claims = {},
-                     std::vector<RumorItem> rumors = {}) {
-    std::string bytes = Pack(body, claims, std::move(rumors));
-    counters_.stream_bytes_out += bytes.size();
-    return bytes;
-  }
+                     const std::vector<RumorItem>& rumors = {});
+  void AnswerBy(Envelope::Way way) { answer_way_ = way; }
 
  private:
-  void Start(const Body& body, std::span<const Claim> claims) {
-    const MemberInfo& self = membership_.self();
-    message_.header = {self.host, self.generation, self.incarnation, rumors_.settled_digest()};
-    message_.body = body;
-    message_.claims.assign(claims.begin(), claims.end());
-    message_.rumors.clear();
-  }
-
-  void SendMessage(base::Address to) {
-    std::string bytes;
-    if (!outputs_.spare.empty()) {
-      bytes = std::move(outputs_.spare.back());
-      outputs_.spare.pop_back();
-    }
-    Encode(message_, cluster_tag_, bytes);
-    CHECK(bytes.size() <= options_.datagram_bytes_max);
-    ++counters_.datagrams_out;
-    counters_.datagram_bytes_out += bytes.size();
-    outputs_.datagrams.push_back({to, std::move(bytes)});
-  }
-
-  std::string Pack(const Body& body, std::span<const Claim> claims, std::vector<RumorItem> rumors) {
-    Start(body, claims);
-    message_.rumors = std::move(rumors);
-    std::string bytes;
-    Encode(message_, cluster_tag_, bytes);
-    return bytes;
-  }
+  void Start(const Body& body, std::span<const Claim> claims, const std::vector<RumorItem>& rumors);
+  std::string Room();
+  void AddAlong(base::Instant now, std::size_t size_max, std::string& packet);
+  void Post(base::Address to, Envelope::Way way, std::string packet);
+  std::string Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
+                   const std::vector<RumorItem>& rumors);
 
   const GossipOptions& options_;
-  const std::uint32_t cluster_tag_;
+  Envelope& envelope_;
   Membership& membership_;
   const Rumors& rumors_;
   Outputs& outputs_;
   Counters& counters_;
   Message message_;  // Its room is used for one message after another.
+  ReplyLimit dead_replies_;
+  Envelope::Way answer_way_;
 };
 
 }  // namespace starling::gossip

@@ -45,6 +45,11 @@ class Deadlines {
     }
   }
 
+  std::optional<base::Instant> Of(const Key& key) const {
+    const auto found = at_.find(key);
+    return found == at_.end() ? std::nullopt : std::optional(found->second);
+  }
+
   // Never() if none is set.
   base::Instant earliest() const {
     return order_.empty() ? base::Instant::Never() : order_.begin()->first;

@@ -56,10 +56,12 @@ bool Marked(base::Bytes buckets, std::size_t bucket) {
 }  // namespace
 
 Exchange::Exchange(const GossipOptions& options, Membership& membership, Rumors& rumors,
-                   Prober& prober, Courier& courier, base::Random& random, base::Instant now)
+                   PassingRumors& passing, Prober& prober, Courier& courier, base::Random& random,
+                   base::Instant now)
     : options_(options),
       membership_(membership),
       rumors_(rumors),
+      passing_(passing),
       prober_(prober),
       courier_(courier),
       random_(random),
@@ -214,7 +216,10 @@ std::string Exchange::OnPush(base::Instant now, const Message& message) {
 }
 
 std::string Exchange::OnPull(const Message& message) {
-  return courier_.Answer(Payloads{}, {}, rumors_.Fetch(message.rumors));
+  // One pull is of one kind, as is what it answers to.
+  const bool passing = !message.rumors.empty() && IsPassing(message.rumors.front().key);
+  return courier_.Answer(Payloads{}, {},
+                         passing ? passing_.Fetch(message.rumors) : rumors_.Fetch(message.rumors));
 }
 
 void Exchange::OnPayloads(base::Instant now, const Message& message) {
@@ -235,14 +240,16 @@ std::uint64_t Exchange::HearRumors(base::Instant now, const Header& header,
   std::uint64_t known = 0;
   std::vector<RumorItem> wanted;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const Rumors::Offer offer = rumors_.Hear(now, items[i]);
+    const Rumors::Offer offer =
+        IsPassing(items[i].key) ? passing_.Hear(now, items[i]) : rumors_.Hear(now, items[i]);
     const bool news = offer == Rumors::Offer::kTaken || offer == Rumors::Offer::kWanted;
     if (!news && i < kRumorsPerDatagramMax) known |= std::uint64_t{1} << i;
     if (offer == Rumors::Offer::kWanted) wanted.push_back(items[i]);
   }
   const std::optional<Member> peer = membership_.Find(header.from);
   if (wanted.empty() || !peer) return known;
-  for (const RumorItem& item : wanted) rumors_.Pulling(now, item);
+  for (const RumorItem& item : wanted)
+    IsPassing(item.key) ? passing_.Pulling(now, item) : rumors_.Pulling(now, item);
   courier_.Ask(peer->address, peer->host, Pull{}, {}, std::move(wanted));
   return known;
 }

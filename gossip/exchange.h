@@ -22,6 +22,7 @@
 #include "gossip/membership.h"
 #include "gossip/message.h"
 #include "gossip/options.h"
+#include "gossip/passing_rumors.h"
 #include "gossip/prober.h"
 #include "gossip/rumors.h"
 
@@ -30,8 +31,9 @@ namespace starling::gossip {
 class Exchange {
  public:
   // The references outlive this.
-  Exchange(const GossipOptions& options, Membership& membership, Rumors& rumors, Prober& prober,
-           Courier& courier, base::Random& random, base::Instant now);
+  Exchange(const GossipOptions& options, Membership& membership, Rumors& rumors,
+           PassingRumors& passing, Prober& prober, Courier& courier, base::Random& random,
+           base::Instant now);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -57,8 +59,8 @@ class Exchange {
   void OnDifference(base::Instant now, const Message& message, const Difference& difference);
   void OnPayloads(base::Instant now, const Message& message);
 
-  // Takes rumors from `header`'s sender, and pulls what it only advertised. Bit i of the result
-  // says that the i-th was known.
+  // Takes rumors of both kinds from `header`'s sender, and pulls what it only advertised. Bit i of
+  // the result says that the i-th was known.
   std::uint64_t HearRumors(base::Instant now, const Header& header,
                            const std::vector<RumorItem>& items);
 
@@ -88,6 +90,7 @@ class Exchange {
   const GossipOptions& options_;
   Membership& membership_;
   Rumors& rumors_;
+  PassingRumors& passing_;
   Prober& prober_;
   Courier& courier_;
   base::Random& random_;

@@ -12,7 +12,9 @@
 namespace starling::gossip {
 namespace {
 
-constexpr base::Duration kMismatchGap = base::seconds(10);
+constexpr base::Duration kReportGap = base::seconds(10);
+constexpr std::uint64_t kNonceSeed = 0x6e6f6e6365;  // Nonces draw from a course of their own.
+constexpr base::Duration kStreamWarningGap = std::chrono::minutes(5);
 constexpr int kAsleepProbeIntervals = 2;
 constexpr int kLateAckTimeoutParts = 3;
 
@@ -32,23 +34,27 @@ MemberInfo InfoOf(const Self& self, base::Instant now) {
           .since = now};
 }
 
+std::string Sender(base::Address from) { return from.port == 0 ? "a stream" : from.ToString(); }
+
 }  // namespace
 
 Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
                std::shared_ptr<Roster> roster)
     : options_(Checked(std::move(options))),
-      cluster_name_(self.cluster_name),
-      cluster_tag_(ClusterTag(self.cluster_name)),
       random_(seed),
+      envelope_(self.cluster_name, self.keyring,
+                {self.host, self.generation, base::Mix64(seed ^ kNonceSeed)}),
       membership_(options_, InfoOf(self, now),
                   roster ? std::move(roster) : std::make_shared<Roster>(), random_, outputs_,
                   counters_),
       rumors_(options_, outputs_, counters_),
-      courier_(options_, cluster_tag_, membership_, rumors_, outputs_, counters_),
+      passing_(options_, outputs_, counters_),
+      courier_(options_, envelope_, membership_, rumors_, outputs_, counters_),
       prober_(options_, membership_, courier_, random_, counters_, now),
-      exchange_(options_, membership_, rumors_, prober_, courier_, random_, now),
+      exchange_(options_, membership_, rumors_, passing_, prober_, courier_, random_, now),
       contacts_(options_, membership_, prober_, exchange_, random_, now),
       spreader_(options_, membership_, rumors_, exchange_, courier_, random_),
+      passing_spreader_(options_, membership_, passing_, courier_, random_),
       goodbye_(options_, membership_, courier_, random_),
       comparer_(membership_, rumors_, exchange_, courier_) {
   CHECK(!self.host.empty());
@@ -56,32 +62,55 @@ Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Insta
 }
 
 void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
+  if (yielded()) return;
   membership_.Announce();
   contacts_.Join(now, seeds);
 }
 
-const Message* Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
-  const base::Result<std::uint32_t> tag = TagOf(bytes);
-  if (tag && *tag != cluster_tag_) {
-    ReportOtherCluster(now, from);
-    return nullptr;
+Gossip::Letter Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
+  const Envelope::Opened opened = envelope_.Open(bytes);
+  switch (opened.verdict) {
+    case Envelope::Verdict::kOpened: break;
+    case Envelope::Verdict::kNoPacket: ++counters_.rejected; return {};
+    case Envelope::Verdict::kOtherCluster: ReportOtherCluster(now, from); return {};
+    case Envelope::Verdict::kUnsealed:
+    case Envelope::Verdict::kUnknownKey:
+    case Envelope::Verdict::kBroken: ReportUnopened(now, from, opened); return {};
   }
-  const bool sound = tag && Decode(bytes, options_, message_).ok();
   // Our own packets come back from an address of ours among the seeds.
-  if (!sound || message_.header.from == membership_.self().host) {
+  if (!Decode(opened.body, options_, message_).ok() ||
+      message_.header.from == membership_.self().host) {
     ++counters_.rejected;
-    return nullptr;
+    return {};
   }
-  return &message_;
+  return {&message_, opened.way};
 }
 
 void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
   ++counters_.other_cluster;
-  if (last_mismatch_ && now - *last_mismatch_ < kMismatchGap) return;
+  if (last_mismatch_ && now - *last_mismatch_ < kReportGap) return;
   last_mismatch_ = now;
   Event event{.kind = Event::kClusterMismatch,
               .reason = fmt::format("a packet from {} is of another cluster than '{}'",
-                                    from.port == 0 ? "a stream" : from.ToString(), cluster_name_)};
+                                    Sender(from), envelope_.cluster_name())};
+  event.member.address = from;
+  outputs_.events.push_back(std::move(event));
+}
+
+void Gossip::ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened) {
+  const bool unsealed = opened.verdict == Envelope::Verdict::kUnsealed;
+  ++(unsealed ? counters_.unsealed : counters_.unopened);
+  if (last_unopened_ && now - *last_unopened_ < kReportGap) return;
+  last_unopened_ = now;
+  Event event{.kind = Event::kUnopened};
+  const std::string key = opened.way ? PrintKeyId(*opened.way) : "";
+  if (unsealed)
+    event.reason = fmt::format("a packet from {} is not sealed", Sender(from));
+  else if (opened.verdict == Envelope::Verdict::kUnknownKey)
+    event.reason = fmt::format(
+        "a packet from {} is sealed with key {}, which is not installed here", Sender(from), key);
+  else
+    event.reason = fmt::format("a packet from {} has a broken seal of key {}", Sender(from), key);
   event.member.address = from;
   outputs_.events.push_back(std::move(event));
 }
@@ -99,34 +128,73 @@ std::optional<MemberInfo> Gossip::Find(base::HostId host) const {
 void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes) {
   ++counters_.datagrams_in;
   counters_.datagram_bytes_in += bytes.size();
-  const Message* message = Read(now, from, bytes);
+  if (yielded()) return;
+  const auto [message, way] = Read(now, from, bytes);
   if (message == nullptr) return;
+  const Asked asked{from, message->header.from, bytes.size(), way};
   rumors_.Advance(now);
   HearClaims(now, from, *message);
+  if (yielded()) return;
   NoticeSender(now, from, message->header);
   if (const auto* ping = std::get_if<Ping>(&message->body))
-    prober_.OnPing(now, from, message->header, *ping);
+    prober_.OnPing(now, asked, message->header, *ping);
   else if (const auto* ack = std::get_if<Ack>(&message->body))
-    OnAck(now, message->header, *ack);
+    OnAck(now, message->header, *ack, Prober::Way::kDatagram);
   else if (const auto* farewell = std::get_if<Farewell>(&message->body))
-    courier_.Send(now, from, Ack{farewell->nonce});
+    courier_.Reply(now, from, Ack{farewell->nonce}, asked);
   else if (const auto* nack = std::get_if<Nack>(&message->body))
     prober_.OnNack(now, message->header, *nack);
   else if (const auto* confirm = std::get_if<Confirm>(&message->body))
-    prober_.OnConfirm(now, *confirm);
+    prober_.OnConfirm(now, asked, *confirm);
   else if (const auto* request = std::get_if<PingRequest>(&message->body))
-    prober_.OnPingRequest(now, from, *request);
+    prober_.OnPingRequest(now, asked, *request);
   else if (const auto* spread = std::get_if<Spread>(&message->body))
-    spreader_.OnSpread(now, from, *message, *spread);
+    spreader_.OnSpread(now, asked, *message, *spread);
   else if (const auto* feedback = std::get_if<Feedback>(&message->body))
-    rumors_.OnFeedback(*feedback);
+    OnFeedback(*feedback);
   else
     ++counters_.rejected;  // Of a kind that belongs on streams.
   comparer_.OnHeader(message->header);
 }
 
-void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack) {
-  if (!goodbye_.OnAck(header, ack)) prober_.OnAck(now, ack);
+void Gossip::OnFeedback(const Feedback& feedback) {
+  if (!passing_.OnFeedback(feedback)) rumors_.OnFeedback(feedback);
+}
+
+void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way) {
+  HearHowSeen(now, header, ack);
+  if (yielded() || goodbye_.OnAck(header, ack)) return;
+  const std::optional<base::HostId> stream_only = prober_.OnAck(now, ack, way);
+  if (stream_only) WarnOfStreamOnly(now, *stream_only);
+}
+
+// Accused, this node refutes. Alive, but with words that it never said: another node says them, and
+// a comparison tells which.
+void Gossip::HearHowSeen(base::Instant now, const Header& header, const Ack& ack) {
+  const MemberInfo& self = membership_.self();
+  if (ack.seen_as != Liveness::kAlive) {
+    Claim claim = ClaimOf(ViewOf(self), now);
+    claim.liveness = ack.seen_as;
+    claim.generation = ack.generation;
+    claim.incarnation = ack.incarnation;
+    membership_.Hear(now, claim, Membership::Source::kGossip);
+  } else if (std::pair(ack.generation, ack.incarnation) >
+             std::pair(self.generation, self.incarnation)) {
+    if (const std::optional<Member> teller = membership_.Find(header.from))
+      exchange_.Reunite(now, teller->address, teller->host);
+  }
+}
+
+void Gossip::WarnOfStreamOnly(base::Instant now, base::HostId host) {
+  const std::optional<Member> member = membership_.Find(host);
+  if (!member || (last_stream_warning_ && now - *last_stream_warning_ < kStreamWarningGap)) return;
+  last_stream_warning_ = now;
+  outputs_.events.push_back(
+      {.kind = Event::kStreamOnly,
+       .member = CopyOf(*member),
+       .reason = fmt::format("its stream answers and datagrams do not, so it counts as alive and "
+                             "news reaches it late: is UDP to it blocked? {} such members",
+                             prober_.round_trips().stream_only())});
 }
 
 void Gossip::HearClaims(base::Instant now, base::Address from, const Message& message) {
@@ -142,19 +210,24 @@ void Gossip::HearClaims(base::Instant now, base::Address from, const Message& me
 
 void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header) {
   const std::optional<Member> known = membership_.Find(header.from);
-  if (!known || std::pair(known->generation, known->incarnation) <
-                    std::pair(header.generation, header.incarnation))
-    exchange_.MissNewsOf(now, from, header);
+  if (known && std::pair(known->generation, known->incarnation) >=
+                   std::pair(header.generation, header.incarnation))
+    return;
+  exchange_.MissNewsOf(now, from, header);
+  // It has refuted what it is accused of, though its words did not fit into this packet.
+  membership_.Vouch(now, header.from);
 }
 
 std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   ++counters_.streams_in;
   counters_.stream_bytes_in += request.size();
-  const Message* message = Read(now, {}, request);
+  if (yielded()) return {};
+  const auto [message, way] = Read(now, {}, request);
   if (message == nullptr) return {};
+  courier_.AnswerBy(way);
   rumors_.Advance(now);
   if (const auto* ping = std::get_if<Ping>(&message->body))
-    return prober_.OnStreamPing(now, message->header, *ping);
+    return prober_.OnStreamPing(message->header, *ping);
   if (const auto* sync = std::get_if<Sync>(&message->body))
     return exchange_.OnSync(now, *message, *sync);
   if (const auto* compare = std::get_if<Compare>(&message->body))
@@ -169,13 +242,13 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
 
 void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   counters_.stream_bytes_in += reply.size();
-  if (reply.empty()) return;  // A shell that passes on "no answer".
-  const Message* message = Read(now, {}, reply);
+  if (reply.empty() || yielded()) return;  // A shell that passes on "no answer".
+  const Message* const message = Read(now, {}, reply).message;
   if (message == nullptr) return;
   rumors_.Advance(now);
   if (const auto* ack = std::get_if<Ack>(&message->body)) {
     HearClaims(now, {}, *message);
-    OnAck(now, message->header, *ack);
+    if (!yielded()) OnAck(now, message->header, *ack, Prober::Way::kStream);
   } else if (const auto* state = std::get_if<State>(&message->body)) {
     exchange_.OnState(now, *message, *state);
   } else if (const auto* difference = std::get_if<Difference>(&message->body)) {
@@ -190,10 +263,11 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
 }
 
 void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure) {
-  if (failure == StreamFailure::kRefused) prober_.OnStreamRefused(now, to);
+  if (failure == StreamFailure::kRefused && !yielded()) prober_.OnStreamRefused(now, to);
 }
 
 void Gossip::OnTick(base::Instant now) {
+  if (yielded()) return;
   rumors_.Advance(now);
   if (options_.mode == Mode::kStarling) NoticeLateness(now);
   prober_.OnTick(now);
@@ -201,6 +275,7 @@ void Gossip::OnTick(base::Instant now) {
   exchange_.OnTick(now);
   contacts_.OnTick(now);
   spreader_.OnTick(now);
+  passing_spreader_.OnTick(now);
   goodbye_.OnTick(now);
 }
 
@@ -223,18 +298,26 @@ void Gossip::NoticeLateness(base::Instant now) {
 }
 
 base::Instant Gossip::next_tick() const {
+  if (yielded()) return base::Instant::Never();
   return std::min({prober_.next_tick(), membership_.next_tick(), exchange_.next_tick(),
-                   contacts_.next_tick(), spreader_.next_tick(), goodbye_.next_tick()});
+                   contacts_.next_tick(), spreader_.next_tick(), passing_spreader_.next_tick(),
+                   goodbye_.next_tick()});
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
-  if (options_.mode == Mode::kStarling) prober_.ProbeNow(now, host);
+  if (options_.mode == Mode::kStarling && !yielded()) prober_.ProbeNow(now, host);
 }
 
 void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,
                      std::string payload) {
   rumors_.Advance(now);
+  CHECK(!IsPassing(key));
   rumors_.Publish(key, version, std::move(payload));
+}
+
+bool Gossip::PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
+                            std::string payload) {
+  return passing_.Publish(now, key, version, std::move(payload));
 }
 
 void Gossip::SetMetadata(base::Instant now, std::string metadata) {
@@ -242,9 +325,30 @@ void Gossip::SetMetadata(base::Instant now, std::string metadata) {
 }
 
 void Gossip::Leave(base::Instant now) {
-  if (membership_.left()) return;
+  if (membership_.left() || yielded()) return;
   membership_.Leave(now);
   goodbye_.Start(now);
+}
+
+Report Gossip::report() const {
+  const LocalHealth& health = membership_.health();
+  Report report{.self = membership_.self(),
+                .health_score = health.score(),
+                .probe_interval = health.Scale(options_.probe_interval),
+                .ack_timeout = health.Scale(options_.ack_timeout),
+                .yielded = yielded(),
+                .stream_only = prober_.round_trips().stream_only(),
+                .pending_claims = membership_.pending_updates(),
+                .hot_rumors = rumors_.hot_count(),
+                .counters = counters_,
+                .members = {}};
+  for (MemberInfo& member : membership_.members()) {
+    MemberReport& each = report.members.emplace_back();
+    each.round_trip = prober_.round_trips().Of(member.host);
+    each.member = std::move(member);
+    membership_.AddTrialTo(each);
+  }
+  return report;
 }
 
 }  // namespace starling::gossip

@@ -12,7 +12,7 @@
 //
 // Thread:    confined to one thread; no call blocks or calls back.
 // Ownership: keeps copies only.
-// Read next: docs/gossip.md, then gossip/membership.h, prober.h, rumors.h, exchange.h.
+// Read next: docs/gossip.md, then gossip/membership.h, prober.h, rumors.h, exchange.h, envelope.h.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +30,18 @@
 #include "gossip/comparer.h"
 #include "gossip/contacts.h"
 #include "gossip/courier.h"
+#include "gossip/envelope.h"
 #include "gossip/exchange.h"
 #include "gossip/goodbye.h"
+#include "gossip/keyring.h"
 #include "gossip/member.h"
 #include "gossip/membership.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/passing_rumors.h"
+#include "gossip/passing_spreader.h"
 #include "gossip/prober.h"
+#include "gossip/report.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
 
@@ -47,6 +52,7 @@ struct Self {
   std::uint64_t generation = 0;  // The boot counter, synced to disk before it is handed in.
   base::Address address;         // Where this node takes datagrams and streams.
   std::string cluster_name;      // Packets of another cluster are dropped.
+  Keyring keyring{};             // What seals packets and opens them. Empty: they are plain.
   std::string metadata;
   std::uint32_t domain = 0;  // What fails together (a rack), as a number. 0: not said.
 };
@@ -89,9 +95,18 @@ class Gossip {
 
   // Tells all members, those that join later included. A higher version of a key replaces; an
   // equal or lower one than is known is ignored. Gives no event here.
-  // REQUIRES: key of 1 to 255 bytes, payload within rumor_payload_bytes_max.
+  // REQUIRES: key of 1 to 255 bytes, not IsPassing, payload within rumor_payload_bytes_max.
   void Publish(base::Instant now, const std::string& key, std::uint64_t version,
                std::string payload);
+
+  // From now on packets are sealed and opened by these keys.
+  void SetKeyring(const Keyring& keyring) { envelope_.SetKeyring(keyring); }
+
+  // Tells the members that are here now, once; whom that leaves out is for another mechanism to
+  // find (gossip/passing_rumors.h). False: refused, too much being told already.
+  // REQUIRES: IsPassing(key), of at most 255 bytes.
+  bool PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
+                      std::string payload);
 
   // REQUIRES: within metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
@@ -99,7 +114,11 @@ class Gossip {
   // Says goodbye, until enough members have acknowledged it or 5 s are over; nothing is probed any
   // more. The process had better stay until said_goodbye().
   void Leave(base::Instant now);
-  bool said_goodbye(base::Instant now) const { return goodbye_.said(now); }
+  bool said_goodbye(base::Instant now) const { return yielded() || goodbye_.said(now); }
+
+  // Another node has this identity, and this one gave way to it (gossip/rivalry.h): all inputs are
+  // ignored from then on, and nothing goes out.
+  bool yielded() const { return membership_.yielded(); }
 
   // nullopt: never heard of, or forgotten, or this node itself.
   std::optional<MemberInfo> Find(base::HostId host) const;
@@ -116,38 +135,52 @@ class Gossip {
   // Whether anything waits to be told to others.
   std::size_t pending_news() const { return membership_.pending_updates(); }
   std::size_t size() const { return membership_.size(); }  // Of members().
+  // Of this node and all members as they are believed: equal tables have equal digests.
+  std::uint64_t digest() const { return membership_.digest(); }
   bool has_news() const { return membership_.has_updates() || rumors_.hot(); }
 
   Outputs& outputs() { return outputs_; }
   const Counters& counters() const { return counters_; }
+  // For operators; costs a copy of all members.
+  Report report() const;
   std::int64_t health_score() const { return membership_.health().score(); }  // 0: sound.
   const GossipOptions& options() const { return options_; }
 
  private:
-  const Message* Read(base::Instant now, base::Address from, base::Bytes bytes);
+  // A message, and the way it came; nullptr: none that is for us, and that is counted.
+  struct Letter {
+    const Message* message = nullptr;
+    Envelope::Way way{};
+  };
+  Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
-  void OnAck(base::Instant now, const Header& header, const Ack& ack);
+  void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
+  void OnFeedback(const Feedback& feedback);
+  void OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way);
+  void HearHowSeen(base::Instant now, const Header& header, const Ack& ack);
+  void WarnOfStreamOnly(base::Instant now, base::HostId host);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
   void NoticeLateness(base::Instant now);
   void NoticeSender(base::Instant now, base::Address from, const Header& header);
 
   const GossipOptions options_;
-  const std::string cluster_name_;
-  const std::uint32_t cluster_tag_;
   base::Random random_;
+  Envelope envelope_;
   Outputs outputs_;
   Counters counters_;
   Membership membership_;
   Rumors rumors_;
+  PassingRumors passing_;
   Courier courier_;
   Prober prober_;
   Exchange exchange_;
   Contacts contacts_;
   Spreader spreader_;
+  PassingSpreader passing_spreader_;
   Goodbye goodbye_;
   Comparer comparer_;
   Message message_;  // The one being handled; its room is used for one after another.
-  std::optional<base::Instant> last_mismatch_;
+  std::optional<base::Instant> last_mismatch_, last_unopened_, last_stream_warning_;
 };
 
 }  // namespace starling::gossip

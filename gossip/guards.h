@@ -23,13 +23,20 @@ inline constexpr std::size_t kGuardsMax = 4;
 
 class Guards {
  public:
-  explicit Guards(base::HostId self) : self_(self) {}
+  // REQUIRES: circles <= kGuardsMax.
+  Guards(base::HostId self, std::size_t circles) : circles_(circles) {
+    for (std::size_t circle = 0; circle < circles_; ++circle)
+      own_places_[circle] = Place(circle, Spot(self));
+  }
 
   // A member came, or came back.
   void Present(base::HostId host) {
-    for (std::size_t circle = 0; circle < kGuardsMax; ++circle) {
-      std::optional<base::HostId>& next = next_[circle];
-      if (!next || Distance(circle, host) < Distance(circle, *next)) next = host;
+    const std::uint64_t spot = Spot(host);
+    for (std::size_t circle = 0; circle < circles_; ++circle) {
+      const std::uint64_t distance = Place(circle, spot) - own_places_[circle];  // Clockwise.
+      if (next_[circle] && distance >= distances_[circle]) continue;
+      next_[circle] = host;
+      distances_[circle] = distance;
     }
   }
 
@@ -44,20 +51,21 @@ class Guards {
     return guarded;
   }
 
-  // Nobody: alone.
+  // Nobody: alone, or no such circle.
   std::optional<base::HostId> Of(std::size_t circle) const { return next_[circle]; }
 
  private:
-  // Clockwise from this node.
-  std::uint64_t Distance(std::size_t circle, base::HostId host) const {
-    return Place(circle, host) - Place(circle, self_);
+  static std::uint64_t Spot(base::HostId host) {
+    return base::Mix64(host.low ^ base::Mix64(host.high));
   }
-  static std::uint64_t Place(std::size_t circle, base::HostId host) {
-    return base::Mix64(host.low ^ base::Mix64(host.high + circle));
+  static std::uint64_t Place(std::size_t circle, std::uint64_t spot) {
+    return base::Mix64(spot + circle);
   }
 
-  base::HostId self_;
+  std::size_t circles_;
+  std::array<std::uint64_t, kGuardsMax> own_places_{};
   std::array<std::optional<base::HostId>, kGuardsMax> next_{};
+  std::array<std::uint64_t, kGuardsMax> distances_{};  // To next_.
 };
 
 }  // namespace starling::gossip

@@ -14,32 +14,25 @@ auto Rank(const T& said) {
   return std::tuple(said.generation, ended, said.incarnation, said.liveness);
 }
 
+template <typename To, typename From>
+To Same(const From& member) {
+  return {.host = member.host,
+          .generation = member.generation,
+          .incarnation = member.incarnation,
+          .address = member.address,
+          .domain = member.domain,
+          .metadata = decltype(To::metadata)(member.metadata),
+          .liveness = member.liveness,
+          .since = member.since};
+}
+
 }  // namespace
 
 bool Supersedes(const Claim& claim, const Member& known) { return Rank(claim) > Rank(known); }
 bool Supersedes(const Claim& claim, const Claim& known) { return Rank(claim) > Rank(known); }
 
-Member ViewOf(const MemberInfo& member) {
-  return {.host = member.host,
-          .generation = member.generation,
-          .incarnation = member.incarnation,
-          .address = member.address,
-          .domain = member.domain,
-          .metadata = member.metadata,
-          .liveness = member.liveness,
-          .since = member.since};
-}
-
-MemberInfo CopyOf(const Member& member) {
-  return {.host = member.host,
-          .generation = member.generation,
-          .incarnation = member.incarnation,
-          .address = member.address,
-          .domain = member.domain,
-          .metadata = std::string(member.metadata),
-          .liveness = member.liveness,
-          .since = member.since};
-}
+Member ViewOf(const MemberInfo& member) { return Same<Member>(member); }
+MemberInfo CopyOf(const Member& member) { return Same<MemberInfo>(member); }
 
 Claim ClaimOf(const Member& member, base::Instant now) {
   return {.host = member.host,

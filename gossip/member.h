@@ -26,29 +26,20 @@ enum class Liveness : std::uint8_t {
   kLeft,
 };
 
-// A member as this node sees it now, to keep.
-struct MemberInfo {
+// A member as this node sees it now.
+template <typename Metadata>
+struct MemberOf {
   base::HostId host;
   std::uint64_t generation = 0;   // Counts boots; from a new one on, all older claims are void.
   std::uint32_t incarnation = 0;  // Within the generation; raised to refute, or to say new things.
   base::Address address{};
   std::uint32_t domain = 0;  // Its failure domain (rack), opaque here. 0: not said.
-  std::string metadata{};    // The owner's bytes; gossip carries them and does not look inside.
+  Metadata metadata{};       // The owner's bytes; gossip carries them and does not look inside.
   Liveness liveness = Liveness::kAlive;
   base::Instant since{};  // When it came to be in this state, as far as this node knows.
 };
-
-// The same without a copy: valid until the next change of the member.
-struct Member {
-  base::HostId host;
-  std::uint64_t generation = 0;
-  std::uint32_t incarnation = 0;
-  base::Address address{};
-  std::uint32_t domain = 0;
-  base::Bytes metadata{};
-  Liveness liveness = Liveness::kAlive;
-  base::Instant since{};
-};
+using MemberInfo = MemberOf<std::string>;  // To keep.
+using Member = MemberOf<base::Bytes>;      // Without a copy: valid until the member changes.
 Member ViewOf(const MemberInfo& member);
 MemberInfo CopyOf(const Member& member);
 

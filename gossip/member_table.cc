@@ -19,9 +19,23 @@ MemberTable::~MemberTable() {
 }
 
 Slot MemberTable::Put(const Claim& claim, base::Instant since) {
-  std::optional<Slot> slot = SlotOf(claim.host);
-  if (!slot) {
-    slot = roster_->Refer(claim.host);
+  return PutAt(roster_->Find(claim.host), claim, since);
+}
+
+std::optional<Slot> MemberTable::Insert(const Claim& claim, base::Instant since) {
+  const std::optional<Slot> slot = roster_->Find(claim.host);
+  if (slot && Has(*slot)) return std::nullopt;
+  return PutAt(slot, claim, since);
+}
+
+// `slot`: of the host in the roster, if it is there.
+Slot MemberTable::PutAt(std::optional<Slot> slot, const Claim& claim, base::Instant since) {
+  if (!slot || !Has(*slot)) {
+    // Others on this roster mostly know it: no second look-up.
+    if (slot)
+      roster_->ReferAgain(*slot);
+    else
+      slot = roster_->Refer(claim.host);
     // Grown as a vector would, but never far beyond the hosts that there are.
     if (*slot >= rows_.size()) rows_.resize(std::max<std::size_t>(*slot + 1, roster_->slots()));
     ++size_;

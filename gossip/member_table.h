@@ -29,6 +29,8 @@ class MemberTable {
 
   // Inserts or replaces. `since` is kept in tenths of a second.
   Slot Put(const Claim& claim, base::Instant since);
+  // Likewise; nullopt, and nothing is done, if it is there.
+  std::optional<Slot> Insert(const Claim& claim, base::Instant since);
   void Erase(Slot slot);
 
   std::optional<Slot> SlotOf(base::HostId host) const;
@@ -49,6 +51,8 @@ class MemberTable {
     std::int32_t since_tenths = 0;
   };
   static_assert(sizeof(Row) == 12);
+
+  Slot PutAt(std::optional<Slot> slot, const Claim& claim, base::Instant since);
 
   std::shared_ptr<Roster> roster_;
   std::vector<Row> rows_;  // By slot.

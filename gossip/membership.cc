@@ -34,7 +34,7 @@ Membership::Membership(const GossipOptions& options, MemberInfo self,
       counters_(counters),
       self_(std::move(self)),
       table_(std::move(roster)),
-      guards_(self_.host),
+      guards_(self_.host, options.guards),
       health_(options.mode) {
   ++domains_[self_.domain];
 }
@@ -63,17 +63,18 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
   if (claim.liveness != Liveness::kSuspect || known.liveness != Liveness::kSuspect ||
       claim.generation != known.generation || claim.incarnation != known.incarnation)
     return Heard::kStale;
-  if (!Join(trials_.at(claim.host), claim.accusers)) return Heard::kStale;
+  if (!Join(now, trials_.at(claim.host), claim.accusers)) return Heard::kStale;
   updates_.Push(claim.host);
   Judge(now, claim.host);
   return Heard::kTaken;
 }
 
 void Membership::Remember(base::Instant now, const Claim& claim) {
-  if (claim.host == self_.host || table_.SlotOf(claim.host) || IsOnTrial(claim.liveness) ||
-      !HasRoom(claim))
-    return;
-  const Member member = table_.At(table_.Put(claim, now - claim.age));
+  if (claim.host == self_.host || IsOnTrial(claim.liveness) || !HasRoom(claim)) return;
+  const std::optional<Slot> slot = table_.Insert(claim, now - claim.age);
+  if (!slot) return;
+  const Member member = table_.At(*slot);
+  AddToDigests(member, +1);
   Count(member, +1);
   Attend(nullptr, member);
 }
@@ -89,7 +90,7 @@ bool Membership::HasRoom(const Claim& claim) {
 // Whatever is said about this node and is not older than what it says itself, it answers with
 // something newer. So a restart from old state, or a peer's lie, ends with this node alive.
 Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) {
-  if (left()) return Heard::kStale;
+  if (left() || yielded_) return Heard::kStale;
   const bool same_age =
       claim.generation == self_.generation && claim.incarnation == self_.incarnation;
   const bool other_words = same_age && claim.liveness == Liveness::kAlive &&
@@ -99,6 +100,7 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
   // identity, or our own lost past, can have said.
   if (base::Mutant("gossip-no-refutation")) return Heard::kStale;
   if (!same_age || !IsAccusation(claim.liveness)) TellConflict(now, claim);
+  if (YieldsTo(now, claim)) return Heard::kTaken;
   ++counters_.refutations;
   health_.Worse();  // Others found this node slow.
   Outbid(now, claim.generation,
@@ -113,6 +115,21 @@ void Membership::Outbid(base::Instant now, std::uint64_t generation, std::uint32
   self_.incarnation = ended ? 0 : incarnation + 1;
   self_.since = now;
   Announce();
+}
+
+// Whether the claim answers this node's last words, from another address, for the third time.
+bool Membership::YieldsTo(base::Instant now, const Claim& claim) {
+  const bool answers = claim.generation == self_.generation && claim.liveness == Liveness::kAlive &&
+                       claim.address != self_.address;
+  if (!answers || !rivalry_.Outbid(now, self_.address, claim.address)) return false;
+  yielded_ = true;
+  Event event{.kind = Event::kYielded,
+              .reason = fmt::format("a node at {} has our host id and goes on: this one gives way, "
+                                    "since its address is the lower one",
+                                    claim.address.ToString())};
+  event.member = self_;
+  outputs_.events.push_back(std::move(event));
+  return true;
 }
 
 void Membership::TellConflict(base::Instant now, const Claim& claim) {
@@ -133,16 +150,20 @@ void Membership::TellConflict(base::Instant now, const Claim& claim) {
 void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason,
                       PassOn pass_on) {
   std::optional<Before> before;
+  bool counts_change = true;  // News of a member seldom do that.
   if (const std::optional<Slot> slot = table_.SlotOf(claim.host)) {
     const Member member = table_.At(*slot);
+    counts_change = member.liveness != claim.liveness || member.domain != claim.domain;
     before = {member.liveness, member.generation, member.incarnation, member.since,
               member.metadata != claim.metadata || member.address != claim.address};
-    Count(member, -1);
+    AddToDigests(member, -1);
+    if (counts_change) Count(member, -1);
   }
   const bool same_state =
       before && before->liveness == claim.liveness && before->generation == claim.generation;
   const Member member = table_.At(table_.Put(claim, same_state ? before->since : now - claim.age));
-  Count(member, +1);
+  AddToDigests(member, +1);
+  if (counts_change) Count(member, +1);
   const Before* const was = before ? &*before : nullptr;
   Attend(was, member);
   if (IsOnTrial(claim.liveness)) {
@@ -174,11 +195,20 @@ void Membership::Attend(const Before* before, const Member& after) {
 void Membership::Count(const Member& member, int sign) {
   const auto signed_one = static_cast<std::size_t>(sign);  // Wraps around, on purpose.
   if (!IsGone(member.liveness)) present_ += signed_one;
-  if (member.liveness == Liveness::kDead) dead_ += signed_one;
+  if (member.liveness == Liveness::kDead) {
+    const Slot slot = *table_.SlotOf(member.host);
+    if (sign > 0)
+      dead_.push_back(slot);
+    else
+      std::erase(dead_, slot);
+  }
   if (member.liveness == Liveness::kAlive) {
     alive_ += signed_one;
     if ((domains_[member.domain] += signed_one) == 0) domains_.erase(member.domain);
   }
+}
+
+void Membership::AddToDigests(const Member& member, int sign) {
   const std::uint64_t digest = static_cast<std::uint64_t>(sign) * DigestOf(member);
   members_digest_ += digest;
   bucket_digests_[BucketOf(member.host)] += digest;
@@ -239,6 +269,7 @@ void Membership::Sweep(base::Instant now) {
     if (!table_.Has(slot) || PresentIn(slot)) continue;
     const Member member = table_.At(slot);
     if (now - member.since < options_.dead_kept) continue;
+    AddToDigests(member, -1);
     Count(member, -1);
     updates_.Remove(member.host);
     table_.Erase(slot);
@@ -249,12 +280,6 @@ void Membership::AddUpdatesFor(base::HostId target, base::Instant now, std::size
                                std::vector<Claim>& claims) {
   updates_.SendTo({.target = target, .others = present_},
                   [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
-}
-
-void Membership::AddUpdatesAlong(base::Instant now, std::size_t bytes_max,
-                                 std::vector<Claim>& claims) {
-  updates_.RideAlong(
-      [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
 }
 
 // False if there is no room for it; else `bytes_max` is what is left.
@@ -301,13 +326,8 @@ std::vector<Member> Membership::DrawAlive(std::size_t count, base::HostId except
 }
 
 std::optional<Member> Membership::DrawDead() {
-  if (dead_ == 0) return std::nullopt;
-  const Permutation order(random_.Next(), table_.slots());
-  for (std::size_t at = 0; at < order.size(); ++at) {
-    const auto slot = static_cast<Slot>(order.At(at));
-    if (table_.Has(slot) && table_.LivenessAt(slot) == Liveness::kDead) return table_.At(slot);
-  }
-  return std::nullopt;
+  if (dead_.empty()) return std::nullopt;
+  return table_.At(dead_[random_.Below(dead_.size())]);
 }
 
 std::optional<Member> Membership::Find(base::HostId host) const {

@@ -30,6 +30,8 @@
 #include "gossip/options.h"
 #include "gossip/outputs.h"
 #include "gossip/peer_ring.h"
+#include "gossip/report.h"
+#include "gossip/rivalry.h"
 #include "gossip/update_queue.h"
 
 namespace starling::gossip {
@@ -92,12 +94,14 @@ class Membership {
   // Forgets members that are gone for longer than dead_kept.
   void Sweep(base::Instant now);
 
-  // What is to be passed on, as claims of at most `bytes_max` in all: to a member whose turn it is,
-  // which counts, and of which all are told once before one is twice; or on a packet that is sent
-  // anyway.
+  // What is to be passed on to a member whose turn it is, which counts, and of which all are told
+  // once before one is twice: as claims of at most `bytes_max` in all.
   void AddUpdatesFor(base::HostId target, base::Instant now, std::size_t bytes_max,
                      std::vector<Claim>& claims);
-  void AddUpdatesAlong(base::Instant now, std::size_t bytes_max, std::vector<Claim>& claims);
+  // Calls fits(claim) for what is to be passed on, on a packet that is sent anyway, until it was
+  // false a few times: there is no room.
+  template <typename Fits>
+  void OfferUpdates(base::Instant now, Fits fits);
   bool has_updates() const { return !updates_.empty(); }
   std::size_t pending_updates() const { return updates_.size(); }
 
@@ -111,6 +115,10 @@ class Membership {
 
   const MemberInfo& self() const { return self_; }
   bool left() const { return self_.liveness == Liveness::kLeft; }
+  // Another node has this identity, and this one gave way: it is to be silent for good.
+  bool yielded() const { return yielded_; }
+  // Who accuses a member on trial, and when its time is over.
+  void AddTrialTo(MemberReport& report) const;
   std::optional<Member> Find(base::HostId host) const;
   std::vector<MemberInfo> members() const;  // All known, by host id.
   std::size_t size() const { return table_.size(); }
@@ -134,6 +142,7 @@ class Membership {
   struct Trial {
     base::Instant began;
     Accusers accusers;
+    std::array<base::Instant, Accusers::kMax> heard{};  // Of each accuser; for operators.
   };
   // What was known of a member before a claim was taken.
   struct Before {
@@ -151,18 +160,20 @@ class Membership {
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   void TellConflict(base::Instant now, const Claim& claim);
+  bool YieldsTo(base::Instant now, const Claim& claim);
   bool HasRoom(const Claim& claim);
   void Take(base::Instant now, const Claim& claim, std::string_view reason,
             PassOn pass_on = PassOn::kYes);
   void Tell(const Member& member, const Before* before, std::string_view reason);
   void Count(const Member& member, int sign);
+  void AddToDigests(const Member& member, int sign);
   void Attend(const Before* before, const Member& after);
   bool AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
   bool PresentIn(Slot slot) const { return table_.Has(slot) && !IsGone(table_.LivenessAt(slot)); }
 
   // --- membership_trials.cc: accusations ---
-  bool Join(Trial& trial, const Accusers& accusers) const;
+  static bool Join(base::Instant now, Trial& trial, const Accusers& accusers);
   void Try(base::Instant now, const Claim& claim, bool is_new_trial);
   void Judge(base::Instant now, base::HostId host);
   void JudgeAll(base::Instant now);
@@ -179,8 +190,8 @@ class Membership {
   MemberInfo self_;
   MemberTable table_;
   std::size_t present_ = 0;
-  std::size_t alive_ = 0;  // Alive alone.
-  std::size_t dead_ = 0;
+  std::size_t alive_ = 0;   // Alive alone.
+  std::vector<Slot> dead_;  // Their slots, so that one can be drawn without looking for it.
   std::map<std::uint32_t, std::size_t> domains_;  // How many alive, and this node, are in each.
   std::uint64_t members_digest_ = 0;              // Sum over table_.
   Buckets bucket_digests_{};                      // Likewise.
@@ -194,7 +205,16 @@ class Membership {
   Deadlines<base::HostId> verdicts_;      // Of the same.
   base::Instant next_judgement_ = base::Instant::Never();
   std::optional<base::Instant> last_conflict_;
+  Rivalry rivalry_;
+  bool yielded_ = false;
 };
+
+template <typename Fits>
+void Membership::OfferUpdates(base::Instant now, Fits fits) {
+  updates_.RideAlong([&](base::HostId subject) {
+    return fits(ClaimAbout(subject == self_.host ? ViewOf(self_) : Known(subject), now));
+  });
+}
 
 template <typename Visit>
 void Membership::ForEach(Visit visit) const {

@@ -73,10 +73,30 @@ void Membership::Slept(base::Instant now) {
   }
 }
 
-bool Membership::Join(Trial& trial, const Accusers& accusers) const {
+bool Membership::Join(base::Instant now, Trial& trial, const Accusers& accusers) {
   bool news = false;
-  for (const Accuser& accuser : accusers.all()) news = trial.accusers.Add(accuser) || news;
+  for (const Accuser& accuser : accusers.all()) {
+    if (!trial.accusers.Add(accuser)) continue;
+    news = true;
+    const auto all = trial.accusers.all();
+    for (std::size_t at = 0; at < all.size(); ++at)
+      if (all[at].id == accuser.id) trial.heard[at] = now;
+  }
   return news;
+}
+
+void Membership::AddTrialTo(MemberReport& report) const {
+  const auto found = trials_.find(report.member.host);
+  if (found == trials_.end()) return;
+  const auto all = found->second.accusers.all();
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    AccuserReport& accuser =
+        report.accusers.emplace_back(AccuserReport{all[at].id, {}, found->second.heard[at]});
+    ForEach([&](const Member& member) {
+      if (ShortId(member.host) == accuser.short_id) accuser.host = member.host;
+    });
+  }
+  report.verdict = verdicts_.Of(report.member.host);
 }
 
 // The age that a claim brings is credited, so that all verdicts fall at about the same time; but
@@ -84,8 +104,8 @@ bool Membership::Join(Trial& trial, const Accusers& accusers) const {
 void Membership::Try(base::Instant now, const Claim& claim, bool is_new_trial) {
   Trial& trial = trials_[claim.host];
   if (is_new_trial)
-    trial = {now - std::min(claim.age, options_.suspicion_timeout / kAgeCreditPart), {}};
-  if (options_.mode != Mode::kSwim) Join(trial, claim.accusers);
+    trial = {now - std::min(claim.age, options_.suspicion_timeout / kAgeCreditPart), {}, {}};
+  if (options_.mode != Mode::kSwim) Join(now, trial, claim.accusers);
   SetVerdict(claim.host, trial);
   if (options_.mode == Mode::kStarling && claim.liveness == Liveness::kSuspect)
     next_judgement_ = std::min(next_judgement_, now + kJudgementGap);

@@ -44,8 +44,13 @@ struct Ping {
   std::uint64_t nonce = 0;  // Drawn at random: only who got the ping can acknowledge it.
   base::HostId target{};    // Another node at the same address stays silent.
 };
+// If who asked is not seen as alive it is told how, so that it can refute at once: in few bytes,
+// since no answer is larger than what it answers.
 struct Ack {
   std::uint64_t nonce = 0;
+  Liveness seen_as = Liveness::kAlive;
+  std::uint64_t generation = 0;   // As it is seen; of kAlive 0.
+  std::uint32_t incarnation = 0;  // Likewise.
 };
 // Asks a helper to ping `target` and to pass its ack on under `nonce`.
 struct PingRequest {
@@ -59,6 +64,7 @@ struct Nack {
   std::uint64_t nonce = 0;
 };
 // Asks a member to probe `target` now, and to accuse it if it is silent to this one as well.
+// Padded, so that the ping that follows, accusation and all, is not the larger one.
 struct Confirm {
   base::HostId target{};
 };
@@ -133,9 +139,11 @@ struct Message {
 };
 
 // Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
-// by a property test.
-inline constexpr std::size_t kEnvelopeBytesMax = 110;  // A datagram with neither claim nor rumor.
-inline constexpr std::size_t kClaimBytesMax = 72;      // Beside metadata and accusers.
+// by a property test. A datagram with neither claim nor rumor, its header and seal included, and a
+// Confirm's padding not:
+inline constexpr std::size_t kEnvelopeBytesMax = 142;
+inline constexpr std::size_t kConfirmPaddingBytes = 64;
+inline constexpr std::size_t kClaimBytesMax = 72;  // Beside metadata and accusers.
 inline constexpr std::size_t kAccuserBytesMax = 18;
 inline constexpr std::size_t kRumorBytesMax = 42;         // Beside key and payload.
 inline constexpr std::size_t kRumorsPerDatagramMax = 64;  // The bits of Feedback::known.

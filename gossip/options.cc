@@ -50,6 +50,11 @@ base::Status GossipOptions::Validate() const {
   RETURN_IF_ERROR(AtLeast("rumor_fanout", rumor_fanout, 1));
   RETURN_IF_ERROR(AtLeast("rumor_counter_k", rumor_counter_k, 1));
   RETURN_IF_ERROR(AtLeast("rumor_digest_lag", rumor_digest_lag, tick));
+  RETURN_IF_ERROR(AtLeast("passing_interval", passing_interval, tick));
+  RETURN_IF_ERROR(AtLeast("passing_packets_max", passing_packets_max, 1));
+  RETURN_IF_ERROR(AtLeast("passing_counter_k", passing_counter_k, 1));
+  RETURN_IF_ERROR(AtLeast("passing_rumors_max", passing_rumors_max, 1));
+  RETURN_IF_ERROR(AtMost("passing_payload_max", passing_payload_max, rumor_payload_bytes_max));
   RETURN_IF_ERROR(AtLeast("members_max", members_max, 1));
   RETURN_IF_ERROR(AtLeast("rumors_max", rumors_max, 1));
   // One claim and, beside it, one rumor must fit, or they could never be sent.

@@ -37,14 +37,17 @@ struct Event {
     kSuspect,      // Somebody found it silent; it has suspicion_timeout to refute.
     kUnreachable,  // So did others: routing had better go around it.
     kDead,
-    kLeft,      // By its own will.
-    kUpdated,   // Alive as before, with new metadata or a new address.
-    kRumor,     // A rumor of another node's: newer than what was known of its key.
-    kConflict,  // Another node claims to be this one (member: as it claims). At most one in 10 s.
+    kLeft,        // By its own will.
+    kUpdated,     // Alive as before, with new metadata or a new address.
+    kRumor,       // A rumor of another node's: newer than what was known of its key.
+    kConflict,    // Another node claims to be this one (member: as it claims). At most one in 10 s.
+    kYielded,     // And this one gave way to it: it says and hears nothing any more.
+    kStreamOnly,  // Its stream answers and datagrams do not. At most one in 5 minutes, of any.
     kClusterMismatch,  // Somebody of another cluster talks to us. At most one in 10 s.
+    kUnopened,         // Somebody's packets are unsealed, or we cannot open them. Likewise.
   };
   Kind kind = kJoined;
-  MemberInfo member{};  // Of kClusterMismatch the address alone; of kRumor nothing.
+  MemberInfo member{};  // Of kClusterMismatch and kUnopened the address alone; of kRumor nothing.
   std::string rumor_key{};
   std::uint64_t rumor_version = 0;
   std::string rumor_payload{};
@@ -81,8 +84,12 @@ struct Counters {
   std::uint64_t streams_out = 0;
   std::uint64_t stream_bytes_in = 0;  // Requests and answers.
   std::uint64_t stream_bytes_out = 0;
-  std::uint64_t rejected = 0;       // Packets that could not be read, or were over a limit.
-  std::uint64_t other_cluster = 0;  // Packets with another cluster's tag.
+  std::uint64_t rejected = 0;          // Packets that could not be read, or were over a limit.
+  std::uint64_t other_cluster = 0;     // Packets with another cluster's tag.
+  std::uint64_t unsealed = 0;          // Packets without a seal, where one is required.
+  std::uint64_t unopened = 0;          // Packets whose seal no key here opens.
+  std::uint64_t replies_withheld = 0;  // They would have been larger than what they reply to, or
+                                       // the second in a second to somebody dead.
   std::uint64_t probes = 0;
   std::uint64_t probes_failed = 0;
   std::uint64_t nacks = 0;          // Helpers that answered our request with one.
@@ -97,6 +104,9 @@ struct Counters {
   std::uint64_t rumors_sent = 0;    // Rumors in datagrams, advertisements included.
   std::uint64_t rumors_useful = 0;  // Of these, how many the receiver did not know.
   std::uint64_t rumors_taken = 0;   // Rumors of others that were news here.
+  std::uint64_t passing_sent = 0;   // Passing rumors in datagrams, advertisements included.
+  std::uint64_t passing_taken = 0;  // Those of others that were news here.
+  std::uint64_t passing_refused = 0;  // Not told (on), for want of room: left to repair.
 };
 
 }  // namespace starling::gossip

@@ -14,8 +14,12 @@ namespace {
 constexpr std::size_t kProbesMax = 64;   // Beyond it, those to be asked wait for their turn.
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
+constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
+// Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
+constexpr int kPingsPerAckTimeout = 3;
 // A nack is sent early enough to arrive before the asker gives up.
 constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
+constexpr base::Duration RelayAgainAfter(base::Duration ack_timeout) { return ack_timeout * 2 / 5; }
 
 std::span<const Claim> Span(const std::optional<Claim>& claim) {
   return claim ? std::span(&*claim, 1) : std::span<const Claim>();
@@ -91,27 +95,37 @@ std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) 
 }
 
 void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
-                   const std::optional<Claim>& accusation) {
+                   const std::optional<Claim>& accusation, const Asked* asked) {
+  const Ping ping{random_.Next(), member.host};
+  if (asked == nullptr)
+    courier_.Send(now, member.address, ping, Span(accusation));
+  else if (!courier_.Reply(now, member.address, ping, *asked, Span(accusation)))
+    return;
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
   // The classic probe fails when the next one is due.
   const base::Duration whole = starling() ? kAckTimeoutsPerProbe * ack_timeout
                                           : membership_.health().Scale(options_.probe_interval);
   const bool confirming = urgency == Urgency::kConfirm;
-  Probe& probe = probes_.emplace_back(Probe{.nonce = random_.Next(),
-                                            .host = member.host,
-                                            .generation = member.generation,
-                                            .address = member.address,
-                                            .helpers_at = confirming ? now : now + ack_timeout,
-                                            .fails_at = now + (confirming ? ack_timeout : whole),
-                                            .confirming = confirming,
-                                            .asked_helpers = confirming});
-  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host}, Span(accusation));
+  const base::Duration again_gap = ack_timeout / kPingsPerAckTimeout;
+  Probe& probe =
+      probes_.emplace_back(Probe{.nonce = ping.nonce,
+                                 .host = member.host,
+                                 .generation = member.generation,
+                                 .address = member.address,
+                                 .began = now,
+                                 .helpers_at = confirming ? now : now + ack_timeout,
+                                 .again_at = now + (confirming ? again_gap : ack_timeout),
+                                 .again_gap = again_gap,
+                                 .fails_at = now + (confirming ? ack_timeout : whole),
+                                 .confirming = confirming,
+                                 .asked_helpers = confirming});
   if (urgency != Urgency::kRound) AskStream(probe);
 }
 
 void Prober::AskStream(Probe& probe) {
   if (std::exchange(probe.asked_stream, true)) return;
+  if (base::Mutant("gossip-stream-unasked")) return;
   courier_.Ask(probe.address, probe.host, Ping{probe.nonce, probe.host});
 }
 
@@ -122,37 +136,78 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
     courier_.Send(now, helper.address, request);
     ++probe.nacks_due;
   }
-  if (starling()) courier_.Send(now, probe.address, Ping{probe.nonce, probe.host});
   AskStream(probe);
 }
 
-void Prober::OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping) {
+// Under loss p all of n + 1 pings and acks are lost with (1-(1-p)^2)^(n+1). A member that is gone
+// costs n packets more, once.
+void Prober::PingAgain(base::Instant now, Probe& probe) {
+  probe.again_at = now + probe.again_gap;
+  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host},
+                Span(AccusationOf(now, probe.host)));
+}
+
+// How the sender is seen, if it is accused; and that it is alive in newer words than it says
+// itself, as when another node says them in its name: the two would not hear of each other.
+Ack Prober::AckTo(const Header& sender, std::uint64_t nonce) const {
+  const std::optional<Member> member = membership_.Find(sender.from);
+  if (options_.mode == Mode::kSwim || !member) return {.nonce = nonce};
+  const bool newer = std::pair(member->generation, member->incarnation) >
+                     std::pair(sender.generation, sender.incarnation);
+  if (member->liveness == Liveness::kAlive && !newer) return {.nonce = nonce};
+  return {nonce, member->liveness, member->generation, member->incarnation};
+}
+
+void Prober::OnPing(base::Instant now, const Asked& asked, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return;
-  courier_.Send(now, from, Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
+  courier_.Reply(now, asked.from, AckTo(header, ping.nonce), asked);
 }
 
-std::string Prober::OnStreamPing(base::Instant now, const Header& header, const Ping& ping) {
+std::string Prober::OnStreamPing(const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return {};
-  return courier_.Answer(Ack{ping.nonce}, Span(AccusationOf(now, header.from)));
+  return courier_.Answer(AckTo(header, ping.nonce));
 }
 
-void Prober::OnAck(base::Instant now, const Ack& ack) {
+std::optional<base::HostId> Prober::OnAck(base::Instant now, const Ack& ack, Way way) {
   const auto answered = std::find_if(probes_.begin(), probes_.end(), [&](const Probe& probe) {
     return probe.nonce == ack.nonce || base::Mutant("gossip-any-ack");
   });
   if (answered != probes_.end()) {
-    membership_.Vouch(now, answered->host);
+    const base::HostId host = answered->host;
+    NoteAnswer(now, *answered, way);
+    membership_.Vouch(now, host);
     membership_.health().Better();
     probes_.erase(answered);
     StartWaiting(now);
-    return;
+    return round_trips_.StreamOnly(host) ? std::optional(host) : std::nullopt;
+  }
+  const auto late = std::ranges::find(failed_, ack.nonce, &Failed::nonce);
+  if (late != failed_.end()) {
+    if (now < late->forgotten_at) membership_.Vouch(now, late->host);
+    failed_.erase(late);
+    return std::nullopt;
   }
   const auto relay = relays_.find(ack.nonce);
-  if (relay == relays_.end()) return;
+  if (relay == relays_.end()) return std::nullopt;
   membership_.Vouch(now, relay->second.target);
-  if (now < relay->second.expires)
-    courier_.Send(now, relay->second.origin, Ack{relay->second.origin_nonce});
+  if (now < relay->second.expires && !relay->second.answered)
+    courier_.Reply(now, relay->second.asked.from, Ack{relay->second.origin_nonce},
+                   relay->second.asked);
   relays_.erase(relay);
+  return std::nullopt;
+}
+
+// Of a probe that asked the stream from the start, a stream's answer says nothing about datagrams:
+// it may only have been faster.
+void Prober::NoteAnswer(base::Instant now, const Probe& probe, Way way) {
+  const bool datagrams_silent = probe.asked_helpers && !probe.confirming;
+  if (way == Way::kStream) {
+    if (datagrams_silent) round_trips_.AnsweredByStream(now, probe.host);
+  } else if (datagrams_silent) {
+    round_trips_.AnsweredLate(now, probe.host);
+  } else if (!probe.untimed && !probe.confirming) {  // Those are pinged several times.
+    round_trips_.Answered(now, probe.host, now - probe.began);
+  }
 }
 
 void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
@@ -166,35 +221,44 @@ void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
   }
 }
 
-void Prober::OnPingRequest(base::Instant now, base::Address from, const PingRequest& request) {
+void Prober::OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request) {
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   const std::uint64_t nonce = random_.Next();
-  relays_[nonce] = {.target = request.target,
-                    .origin = from,
-                    .origin_nonce = request.nonce,
-                    .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
-                                                            : now + NackAfter(options_.ack_timeout),
-                    .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
-  courier_.Send(now, request.address, Ping{nonce, request.target},
-                Span(AccusationOf(now, request.target)));
+  if (!courier_.Reply(now, request.address, Ping{nonce, request.target}, asked,
+                      Span(AccusationOf(now, request.target))))
+    return;
+  relays_[nonce] = {
+      .target = request.target,
+      .asked = asked,
+      .origin_nonce = request.nonce,
+      .address = request.address,
+      .again_at = starling() ? now + RelayAgainAfter(options_.ack_timeout) : base::Instant::Never(),
+      .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
+                                              : now + NackAfter(options_.ack_timeout),
+      .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
 }
 
-void Prober::SendNacks(base::Instant now) {
+void Prober::ServeRelays(base::Instant now) {
   for (auto& [nonce, relay] : relays_) {
+    if (now >= relay.again_at) {
+      relay.again_at = base::Instant::Never();
+      courier_.Reply(now, relay.address, Ping{nonce, relay.target}, relay.asked);
+    }
     if (now < relay.nack_at) continue;
     relay.nack_at = base::Instant::Never();
-    courier_.Send(now, relay.origin, Nack{relay.origin_nonce});
+    relay.answered = true;
+    courier_.Reply(now, relay.asked.from, Nack{relay.origin_nonce}, relay.asked);
   }
 }
 
-void Prober::OnConfirm(base::Instant now, const Confirm& confirm) {
+void Prober::OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm) {
   const std::optional<Member> member = membership_.Find(confirm.target);
   if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
   if (Probe* probe = FindProbe(confirm.target))
     AskStream(*probe);
   else if (probes_.size() < kProbesMax)
-    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target));
+    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target), &asked);
 }
 
 void Prober::OnStreamRefused(base::Instant now, base::Address address) {
@@ -215,9 +279,10 @@ void Prober::OnTick(base::Instant now) {
       continue;
     }
     if (now >= probe.helpers_at) AskHelpers(now, probe);
+    if (starling() && now >= probe.again_at) PingAgain(now, probe);
     ++at;
   }
-  SendNacks(now);
+  ServeRelays(now);
   StartWaiting(now);
   StartRounds(now);
 }
@@ -243,6 +308,9 @@ void Prober::StartRound(base::Instant now, const std::optional<Member>& member) 
 
 void Prober::Fail(base::Instant now, const Probe& probe) {
   ++counters_.probes_failed;
+  if (failed_.size() == kProbesMax) failed_.erase(failed_.begin());
+  failed_.push_back(
+      {probe.nonce, probe.host, now + kTrialTimeoutsMax * options_.suspicion_timeout});
   // Helpers that did not even say nack point at this node; one without helpers can't tell. A
   // refusal came from the other host: this node is connected.
   if (!probe.refused && !probe.confirming)
@@ -278,14 +346,17 @@ base::Instant Prober::next_tick() const {
   for (const Probe& probe : probes_) {
     const bool at_helpers = probe.refused || !probe.asked_helpers;
     next = std::min({next, at_helpers ? probe.helpers_at : probe.fails_at, probe.fails_at});
+    if (starling()) next = std::min(next, probe.again_at);
   }
-  for (const auto& [nonce, relay] : relays_) next = std::min(next, relay.nack_at);
+  for (const auto& [nonce, relay] : relays_) next = std::min({next, relay.again_at, relay.nack_at});
   return next;
 }
 
 void Prober::Late(base::Instant now) {
   for (Probe& probe : probes_) {
+    probe.untimed = true;
     probe.helpers_at = now + options_.ack_timeout;
+    probe.again_at = probe.helpers_at;
     probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
     probe.asked_helpers = probe.confirming;
     probe.nacks_due = 0;

@@ -1,11 +1,12 @@
 // gossip/prober.h: finds out which members are silent.
 //
-// One probe: a ping; after ack_timeout it is pinged again, k helpers are asked to ping in our
-// place, and a ping goes over a stream, in case only datagrams are lost; at 3 * ack_timeout, or
-// once every helper said that it heard nothing either, the member is accused. A refused stream
-// shortens that: its host answers and no process listens. Credit is given for acks to our own nonce
-// only, never for what others believe. Whoever accuses first asks others to probe now (Confirm), so
-// that a true suspicion is confirmed within a round trip, and a false one refuted.
+// One probe: a ping; after ack_timeout it is pinged again, three times an ack_timeout, k helpers
+// are asked to ping in our place, and a ping goes over a stream, in case only datagrams are lost;
+// at 3 * ack_timeout, or once every helper said that it heard nothing either, the member is
+// accused. A refused stream shortens that: its host answers and no process listens. Credit is given
+// for acks to our own nonce only, never for what others believe. Whoever accuses first asks others
+// to probe now (Confirm), so that a true suspicion is confirmed within a round trip, and a false
+// one refuted.
 //
 // Thread:    confined to one thread.
 // Read next: docs/gossip.md, "A probe".
@@ -27,6 +28,7 @@
 #include "gossip/message.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/round_trips.h"
 
 namespace starling::gossip {
 
@@ -48,13 +50,15 @@ class Prober {
   // A ping outside of the rounds, to a member that is gone: it may be back.
   void Greet(base::Instant now, const Member& member);
 
-  void OnPing(base::Instant now, base::Address from, const Header& header, const Ping& ping);
+  void OnPing(base::Instant now, const Asked& asked, const Header& header, const Ping& ping);
   // The answer to a ping over a stream; "" if it is meant for another node.
-  std::string OnStreamPing(base::Instant now, const Header& header, const Ping& ping);
-  void OnAck(base::Instant now, const Ack& ack);
+  std::string OnStreamPing(const Header& header, const Ping& ping);
+  enum class Way : std::uint8_t { kDatagram, kStream };
+  // The member that answered, if it is reachable by stream only.
+  std::optional<base::HostId> OnAck(base::Instant now, const Ack& ack, Way way);
   void OnNack(base::Instant now, const Header& header, const Nack& nack);
-  void OnPingRequest(base::Instant now, base::Address from, const PingRequest& request);
-  void OnConfirm(base::Instant now, const Confirm& confirm);
+  void OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request);
+  void OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm);
   void OnStreamRefused(base::Instant now, base::Address address);
 
   void OnTick(base::Instant now);
@@ -64,6 +68,8 @@ class Prober {
   // What is outstanding waits anew: the answers may lie in a socket that nobody read.
   void Late(base::Instant now);
   void Slept(base::Instant now);
+
+  const RoundTrips& round_trips() const { return round_trips_; }
 
  private:
   enum class Urgency : std::uint8_t {
@@ -76,9 +82,13 @@ class Prober {
     base::HostId host;
     std::uint64_t generation;
     base::Address address;
+    base::Instant began;
     base::Instant helpers_at;
+    base::Instant again_at;  // The next ping of those that repeat the first.
+    base::Duration again_gap;
     base::Instant fails_at;
     bool confirming = false;
+    bool untimed = false;  // This process was late: its answer may have lain in the socket.
     bool asked_helpers = false;
     bool asked_stream = false;
     bool refused = false;  // The stream was: nobody listens at the address.
@@ -88,25 +98,39 @@ class Prober {
   // A ping in another's place.
   struct Relay {
     base::HostId target;
-    base::Address origin;
+    Asked asked;
     std::uint64_t origin_nonce;
-    base::Instant nack_at;  // Never(): done, or nobody wants it.
+    base::Address address{};  // The target's.
+    base::Instant again_at;   // Never(): done.
+    base::Instant nack_at;    // Never(): done, or nobody wants it.
     base::Instant expires;
+    bool answered = false;  // By a nack: one answer is enough.
   };
 
+  // A probe that failed. Whoever answers it all the same lives, and is not declared dead for it.
+  struct Failed {
+    std::uint64_t nonce;
+    base::HostId host;
+    base::Instant forgotten_at;
+  };
+
+  // `asked`, if not null, is what makes this node probe: the ping is not larger than it.
   void Start(base::Instant now, const Member& member, Urgency urgency,
-             const std::optional<Claim>& accusation);
+             const std::optional<Claim>& accusation, const Asked* asked = nullptr);
   void StartRounds(base::Instant now);
   void StartRound(base::Instant now, const std::optional<Member>& member);
   void AskStream(Probe& probe);
   void AskHelpers(base::Instant now, Probe& probe);
   void AskToConfirm(base::Instant now, base::HostId host);
   void Fail(base::Instant now, const Probe& probe);
-  void SendNacks(base::Instant now);
+  void PingAgain(base::Instant now, Probe& probe);
+  void ServeRelays(base::Instant now);
   void StartWaiting(base::Instant now);
+  void NoteAnswer(base::Instant now, const Probe& probe, Way way);
   Probe* FindProbe(base::HostId host);
   Claim AboutItself(const Member& member, base::Instant now) const;
   std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  Ack AckTo(const Header& sender, std::uint64_t nonce) const;
   bool starling() const { return options_.mode == Mode::kStarling; }
 
   const GossipOptions& options_;
@@ -117,9 +141,11 @@ class Prober {
 
   base::Instant next_round_;
   std::array<base::Instant, kGuardsMax> next_guard_;  // By circle; Never() beyond options_.guards.
-  std::vector<Probe> probes_;                         // At most kProbesMax, and one a host.
-  std::map<base::HostId, Claim> waiting_;             // Accused whose turn comes when probes end.
-  std::map<std::uint64_t, Relay> relays_;             // By the nonce of our own ping.
+  RoundTrips round_trips_;
+  std::vector<Probe> probes_;              // At most kProbesMax, and one a host.
+  std::vector<Failed> failed_;             // At most kProbesMax, oldest first.
+  std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.
+  std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
 };
 
 }  // namespace starling::gossip

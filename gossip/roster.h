@@ -52,6 +52,7 @@ class Roster {
   std::optional<Slot> Find(base::HostId host) const;
   // The slot of the host, a new one if need be. Each call is one reference.
   Slot Refer(base::HostId host);
+  void ReferAgain(Slot slot) { ++hosts_[slot].references; }  // REQUIRES: it is referred to.
   void Drop(Slot slot);
 
   // A record of the host at `slot` that says this. Each call is one reference. REQUIRES: the slot

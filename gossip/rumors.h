@@ -58,6 +58,7 @@ class Rumors {
   std::vector<RumorItem> Tell(std::uint64_t nonce, std::size_t bytes_max, std::size_t sends_max);
   void OnFeedback(const Feedback& feedback);
   bool hot() const { return !hot_.empty(); }
+  std::size_t hot_count() const { return hot_.size(); }
   // How many bytes, of at most `bytes_max`, the rumors take whose turn to be told it is.
   std::size_t BytesToTell(std::size_t bytes_max) const;
 

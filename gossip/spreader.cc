@@ -93,14 +93,14 @@ void Spreader::TellOne(base::Instant now, const Member& member, Cargo cargo) {
   }
   if (!rumors_first_) add_rumors();
   if (!claims.empty() || !rumors.empty())
-    courier_.SendAsItIs(member.address, spread, claims, std::move(rumors));
+    courier_.SendAsItIs(member.address, spread, claims, rumors);
 }
 
-void Spreader::OnSpread(base::Instant now, base::Address from, const Message& message,
+void Spreader::OnSpread(base::Instant now, const Asked& asked, const Message& message,
                         const Spread& spread) {
   if (message.rumors.empty()) return;
   const std::uint64_t known = exchange_.HearRumors(now, message.header, message.rumors);
-  courier_.Send(now, from, Feedback{spread.nonce, known});
+  courier_.Reply(now, asked.from, Feedback{spread.nonce, known}, asked);
 }
 
 }  // namespace starling::gossip

@@ -3,7 +3,6 @@
 #include "gossip/update_queue.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/mutants.h"
 
@@ -17,34 +16,50 @@ std::size_t RetransmitLimit(std::size_t members) {
   return std::max(4 * decades, each_once);
 }
 
-void UpdateQueue::Push(base::HostId subject) { Push(subject, {}, 0); }
+void UpdateQueue::Push(base::HostId subject) {
+  const auto [found, is_new] = places_.try_emplace(subject, 0);
+  if (is_new) {
+    if (free_.empty()) {
+      free_.push_back(static_cast<Place>(waiting_.size()));
+      waiting_.emplace_back();
+    }
+    found->second = free_.back();
+    free_.pop_back();
+  }
+  Waiting& waiting = waiting_[found->second];
+  waiting.all_told = false;
+  waiting.told.clear();
+  Enqueue(subject, found->second, 0);
+}
 
-void UpdateQueue::Push(base::HostId subject, Waiting waiting, std::size_t transmits) {
+void UpdateQueue::Enqueue(base::HostId subject, Place place, std::size_t transmits) {
   if (buckets_.size() <= transmits) buckets_.resize(transmits + 1);
-  waiting.stamp = ++next_stamp_;
-  buckets_[transmits].push_back({subject, waiting.stamp});
-  waiting_.insert_or_assign(subject, std::move(waiting));
+  waiting_[place].stamp = ++next_stamp_;
+  buckets_[transmits].PushBack({subject, place, next_stamp_});
+}
+
+void UpdateQueue::Free(base::HostId subject, Place place) {
+  waiting_[place].stamp = 0;
+  free_.push_back(place);
+  places_.erase(subject);
 }
 
 void UpdateQueue::PushFirst(base::HostId subject) {
   Push(subject);
-  buckets_[0].push_front(buckets_[0].back());
-  buckets_[0].pop_back();
+  buckets_[0].BackToFront();
 }
 
-void UpdateQueue::Remove(base::HostId subject) { waiting_.erase(subject); }
+void UpdateQueue::Remove(base::HostId subject) {
+  const auto found = places_.find(subject);
+  if (found != places_.end()) Free(subject, found->second);
+}
 
 void UpdateQueue::ForgetTarget(base::HostId target) {
-  for (auto& [subject, waiting] : waiting_) std::erase(waiting.told, target);
-}
-
-bool UpdateQueue::Current(const Slot& slot) const {
-  const auto found = waiting_.find(slot.subject);
-  return found != waiting_.end() && found->second.stamp == slot.stamp;
+  for (Waiting& waiting : waiting_) std::erase(waiting.told, target);
 }
 
 bool UpdateQueue::NeedsToHear(const Slot& slot, const Audience& audience) const {
-  const Waiting& waiting = waiting_.at(slot.subject);
+  const Waiting& waiting = waiting_[slot.place];
   if (waiting.all_told || waiting.told.size() >= audience.others) return true;  // The next lap.
   return audience.others > kEachOnceMax ||
          std::find(waiting.told.begin(), waiting.told.end(), audience.target) == waiting.told.end();
@@ -52,14 +67,14 @@ bool UpdateQueue::NeedsToHear(const Slot& slot, const Audience& audience) const 
 
 // Void slots at the front go at once; if they are most of a bucket, all go. That bounds buckets_
 // by twice the subjects plus what is pushed between two sends.
-void UpdateQueue::DropStale(std::deque<Slot>& bucket) {
-  while (!bucket.empty() && !Current(bucket.front())) bucket.pop_front();
-  if (bucket.size() > 2 * waiting_.size() + 16)
-    std::erase_if(bucket, [this](const Slot& slot) { return !Current(slot); });
+void UpdateQueue::DropStale(Line<Slot>& bucket) {
+  while (!bucket.empty() && !Current(bucket.front())) bucket.PopFront();
+  if (bucket.size() > 2 * places_.size() + 16)
+    bucket.EraseIf([this](const Slot& slot) { return !Current(slot); });
 }
 
 void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& audience) {
-  Waiting waiting = std::move(waiting_.at(slot.subject));
+  Waiting& waiting = waiting_[slot.place];
   if (!waiting.all_told && audience.others <= kEachOnceMax) waiting.told.push_back(audience.target);
   if (audience.others > kEachOnceMax || waiting.told.size() >= audience.others) {
     waiting.all_told = true;
@@ -67,9 +82,9 @@ void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& 
   }
   const bool often_enough = transmits + 1 >= RetransmitLimit(audience.others + 1);
   if (often_enough && waiting.all_told)
-    waiting_.erase(slot.subject);
+    Free(slot.subject, slot.place);
   else
-    Push(slot.subject, std::move(waiting), transmits + 1);
+    Enqueue(slot.subject, slot.place, transmits + 1);
 }
 
 }  // namespace starling::gossip

@@ -15,12 +15,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/host_id.h"
+#include "gossip/line.h"
 
 namespace starling::gossip {
 
@@ -59,18 +59,20 @@ class UpdateQueue {
   template <typename Take>
   void RideAlong(Take take);
 
-  bool empty() const { return waiting_.empty(); }
-  std::size_t size() const { return waiting_.size(); }
+  bool empty() const { return places_.empty(); }
+  std::size_t size() const { return places_.size(); }
 
  private:
   static constexpr std::size_t kRefusalsMax = 4;
 
+  using Place = std::uint32_t;  // In waiting_.
   struct Slot {
     base::HostId subject;
-    std::uint64_t stamp;  // Stale unless equal to that in waiting_[subject].
+    Place place;
+    std::uint64_t stamp;  // Stale unless equal to that in waiting_[place].
   };
   struct Waiting {
-    std::uint64_t stamp = 0;
+    std::uint64_t stamp = 0;  // 0: nobody waits here. Else never given twice.
     bool all_told = false;
     std::vector<base::HostId> told{};  // Until all were: at most kEachOnceMax.
   };
@@ -79,10 +81,11 @@ class UpdateQueue {
     std::size_t operator()(const base::HostId& host) const { return host.low ^ host.high; }
   };
 
-  void Push(base::HostId subject, Waiting waiting, std::size_t transmits);
-  bool Current(const Slot& slot) const;
+  void Enqueue(base::HostId subject, Place place, std::size_t transmits);
+  void Free(base::HostId subject, Place place);
+  bool Current(const Slot& slot) const { return waiting_[slot.place].stamp == slot.stamp; }
   bool NeedsToHear(const Slot& slot, const Audience& audience) const;
-  void DropStale(std::deque<Slot>& bucket);
+  void DropStale(Line<Slot>& bucket);
   void Sent(const Slot& slot, std::size_t transmits, const Audience& audience);
 
   // Calls offer(slot, transmits) for each subject until kRefusalsMax were refused.
@@ -90,9 +93,12 @@ class UpdateQueue {
   void Scan(Offer offer);
 
   // buckets_[t]: subjects that were sent t times, oldest news first.
-  std::vector<std::deque<Slot>> buckets_;
+  std::vector<Line<Slot>> buckets_;
+  // Slots find their subject by its place, since each packet looks at many of them.
+  std::vector<Waiting> waiting_;
+  std::vector<Place> free_;
   // Its own order shows nowhere.
-  std::unordered_map<base::HostId, Waiting, HashHost> waiting_;
+  std::unordered_map<base::HostId, Place, HashHost> places_;
   std::uint64_t next_stamp_ = 0;
 };
 
@@ -100,7 +106,7 @@ template <typename Offer>
 void UpdateQueue::Scan(Offer offer) {
   std::size_t refusals = 0;
   for (std::size_t transmits = 0; transmits < buckets_.size(); ++transmits) {
-    std::deque<Slot>& bucket = buckets_[transmits];
+    Line<Slot>& bucket = buckets_[transmits];
     DropStale(bucket);
     for (const Slot& slot : bucket) {
       if (!Current(slot)) continue;

@@ -45,6 +45,7 @@ class Admin {
   Json Ring() const;
   Json DescribeCluster() const;
   Json GossipInfo() const;
+  Json FailureDetector() const;
   Json RepairStatus() const;
   void StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void TookWhy(std::uint64_t id, base::NodeNumber from);

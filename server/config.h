@@ -43,6 +43,7 @@ struct Config {
     std::uint16_t cluster = 7700;
     std::uint16_t client = 7701;
     std::uint16_t resp = 7702;
+    std::uint16_t metrics = 7703;  // HTTP; 0: none.
   } ports;
   struct {
     Durability durability = Durability::kGroup;
@@ -81,6 +82,7 @@ struct Config {
   } resp;
   struct {
     bool insecure = false;
+    std::string gossip_key_file;
   } security;
   struct {
     std::string level = "info";

@@ -76,13 +76,15 @@ base::Status CheckReplace(const Config& config) {
 }
 
 base::Status CheckPorts(const Config& config) {
-  const auto& ports = config.ports;
-  const auto same = [](std::string_view a, std::string_view b, std::uint16_t port) {
-    return InvalidArgument(fmt::format("ports.{} and ports.{} are both {}", a, b, port));
-  };
-  if (ports.cluster == ports.client) return same("cluster", "client", ports.cluster);
-  if (ports.cluster == ports.resp) return same("cluster", "resp", ports.cluster);
-  if (ports.client == ports.resp) return same("client", "resp", ports.client);
+  const std::pair<std::string_view, std::uint16_t> ports[] = {{"cluster", config.ports.cluster},
+                                                              {"client", config.ports.client},
+                                                              {"resp", config.ports.resp},
+                                                              {"metrics", config.ports.metrics}};
+  for (std::size_t i = 0; i < std::size(ports); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (ports[i].second == ports[j].second)
+        return InvalidArgument(fmt::format("ports.{} and ports.{} are both {}", ports[j].first,
+                                           ports[i].first, ports[i].second));
   return base::Ok();
 }
 

@@ -27,7 +27,8 @@ constexpr ConfigKey kKeys[] = {
      FIELD(cluster.seeds),
      {},
      "host:port of the nodes that found the cluster together, and that others join through.\n"
-     "The same list on all of them. With one seed, that node is a cluster of its own."},
+     "The same list on all of them; names are resolved again and again. With one seed, that node "
+     "is a cluster of its own."},
 
     {"node.listen",
      FIELD(node.listen),
@@ -56,6 +57,10 @@ constexpr ConfigKey kKeys[] = {
     {"ports.cluster", FIELD(ports.cluster), {1, 65535}, "Between nodes: TCP and UDP."},
     {"ports.client", FIELD(ports.client), {1, 65535}, "Clients and nodetool."},
     {"ports.resp", FIELD(ports.resp), {1, 65535}, "Redis clients."},
+    {"ports.metrics",
+     FIELD(ports.metrics),
+     {0, 65535},
+     "HTTP: /metrics (Prometheus) and /health. 0: none."},
 
     {"storage.durability",
      FIELD(storage.durability),
@@ -145,6 +150,11 @@ constexpr ConfigKey kKeys[] = {
      {},
      "Allows listening beyond loopback though there is no authentication and no encryption:\n"
      "anybody who reaches the ports can read and change everything."},
+    {"security.gossip_key_file",
+     FIELD(security.gossip_key_file),
+     {},
+     "A file with the key that seals gossip, in base64, as nodetool keyring generate prints it.\n"
+     "Only for a node without a keyring in its data directory; nodetool keyring changes that."},
 
     {"log.level", FIELD(log.level), {}, "debug, info, warn, error or off."},
 };

@@ -10,6 +10,7 @@
 // Read next: server/repair.h, server/topology/founding.h, server/admin.h
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,12 +22,15 @@
 #include "base/hybrid_clock.h"
 #include "base/world.h"
 #include "gossip/gossip.h"
+#include "server/flap_guard.h"
 #include "server/greeting_queue.h"
+#include "server/http_port.h"
 #include "server/mail.h"
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
 #include "server/repair.h"
+#include "server/seed_book.h"
 #include "server/snapshot.h"
 #include "server/topology/changes.h"
 #include "server/topology/founding.h"
@@ -35,6 +39,7 @@
 namespace starling::server {
 
 class Admin;
+class KeyringAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -56,6 +61,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
  private:
   friend class Admin;
+  friend class KeyringAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -74,6 +80,7 @@ class Control final : public base::Actor, PeerLinksListener {
   };
   // Written and synced on the sync lane, whatever storage.durability says.
   struct MetaJob;
+  struct SeedJob;
   using Then = std::function<void()>;
   using Change = std::function<base::Result<topology::Topology>(const topology::Topology&)>;
   using ChangeDone = std::function<void(const base::Status&, topology::TopologyPtr)>;
@@ -91,7 +98,7 @@ class Control final : public base::Actor, PeerLinksListener {
   };
   // While this node asks to be admitted.
   struct Joining {
-    std::vector<base::Address> contacts;  // Not empty. Asked in turn.
+    std::vector<base::Address> contacts;  // Asked in turn. Empty: until a seed is resolved.
     std::size_t turn = 0;
     base::Address replaced;  // Port 0: none.
     bool asked = false;
@@ -102,6 +109,11 @@ class Control final : public base::Actor, PeerLinksListener {
     std::string problem;  // With the last request that failed.
 
     base::Address via() const { return contacts[turn % contacts.size()]; }
+    void AddContact(base::Address address, base::Address self) {
+      if (address.port == 0 || address == self) return;
+      if (std::find(contacts.begin(), contacts.end(), address) == contacts.end())
+        contacts.push_back(address);
+    }
   };
   struct EpochWait {
     std::uint64_t epoch = 0;
@@ -115,6 +127,12 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnLinkLost(const PeerAddress& peer, base::CloseReason reason) override;
   base::Status OnPeerHello(const PeerAddress& peer, const wire::HelloReply& reply) override;
   void OnHelloRefused(const PeerAddress& peer, const wire::ErrorReply& error) override;
+
+  // --- names of seeds: server/control_seeds.cc ---
+  bool NeedsSeeds() const;
+  void LookUpSeeds();
+  void OnSeedsLookedUp();
+  void FoundBySeeds();
 
   // --- first boot: server/control_boot.cc ---
   base::Status LoadStored();
@@ -157,29 +175,51 @@ class Control final : public base::Actor, PeerLinksListener {
 
   // --- gossip: server/control_gossip.cc ---
   void StartGossip();
+  void JoinGossip();
   void DrainGossip();
   void OnGossipEvent(const gossip::Event& event);
   std::string Metadata() const;
-  // How gossip sees a node; and the epoch it says it has adopted.
+  // How gossip sees a node: for routing; whether alive and not even suspect; and the epoch it says
+  // it has adopted.
   Snapshot::Peer LookOf(const topology::Node& node) const;
+  bool SeemsAlive(const topology::Node& node) const;
+  bool MayHold(const topology::Node& node) const;
+  void PublishIfLooksChanged();
   std::uint64_t EpochOf(const topology::Node& node) const;
   void RefreshMetadata();
+  // Writes to keyspaces that are everywhere.
+  void PassOnWrite(const std::string& payload);
+  void SpreadWrite(SpreadMail& mail);
 
-  // --- connections and frames: server/control.cc ---
-  base::Status ListenEverywhere();
+  // --- the HTTP port: server/control_http.cc ---
+  base::Status ListenHttp();
+  void ServeHttp(base::ConnId conn, const std::string& path);
+  void ServeHealth(base::ConnId conn);
+  std::string Ailment() const;
+  std::string Metrics(const std::vector<WorkerStats>& stats) const;
+  std::int64_t EqualAgeMs(base::KeyspaceId keyspace) const;
+  void NoteLag(base::Duration lag);
+
+  // --- connections: server/control_connections.cc; frames: server/control_frames.cc ---
   bool OnHello(base::ConnId conn, Conn& state, const wire::Frame& frame, std::size_t* used);
   bool OnFrame(base::ConnId conn, Conn& state, const wire::Frame& frame);
   void HandleControl(const ReplyTo& reply, base::HostId from, const wire::Frame& frame);
-  void HandleClient(const FrameMail& mail);
-  void HandleCreateKeyspace(const FrameMail& mail);
   void CloseWithError(base::ConnId conn, std::uint64_t request_id, const base::Status& status);
   void SendControl(const PeerAddress& peer, const PeerTag& tag, wire::ControlTopic topic,
                    base::Bytes payload);
   void ReplyBytes(const ReplyTo& to, base::Bytes payload);
   void ReplyError(const ReplyTo& to, const base::Status& status);
+  void CloseSilent();
+  void RefuseClient(base::ConnId conn, base::ListenerId listener);
+  bool HoldsClients() const;
+  void ReleaseClients();
+
+  // --- everything else: server/control.cc ---
+  base::Status ListenEverywhere();
+  void HandleClient(const FrameMail& mail);
+  void HandleCreateKeyspace(const FrameMail& mail);
   void GatherStats(std::function<void(const std::vector<WorkerStats>&)> then);
   void RenewClockBound();
-  void CloseSilent();
   void Tick();
   void Rearm();
   void Stop();
@@ -187,9 +227,6 @@ class Control final : public base::Actor, PeerLinksListener {
   // clients have asked for, or was not in a few seconds.
   void Retire(std::function<void()> then);
   void CheckQuiet();
-  void RefuseClient(base::ConnId conn, base::ListenerId listener);
-  bool HoldsClients() const;
-  void ReleaseClients();
   std::int64_t LoadOf(const topology::Node& node) const;
 
   template <typename Message>
@@ -215,13 +252,22 @@ class Control final : public base::Actor, PeerLinksListener {
   GreetingQueue greetings_;
   std::vector<base::ConnId> held_clients_;  // For the first moment after a start.
   unsigned next_worker_ = 0;
+  HttpPort http_;
+  base::Instant started_;
   base::Instant next_tick_;
+  // How late ticks were, at worst: in this window and in the one before.
+  base::Duration lag_{}, lag_before_{};
+  base::Instant lag_window_ends_;
   bool retired_ = false;         // Clients are served no more.
   bool asked_if_quiet_ = false;  // The workers are being asked.
   base::Instant quiet_ends_;     // It goes on then, whatever is under way.
   std::vector<std::function<void()>> once_quiet_;
 
-  std::vector<base::Address> seeds_;
+  SeedBook seed_book_;
+  std::unique_ptr<SeedJob> seed_job_;  // Under way.
+  base::Instant next_look_up_;
+  base::Instant next_seed_word_;
+  std::vector<base::Address> founding_seeds_;  // Those that founding_ asks.
   std::optional<topology::Acceptor> acceptor_;
   std::optional<topology::Founding> founding_;
   std::optional<topology::Proposer> proposer_;
@@ -236,13 +282,18 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;
+  gossip::Outputs drained_;  // The room of what was sent before.
   base::Instant gossip_since_;
   // What gossip last said of each host since this node started; it forgets the dead, this does not.
   std::map<base::HostId, gossip::Liveness> heard_;
+  FlapGuard flaps_;
+  bool was_holding_ = false;  // At the last tick.
+  bool heard_more_ = false;   // In this turn: the snapshot may be out of date.
   std::vector<EpochWait> epoch_waits_;
 
   Repair repair_;
   std::unique_ptr<Admin> admin_;
+  std::unique_ptr<KeyringAdmin> keyring_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.

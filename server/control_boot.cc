@@ -7,7 +7,6 @@
 #include "server/control.h"
 #include "server/control_jobs.h"
 #include "server/meta_records.h"
-#include "server/resolve.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -45,7 +44,7 @@ base::Status CheckPlace(const topology::Node& member, const topology::NodeInfo& 
 }  // namespace
 
 base::Status Control::LoadStored() {
-  ASSIGN_OR_RETURN(seeds_, ResolveSeeds(shared_.config.cluster.seeds, self_.cluster.port));
+  ASSIGN_OR_RETURN(seed_book_, SeedBook::Of(shared_.config.cluster.seeds, self_.cluster.port));
   ASSIGN_OR_RETURN(const StoredTopology stored, LoadTopology(shared_.engine));
   ready_ = stored.ready;
   topology::TopologyPtr known;
@@ -61,7 +60,7 @@ base::Status Control::LoadStored() {
     acceptor_.emplace(std::move(restored));
   }
   if (known == nullptr) {
-    StartFounding();
+    FoundBySeeds();
   } else if (const topology::Node* me = known->Find(shared_.identity.host)) {
     if (me->member()) RETURN_IF_ERROR(CheckPlace(*me, self_));
     Adopt(known);
@@ -75,7 +74,8 @@ base::Status Control::LoadStored() {
 void Control::StartFounding() {
   topology::FoundingOptions options;
   options.self = self_;
-  options.seeds = seeds_;
+  options.seeds = founding_seeds_ = seed_book_.addresses();
+  options.seeds_may_change = !seed_book_.names().empty();
   options.cluster_name = shared_.config.cluster.name;
   options.replaces = !shared_.config.node.replace.empty();
   options.random_seed = world_.random().Next();
@@ -127,10 +127,12 @@ void Control::OnFoundingReply(base::Address asked, base::Bytes payload) {
 std::string Control::AnswerHello(base::Bytes question) {
   const auto hello = topology::DecodeSeedHello(question);
   if (!hello) return {};
+  // Silence, as of a node that is not there yet: it could not say which seeds it has.
+  if (acceptor_->known() == nullptr && !seed_book_.complete()) return {};
   topology::SeedHello answer =
-      founding_
-          ? founding_->Answer(*hello)
-          : topology::AnswerHello(*hello, self_, shared_.config.cluster.name, seeds_, *acceptor_);
+      founding_ ? founding_->Answer(*hello)
+                : topology::AnswerHello(*hello, self_, shared_.config.cluster.name,
+                                        seed_book_.addresses(), *acceptor_);
   if (joining_) answer.replaces = joining_->replaced.port != 0;
   return topology::EncodeSeedHello(answer);
 }

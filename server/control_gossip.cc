@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -24,9 +26,37 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kUpdated: return "updated";
     case gossip::Event::kRumor: return "rumor";
     case gossip::Event::kConflict: return "has our identity";
+    case gossip::Event::kYielded: return "yields";
+    case gossip::Event::kStreamOnly: return "by stream only";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
+    case gossip::Event::kUnopened: return "sends what cannot be opened";
   }
   return "?";
+}
+
+// Whether its member is one of the cluster's, in a state that the event tells.
+bool IsOfMember(gossip::Event::Kind kind) {
+  return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
+         kind != gossip::Event::kYielded && kind != gossip::Event::kUnopened &&
+         kind != gossip::Event::kStreamOnly;
+}
+
+void SayGossip(const gossip::Event& event) {
+  if (event.kind == gossip::Event::kUpdated) return;
+  const auto text = fmt::format("{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
+                                event.reason.empty() ? "" : ": ", event.reason);
+  if (event.kind == gossip::Event::kYielded)
+    base::log::Error("gossip", "{}", text);
+  else if (!IsOfMember(event.kind))
+    base::log::Warn("gossip", "{}", text);
+  else
+    base::log::Info("gossip", "{}", text);
+}
+
+// One node's opinion takes nobody's requests away: it may be its own fault, and is refuted within a
+// round trip. A process that is gone resets or refuses connections, which is noticed at once.
+bool IsRouted(gossip::Liveness liveness) {
+  return liveness == gossip::Liveness::kAlive || liveness == gossip::Liveness::kSuspect;
 }
 
 // Nodes of one rack may fall silent together.
@@ -78,11 +108,16 @@ void Control::StartGossip() {
                                                           .generation = shared_.identity.boot,
                                                           .address = self_.cluster,
                                                           .cluster_name = cluster,
+                                                          .keyring = keyring_->keyring(),
                                                           .metadata = Metadata(),
                                                           .domain = DomainOf(self_)},
                                              world_.random().Next(), world_.Now());
   gossip_since_ = world_.Now();
-  std::vector<base::Address> contacts = seeds_;
+  JoinGossip();
+}
+
+void Control::JoinGossip() {
+  std::vector<base::Address> contacts = seed_book_.addresses();
   for (const topology::Node* node : snapshot_->topology->members())
     contacts.push_back(node->cluster);
   std::sort(contacts.begin(), contacts.end());
@@ -94,10 +129,11 @@ void Control::StartGossip() {
 void Control::DrainGossip() {
   if (gossip_ == nullptr) return;
   gossip::Outputs& outputs = gossip_->outputs();
-  // Handling an event may make gossip say more, so each round takes what is there.
+  // Handling an event may make gossip say more, so each round takes what is there. Two outputs take
+  // turns, so that each has the room of datagrams that it sent before.
   while (!outputs.datagrams.empty() || !outputs.streams.empty() || !outputs.events.empty()) {
-    const gossip::Outputs taken = std::move(outputs);
-    outputs = {};
+    gossip::Outputs taken = std::exchange(drained_, {});
+    std::swap(taken, outputs);
     for (const gossip::Datagram& datagram : taken.datagrams)
       world_.SendDatagram(datagram.to, datagram.bytes);
     for (const gossip::StreamRequest& stream : taken.streams)
@@ -105,19 +141,22 @@ void Control::DrainGossip() {
                   {kTagGossip, 0, PackAddress(stream.to), 0}, wire::ControlTopic::kGossip,
                   stream.bytes);
     for (const gossip::Event& event : taken.events) OnGossipEvent(event);
+    taken.Clear();
+    drained_ = std::move(taken);
   }
 }
 
 void Control::OnGossipEvent(const gossip::Event& event) {
   if (event.kind == gossip::Event::kRumor) {
-    LearnFrom(event.rumor_payload, "a rumor");
+    if (gossip::IsPassing(event.rumor_key))
+      PassOnWrite(event.rumor_payload);
+    else
+      LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
-  if (event.kind != gossip::Event::kUpdated)
-    base::log::Info("gossip", "{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
-                    event.reason.empty() ? "" : ": ", event.reason);
-  if (event.kind == gossip::Event::kClusterMismatch || event.kind == gossip::Event::kConflict)
-    return;
+  SayGossip(event);
+  if (event.kind == gossip::Event::kYielded) return Retire([] {});
+  if (!IsOfMember(event.kind)) return;
   heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)
     links_.Disconnect(event.member.host);
@@ -127,19 +166,68 @@ void Control::OnGossipEvent(const gossip::Event& event) {
   if (metadata.epoch > snapshot_->topology->epoch)
     SendControl({node->cluster, node->host}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology,
                 {});
-  const auto index = static_cast<std::size_t>(node - snapshot_->topology->nodes.data());
-  const Snapshot::Peer look = LookOf(*node);
-  if (look.up != snapshot_->peers[index].up || look.ready != snapshot_->peers[index].ready)
+  flaps_.Note(world_.Now(), node->host, IsRouted(event.member.liveness));
+  heard_more_ = true;
+}
+
+// Once a turn, however many events it had.
+void Control::PublishIfLooksChanged() {
+  heard_more_ = false;
+  for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
+    if (LookOf(snapshot_->node(i)) == snapshot_->peers[i]) continue;
     Publish();
+    break;
+  }
   CheckEpochWaits();
 }
 
+// Of a keyspace that is everywhere, to the worker that owns the key.
+void Control::PassOnWrite(const std::string& payload) {
+  const auto write = ReadWriteRumor(payload);
+  if (!write) {
+    base::log::Warn("gossip", "a rumor is no write: {}", write.error().message());
+    return;
+  }
+  if (!published_) return;  // Repair will bring it.
+  const base::Token token = base::TokenOf(write->entry.key, snapshot_->topology->token_seed);
+  auto mail = std::make_unique<RumoredWriteMail>();
+  mail->payload = payload;
+  world_.Post(WorkerActor(base::WorkerOf(base::BucketOf(token), shared_.workers)), std::move(mail));
+}
+
+void Control::SpreadWrite(SpreadMail& mail) {
+  shared_.rumor_mail_bytes.fetch_sub(mail.counted, std::memory_order_relaxed);
+  if (gossip_ == nullptr) return;
+  gossip_->PublishPassing(world_.Now(), mail.rumor.key, mail.rumor.version,
+                          std::move(mail.rumor.payload));
+}
+
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_};
+  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
-  return {member->liveness == gossip::Liveness::kAlive, ParseMetadata(member->metadata).ready};
+  const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
+  return {IsRouted(member->liveness) && !held, ParseMetadata(member->metadata).ready,
+          member->generation};
+}
+
+// Whoever is held is one replica less, which must not cost a majority: nobody is held while another
+// member is down, or where a keyspace has fewer than three replicas.
+bool Control::MayHold(const topology::Node& node) const {
+  const topology::Topology& topology = *snapshot_->topology;
+  for (const topology::Node* member : topology.members())
+    if (member->host != node.host && !SeemsAlive(*member)) return false;
+  return std::ranges::all_of(topology.keyspaces, [&](const topology::Keyspace& keyspace) {
+    return EffectiveFactor(topology, keyspace.replication) >= 3;
+  });
+}
+
+bool Control::SeemsAlive(const topology::Node& node) const {
+  if (node.host == shared_.identity.host) return true;
+  const std::optional<gossip::Member> member =
+      gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
+  return member && node.member() && member->liveness == gossip::Liveness::kAlive;
 }
 
 std::uint64_t Control::EpochOf(const topology::Node& node) const {

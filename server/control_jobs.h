@@ -25,6 +25,19 @@ struct Control::MetaJob final : base::Job {
   base::Status status;
 };
 
+struct Control::SeedJob final : base::Job {
+  SeedJob(Control& home, std::vector<std::string> to_look_up)
+      : control(home), names(std::move(to_look_up)) {}
+  void Run() noexcept override {
+    for (const std::string& name : names) found.push_back(control.shared_.look_up(name));
+  }
+  void Done() override;
+
+  Control& control;
+  const std::vector<std::string> names;
+  std::vector<base::Result<std::uint32_t>> found;
+};
+
 inline std::uint64_t PackAddress(base::Address address) {
   return static_cast<std::uint64_t>(address.ip) << 16 | address.port;
 }

@@ -28,17 +28,6 @@ std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced) {
   return out + topology::EncodeNodeInfo(self);
 }
 
-std::string_view LivenessText(gossip::Liveness liveness) {
-  switch (liveness) {
-    case gossip::Liveness::kAlive: return "alive";
-    case gossip::Liveness::kSuspect: return "suspect";
-    case gossip::Liveness::kUnreachable: return "unreachable";
-    case gossip::Liveness::kDead: return "dead";
-    case gossip::Liveness::kLeft: return "left";
-  }
-  return "?";
-}
-
 }  // namespace
 
 // --- asking ---
@@ -51,16 +40,11 @@ void Control::StartJoining(base::Address via, const topology::Topology& topology
     if (!replaced) return world_.Exit(replaced.error().Annotate("node.replace"));
     joining.replaced = *replaced;
   }
-  const auto add = [&](base::Address address) {
-    auto& contacts = joining.contacts;
-    if (address.port == 0 || address == self_.cluster) return;
-    if (std::find(contacts.begin(), contacts.end(), address) == contacts.end())
-      contacts.push_back(address);
-  };
+  const auto add = [&](base::Address address) { joining.AddContact(address, self_.cluster); };
   add(via);
-  for (const base::Address seed : seeds_) add(seed);
+  for (const base::Address seed : seed_book_.addresses()) add(seed);
   for (const topology::Node* member : topology.members()) add(member->cluster);
-  if (joining.contacts.empty())
+  if (joining.contacts.empty() && seed_book_.complete())
     return world_.Exit(base::FailedPrecondition(
         "this node is no member of its cluster, and cluster.seeds names nobody else to ask for "
         "admission: name a member there"));
@@ -83,7 +67,7 @@ void Control::AskToJoin() {
     base::log::Info("join", "still waiting to be admitted: {}",
                     joining.problem.empty() ? "no answer yet" : joining.problem);
   }
-  if (joining.asked || now < joining.ask_at) return;
+  if (joining.asked || now < joining.ask_at || joining.contacts.empty()) return;
   joining.asked = true;
   joining.ask_at = now + kJoinAgain;
   joining.answer_by = now + kJoinAnswerMax;
@@ -173,7 +157,8 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
     }
     const Snapshot::Peer look = LookOf(*member);
     const std::string who = member->cluster.ToString();
-    if (!look.ready && !look.up && !heard_.contains(member->host))
+    const bool alive = SeemsAlive(*member);
+    if (!look.ready && !alive && !heard_.contains(member->host))
       return base::Unavailable(
           fmt::format("member {} has not been heard of since this node started, so it is unknown "
                       "whether it is ready: a node is admitted when all others are",
@@ -184,7 +169,7 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                       "node is admitted when all others are ready",
                       who));
     // A replacement has somebody's data to save, and must not wait for a second one that is down.
-    if (!replace && !look.up)
+    if (!replace && !alive)
       return base::Unavailable(
           fmt::format("member {} is down, and a new node may need to compare with it before it is "
                       "ready: bring it back, or replace it first",
@@ -203,12 +188,13 @@ base::Status Control::CheckGone(const topology::Node& member) const {
     if (gossip::IsGone(heard->second)) return base::Ok();
     return base::Unavailable(
         fmt::format("member {} is {} as far as this node knows: only a dead member can be replaced",
-                    member.cluster.ToString(), LivenessText(heard->second)));
+                    member.cluster.ToString(), gossip::Name(heard->second)));
   }
-  const auto& peers = snapshot_->peers;
-  const auto up =
-      std::count_if(peers.begin(), peers.end(), [](const Snapshot::Peer& peer) { return peer.up; });
-  const bool majority = static_cast<std::size_t>(up) > snapshot_->topology->members().size() / 2;
+  const auto members = snapshot_->topology->members();
+  const auto alive =
+      std::count_if(members.begin(), members.end(),
+                    [this](const topology::Node* each) { return SeemsAlive(*each); });
+  const bool majority = static_cast<std::size_t>(alive) > members.size() / 2;
   if (majority && world_.Now() - gossip_since_ >= kUnheardMax) return base::Ok();
   return base::Unavailable(
       fmt::format("member {} has not been heard of since this node started: it may be alive, which "

@@ -243,7 +243,7 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
 void Control::Publish() {
   auto next = std::make_shared<Snapshot>(*snapshot_);
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
-  next->peers[next->self] = {true, ready_};
+  next->peers[next->self] = {true, ready_, shared_.identity.boot};
   snapshot_ = next;
   repair_.Adopt(snapshot_);
   // No worker may stamp before a bound for its stamps is on disk.
@@ -260,7 +260,7 @@ void Control::Publish() {
 // After a start: what has been chosen while we were away? Also the first handshake, at which a
 // node with another cluster's data finds out (OnPeerHello).
 void Control::AskForTopology() {
-  std::vector<base::Address> ask = seeds_;
+  std::vector<base::Address> ask = seed_book_.addresses();
   for (const topology::Node* node : snapshot_->topology->members()) ask.push_back(node->cluster);
   std::sort(ask.begin(), ask.end());
   ask.erase(std::unique(ask.begin(), ask.end()), ask.end());
@@ -279,7 +279,8 @@ void Control::CheckEpochWaits() {
   for (std::size_t i = 0; i < epoch_waits_.size();) {
     std::string behind;
     for (std::size_t node = 0; node < snapshot_->peers.size(); ++node)
-      if (snapshot_->peers[node].up && EpochOf(snapshot_->node(node)) < epoch_waits_[i].epoch)
+      if ((snapshot_->peers[node].up || SeemsAlive(snapshot_->node(node))) &&
+          EpochOf(snapshot_->node(node)) < epoch_waits_[i].epoch)
         behind += (behind.empty() ? "" : ", ") + snapshot_->node(node).cluster.ToString();
     const bool late = world_.Now() >= epoch_waits_[i].ends;
     if (!behind.empty() && !late) {

@@ -13,14 +13,15 @@ Coordinator::Coordinator(const CoordinatorParts& parts) : parts_(parts) {}
 Coordinator::~Coordinator() = default;
 
 // Refuses work for which there is no room: nothing was changed, and the client may try later.
-bool Coordinator::Admit(const ReplyTo& reply, std::size_t bytes) {
+bool Coordinator::Admit(RequestStats& stats, const ReplyTo& reply, std::size_t bytes) {
   if (parts_.memory.HasRoom(bytes)) return true;
-  RefuseForMemory(reply, parts_.memory.Refusal());
+  RefuseForMemory(stats, reply, parts_.memory.Refusal());
   return false;
 }
 
-void Coordinator::RefuseForMemory(const ReplyTo& reply, std::string why) {
+void Coordinator::RefuseForMemory(RequestStats& stats, const ReplyTo& reply, std::string why) {
   ++stats_.overloaded;
+  stats.Refused(Outcome::kOverloaded);
   parts_.replier.ReplyError(reply, {base::Code::kOverloaded, std::move(why), {}});
 }
 
@@ -53,9 +54,11 @@ std::string NeedsOf(wire::Consistency level, const Requirement& requirement, Rep
 
 }  // namespace
 
-void Coordinator::Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
-                         const Requirement& requirement, ReplicaMask up) {
+void Coordinator::Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
+                         base::KeyspaceId keyspace, const Requirement& requirement,
+                         ReplicaMask up) {
   ++stats_.unavailable;
+  stats.Refused(Outcome::kUnavailable);
   const topology::Keyspace* space = snapshot_->topology->FindKeyspace(keyspace);
   parts_.replier.ReplyError(
       reply, {base::Code::kUnavailable,
@@ -91,6 +94,20 @@ void Coordinator::OnWake(base::Instant now) {
       Retry(id, *op);
     else if (!op->tally.enough_answers())
       AskAnother(id, *op);
+  }
+}
+
+void Coordinator::OnTick(base::Instant now) {
+  for (; !hinted_.empty() && parts_.replica.Committed(hinted_.front().commit); hinted_.pop_front())
+    MarkHandled(hinted_.front().writes);
+  if (snapshot_ == nullptr) return;
+  for (const Watermarks::Idle& idle : watermarks_.TakeIdle(now)) {
+    const topology::Node* node = snapshot_->topology->FindNumber(idle.peer);
+    if (node == nullptr || !node->member()) continue;
+    const auto index = static_cast<std::uint16_t>(node - snapshot_->topology->nodes.data());
+    if (!snapshot_->peers[index].up) continue;
+    ++stats_.handled_messages;
+    parts_.links.Send(AddressOf(index), {kTagHandled, 0, 0, 0}, wire::Handled{idle.below});
   }
 }
 

@@ -10,12 +10,15 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
+#include <vector>
 
 #include "base/hybrid_clock.h"
 #include "base/slab.h"
 #include "base/timers.h"
 #include "base/world.h"
+#include "server/compare_soon.h"
 #include "server/config.h"
 #include "server/hints.h"
 #include "server/memory_share.h"
@@ -24,13 +27,16 @@
 #include "server/replica.h"
 #include "server/replier.h"
 #include "server/snapshot.h"
+#include "server/spread_writes.h"
 #include "server/stats.h"
+#include "server/watermarks.h"
 
 namespace starling::server {
 
 // PeerTag::kind of requests that are the coordinator's.
 inline constexpr std::uint32_t kTagPut = 1;
 inline constexpr std::uint32_t kTagGet = 2;
+inline constexpr std::uint32_t kTagHandled = 8;
 
 struct CoordinatorParts {
   base::World& world;
@@ -40,6 +46,8 @@ struct CoordinatorParts {
   Hints& hints;
   Replier& replier;
   MemoryShare& memory;
+  CompareSoon& compare_soon;
+  SpreadWrites& spread;
 };
 
 class Coordinator {
@@ -64,6 +72,8 @@ class Coordinator {
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
 
   void OnWake(base::Instant now);
+  // Tells replicas what is handled, where no write does. To be called now and then.
+  void OnTick(base::Instant now);
   base::Instant next_wake() const { return std::min(put_timers_.next(), get_timers_.next()); }
 
   std::size_t in_flight() const { return puts_.size() + gets_.size(); }
@@ -72,14 +82,24 @@ class Coordinator {
  private:
   struct PutOp;
   struct GetOp;
+  struct SentWrite {
+    base::NodeNumber peer = 0;
+    std::uint64_t number = 0;
+  };
+  // Writes whose hints wait for their sync.
+  struct Hinted {
+    std::uint64_t commit = 0;
+    std::vector<SentWrite> writes;
+  };
 
   // Common to both.
-  bool Admit(const ReplyTo& reply, std::size_t bytes);
-  void RefuseForMemory(const ReplyTo& reply, std::string why);
+  bool Admit(RequestStats& stats, const ReplyTo& reply, std::size_t bytes);
+  void RefuseForMemory(RequestStats& stats, const ReplyTo& reply, std::string why);
   base::Duration Deadline(std::uint32_t asked_ms, base::Duration standard) const;
   PeerAddress AddressOf(std::uint16_t node) const;
-  void Refuse(const ReplyTo& reply, wire::Consistency level, base::KeyspaceId keyspace,
-              const Requirement& requirement, ReplicaMask up);
+  void Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
+              base::KeyspaceId keyspace, const Requirement& requirement, ReplicaMask up);
+  base::Duration Since(base::Instant began) const { return parts_.world.Now() - began; }
   std::int64_t StampWall() const;
 
   // Puts: server/coordinator_put.cc
@@ -92,9 +112,11 @@ class Coordinator {
   void Decide(std::uint64_t id, PutOp& op);
   void StampAgain(std::uint64_t id, PutOp& op);
   void AnswerPut(PutOp& op);
+  void Spread(const PutOp& op);
   void TimeOutPut(PutOp& op, std::string_view why);
   void StoreHints(PutOp& op, ReplicaMask targets);
   void EndPut(std::uint64_t id, PutOp& op);
+  void MarkHandled(const std::vector<SentWrite>& writes);
 
   // Gets: server/coordinator_get.cc
   void Ask(std::uint64_t id, GetOp& op, int replica, bool want_value);
@@ -122,8 +144,10 @@ class Coordinator {
   base::HybridClock* clock_ = nullptr;
   base::Slab<PutOp> puts_;
   base::Slab<GetOp> gets_;
-  base::Timers put_timers_;  // Deadlines.
-  base::Timers get_timers_;  // Deadlines and speculative retries.
+  Watermarks watermarks_;
+  std::deque<Hinted> hinted_;  // Oldest commit first.
+  base::Timers put_timers_;    // Deadlines.
+  base::Timers get_timers_;    // Deadlines and speculative retries.
   WorkerStats stats_;
 };
 

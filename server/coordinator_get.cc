@@ -31,14 +31,17 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   ++stats_.gets;
   const std::size_t bytes =
       request.key.size() + (request.want_value ? reply.value_bytes_expected : 0);
-  if (!Admit(reply, bytes)) return;
-  const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
+  if (!Admit(stats_.get_requests, reply, bytes)) return;
+  const ReplicaSet replicas =
+      ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token), Purpose::kRead);
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.readable)) {
-    Refuse(reply, request.level, request.keyspace, requirement, replicas.readable);
+    Refuse(stats_.get_requests, reply, request.level, request.keyspace, requirement,
+           replicas.readable);
     return;
   }
   const auto [id, op] = gets_.Add();
+  op->began = parts_.world.Now();
   op->reply = reply;
   op->snapshot = snapshot_;
   op->replicas = replicas;
@@ -166,7 +169,8 @@ void Coordinator::Retry(std::uint64_t id, GetOp& op) {
   op.retrying = false;
   // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
   if (snapshot_->ring_epoch == op.snapshot->ring_epoch)
-    op.replicas.readable = ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token)).readable;
+    op.replicas.readable =
+        ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token), Purpose::kRead).readable;
   if (!op.requirement.reachable(op.replicas.readable)) {
     FailGet(id, op, base::Code::kUnavailable, "too few replicas answered, the others are down");
     return;
@@ -199,7 +203,7 @@ bool Coordinator::KeepValue(std::uint64_t id, GetOp& op, base::Bytes value) {
   op.charged = 0;
   const std::size_t bytes = op.key.size() + value.size();
   if (!parts_.memory.HasRoom(bytes)) {
-    RefuseForMemory(op.reply, parts_.memory.Refusal());
+    RefuseForMemory(stats_.get_requests, op.reply, parts_.memory.Refusal());
     EndGet(id, op);
     return false;
   }
@@ -303,6 +307,7 @@ void Coordinator::OnRepairOutcome(std::uint64_t id, GetOp& op, int replica, std:
 }
 
 void Coordinator::AnswerGet(std::uint64_t id, GetOp& op) {
+  stats_.get_requests.Ended(Outcome::kOk, Since(op.began));
   wire::GetReply reply;
   reply.version = op.tally.target();
   reply.found = !reply.version.empty() && op.header.live(parts_.world.WallMs());
@@ -319,7 +324,9 @@ void Coordinator::AnswerGet(std::uint64_t id, GetOp& op) {
 }
 
 void Coordinator::FailGet(std::uint64_t id, GetOp& op, base::Code code, std::string_view why) {
-  ++(code == base::Code::kTimeout ? stats_.timeouts : stats_.unavailable);
+  const bool late = code == base::Code::kTimeout;
+  ++(late ? stats_.timeouts : stats_.unavailable);
+  stats_.get_requests.Ended(late ? Outcome::kTimeout : Outcome::kUnavailable, Since(op.began));
   parts_.replier.ReplyError(
       op.reply, {code,
                  fmt::format("get at {}: {} of {} replicas answered, {} needed: {}",

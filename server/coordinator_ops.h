@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "server/coordinator.h"
 
@@ -23,10 +24,12 @@ struct Coordinator::PutOp {
   base::Version held_max;       // The highest that a replica answered with.
   std::uint64_t attempt = 0;    // Stamps so far: answers count for one stamp only.
   ReplicaMask hinted = 0;       // Have a hint of this stamp.
+  std::vector<SentWrite> sent;  // To other nodes, under whichever stamp.
   std::uint64_t ttl_ms = 0;     // Counts from the stamp, so that a retry means the same entry.
   bool first_stamper = false;   // No retry: we may stamp again.
   bool stamped_here = false;    // The local replica has this stamp already: it was made there.
   bool answered = false;
+  base::Instant began;
   base::TimerId deadline = 0;
 };
 
@@ -50,6 +53,7 @@ struct Coordinator::GetOp {
   std::uint64_t repair_round = 0;  // Answers count for the round's version only.
   ReplicaMask repair_sent = 0;
   ReplicaMask asked = 0;
+  base::Instant began;
   bool retrying = false;  // Too few replicas were left: the read starts over when the timer fires.
   base::Instant ends;
   base::TimerId timer = 0;

@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/mutants.h"
@@ -15,16 +16,18 @@ void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, bas
                       base::Bytes value) {
   ++stats_.puts;
   const std::size_t bytes = request.key.size() + value.size();
-  if (!Admit(reply, bytes)) return;
+  if (!Admit(stats_.put_requests, reply, bytes)) return;
   // A put ends at its deadline; what it gave the replica waits for the disk nevertheless.
-  if (!parts_.replica.HasRoom(bytes)) return RefuseForMemory(reply, parts_.replica.Refusal());
+  if (!parts_.replica.HasRoom(bytes))
+    return RefuseForMemory(stats_.put_requests, reply, parts_.replica.Refusal());
   const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.up)) {
-    Refuse(reply, request.level, request.keyspace, requirement, replicas.up);
+    Refuse(stats_.put_requests, reply, request.level, request.keyspace, requirement, replicas.up);
     return;
   }
   const auto [id, op] = puts_.Add();
+  op->began = parts_.world.Now();
   op->reply = reply;
   op->snapshot = snapshot_;
   op->replicas = replicas;
@@ -116,17 +119,22 @@ void Coordinator::SendWrite(std::uint64_t id, PutOp& op, int replica) {
     StoreHints(op, ReplicaMask{1} << replica);
     return;
   }
-  const wire::ReplicaWrite write{op.keyspace,
-                                 op.key,
-                                 op.header.version,
-                                 op.header.flags,
-                                 static_cast<std::uint8_t>(op.header.origin),
-                                 op.header.expiry_ms,
-                                 op.header.value_digest,
-                                 op.snapshot->topology->epoch};
-  parts_.links.Send(AddressOf(op.replicas.nodes[index]),
-                    {kTagPut, static_cast<std::uint32_t>(replica), id, op.attempt}, write,
-                    op.value);
+  wire::ReplicaWrite write{.keyspace = op.keyspace,
+                           .key = op.key,
+                           .version = op.header.version,
+                           .flags = op.header.flags,
+                           .origin = static_cast<std::uint8_t>(op.header.origin),
+                           .expiry_ms = op.header.expiry_ms,
+                           .value_digest = op.header.value_digest,
+                           .epoch = op.snapshot->topology->epoch};
+  const PeerAddress to = AddressOf(op.replicas.nodes[index]);
+  const base::NodeNumber peer = op.snapshot->node(op.replicas.nodes[index]).number;
+  const std::uint64_t number = watermarks_.Next(peer);
+  op.sent.push_back({peer, number});
+  watermarks_.Tell(parts_.world.Now(), peer, parts_.links.SerialOf(to), number, &write);
+  if (!parts_.links.Send(to, {kTagPut, static_cast<std::uint32_t>(replica), id, op.attempt}, write,
+                         op.value))
+    watermarks_.NotSent(peer);
 }
 
 void Coordinator::OnLocalWrite(const Ticket& ticket, WriteOutcome outcome,
@@ -189,22 +197,39 @@ void Coordinator::StampAgain(std::uint64_t id, PutOp& op) {
 
 void Coordinator::AnswerPut(PutOp& op) {
   op.answered = true;
+  stats_.put_requests.Ended(Outcome::kOk, Since(op.began));
   wire::PutReply reply{op.header.version, {}};
   for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i)
     if ((op.tally.ok() >> i & 1) != 0)
       reply.replicas.push_back(op.snapshot->node(op.replicas.nodes[i]).number);
+  if (base::Mutant("watermark-early")) MarkHandled(std::exchange(op.sent, {}));
   parts_.replier.ReplyPut(op.reply, reply);
+  if (op.snapshot->ring->everywhere(op.keyspace)) Spread(op);
+}
+
+// It is synced here, which is all that its client was promised; now the others may hear of it.
+void Coordinator::Spread(const PutOp& op) {
+  if (base::Mutant("everywhere-untold")) return;
+  parts_.spread.Tell(op.keyspace, {.key = op.key,
+                                   .version = op.header.version,
+                                   .flags = op.header.flags,
+                                   .origin = static_cast<std::uint8_t>(storage::Origin::kRumor),
+                                   .expiry_ms = op.header.expiry_ms,
+                                   .value_digest = op.header.value_digest,
+                                   .value = op.value});
 }
 
 void Coordinator::TimeOutPut(PutOp& op, std::string_view why) {
   op.answered = true;
   if (op.header.version.empty()) {  // Without a stamp it was sent to nobody, and never will be.
     ++stats_.unavailable;
+    stats_.put_requests.Refused(Outcome::kUnavailable);
     parts_.replier.ReplyError(
         op.reply, {base::Code::kUnavailable, fmt::format("{}: nothing was tried", why), {}});
     return;
   }
   ++stats_.timeouts;
+  stats_.put_requests.Ended(Outcome::kTimeout, Since(op.began));
   parts_.replier.ReplyError(
       op.reply,
       {base::Code::kTimeout,
@@ -222,8 +247,9 @@ void Coordinator::StoreHints(PutOp& op, ReplicaMask targets) {
     if ((targets & bit) == 0 || (op.hinted & bit) != 0 || static_cast<int>(i) == op.replicas.self)
       continue;
     op.hinted |= bit;
-    parts_.hints.Store(op.snapshot->node(op.replicas.nodes[i]).number,
-                       {op.keyspace, op.token, op.key}, op.header, op.value);
+    const base::NodeNumber target = op.snapshot->node(op.replicas.nodes[i]).number;
+    if (!parts_.hints.Store(target, {op.keyspace, op.token, op.key}, op.header, op.value))
+      parts_.compare_soon.Add(target);
   }
 }
 
@@ -232,7 +258,17 @@ void Coordinator::EndPut(std::uint64_t id, PutOp& op) {
   StoreHints(op, op.tally.missing());
   parts_.memory.Give(op.key.size() + op.value.size());
   put_timers_.Cancel(op.deadline);
+  // What a replica has not acknowledged is handled once its hint is on disk; without a hint it is
+  // repair's from now on.
+  if (op.hinted == 0)
+    MarkHandled(op.sent);
+  else if (!op.sent.empty())
+    hinted_.push_back({parts_.replica.last_commit(), std::move(op.sent)});
   puts_.Remove(id);
+}
+
+void Coordinator::MarkHandled(const std::vector<SentWrite>& writes) {
+  for (const SentWrite& write : writes) watermarks_.Handled(write.peer, write.number);
 }
 
 }  // namespace starling::server

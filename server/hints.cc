@@ -118,9 +118,9 @@ std::uint64_t Hints::bytes() const {
   return sum;
 }
 
-void Hints::Store(base::NodeNumber target, const storage::DataKey& key,
+bool Hints::Store(base::NodeNumber target, const storage::DataKey& key,
                   const storage::EntryHeader& header, base::Bytes value) {
-  if (!parts_.config.hints.enabled || base::Mutant("skip-hint")) return;
+  if (!parts_.config.hints.enabled || base::Mutant("skip-hint")) return false;
   HintStats::Target& pending = stats_.pending[target];
   storage::EntryHeader hinted = header;
   hinted.origin = storage::Origin::kHint;
@@ -128,7 +128,7 @@ void Hints::Store(base::NodeNumber target, const storage::DataKey& key,
   const std::size_t size = stored_key.size() + storage::kEntryHeaderBytes + value.size();
   if (bytes() + size > parts_.config.hints.bytes_max / parts_.workers) {
     ++stats_.dropped;
-    return;
+    return false;
   }
   storage::Batch& batch = parts_.replica.batch();
   storage::EncodeEntryTo(hinted, value, batch.BeginPut(storage::Family::kHints, stored_key));
@@ -138,6 +138,7 @@ void Hints::Store(base::NodeNumber target, const storage::DataKey& key,
   ++pending.hints;
   pending.bytes += size;
   if (pending.oldest_ms == 0) pending.oldest_ms = header.version.wall_ms();
+  return true;
 }
 
 const topology::Node* Hints::Target(base::NodeNumber number) const {

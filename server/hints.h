@@ -49,7 +49,8 @@ class Hints {
   void Start();
   void Adopt(SnapshotPtr snapshot);
 
-  void Store(base::NodeNumber target, const storage::DataKey& key,
+  // False: it is not kept, hints being switched off or over their limit.
+  bool Store(base::NodeNumber target, const storage::DataKey& key,
              const storage::EntryHeader& header, base::Bytes value);
 
   // Starts replays to targets that are up. Call now and then.

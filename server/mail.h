@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,8 @@
 #include "server/snapshot.h"
 #include "server/stats.h"
 #include "server/wire/frame.h"
+#include "server/write_number.h"
+#include "server/write_rumor.h"
 
 namespace starling::server {
 
@@ -31,6 +34,10 @@ enum class MailKind : std::uint16_t {
   kDigestAnswer,
   kPull,
   kPullDone,
+  kHandled,
+  kCompareSoon,
+  kSpread,
+  kRumoredWrite,
   kStatsQuery,
   kStats,
   kStopClients,
@@ -61,6 +68,7 @@ struct FrameMail final : MailOf<MailKind::kFrame> {
   ReplyTo reply;
   wire::Kind frame_kind{};
   base::NodeNumber peer = 0;  // Of the sending node; 0: a client.
+  WriteNumber numbered;       // Of a coordinator's write to a replica.
   std::string header;
   std::string payload;
   std::size_t counted = 0;  // In NodeShared::mail_bytes, by its sender.
@@ -122,6 +130,27 @@ struct PullDoneMail final : MailOf<MailKind::kPullDone> {
   std::uint64_t serial = 0;
   std::uint64_t entries = 0;
   base::Status status;
+};
+
+// A node's worker says that its writes are handled; its connection leads to one worker of ours.
+struct HandledMail final : MailOf<MailKind::kHandled> {
+  WriteSource source;
+  std::uint64_t below = 0;
+};
+
+// Compare with these before their turn: something that they should have may have been dropped.
+struct CompareSoonMail final : MailOf<MailKind::kCompareSoon> {
+  std::set<base::NodeNumber> nodes;
+};
+
+// A write that is synced here: tell the others.
+struct SpreadMail final : MailOf<MailKind::kSpread> {
+  WriteRumor rumor;
+  std::uint64_t counted = 0;  // In NodeShared::rumor_mail_bytes, by its sender.
+};
+// A write that gossip heard of, to the worker that owns the key.
+struct RumoredWriteMail final : MailOf<MailKind::kRumoredWrite> {
+  std::string payload;  // Of the rumor; it was read without an error.
 };
 
 struct StatsQueryMail final : MailOf<MailKind::kStatsQuery> {

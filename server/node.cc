@@ -21,8 +21,9 @@ topology::NodeInfo InfoOf(const Config& config, const NodeIdentity& identity) {
 }  // namespace
 
 Node::Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-           const MakeWorld& make_world)
-    : config_(config), shared_(config_, identity, engine, WorkersOf(config)) {
+           const MakeWorld& make_world, const NodeKeys& keys, LookUp look_up)
+    : config_(config), shared_(config_, identity, engine, WorkersOf(config), keys) {
+  shared_.look_up = std::move(look_up);
   control_ = std::make_unique<Control>(make_world(base::kControlActor), shared_,
                                        InfoOf(config_, identity));
   for (unsigned worker = 0; worker < shared_.workers; ++worker)

@@ -16,6 +16,7 @@
 #include "base/world.h"
 #include "server/config.h"
 #include "server/control.h"
+#include "server/keyring_file.h"
 #include "server/node_shared.h"
 #include "server/worker.h"
 #include "storage/engine.h"
@@ -28,7 +29,7 @@ class Node {
   using MakeWorld = std::function<base::World&(base::ActorId)>;
 
   Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-       const MakeWorld& make_world);
+       const MakeWorld& make_world, const NodeKeys& keys = {}, LookUp look_up = SystemLookUp);
   ~Node();
 
   std::size_t actors() const { return workers_.size() + 1; }

@@ -6,10 +6,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "base/host_id.h"
 #include "server/committer.h"
 #include "server/config.h"
+#include "server/keyring_file.h"
+#include "server/resolve.h"
 #include "storage/engine.h"
 
 namespace starling::server {
@@ -24,12 +27,13 @@ struct NodeIdentity {
 
 struct NodeShared {
   NodeShared(const Config& node_config, const NodeIdentity& node_identity,
-             storage::Engine& node_engine, unsigned worker_count)
+             storage::Engine& node_engine, unsigned worker_count, NodeKeys node_keys = {})
       : config(node_config),
         identity(node_identity),
         engine(node_engine),
         committer(node_engine, node_config.storage.durability),
-        workers(worker_count) {}
+        workers(worker_count),
+        keys(std::move(node_keys)) {}
 
   // Constant after construction.
   const Config& config;
@@ -37,6 +41,8 @@ struct NodeShared {
   storage::Engine& engine;
   Committer committer;
   const unsigned workers;
+  const NodeKeys keys;  // As of the start: control has them as they are (server/keyring_admin.h).
+  LookUp look_up = SystemLookUp;  // Of the names of seeds. Set before any actor starts.
 
   // Written by control once it is on disk; read by the workers.
   std::atomic<std::uint64_t> clock_bound{0};
@@ -47,12 +53,15 @@ struct NodeShared {
   std::atomic<std::uint32_t> clients{0};
   // What large mails between workers hold: who sends one adds to it, who receives it takes it off.
   std::atomic<std::uint64_t> mail_bytes{0};
+  // What workers have mailed to control to be told as rumors, and it has not taken yet.
+  std::atomic<std::uint64_t> rumor_mail_bytes{0};
 };
 
 // The listeners of a node.
 inline constexpr base::ListenerId kClusterListener{1};
 inline constexpr base::ListenerId kClientListener{2};
 inline constexpr base::ListenerId kRespListener{3};
+inline constexpr base::ListenerId kHttpListener{4};
 
 inline base::ActorId WorkerActor(unsigned worker) {
   return base::ActorId{static_cast<std::uint16_t>(worker + 1)};

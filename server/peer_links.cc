@@ -39,11 +39,17 @@ PeerLinks::Link* PeerLinks::LinkTo(const PeerAddress& peer) {
   if (world_.Now() < link.retry_at) return nullptr;
   link.peer = peer;
   link.open = true;
+  link.serial = ++serial_;
   link.ready = false;
   link.waiting.clear();
   link.conn = world_.Connect(peer.address);
   conns_[link.conn] = peer.address;
   return &link;
+}
+
+std::uint64_t PeerLinks::SerialOf(const PeerAddress& peer) const {
+  const auto found = links_.find(peer.address);
+  return found == links_.end() || !found->second.open ? 0 : found->second.serial;
 }
 
 PeerLinks::Link* PeerLinks::FindConn(base::ConnId conn) {

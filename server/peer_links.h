@@ -58,24 +58,29 @@ class PeerLinks {
   // What new links say first.
   void SetHello(wire::Hello hello) { hello_ = std::move(hello); }
 
+  // Of the connection that a Send to `peer` takes; 0: it will make one, or fail. Never reused.
+  std::uint64_t SerialOf(const PeerAddress& peer) const;
+
+  // False: it will fail, and nothing goes out.
   template <typename Message>
-  void Send(const PeerAddress& peer, const PeerTag& tag, const Message& message,
+  bool Send(const PeerAddress& peer, const PeerTag& tag, const Message& message,
             base::Bytes payload = {}) {
     if (payload.size() > wire::kPayloadBytesMax) {
       failed_.emplace_back(tag, base::Status(base::Code::kFailedPrecondition,
                                              wire::TooLarge(payload.size()).message));
-      return;
+      return false;
     }
     Link* link = LinkTo(peer);
     if (link == nullptr) {
       Refuse(tag, peer);
-      return;
+      return false;
     }
     const std::uint64_t id = Register(*link, tag);
     if (link->ready)
       wire::SendFrame(world_, link->conn, id, message, payload);
     else
       wire::AppendFrame(link->waiting, id, message, payload);
+    return true;
   }
 
   // Brings the failures of this turn to the listener, which may send again.
@@ -100,6 +105,7 @@ class PeerLinks {
   struct Link {
     PeerAddress peer;
     base::ConnId conn{};
+    std::uint64_t serial = 0;
     bool open = false;   // A connection exists or is being made.
     bool ready = false;  // The hello was answered.
     base::Instant retry_at;
@@ -124,6 +130,7 @@ class PeerLinks {
   std::map<base::Address, Link> links_;
   std::map<base::ConnId, base::Address> conns_;
   base::Slab<Request> requests_;
+  std::uint64_t serial_ = 0;
   std::vector<std::pair<PeerTag, base::Status>> failed_;  // For Deliver.
 };
 

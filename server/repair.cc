@@ -17,6 +17,7 @@ constexpr base::Duration kLookAgainAfter = base::seconds(1);
 // Of looks at digests. Pulling takes as long as there is data, and ends when answers stay away.
 constexpr base::Duration kSessionMax = base::seconds(120);
 constexpr base::Duration kPeerPullMax = base::seconds(3600);
+constexpr std::int64_t kEverywherePeersEachInterval = 4;
 constexpr std::size_t kWantedMax = 64;  // Repairs on demand that wait for their turn.
 constexpr base::Duration kFirstCompareAfter = base::milliseconds(1500);
 
@@ -84,15 +85,28 @@ std::string Repair::NameOf(base::NodeNumber number) const {
   return snapshot_->node(IndexOf(number)).cluster.IpString();
 }
 
-bool Repair::Shares(std::size_t peer) const {
+// With `by_range` not what is everywhere, which all share with all.
+bool Repair::Shares(std::size_t peer, bool by_range) const {
   if (peer == snapshot_->self || !snapshot_->node(peer).member()) return false;
-  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
+    if (by_range && keyspace.replication.everywhere()) continue;
     for (const topology::Range& range : snapshot_->ring->ranges(keyspace.id))
       if (std::find(range.replicas.begin(), range.replicas.end(), peer) != range.replicas.end() &&
           std::find(range.replicas.begin(), range.replicas.end(), snapshot_->self) !=
               range.replicas.end())
         return true;
+  }
   return false;
+}
+
+// Those with which nothing but keyspaces is shared that are everywhere are compared in turn, a few
+// each interval: as with rumors, what one has got from one the next gets from it.
+base::Duration Repair::IntervalOf(const Peer& peer) const {
+  const base::Duration interval = shared_.config.repair.interval;
+  if (peer.by_range) return interval;
+  const auto many = std::count_if(peers_.begin(), peers_.end(),
+                                  [](const auto& each) { return !each.second.by_range; });
+  return interval * std::max<std::int64_t>(1, many / kEverywherePeersEachInterval);
 }
 
 void Repair::Adopt(SnapshotPtr snapshot) {
@@ -100,11 +114,12 @@ void Repair::Adopt(SnapshotPtr snapshot) {
   snapshot_ = std::move(snapshot);
   for (std::size_t i = 0; i < snapshot_->topology->nodes.size(); ++i) {
     const base::NodeNumber number = snapshot_->node(i).number;
-    if (!Shares(i)) {
+    if (!Shares(i, false)) {
       peers_.erase(number);
       continue;
     }
     Peer& peer = peers_[number];
+    peer.by_range = Shares(i, true);
     const bool was_up = before != nullptr && i < before->peers.size() && before->peers[i].up;
     if (snapshot_->peers[i].up && !was_up) {
       peer.due = world_.Now() + kFirstCompareAfter;
@@ -138,7 +153,7 @@ void Repair::OnTick(base::Instant now) {
                        [&](const auto& a, const auto& b) { return a.second.due < b.second.due; });
   if (due == peers_.end() || now < due->second.due) return;
   if (!snapshot_->peers[IndexOf(due->first)].up) {
-    due->second.due = now + shared_.config.repair.interval;
+    due->second.due = now + IntervalOf(due->second);
     due->second.problem = "it is down";
     return;
   }
@@ -155,7 +170,7 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   all->done = std::move(done);
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
-  if (wanted_.size() + peers_.size() > kWantedMax)
+  if (wanted_.size() > kWantedMax)
     return all->done({0, all->open, 0, false, "too many repairs wait already"});
   for (const auto& [number, peer] : peers_)
     wanted_.push_back({number, keyspace, true, 0, [all](const Result& one) {
@@ -176,6 +191,12 @@ void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
   if (wanted_.size() >= kWantedMax) return done({0, 1, 0, false, "too many repairs wait already"});
   wanted_.push_back(
       {peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0, std::move(done)});
+}
+
+void Repair::CompareSoon(const std::set<base::NodeNumber>& peers) {
+  for (const base::NodeNumber number : peers)
+    if (const auto found = peers_.find(number); found != peers_.end())
+      found->second.due = std::min(found->second.due, world_.Now());
 }
 
 // --- a session ---
@@ -436,67 +457,12 @@ void Repair::End(const std::string& problem) {
     for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
       if (session->keyspace == kAllKeyspaces || session->keyspace == keyspace.id)
         peer.proves_from[keyspace.id] = std::max(peer.proves_from[keyspace.id], session->began);
-    peer.due = world_.Now() + shared_.config.repair.interval;
+    peer.due = world_.Now() + IntervalOf(peer);
   }
   ++comparisons_;
   if (session->done)
     session->done({session->answered ? 1U : 0U, 1, session->entries, problem.empty(),
                    problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem)});
-}
-
-// --- what it has found ---
-
-Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspace) const {
-  Standing standing;
-  const auto peer = peers_.find(snapshot_->node(index).number);
-  if (peer == peers_.end()) return standing;
-  standing.problem = peer->second.problem;
-  const auto marks = peer->second.marks.find(keyspace);
-  if (marks == peer->second.marks.end()) return standing;
-  const auto from = peer->second.proves_from.find(keyspace);
-  base::Instant oldest = base::Instant::Never();
-  standing.equal_ms = INT64_MAX;
-  for (const Mark& mark : marks->second) {
-    oldest = std::min(oldest, mark.at);
-    standing.equal_ms = std::min(standing.equal_ms, mark.wall_ms);
-  }
-  standing.equal = (from == peer->second.proves_from.end() || oldest >= from->second) &&
-                   oldest >= base::Instant{} && snapshot_->peers[index].up;
-  return standing;
-}
-
-bool Repair::CaughtUpSince(base::Instant since) const {
-  const topology::Ring& ring = *snapshot_->ring;
-  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
-    for (const topology::Range& range : ring.ranges(keyspace.id))
-      if (!CaughtUpOn(keyspace.id, range, since)) return false;
-  return true;
-}
-
-bool Repair::CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
-                        base::Instant since) const {
-  const auto& replicas = range.replicas;
-  if (std::find(replicas.begin(), replicas.end(), snapshot_->self) == replicas.end()) return true;
-  const auto others = static_cast<std::ptrdiff_t>(replicas.size()) - 1;
-  const auto equal = std::count_if(replicas.begin(), replicas.end(), [&](std::uint16_t replica) {
-    return replica != snapshot_->self && EqualOnSince(replica, keyspace, range, since);
-  });
-  return others == 0 || equal >= others / 2 + 1;
-}
-
-bool Repair::EqualOnSince(std::size_t replica, base::KeyspaceId keyspace,
-                          const topology::Range& range, base::Instant since) const {
-  const auto peer = peers_.find(snapshot_->node(replica).number);
-  if (peer == peers_.end()) return false;
-  const auto marks = peer->second.marks.find(keyspace);
-  if (marks == peer->second.marks.end()) return false;
-  // A range of 256 buckets or more is in every slice.
-  const std::uint32_t buckets = range.last_bucket - range.first_bucket + 1u;
-  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i)
-    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].at <=
-        since)
-      return false;
-  return true;
 }
 
 }  // namespace starling::server

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,9 @@ class Repair {
   // The same with one peer, that asked for it by `request`.
   void RunWith(base::NodeNumber peer, base::Bytes request, Done done);
 
+  // Their turn has come: something that one of us has may have been dropped on its way.
+  void CompareSoon(const std::set<base::NodeNumber>& peers);
+
   void OnDigests(const DigestAnswerMail& answer);
   void OnPulled(const PullDoneMail& mail);
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
@@ -93,6 +97,7 @@ class Repair {
   using Marks = std::array<Mark, base::kSlices>;
   struct Peer {
     base::Instant due;
+    bool by_range = false;  // It shares more with us than what is everywhere.
     // Older marks prove nothing: since the last session about the keyspace began, or it came up.
     std::map<base::KeyspaceId, base::Instant> proves_from;
     std::string problem;
@@ -142,7 +147,8 @@ class Repair {
   base::Status ReadAnswer(base::Bytes answer, Slices* differing);
   void Pull(Slices slices);
   void End(const std::string& problem);
-  bool Shares(std::size_t peer) const;
+  bool Shares(std::size_t peer, bool by_range) const;
+  base::Duration IntervalOf(const Peer& peer) const;
   bool CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
                   base::Instant since) const;
   bool EqualOnSince(std::size_t replica, base::KeyspaceId keyspace, const topology::Range& range,

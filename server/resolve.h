@@ -1,19 +1,20 @@
-// server/resolve.h: the seeds of the configuration as addresses.
+// server/resolve.h: the address behind a name.
+//
+// Thread: free functions; they may block.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
-#include <vector>
 
-#include "base/address.h"
 #include "base/status.h"
 
 namespace starling::server {
 
-// Numeric addresses as they are, names by the system's resolver (which may block: at start only).
-//
-// Thread: free functions.
-// Sorted, each once. Fails with Unavailable, naming the seed, when one can't be resolved.
-base::Result<std::vector<base::Address>> ResolveSeeds(const std::vector<std::string>& seeds,
-                                                      std::uint16_t default_port);
+// The IPv4 address of a name, in host byte order, as it is now. Fails with Unavailable.
+using LookUp = std::function<base::Result<std::uint32_t>(const std::string& name)>;
+
+// By the system's resolver.
+base::Result<std::uint32_t> SystemLookUp(const std::string& name);
 
 }  // namespace starling::server

@@ -144,7 +144,7 @@ bool Scans::Locate(std::uint64_t id, Scan& scan) {
     return false;
   }
   // A range is a set of replicas; any of its buckets gives their order.
-  scan.replicas = ReplicasOf(*snapshot_, scan.page.keyspace, bucket);
+  scan.replicas = ReplicasOf(*snapshot_, scan.page.keyspace, bucket, Purpose::kRead);
   scan.requirement = RequirementOf(scan.level, scan.replicas.all, scan.replicas.local);
   scan.page.last_token = base::LastToken(range->last_bucket);
   if (!scan.hopeless(0)) return true;
@@ -305,8 +305,9 @@ void Scans::Retry(std::uint64_t id, Scan& scan) {
   } else {
     // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
     scan.replicas.readable =
-        scan.answered |
-        ReplicasOf(*snapshot_, scan.page.keyspace, base::BucketOf(scan.page.from_token)).readable;
+        scan.answered | ReplicasOf(*snapshot_, scan.page.keyspace,
+                                   base::BucketOf(scan.page.from_token), Purpose::kRead)
+                            .readable;
     scan.asked &= ~scan.failed | scan.damaged;
     scan.failed = scan.damaged;
     if (scan.hopeless(scan.damaged))

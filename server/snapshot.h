@@ -6,6 +6,7 @@
 // Thread:    shared by all; never changed after it was published.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -18,8 +19,12 @@ namespace starling::server {
 
 struct Snapshot {
   struct Peer {
-    bool up = false;     // SWIM says alive; ourselves: always.
-    bool ready = false;  // Serves reads.
+    // Requests are sent to it: gossip says alive, or suspect and not confirmed; ourselves: always.
+    bool up = false;
+    bool ready = false;      // Serves reads.
+    std::uint64_t boot = 0;  // The newest that gossip has heard of; 0: none.
+
+    bool operator==(const Peer&) const = default;
   };
 
   topology::TopologyPtr topology;
@@ -45,10 +50,30 @@ struct ReplicaSet {
   int self = -1;             // Our own place, or -1.
 };
 
+enum class Purpose : std::uint8_t { kWrite, kRead };
+
+// The place in `nodes` of the one that serves a key of a keyspace that is everywhere: this node;
+// or, for a read that it may not serve, the next one that may.
+inline std::size_t ServerEverywhere(const Snapshot& snapshot, std::span<const std::uint16_t> nodes,
+                                    Purpose purpose) {
+  const auto self = static_cast<std::size_t>(std::find(nodes.begin(), nodes.end(), snapshot.self) -
+                                             nodes.begin());
+  if (purpose == Purpose::kWrite || snapshot.ready()) return self;
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    const std::size_t place = (self + i) % nodes.size();
+    const Snapshot::Peer& peer = snapshot.peers[nodes[place]];
+    if (peer.up && peer.ready) return place;
+  }
+  return self;
+}
+
+// In a keyspace that is everywhere each node is a replica by itself, and the set is that one.
 inline ReplicaSet ReplicasOf(const Snapshot& snapshot, base::KeyspaceId keyspace,
-                             std::uint16_t bucket) {
+                             std::uint16_t bucket, Purpose purpose = Purpose::kWrite) {
   ReplicaSet set;
   set.nodes = snapshot.ring->Replicas(keyspace, bucket);
+  if (snapshot.ring->everywhere(keyspace))
+    set.nodes = set.nodes.subspan(ServerEverywhere(snapshot, set.nodes, purpose), 1);
   for (std::size_t i = 0; i < set.nodes.size(); ++i) {
     const ReplicaMask bit = ReplicaMask{1} << i;
     const std::size_t node = set.nodes[i];

@@ -3,10 +3,14 @@
 // Thread: values; a worker counts in its own, others get copies.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <string_view>
 
+#include "base/histogram.h"
 #include "base/place.h"
+#include "base/time.h"
 #include "base/version.h"
 
 namespace starling::server {
@@ -42,6 +46,58 @@ struct HintStats {
   // longer, or refuses it for good.
   std::uint64_t dropped = 0;
   std::map<base::NodeNumber, Target> pending;
+
+  HintStats& operator+=(const HintStats& other) {
+    stored += other.stored;
+    replayed += other.replayed;
+    dropped += other.dropped;
+    for (const auto& [number, target] : other.pending) {
+      Target& sum = pending[number];
+      sum.hints += target.hints;
+      sum.bytes += target.bytes;
+      if (target.oldest_ms != 0 && (sum.oldest_ms == 0 || target.oldest_ms < sum.oldest_ms))
+        sum.oldest_ms = target.oldest_ms;
+    }
+    return *this;
+  }
+};
+
+// How a client's request ended.
+enum class Outcome : std::uint8_t { kOk, kTimeout, kUnavailable, kOverloaded, kFailed };
+inline constexpr std::size_t kOutcomes = 5;
+inline constexpr std::string_view kOutcomeNames[kOutcomes] = {"ok", "timeout", "unavailable",
+                                                              "overloaded", "failed"};
+
+struct RequestStats {
+  std::array<std::uint64_t, kOutcomes> outcomes{};
+  base::Histogram took_us{3};  // Of those that were tried, in whole microseconds.
+
+  void Refused(Outcome outcome) { ++outcomes[static_cast<std::size_t>(outcome)]; }
+  void Ended(Outcome outcome, base::Duration took) {
+    Refused(outcome);
+    took_us.Record(static_cast<std::uint64_t>(took / base::microseconds(1)));
+  }
+  RequestStats& operator+=(const RequestStats& other) {
+    for (std::size_t i = 0; i < kOutcomes; ++i) outcomes[i] += other.outcomes[i];
+    took_us.Merge(other.took_us);
+    return *this;
+  }
+};
+
+// Writes of coordinators that died (server/orphans.h).
+struct OrphanStats {
+  std::uint64_t remembered_bytes = 0;  // Of writes that may be unhandled, now.
+  std::uint64_t taken_over = 0;        // Entries passed on in a dead coordinator's place,
+  std::uint64_t sent = 0;              // in so many messages.
+  std::uint64_t forgotten = 0;         // Writes dropped for want of room: left to repair.
+
+  OrphanStats& operator+=(const OrphanStats& other) {
+    remembered_bytes += other.remembered_bytes;
+    taken_over += other.taken_over;
+    sent += other.sent;
+    forgotten += other.forgotten;
+    return *this;
+  }
 };
 
 struct WorkerStats {
@@ -63,6 +119,38 @@ struct WorkerStats {
   std::map<base::KeyspaceId, std::uint64_t> entries;  // Of the trees: exact.
   RepairStats repair;
   HintStats hints;
+  OrphanStats orphans;
+  std::uint64_t rumors_refused = 0;    // Writes not told for want of room: left to repair.
+  std::uint64_t handled_messages = 0;  // Sent to say that writes are handled, and nothing else.
+  RequestStats put_requests;
+  RequestStats get_requests;
+
+  WorkerStats& operator+=(const WorkerStats& other) {
+    puts += other.puts;
+    gets += other.gets;
+    restamps += other.restamps;
+    timeouts += other.timeouts;
+    unavailable += other.unavailable;
+    overloaded += other.overloaded;
+    expired += other.expired;
+    read_repairs += other.read_repairs;
+    replica_writes += other.replica_writes;
+    superseded += other.superseded;
+    replica_reads += other.replica_reads;
+    fetches += other.fetches;
+    commits += other.commits;
+    connections += other.connections;
+    in_flight += other.in_flight;
+    for (const auto& [keyspace, count] : other.entries) entries[keyspace] += count;
+    repair += other.repair;
+    hints += other.hints;
+    orphans += other.orphans;
+    rumors_refused += other.rumors_refused;
+    handled_messages += other.handled_messages;
+    put_requests += other.put_requests;
+    get_requests += other.get_requests;
+    return *this;
+  }
 };
 
 }  // namespace starling::server

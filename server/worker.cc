@@ -17,12 +17,6 @@ constexpr base::Duration kTick = base::milliseconds(100);
 constexpr std::size_t kPauseBytes = 16 << 20;
 constexpr std::size_t kResumeBytes = 4 << 20;
 
-// A peer's request as a ticket, and back.
-ReplyTo PeerReplyTo(const Ticket& ticket) {
-  return {base::ActorId{static_cast<std::uint16_t>(ticket.c)}, base::ConnId{ticket.a}, ticket.b,
-          ReplyTo::Protocol::kNative};
-}
-
 ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   const std::uint64_t memory = shared.config.limits.memory_bytes_max / shared.workers;
   ReplicaOptions options{.worker = number, .workers = shared.workers};
@@ -42,7 +36,11 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       replica_(world, shared.engine, shared.committer, *this, OptionsOf(shared, number)),
       links_(world, *this),
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
-      coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_}),
+      compare_soon_(world),
+      spread_(world, shared),
+      coordinator_(
+          {world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_, spread_}),
+      orphans_({world, replica_, links_, hints_, compare_soon_}),
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
@@ -95,6 +93,7 @@ void Worker::Adopt(SnapshotPtr snapshot) {
   links_.SetHello(hello);
   hints_.Adopt(snapshot_);
   coordinator_.Adopt(snapshot_);
+  orphans_.Adopt(snapshot_);
   scans_.Adopt(snapshot_);
   repair_.Adopt(snapshot_);
   RefreshClusterFacts();
@@ -255,7 +254,7 @@ void Worker::DeliverReply(const ReplyMail& reply) {
 // --- other actors ---
 
 bool Worker::HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumber peer,
-                      const wire::Frame& frame) {
+                      const wire::Frame& frame, const WriteNumber& numbered) {
   const unsigned owner = base::WorkerOf(bucket, shared_.workers);
   if (owner == number_) return false;
   if (!frame.payload.empty() && !memory_.HasRoom(frame.payload.size())) {
@@ -263,188 +262,21 @@ bool Worker::HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumb
     Reply(reply, wire::ErrorReply{base::Code::kOverloaded, memory_.Refusal(), {}});
     return true;
   }
-  PostFrame(WorkerActor(owner), reply, peer, frame);
+  PostFrame(WorkerActor(owner), reply, peer, frame, numbered);
   return true;
 }
 
 void Worker::PostFrame(base::ActorId to, const ReplyTo& reply, base::NodeNumber peer,
-                       const wire::Frame& frame) {
+                       const wire::Frame& frame, const WriteNumber& numbered) {
   auto mail = std::make_unique<FrameMail>();
   mail->reply = reply;
   mail->frame_kind = frame.kind;
   mail->peer = peer;
+  mail->numbered = numbered;
   mail->header = frame.header;
   mail->payload = frame.payload;
   if (to != base::kControlActor) mail->counted = CountMail(frame.payload.size());
   world_.Post(to, std::move(mail));
-}
-
-void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
-  switch (static_cast<MailKind>(mail->kind)) {
-    case MailKind::kFrame: {
-      const auto& given = static_cast<const FrameMail&>(*mail);
-      UncountMail(given.counted);
-      const wire::Frame frame{given.frame_kind, given.reply.request_id, given.header,
-                              given.payload};
-      if (given.peer == 0)
-        HandleClient(given.reply, frame);
-      else
-        HandlePeer(given.reply, given.peer, frame);
-      return;
-    }
-    case MailKind::kReply: {
-      DeliverReply(static_cast<const ReplyMail&>(*mail));
-      return;
-    }
-    case MailKind::kSnapshot: Adopt(static_cast<const SnapshotMail&>(*mail).snapshot); return;
-    case MailKind::kKeyOp: {
-      const auto& given = static_cast<const KeyOpMail&>(*mail);
-      UncountMail(given.counted);
-      RunKeyOp(given.reply, given.op);
-      return;
-    }
-    case MailKind::kKeyResult: {
-      const auto& given = static_cast<const KeyResultMail&>(*mail);
-      UncountMail(given.counted);
-      DeliverKeyResult(given.conn, given.request_id, given.result);
-      return;
-    }
-    case MailKind::kDigestQuery: AnswerDigests(static_cast<const DigestQueryMail&>(*mail)); return;
-    case MailKind::kPull: repair_.Start(static_cast<const PullMail&>(*mail)); return;
-    case MailKind::kStopClients: StopClients(); return;
-    case MailKind::kStatsQuery: AnswerStats(static_cast<const StatsQueryMail&>(*mail)); return;
-    case MailKind::kLinkLost:
-    case MailKind::kDigestAnswer:
-    case MailKind::kPullDone:
-    case MailKind::kStats:
-    case MailKind::kStop: break;
-  }
-  CHECK(!"a mail that workers do not get");
-}
-
-void Worker::AnswerDigests(const DigestQueryMail& query) {
-  auto answer = std::make_unique<DigestAnswerMail>();
-  answer->serial = query.serial;
-  const topology::Node* peer = snapshot_->topology->FindNumber(query.peer);
-  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
-    SliceDigests& slices = answer->slices[keyspace.id];
-    const merkle::Tree* tree = replica_.TreeOf(keyspace.id);
-    for (unsigned slice = number_; slice < base::kSlices; slice += shared_.workers) {
-      merkle::Digest sum;
-      if (tree != nullptr && peer != nullptr) {
-        const auto index = static_cast<std::size_t>(peer - snapshot_->topology->nodes.data());
-        sum = tree->SliceSum(static_cast<std::uint8_t>(slice),
-                             shared_buckets_.Of(*snapshot_, index, keyspace.id));
-      }
-      slices.emplace_back(static_cast<std::uint8_t>(slice), sum);
-    }
-  }
-  world_.Post(base::kControlActor, std::move(answer));
-}
-
-void Worker::AnswerStats(const StatsQueryMail& query) {
-  auto mail = std::make_unique<StatsMail>();
-  mail->serial = query.serial;
-  WorkerStats& stats = mail->stats;
-  stats = coordinator_.stats();
-  const Replica::Counters& counters = replica_.counters();
-  stats.replica_writes = counters.writes;
-  stats.superseded = counters.superseded;
-  stats.replica_reads = counters.reads;
-  stats.fetches = counters.fetches;
-  stats.commits = counters.commits;
-  stats.connections = conns_.size();
-  stats.in_flight = coordinator_.in_flight() + scans_.in_flight();
-  stats.overloaded += scans_.overloaded() + refused_writes_ + refused_answers_;
-  stats.expired = page_lane_.dropped() + expired_reads_;
-  stats.repair = repair_.stats();
-  stats.hints = hints_.stats();
-  if (snapshot_ != nullptr)
-    for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
-      if (const merkle::Tree* tree = replica_.TreeOf(keyspace.id))
-        stats.entries[keyspace.id] = tree->Sum(merkle::BucketSet::All()).count;
-  world_.Post(base::kControlActor, std::move(mail));
-}
-
-// --- what the parts report ---
-
-Ticket Worker::PeerTicket(const ReplyTo& reply) {
-  return {Ticket::Kind::kPeer, static_cast<std::uint64_t>(reply.conn), reply.request_id,
-          static_cast<std::uint64_t>(reply.home)};
-}
-
-bool Worker::OnStamp(const Ticket& ticket, const base::Version& held,
-                     storage::EntryHeader* header) {
-  return coordinator_.OnStamp(ticket, held, header);
-}
-
-void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
-                          const base::Version& held, const base::Status& error) {
-  switch (ticket.kind) {
-    case Ticket::Kind::kNobody: return;
-    case Ticket::Kind::kPut:
-    case Ticket::Kind::kGet: coordinator_.OnLocalWrite(ticket, outcome, held); return;
-    case Ticket::Kind::kPeer:
-      if (error.ok())
-        Reply(PeerReplyTo(ticket), wire::ReplicaWriteReply{outcome, held});
-      else
-        Reply(PeerReplyTo(ticket), wire::ErrorOf(error));
-      return;
-  }
-}
-
-void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
-                         const storage::EntryHeader& header, base::Bytes value) {
-  if (ticket.kind == Ticket::Kind::kGet) {
-    coordinator_.OnLocalRead(ticket, error, header, value);
-    return;
-  }
-  CHECK(ticket.kind == Ticket::Kind::kPeer);
-  if (!error.ok()) {
-    Reply(PeerReplyTo(ticket), wire::ErrorOf(error));
-    return;
-  }
-  ReplyValue(
-      PeerReplyTo(ticket),
-      wire::ReplicaReadReply{header.version, header.flags, static_cast<std::uint8_t>(header.origin),
-                             header.expiry_ms, header.value_digest},
-      value);
-}
-
-void Worker::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
-  switch (tag.kind) {
-    case kTagPut:
-    case kTagGet: coordinator_.OnPeerReply(tag, frame); return;
-    case kTagHint: hints_.OnPeerReply(tag, frame); return;
-    case kTagPull: repair_.OnPeerReply(tag, frame); return;
-    case kTagScan: scans_.OnPeerReply(tag, frame); return;
-  }
-}
-
-void Worker::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
-  switch (tag.kind) {
-    case kTagPut:
-    case kTagGet: coordinator_.OnPeerFailed(tag, status); return;
-    case kTagHint: hints_.OnPeerFailed(tag); return;
-    case kTagPull: repair_.OnPeerFailed(tag, status); return;
-    case kTagScan: scans_.OnPeerFailed(tag, status); return;
-  }
-}
-
-void Worker::OnLinkLost(const PeerAddress& peer, base::CloseReason reason) {
-  if (reason == base::CloseReason::kLocal || peer.host.empty()) return;
-  auto mail = std::make_unique<LinkLostMail>();
-  mail->host = peer.host;
-  world_.Post(base::kControlActor, std::move(mail));
-}
-
-base::Status Worker::OnPeerHello(const PeerAddress&, const wire::HelloReply& reply) {
-  if (reply.cluster_id == snapshot_->topology->cluster_id) return base::Ok();
-  return base::FailedPrecondition("the node belongs to another cluster");
-}
-
-void Worker::OnHelloRefused(const PeerAddress& peer, const wire::ErrorReply& error) {
-  base::log::Debug("worker", "{} refused our hello: {}", peer.address.ToString(), error.message);
 }
 
 // --- the turn ---
@@ -468,6 +300,9 @@ void Worker::Tick() {
   }
   if (snapshot_ != nullptr) hints_.OnTick();
   repair_.OnTick(world_.Now());
+  coordinator_.OnTick(world_.Now());
+  orphans_.OnTick(world_.Now());
+  compare_soon_.OnTick(world_.Now());
   greetings_.TakeLate(world_.Now(), [this](base::ConnId conn) {
     const auto it = conns_.find(conn);
     if (it != conns_.end() && !it->second.greeted) CloseWithError(conn, 0, GreetingQueue::Late());

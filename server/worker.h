@@ -22,6 +22,7 @@
 #include "server/mail.h"
 #include "server/memory_share.h"
 #include "server/node_shared.h"
+#include "server/orphans.h"
 #include "server/page_lane.h"
 #include "server/peer_links.h"
 #include "server/repair_pull.h"
@@ -30,6 +31,7 @@
 #include "server/scan.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
+#include "server/spread_writes.h"
 
 namespace starling::server {
 
@@ -51,7 +53,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   struct Conn {
     base::ListenerId listener{};
     bool greeted = false;                 // Native protocol: its hello was accepted.
-    base::NodeNumber peer = 0;            // Of a node's connection.
+    WriteCounter writes;                  // Of a node's connection: whose it is, too.
     std::uint32_t open = 0;               // Requests not answered yet.
     bool paused = false;                  // Not read from until it takes what is queued.
     std::unique_ptr<resp::Session> resp;  // Of a Redis client's.
@@ -102,8 +104,12 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   // Frames of other nodes: server/worker_peers.cc
   bool OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& frame);
   bool GreetPeer(base::ConnId conn, Conn& state, const wire::Frame& frame);
-  void HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
-  void HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame);
+  void HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame,
+                  const WriteNumber& numbered = {});
+  void TakeReplicaWrite(const ReplyTo& reply, WriteCounter& writes, const wire::Frame& frame);
+  void HandleReplicaWrite(const ReplyTo& reply, const wire::ReplicaWrite& write,
+                          const wire::Frame& frame, const WriteNumber& numbered);
+  void HandleHandled(const ReplyTo& reply, const WriteSource& source, const wire::Frame& frame);
   void HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame);
   void HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame);
   void HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
@@ -126,10 +132,13 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void SendKeyResult(const ReplyTo& to, const resp::KeyResult& result);
   void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id, const resp::KeyResult& result);
 
-  // Everything else: server/worker.cc
-  void Adopt(SnapshotPtr snapshot);
+  // Mail: server/worker_mail.cc
   void AnswerDigests(const DigestQueryMail& query);
   void AnswerStats(const StatsQueryMail& query);
+  void TakeRumor(base::Bytes payload);
+
+  // Everything else: server/worker.cc, and server/worker_parts.cc for what the parts report
+  void Adopt(SnapshotPtr snapshot);
   std::size_t TakeBytes(base::ConnId conn, base::Bytes bytes);
   void ForgetPart(base::ConnId conn);
   void KeepPart(base::ConnId conn, std::size_t bytes);
@@ -139,9 +148,9 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void Tick();
   void Rearm();
   bool HandOver(std::uint16_t bucket, const ReplyTo& reply, base::NodeNumber peer,
-                const wire::Frame& frame);
+                const wire::Frame& frame, const WriteNumber& numbered = {});
   void PostFrame(base::ActorId to, const ReplyTo& reply, base::NodeNumber peer,
-                 const wire::Frame& frame);
+                 const wire::Frame& frame, const WriteNumber& numbered = {});
   void Answered(base::ConnId conn, bool refused);
   void NoteValue(base::ConnId conn, std::size_t bytes);
   bool TakesValue(base::ConnId conn, std::size_t bytes) const;
@@ -199,7 +208,10 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Replica replica_;
   PeerLinks links_;
   Hints hints_;
+  CompareSoon compare_soon_;
+  SpreadWrites spread_;
   Coordinator coordinator_;
+  Orphans orphans_;
   PageLane page_lane_;
   Scans scans_;
   RepairPull repair_;

@@ -17,6 +17,15 @@ wire::ErrorReply NoSuchKeyspace(base::KeyspaceId id, std::uint64_t epoch) {
           {}};
 }
 
+// What is everywhere is read and written at one node: no other level means anything there.
+base::Status CheckLevel(const topology::Keyspace& keyspace, wire::Consistency level) {
+  if (!keyspace.replication.everywhere() || level == wire::Consistency::kOne) return base::Ok();
+  return base::InvalidArgument(fmt::format(
+      "keyspace '{}' is everywhere: each node answers for itself, and {} cannot be had, "
+      "only ONE",
+      keyspace.name, wire::ConsistencyName(level)));
+}
+
 }  // namespace
 
 bool Worker::OnClientFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) {
@@ -111,8 +120,11 @@ void Worker::HandleClient(const ReplyTo& reply, const wire::Frame& frame) {
 void Worker::HandlePut(const ReplyTo& reply, const wire::Frame& frame) {
   const auto put = wire::Decode<wire::PutRequest>(frame.header);
   if (!put) return ReplyError(reply, wire::ErrorOf(put.error()));
-  if (snapshot_->topology->FindKeyspace(put->keyspace) == nullptr)
+  const topology::Keyspace* keyspace = snapshot_->topology->FindKeyspace(put->keyspace);
+  if (keyspace == nullptr)
     return ReplyError(reply, NoSuchKeyspace(put->keyspace, snapshot_->topology->epoch));
+  if (const base::Status status = CheckLevel(*keyspace, put->level); !status.ok())
+    return ReplyError(reply, wire::ErrorOf(status));
   if (frame.payload.size() > shared_.config.limits.value_bytes_max)
     return ReplyError(reply,
                       {base::Code::kInvalidArgument,
@@ -139,8 +151,11 @@ void Worker::HandlePut(const ReplyTo& reply, const wire::Frame& frame) {
 void Worker::HandleGet(const ReplyTo& reply, const wire::Frame& frame) {
   const auto get = wire::Decode<wire::GetRequest>(frame.header);
   if (!get) return ReplyError(reply, wire::ErrorOf(get.error()));
-  if (snapshot_->topology->FindKeyspace(get->keyspace) == nullptr)
+  const topology::Keyspace* keyspace = snapshot_->topology->FindKeyspace(get->keyspace);
+  if (keyspace == nullptr)
     return ReplyError(reply, NoSuchKeyspace(get->keyspace, snapshot_->topology->epoch));
+  if (const base::Status status = CheckLevel(*keyspace, get->level); !status.ok())
+    return ReplyError(reply, wire::ErrorOf(status));
   const base::Token token = base::TokenOf(get->key, snapshot_->topology->token_seed);
   if (HandOver(base::BucketOf(token), reply, 0, frame)) return;
   coordinator_.Get(reply, *get, token);
@@ -149,8 +164,11 @@ void Worker::HandleGet(const ReplyTo& reply, const wire::Frame& frame) {
 void Worker::HandleScan(const ReplyTo& reply, const wire::Frame& frame) {
   const auto scan = wire::Decode<wire::ScanRequest>(frame.header);
   if (!scan) return ReplyError(reply, wire::ErrorOf(scan.error()));
-  if (snapshot_->topology->FindKeyspace(scan->keyspace) == nullptr)
+  const topology::Keyspace* keyspace = snapshot_->topology->FindKeyspace(scan->keyspace);
+  if (keyspace == nullptr)
     return ReplyError(reply, NoSuchKeyspace(scan->keyspace, snapshot_->topology->epoch));
+  if (const base::Status status = CheckLevel(*keyspace, scan->level); !status.ok())
+    return ReplyError(reply, wire::ErrorOf(status));
   scans_.Start(reply, *scan);
 }
 

@@ -16,11 +16,12 @@ bool Worker::OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& fram
   if (!state.greeted) return GreetPeer(conn, state, frame);
   const ReplyTo reply{id_, conn, frame.request_id, ReplyTo::Protocol::kNative, world_.Now()};
   switch (frame.kind) {
-    case wire::Kind::kReplicaWrite:
+    case wire::Kind::kReplicaWrite: TakeReplicaWrite(reply, state.writes, frame); return true;
+    case wire::Kind::kHandled: HandleHandled(reply, state.writes.source(), frame); return true;
     case wire::Kind::kReplicaRead:
     case wire::Kind::kReplicaScan:
     case wire::Kind::kSliceHashes:
-    case wire::Kind::kBucketPull: HandlePeer(reply, state.peer, frame); return true;
+    case wire::Kind::kBucketPull: HandlePeer(reply, state.writes.source().node, frame); return true;
     default:
       CloseWithError(conn, frame.request_id,
                      base::InvalidArgument(fmt::format("frame kind {} is not for data connections",
@@ -49,7 +50,7 @@ bool Worker::GreetPeer(base::ConnId conn, Conn& state, const wire::Frame& frame)
           base::FailedPrecondition(fmt::format("host {} is not a member in epoch {}",
                                                hello->host.ToString(), snapshot_->topology->epoch));
     else
-      state.peer = node->number;
+      state.writes = WriteCounter({node->number, hello->boot, hello->worker});
   }
   if (!refusal.ok()) {
     CloseWithError(conn, frame.request_id, refusal);
@@ -60,11 +61,17 @@ bool Worker::GreetPeer(base::ConnId conn, Conn& state, const wire::Frame& frame)
   return true;
 }
 
-void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame) {
+void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame,
+                        const WriteNumber& numbered) {
   if (snapshot_ == nullptr)
     return Reply(reply, wire::ErrorReply{base::Code::kUnavailable, "not in a cluster yet", {}});
   switch (frame.kind) {
-    case wire::Kind::kReplicaWrite: HandleReplicaWrite(reply, frame); return;
+    case wire::Kind::kReplicaWrite: {
+      const auto write = wire::Decode<wire::ReplicaWrite>(frame.header);
+      if (!write) return Reply(reply, wire::ErrorOf(write.error()));
+      HandleReplicaWrite(reply, *write, frame, numbered);
+      return;
+    }
     case wire::Kind::kReplicaRead: HandleReplicaRead(reply, frame); return;
     case wire::Kind::kReplicaScan: HandleReplicaScan(reply, frame); return;
     case wire::Kind::kSliceHashes: HandleSliceHashes(reply, peer, frame); return;
@@ -94,32 +101,59 @@ base::Status Worker::CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
   return base::Ok();
 }
 
-void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::Frame& frame) {
+// From the connection: what comes here is counted, whichever worker it is for.
+void Worker::TakeReplicaWrite(const ReplyTo& reply, WriteCounter& writes,
+                              const wire::Frame& frame) {
   const auto write = wire::Decode<wire::ReplicaWrite>(frame.header);
   if (!write) return Reply(reply, wire::ErrorOf(write.error()));
+  HandleReplicaWrite(reply, *write, frame, writes.Count(*write));
+}
+
+void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::ReplicaWrite& write,
+                                const wire::Frame& frame, const WriteNumber& numbered) {
   if (frame.payload.size() > storage::kValueBytesMax)
     return Reply(reply, wire::ErrorReply{base::Code::kInvalidArgument,
                                          fmt::format("the value has {} bytes, at most {} are taken",
                                                      frame.payload.size(), storage::kValueBytesMax),
                                          {}});
-  const base::Token token = base::TokenOf(write->key, snapshot_->topology->token_seed);
+  const base::Token token = base::TokenOf(write.key, snapshot_->topology->token_seed);
   const std::uint16_t bucket = base::BucketOf(token);
-  if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
-  if (const base::Status status = CheckOwner(write->keyspace, bucket, write->epoch); !status.ok())
+  if (HandOver(bucket, reply, snapshot_->me().number, frame, numbered)) return;
+  if (const base::Status status = CheckOwner(write.keyspace, bucket, write.epoch); !status.ok())
     return Reply(reply, wire::ErrorOf(status));
-  if (storage::ValueDigest(frame.payload) != write->value_digest)
+  if (storage::ValueDigest(frame.payload) != write.value_digest)
     return Reply(reply, wire::ErrorReply{base::Code::kCorruption,
                                          "the value's digest does not fit: it was damaged on its "
                                          "way",
                                          {}});
-  if (!replica_.HasRoom(write->key.size() + frame.payload.size())) {
+  if (!replica_.HasRoom(write.key.size() + frame.payload.size())) {
     ++refused_writes_;
     return Reply(reply, wire::ErrorReply{base::Code::kOverloaded, replica_.Refusal(), {}});
   }
-  const storage::EntryHeader header{write->version, write->expiry_ms, write->value_digest,
-                                    static_cast<storage::Origin>(write->origin), write->flags};
+  orphans_.Note(numbered, write);
+  const storage::EntryHeader header{write.version, write.expiry_ms, write.value_digest,
+                                    static_cast<storage::Origin>(write.origin), write.flags};
   replica_.Write(
-      {write->keyspace, token, write->key, header, frame.payload, false, PeerTicket(reply)});
+      {write.keyspace, token, write.key, header, frame.payload, false, PeerTicket(reply)});
+}
+
+// The writes of a source may be with any of our workers: its connection leads to one, and keys to
+// all.
+void Worker::HandleHandled(const ReplyTo& reply, const WriteSource& source,
+                           const wire::Frame& frame) {
+  const auto handled = wire::Decode<wire::Handled>(frame.header);
+  if (!handled) return Reply(reply, wire::ErrorOf(handled.error()));
+  for (unsigned worker = 0; worker < shared_.workers; ++worker) {
+    if (worker == number_) {
+      orphans_.Handled(source, handled->below);
+      continue;
+    }
+    auto mail = std::make_unique<HandledMail>();
+    mail->source = source;
+    mail->below = handled->below;
+    world_.Post(WorkerActor(worker), std::move(mail));
+  }
+  Reply(reply, wire::HandledReply{});
 }
 
 void Worker::HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame) {

@@ -175,7 +175,9 @@ void Worker::RunKeyOp(const ReplyTo& reply, const resp::KeyOp& op) {
     world_.Post(WorkerActor(owner), std::move(mail));
     return;
   }
-  const wire::Consistency level = shared_.config.resp.consistency;
+  const wire::Consistency level = keyspace->replication.everywhere()
+                                      ? wire::Consistency::kOne
+                                      : shared_.config.resp.consistency;
   if (!op.is_write) {
     coordinator_.Get(reply, {keyspace->id, op.key, level, 0, op.want_value}, token);
     return;

@@ -63,6 +63,14 @@ struct EngineStats {
   std::uint64_t keys_estimate = 0;    // In Family::kData.
   std::uint64_t memtable_bytes = 0;
   std::uint64_t pending_compaction_bytes = 0;
+  std::uint64_t block_cache_bytes = 0;
+  std::uint64_t block_cache_hits = 0;
+  std::uint64_t block_cache_misses = 0;
+  std::uint64_t sst_bytes = 0;
+  std::uint64_t wal_syncs = 0;
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t compaction_bytes_written = 0;
+  std::uint64_t stall_us = 0;  // Writes that the engine held back.
 };
 
 class Engine {

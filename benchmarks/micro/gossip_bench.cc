@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "benchmarks/micro/allocations.h"
 #include "gossip/codec.h"
+#include "gossip/envelope.h"
 #include "gossip/gossip.h"
 
 namespace starling::gossip {
@@ -21,7 +22,7 @@ using micro::Allocations;
 
 constexpr std::uint64_t kMembers = 1000;
 constexpr base::Bytes kMetadata = "seventeen bytes!!";  // As many as a node's control actor sets.
-constexpr std::size_t kClaimsPerPacket = 6;
+constexpr std::int64_t kClaimsPerPacket = 6;
 constexpr char kCluster[] = "bench";
 constexpr char kTarget[] = "target: 2 us";
 
@@ -36,12 +37,31 @@ Claim ClaimBy(std::uint64_t number, std::uint32_t incarnation) {
           .address = AddressOf(number),
           .metadata = kMetadata};
 }
-std::string Say(std::uint64_t from, Body body, std::vector<Claim> claims = {}) {
-  std::string bytes;
-  Encode({.header = {Host(from), 1, 0}, .body = body, .claims = std::move(claims)},
-         ClusterTag(kCluster), bytes);
-  return bytes;
-}
+enum class Seal : std::int64_t { kNone, kSealed };
+Keyring KeyringOf(Seal seal) { return seal == Seal::kSealed ? Keyring(KeyBytes{1}) : Keyring(); }
+
+// What the members send.
+class Mouth {
+ public:
+  explicit Mouth(Seal seal) : envelope_(kCluster, KeyringOf(seal), {Host(2), 1, 2}) {}
+
+  std::string Say(std::uint64_t from, Body body, std::vector<Claim> claims = {}) {
+    std::string bytes;
+    envelope_.Begin(envelope_.way(), bytes);
+    Encode({.header = {Host(from), 1, 0}, .body = body, .claims = std::move(claims)}, bytes);
+    envelope_.Close(envelope_.way(), bytes);
+    return bytes;
+  }
+  // The nonce of the ping in a packet of node 1.
+  std::uint64_t NonceIn(const std::string& packet) {
+    Message ping;
+    CHECK(Decode(envelope_.Open(packet).body, {}, ping).ok());
+    return std::get<Ping>(ping.body).nonce;
+  }
+
+ private:
+  Envelope envelope_;
+};
 
 // Claims about the next few members, in turn.
 std::vector<Claim> SomeClaims(std::uint64_t& next, std::uint32_t incarnation, std::size_t count) {
@@ -54,8 +74,9 @@ std::vector<Claim> SomeClaims(std::uint64_t& next, std::uint32_t incarnation, st
 // Node 1, which knows 2..1001, and has passed on all that it has to say. It speaks only when
 // spoken to: all that it does by itself comes once a day.
 struct Idle {
-  Idle()
-      : gossip({.probe_interval = std::chrono::hours(24),
+  explicit Idle(Seal seal)
+      : mouth(seal),
+        gossip({.probe_interval = std::chrono::hours(24),
                 .guards = 0,
                 .push_pull_interval = std::chrono::hours(24),
                 .dead_contact_interval = std::chrono::hours(24)},
@@ -63,10 +84,11 @@ struct Idle {
                 .generation = 1,
                 .address = AddressOf(1),
                 .cluster_name = kCluster,
+                .keyring = KeyringOf(seal),
                 .metadata = std::string(kMetadata)},
                1, base::Instant{}) {
     std::uint64_t next = 0;
-    gossip.OnDatagram(now, AddressOf(2), Say(2, Spread{1}, SomeClaims(next, 0, kMembers)));
+    gossip.OnDatagram(now, AddressOf(2), mouth.Say(2, Spread{1}, SomeClaims(next, 0, kMembers)));
     while (gossip.next_tick() < base::Instant{std::chrono::hours(1)}) {
       now = gossip.next_tick();
       gossip.OnTick(now);
@@ -75,18 +97,21 @@ struct Idle {
     for (const MemberInfo& member : gossip.members()) CHECK(member.liveness == Liveness::kAlive);
   }
 
+  Mouth mouth;
   Gossip gossip;
   base::Instant now;
 };
 
-// A ping, and the ack that it is answered with; range(0) known claims ride on the ping.
+Seal SealOf(const benchmark::State& state) { return Seal{state.range(0)}; }
+
+// A ping, and the ack that it is answered with; range(1) known claims ride on the ping.
 void HandlePing(benchmark::State& state) {
-  Idle idle;
+  Idle idle(SealOf(state));
   std::vector<std::string> pings;
   std::uint64_t next = 0;
   for (std::uint64_t from = 2; from < 2 + kMembers; ++from)
-    pings.push_back(Say(from, Ping{from, Host(1)},
-                        SomeClaims(next, 0, static_cast<std::size_t>(state.range(0)))));
+    pings.push_back(idle.mouth.Say(from, Ping{from, Host(1)},
+                                   SomeClaims(next, 0, static_cast<std::size_t>(state.range(1)))));
   std::uint64_t from = 2;
   const AllocationCount count;
   for (auto _ : state) {
@@ -98,7 +123,7 @@ void HandlePing(benchmark::State& state) {
   count.Report(state);
   state.SetLabel(kTarget);
 }
-BENCHMARK(HandlePing)->ArgName("claims")->Arg(0)->Arg(kClaimsPerPacket);
+BENCHMARK(HandlePing)->ArgNames({"sealed", "claims"})->ArgsProduct({{0, 1}, {0, kClaimsPerPacket}});
 
 std::int64_t CpuNanos() {
   timespec time{};
@@ -111,7 +136,7 @@ std::int64_t CpuNanos() {
 template <typename Claims>
 void HandleAcks(benchmark::State& state, Claims claims) {
   constexpr std::uint64_t kAtOnce = 64;  // As many probes as may be under way.
-  Idle idle;
+  Idle idle(SealOf(state));
   std::uint64_t turn = 0;
   std::uint64_t allocations = 0;
   std::vector<std::pair<base::Address, std::string>> acks;
@@ -121,9 +146,8 @@ void HandleAcks(benchmark::State& state, Claims claims) {
       const std::uint64_t peer = 2 + turn++ % kMembers;
       idle.gossip.ReportConnectionLost(idle.now, Host(peer));  // Starts a probe.
       CHECK(idle.gossip.outputs().datagrams.size() == 1);
-      Message ping;
-      CHECK(Decode(idle.gossip.outputs().datagrams[0].bytes, idle.gossip.options(), ping).ok());
-      acks.emplace_back(AddressOf(peer), Say(peer, Ack{std::get<Ping>(ping.body).nonce}, claims()));
+      const std::uint64_t nonce = idle.mouth.NonceIn(idle.gossip.outputs().datagrams[0].bytes);
+      acks.emplace_back(AddressOf(peer), idle.mouth.Say(peer, Ack{nonce}, claims()));
       idle.gossip.outputs().Clear();
     }
 
@@ -144,9 +168,12 @@ void HandleAcks(benchmark::State& state, Claims claims) {
 
 void HandleAck(benchmark::State& state) {
   std::uint64_t next = 0;
-  HandleAcks(state, [&] { return SomeClaims(next, 0, static_cast<std::size_t>(state.range(0))); });
+  HandleAcks(state, [&] { return SomeClaims(next, 0, static_cast<std::size_t>(state.range(1))); });
 }
-BENCHMARK(HandleAck)->ArgName("claims")->Arg(0)->Arg(kClaimsPerPacket)->UseManualTime();
+BENCHMARK(HandleAck)
+    ->ArgNames({"sealed", "claims"})
+    ->ArgsProduct({{0, 1}, {0, kClaimsPerPacket}})
+    ->UseManualTime();
 
 // Each claim is news: taken, told as an event where it changes something, and queued to be passed
 // on.
@@ -155,7 +182,7 @@ void HandleAckWithNews(benchmark::State& state) {
   std::uint32_t incarnation = 0;
   HandleAcks(state, [&] { return SomeClaims(next, ++incarnation, kClaimsPerPacket); });
 }
-BENCHMARK(HandleAckWithNews)->UseManualTime();
+BENCHMARK(HandleAckWithNews)->ArgName("sealed")->Arg(0)->Arg(1)->UseManualTime();
 
 }  // namespace
 }  // namespace starling::gossip

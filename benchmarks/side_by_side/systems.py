@@ -156,7 +156,7 @@ class Starling(System):
     title = "Starling, 3 nodes"
     promises = "three copies; acknowledged after fsync on a majority; linearizable per key"
     addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-    ports = (7700, 7701, 7702)
+    ports = (7700, 7701, 7702, 7703)
 
     def start(self):
         self.cluster = Cluster(os.path.join(self.folder, "nodes"), "side-by-side")

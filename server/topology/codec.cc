@@ -125,6 +125,7 @@ void Put(const Keyspace& keyspace, wire::Keyspace* out) {
   out->set_id(keyspace.id);
   out->set_name(keyspace.name);
   out->set_simple_factor(keyspace.replication.factor);
+  out->set_everywhere(keyspace.replication.everywhere());
   for (const auto& [dc, factor] : keyspace.replication.per_dc) {
     wire::DatacenterFactor* datacenter = out->add_datacenters();
     datacenter->set_dc(dc);
@@ -134,8 +135,9 @@ void Put(const Keyspace& keyspace, wire::Keyspace* out) {
 
 Result<Keyspace> Get(const wire::Keyspace& in) {
   Keyspace keyspace{.id = in.id(), .name = in.name(), .replication = {}};
-  keyspace.replication.kind =
-      in.datacenters_size() == 0 ? Replication::Kind::kSimple : Replication::Kind::kDatacenters;
+  keyspace.replication.kind = in.everywhere()              ? Replication::Kind::kEverywhere
+                              : in.datacenters_size() == 0 ? Replication::Kind::kSimple
+                                                           : Replication::Kind::kDatacenters;
   keyspace.replication.factor = in.simple_factor();
   std::string_view previous;
   for (const wire::DatacenterFactor& datacenter : in.datacenters()) {

@@ -318,7 +318,8 @@ bool Founding::DecideSeedLists(base::Instant now) {
       "seeds have the same list",
       different->hello.node.cluster.ToString(), List(different->hello.seeds), List(seeds_));
   for (const auto& [list, count] : lists) {
-    if (list == seeds_ || count < 2 || count <= others_.size() / 2 || !Missing(now).empty())
+    if (options_.seeds_may_change || list == seeds_ || count < 2 || count <= others_.size() / 2 ||
+        !Missing(now).empty())
       continue;
     Fail(FailedPrecondition(fmt::format(
         "{} of the {} other seeds list the seeds {}, and this node lists {}: a cluster is founded "

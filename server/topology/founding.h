@@ -58,6 +58,8 @@ struct FoundingOptions {
   // It is to take the place of a member (node.replace): so there is a cluster, and one that this
   // node founded instead would be another one, empty, under the same name.
   bool replaces = false;
+  // They are names that may lead elsewhere by now: another list than the others' may come to agree.
+  bool seeds_may_change = false;
   std::uint64_t random_seed = 0;  // Truly random in production: it draws the cluster's id.
   base::Duration hello_interval = base::milliseconds(500);
   // How long one seed's topology waits for the others' answers, which might name another cluster.

@@ -49,9 +49,11 @@ base::Status CheckClusterName(std::string_view name) {
 
 base::Result<Replication> Replication::Parse(std::string_view text) {
   const auto fail = [&](std::string_view why) {
-    return base::Fail(InvalidArgument(
-        fmt::format("replication '{}': {}; write simple:3 or dc1:3,dc2:2", Shown(text), why)));
+    return base::Fail(InvalidArgument(fmt::format(
+        "replication '{}': {}; write simple:3, dc1:3,dc2:2 or everywhere", Shown(text), why)));
   };
+  if (text == "everywhere")
+    return Replication{.kind = Kind::kEverywhere, .factor = 0, .per_dc = {}};
   Replication parsed{.kind = Kind::kDatacenters, .factor = 0, .per_dc = {}};
   std::string_view rest = text;
   for (bool more = true; more;) {
@@ -71,6 +73,8 @@ base::Result<Replication> Replication::Parse(std::string_view text) {
     if (part.size() == text.size() && name == "simple")
       return Replication{.kind = Kind::kSimple, .factor = factor, .per_dc = {}};
     if (name == "simple") return fail("'simple' stands alone, not in a list of datacenters");
+    if (name == "everywhere")
+      return fail("'everywhere' is a way of replication, not a datacenter, and takes no factor");
     if (const base::Status bad = CheckPlaceName("datacenter", name); !bad.ok())
       return fail(bad.message());
     if (!parsed.per_dc.emplace(name, factor).second)
@@ -80,6 +84,7 @@ base::Result<Replication> Replication::Parse(std::string_view text) {
 }
 
 std::string Replication::ToString() const {
+  if (everywhere()) return "everywhere";
   if (kind == Kind::kSimple) return fmt::format("simple:{}", factor);
   std::string text;
   for (const auto& [dc, wanted] : per_dc)

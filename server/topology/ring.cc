@@ -67,6 +67,10 @@ class Ring::Builder {
     table->owned_buckets.resize(topology_.nodes.size());
     table->run_of_bucket.reserve(base::kBuckets);
     table->run_start.push_back(0);
+    if (replication.everywhere()) {
+      FillEverywhere(*table);
+      return table;
+    }
     if (vnodes_.empty()) {
       AppendRun(*table, base::kBuckets, {});
       return table;
@@ -82,6 +86,26 @@ class Ring::Builder {
   }
 
  private:
+  // Orders of preference in a keyspace that is everywhere: enough to spread clients, and no more,
+  // since each names all nodes.
+  static constexpr std::size_t kTurnsMax = 64;
+
+  void FillEverywhere(Table& table) const {
+    table.everywhere = true;
+    std::vector<std::uint16_t> members;
+    for (std::size_t i = 0; i < topology_.nodes.size(); ++i)
+      if (topology_.nodes[i].member()) members.push_back(static_cast<std::uint16_t>(i));
+    const std::size_t turns = std::clamp<std::size_t>(members.size(), 1, kTurnsMax);
+    for (std::size_t turn = 0; turn < turns; ++turn) {
+      std::vector<std::uint16_t> order = members;
+      std::rotate(order.begin(),
+                  order.begin() + static_cast<std::ptrdiff_t>(turn * members.size() / turns),
+                  order.end());
+      AppendRun(table, static_cast<std::uint32_t>((turn + 1) * base::kBuckets / turns),
+                std::move(order));
+    }
+  }
+
   std::vector<std::uint16_t> Walk(const Replication& replication, std::size_t from) const {
     return replication.kind == Replication::Kind::kSimple
                ? WalkSimple(replication.factor, from)
@@ -190,6 +214,11 @@ std::uint32_t Ring::RunEnd(base::KeyspaceId keyspace, std::uint16_t bucket) cons
   std::uint32_t end = bucket + 1u;
   while (end < base::kBuckets && table->run_of_bucket[end] == run) ++end;
   return end;
+}
+
+bool Ring::everywhere(base::KeyspaceId keyspace) const {
+  const Table* table = Find(keyspace);
+  return table != nullptr && table->everywhere;
 }
 
 const std::vector<Range>& Ring::ranges(base::KeyspaceId keyspace) const {

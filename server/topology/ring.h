@@ -3,8 +3,9 @@
 // A vnode owns the buckets from its token up to the next token, of whichever node. A key's replicas
 // are the owner of its bucket and nodes met on the way clockwise: the next distinct ones (simple),
 // or for each datacenter its own factor, racks not used yet first (as Cassandra's SimpleStrategy
-// and NetworkTopologyStrategy). Nodes that are gone are not on the ring; all members are, whatever
-// their state. Who is alive plays no part.
+// and NetworkTopologyStrategy). A keyspace that is everywhere has all members, in an
+// order that turns with the bucket, so that clients spread over them. Nodes that are gone are not
+// on the ring; all members are, whatever their state. Who is alive plays no part.
 //
 // Thread:    immutable after Build; shared by all threads.
 // Ownership: holds no pointer into the topology; nodes are named by their index in topology.nodes.
@@ -47,6 +48,9 @@ class Ring {
   // is not there.
   const std::vector<Range>& ranges(base::KeyspaceId keyspace) const;
 
+  // Whether the keyspace is held by all members, whoever they are.
+  bool everywhere(base::KeyspaceId keyspace) const;
+
   // How many buckets a node holds a replica of, and as a share of all: "owns (effective)".
   std::uint32_t OwnedBuckets(base::KeyspaceId keyspace, std::size_t node) const;
   double Owns(base::KeyspaceId keyspace, std::size_t node) const;
@@ -61,6 +65,7 @@ class Ring {
     std::vector<std::uint16_t> run_replicas;
     std::vector<Range> ranges;
     std::vector<std::uint32_t> owned_buckets;  // By node.
+    bool everywhere = false;
   };
   class Builder;
 

@@ -62,6 +62,7 @@ std::uint32_t EffectiveFactor(const Topology& topology, const Replication& repli
     ++members;
     ++members_of_dc[node->dc];
   }
+  if (replication.everywhere()) return members;
   if (replication.kind == Replication::Kind::kSimple) return std::min(replication.factor, members);
   std::uint32_t factor = 0;
   for (const auto& [dc, wanted] : replication.per_dc) factor += std::min(wanted, members_of_dc[dc]);
@@ -154,6 +155,11 @@ Status CheckReplication(const Replication& replication) {
     if (bad_factor(replication.factor)) return bad;
     if (!replication.per_dc.empty())
       return InvalidArgument("simple replication names no datacenters");
+    return base::Ok();
+  }
+  if (replication.everywhere()) {
+    if (replication.factor != 0 || !replication.per_dc.empty())
+      return InvalidArgument("replication everywhere takes no factor");
     return base::Ok();
   }
   if (replication.kind != Replication::Kind::kDatacenters)

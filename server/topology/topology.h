@@ -61,14 +61,17 @@ struct Node {
 
 // How many copies of each key are asked for. What is in effect is at most the number of nodes.
 struct Replication {
-  enum class Kind : std::uint8_t { kSimple = 1, kDatacenters };
+  // kEverywhere: each node has all of it, and a write spreads by rumor.
+  enum class Kind : std::uint8_t { kSimple = 1, kDatacenters, kEverywhere };
 
   Kind kind = Kind::kSimple;
   std::uint32_t factor = 1;                     // kSimple only, else 0.
   std::map<std::string, std::uint32_t> per_dc;  // kDatacenters only, else empty.
 
-  // "simple:3", or a factor for each datacenter: "dc1:3,dc2:2". Fails with InvalidArgument, which
-  // names the part that is wrong.
+  bool everywhere() const { return kind == Kind::kEverywhere; }
+
+  // "simple:3", a factor for each datacenter, "dc1:3,dc2:2", or "everywhere". Fails with
+  // InvalidArgument, which names the part that is wrong.
   static base::Result<Replication> Parse(std::string_view text);
   std::string ToString() const;  // The form of Parse, datacenters sorted.
 

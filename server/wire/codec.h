@@ -45,6 +45,8 @@ void EncodeTo(const SliceHashesRequest& message, std::string& out);
 void EncodeTo(const SliceHashesReply& message, std::string& out);
 void EncodeTo(const BucketPull& message, std::string& out);
 void EncodeTo(const BucketPullReply& message, std::string& out);
+void EncodeTo(const Handled& message, std::string& out);
+void EncodeTo(const HandledReply& message, std::string& out);
 void EncodeTo(const ControlRequest& message, std::string& out);
 void EncodeTo(const ControlReply& message, std::string& out);
 

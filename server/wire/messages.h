@@ -55,6 +55,8 @@ enum class Kind : std::uint16_t {
   kSliceHashesReply = 71,
   kBucketPull = 72,
   kBucketPullReply = 73,
+  kHandled = 74,
+  kHandledReply = 75,
   // Between the control actors of nodes, port 7700.
   kControl = 96,
   kControlReply = 97,
@@ -262,6 +264,11 @@ struct ReplicaWrite {
   std::uint64_t expiry_ms = 0;
   std::uint64_t value_digest = 0;
   std::uint64_t epoch = 0;  // Of the sender.
+  // A coordinator's own writes (origin: direct) to one node are numbered from 1, for each worker of
+  // a boot. 0: one more than that of the write before, on the same connection.
+  std::uint64_t number = 0;
+  // With a number: of the writes before, how many may be unhandled. All before those are handled.
+  std::uint32_t unhandled = 0;
 };
 
 // What a replica says of a version it was handed (design section 9).
@@ -315,6 +322,16 @@ struct ReplicaScanReply {
   static constexpr Kind kKind = Kind::kReplicaScanReply;
   bool done = false;  // Nothing more up to last_token.
   std::uint64_t payload_digest = 0;
+};
+
+// A coordinator that has written nothing to a node for a while: all its writes there with numbers
+// below this one are handled.
+struct Handled {
+  static constexpr Kind kKind = Kind::kHandled;
+  std::uint64_t below = 0;
+};
+struct HandledReply {
+  static constexpr Kind kKind = Kind::kHandledReply;
 };
 
 // Repair: the short hashes of a slice's leaves over the buckets that both nodes own.

@@ -18,6 +18,8 @@ void EncodeTo(const ReplicaWrite& message, std::string& out) {
   pb.set_expiry_ms(message.expiry_ms);
   pb.set_value_digest(message.value_digest);
   pb.set_epoch(message.epoch);
+  pb.set_number(message.number);
+  pb.set_unhandled(message.unhandled);
   parts::AppendTo(pb, out);
 }
 
@@ -29,6 +31,8 @@ Result<ReplicaWrite> Decode(Bytes header) {
   RETURN_IF_ERROR(parts::CheckVersion("ReplicaWrite", "version", parts::VersionOf(pb->version())));
   RETURN_IF_ERROR(
       parts::CheckEntryFields("ReplicaWrite", pb->flags(), pb->origin(), pb->expiry_ms()));
+  if (pb->unhandled() > 0 && pb->unhandled() >= pb->number())
+    return parts::Refuse("ReplicaWrite", "more writes before it are unhandled than there were");
   return ReplicaWrite{.keyspace = pb->keyspace(),
                       .key = pb->key(),
                       .version = parts::VersionOf(pb->version()),
@@ -36,7 +40,32 @@ Result<ReplicaWrite> Decode(Bytes header) {
                       .origin = static_cast<std::uint8_t>(pb->origin()),
                       .expiry_ms = pb->expiry_ms(),
                       .value_digest = pb->value_digest(),
-                      .epoch = pb->epoch()};
+                      .epoch = pb->epoch(),
+                      .number = pb->number(),
+                      .unhandled = pb->unhandled()};
+}
+
+void EncodeTo(const Handled& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::Handled>();
+  pb.set_below(message.below);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<Handled> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::Handled>(header);
+  if (pb == nullptr) return parts::RefuseBytes("Handled");
+  return Handled{.below = pb->below()};
+}
+
+void EncodeTo(const HandledReply&, std::string& out) {
+  parts::AppendTo(parts::ToFill<v1::HandledReply>(), out);
+}
+
+template <>
+Result<HandledReply> Decode(Bytes header) {
+  if (parts::Parse<v1::HandledReply>(header) == nullptr) return parts::RefuseBytes("HandledReply");
+  return HandledReply{};
 }
 
 void EncodeTo(const ReplicaWriteReply& message, std::string& out) {

@@ -275,6 +275,15 @@ EngineStats OpenEngine::stats() const {
   stats.keys_estimate = of_data(Properties::kEstimateNumKeys);
   stats.memtable_bytes = of_all(Properties::kSizeAllMemTables);
   stats.pending_compaction_bytes = of_all(Properties::kEstimatePendingCompactionBytes);
+  stats.block_cache_bytes = of_data(Properties::kBlockCacheUsage);
+  stats.sst_bytes = of_all(Properties::kTotalSstFilesSize);
+  const auto ticks = [this](std::uint32_t ticker) { return statistics_->getTickerCount(ticker); };
+  stats.block_cache_hits = ticks(rocksdb::BLOCK_CACHE_HIT);
+  stats.block_cache_misses = ticks(rocksdb::BLOCK_CACHE_MISS);
+  stats.wal_syncs = ticks(rocksdb::WAL_FILE_SYNCED);
+  stats.wal_bytes = ticks(rocksdb::WAL_FILE_BYTES);
+  stats.compaction_bytes_written = ticks(rocksdb::COMPACT_WRITE_BYTES);
+  stats.stall_us = ticks(rocksdb::STALL_MICROS);
   return stats;
 }
 

@@ -36,6 +36,20 @@ bool Same(const Histogram& a, const Histogram& b) {
 }
 
 TEST_SUITE("base/histogram") {
+  TEST_CASE("what is below a power of two is counted exactly") {
+    for (const unsigned bits : {1U, 3U, 7U}) {
+      Histogram histogram(bits);
+      for (const std::uint64_t value : {0, 1, 63, 64, 127, 128, 1000, 1024, 5000})
+        histogram.Record(value);
+      EXPECT(histogram.CountBelow(0) == 1);
+      EXPECT(histogram.CountBelow(6) == 3);
+      EXPECT(histogram.CountBelow(7) == 5);
+      EXPECT(histogram.CountBelow(10) == 7);
+      EXPECT(histogram.CountBelow(40) == 9);
+    }
+    EXPECT(Histogram().CountBelow(10) == 0);
+  }
+
   TEST_CASE("an empty histogram is all zero") {
     const Histogram empty;
     EXPECT(empty.count() == 0);

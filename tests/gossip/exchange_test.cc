@@ -114,11 +114,10 @@ TEST_SUITE("gossip/exchange") {
     EXPECT(requests[0].bytes.size() < 150);
     const std::string answer = two.gossip.OnStreamRequest(At(20000), requests[0].bytes);
     EXPECT(answer.size() < 150);
-    const base::Result<Message> message = Decoded(answer);
-    REQUIRE(message.has_value());
-    EXPECT(std::get<State>(message->body).members_equal);
-    EXPECT(std::get<State>(message->body).rumors_equal);
-    EXPECT(message->claims.empty());
+    const Message message = Opened(answer);
+    EXPECT(std::get<State>(message.body).members_equal);
+    EXPECT(std::get<State>(message.body).rumors_equal);
+    EXPECT(message.claims.empty());
     one.gossip.OnStreamReply(At(20000), answer);
     EXPECT(one.gossip.outputs().streams.empty());
     EXPECT(two.gossip.outputs().streams.empty());
@@ -139,10 +138,9 @@ TEST_SUITE("gossip/exchange") {
     EXPECT(one.Sees(3, Liveness::kAlive));
     REQUIRE(one.gossip.outputs().datagrams.size() == 1);
     EXPECT(one.gossip.outputs().datagrams[0].to == AddressOf(3));
-    const base::Result<Message> ping = Decoded(one.gossip.outputs().datagrams[0].bytes);
-    REQUIRE(ping.has_value());
-    EXPECT(ping->claims[0].host == Host(3));
-    EXPECT(ping->claims[0].liveness == Liveness::kDead);
+    const Message ping = Opened(one.gossip.outputs().datagrams[0].bytes);
+    EXPECT(ping.claims[0].host == Host(3));
+    EXPECT(ping.claims[0].liveness == Liveness::kDead);
   }
 
   TEST_CASE("of two large tables that differ in one member, one member travels") {
@@ -179,9 +177,8 @@ TEST_SUITE("gossip/exchange") {
       other.gossip.outputs().Clear();
     }
     for (std::size_t at = 0; at < 9; ++at) {
-      const base::Result<Message> message = Decoded(states[at]);
-      REQUIRE(message.has_value());
-      EXPECT((std::get<State>(message->body).retry_after_ms > 0) == (at == 8));
+      const Message message = Opened(states[at]);
+      EXPECT((std::get<State>(message.body).retry_after_ms > 0) == (at == 8));
     }
     Node& ninth = *others[8];
     ninth.gossip.OnStreamReply(At(0), states[8]);
@@ -210,7 +207,7 @@ TEST_SUITE("gossip/exchange") {
     for (std::int64_t ms = 200; ms < 4000; ms += 200) {
       one.gossip.OnTick(At(ms));
       for (const Datagram& datagram : one.gossip.outputs().datagrams)
-        told = std::max(told, Decoded(datagram.bytes)->claims.size());
+        told = std::max(told, Opened(datagram.bytes).claims.size());
       one.gossip.outputs().Clear();
     }
     EXPECT(told <= 2);  // Itself, and who let it in.
@@ -233,9 +230,8 @@ TEST_SUITE("gossip/exchange") {
     hand.RunTo(At(5000));
     hand.Forget();
     const auto speak = [&](std::uint64_t number) {
-      hand.core->OnDatagram(
-          At(5000), AddressOf(number),
-          Encoded({.header = {Host(number), 2, 4}, .body = Ack{1}}, ClusterTag(kCluster)));
+      hand.core->OnDatagram(At(5000), AddressOf(number),
+                            Encoded({.header = {Host(number), 2, 4}, .body = Ack{1}}));
     };
     SUBCASE("it stays silent") {
       speak(2);

@@ -19,7 +19,7 @@ std::map<base::HostId, int> Guarded(std::size_t circle, const std::vector<std::u
                                     const std::vector<std::uint64_t>& gone) {
   std::map<base::HostId, int> counts;
   for (std::size_t self = 0; self < present.size(); ++self) {
-    Guards guards(Host(present[self]));
+    Guards guards(Host(present[self]), kGuardsMax);
     for (const std::uint64_t other : gone) guards.Present(Host(other));
     for (std::size_t i = 1; i < present.size(); ++i)
       guards.Present(Host(present[(self + i) % present.size()]));
@@ -47,14 +47,14 @@ TEST_SUITE("gossip/guards") {
 
   TEST_CASE("circles differ, or the second guard would be the first") {
     std::set<base::HostId> guarded;
-    Guards guards(Host(1));
+    Guards guards(Host(1), kGuardsMax);
     for (std::uint64_t other = 2; other < 100; ++other) guards.Present(Host(other));
     for (std::size_t circle = 0; circle < kGuardsMax; ++circle) guarded.insert(*guards.Of(circle));
     EXPECT(guarded.size() == kGuardsMax);
   }
 
   TEST_CASE("alone, a node guards nobody; and who was not guarded leaves no gap") {
-    Guards guards(Host(1));
+    Guards guards(Host(1), kGuardsMax);
     EXPECT(!guards.Of(0));
     EXPECT(!guards.Gone(Host(2)));
     guards.Present(Host(2));

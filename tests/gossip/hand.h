@@ -29,17 +29,34 @@ inline base::Bytes Kept(std::string bytes) {
   return kept.emplace_back(std::move(bytes));
 }
 
-inline std::string Encoded(const Message& message, std::uint32_t tag) {
-  std::string bytes;
-  Encode(message, tag, bytes);
-  return bytes;
+inline Keyring KeyringOf(unsigned char first_byte) { return Keyring(KeyBytes{first_byte}); }
+
+// As a node of the cluster with this keyring sends it; each call is a process of its own.
+inline std::string Encoded(const Message& message, const char* cluster = kCluster,
+                           const Keyring& keyring = {}) {
+  static std::uint64_t processes = 0;
+  Envelope envelope(cluster, keyring, {message.header.from, 1, ++processes});
+  std::string packet;
+  envelope.Begin(envelope.way(), packet);
+  Encode(message, packet);
+  envelope.Close(envelope.way(), packet);
+  return packet;
 }
-// Of bytes that are kept.
-inline base::Result<Message> Decoded(const std::string& bytes) {
+// Of bytes that are kept: a message without its envelope.
+inline base::Result<Message> Decoded(base::Bytes bytes) {
   Message message;
-  const base::Status status = Decode(Kept(bytes), GossipOptions{}, message);
+  const base::Status status = Decode(Kept(std::string(bytes)), GossipOptions{}, message);
   if (!status.ok()) return base::Fail(status);
   return message;
+}
+// As a node of the test's cluster with this keyring reads it. It must be able to.
+inline Message Opened(const std::string& packet, const Keyring& keyring = {}) {
+  Envelope envelope(kCluster, keyring, {Host(1), 1, 0});
+  const Envelope::Opened opened = envelope.Open(packet);
+  REQUIRE(opened.verdict == Envelope::Verdict::kOpened);
+  base::Result<Message> message = Decoded(opened.body);
+  REQUIRE(message.has_value());
+  return *std::move(message);
 }
 
 inline Claim ClaimBy(std::uint64_t number, Liveness liveness = Liveness::kAlive,
@@ -54,25 +71,28 @@ inline Claim ClaimBy(std::uint64_t number, Liveness liveness = Liveness::kAlive,
 
 // The bytes of a message from node `from`.
 inline std::string Say(std::uint64_t from, Body body, std::vector<Claim> claims = {},
-                       std::vector<RumorItem> rumors = {}, const char* cluster = kCluster) {
+                       std::vector<RumorItem> rumors = {}, const char* cluster = kCluster,
+                       const Keyring& keyring = {}) {
   return Encoded({.header = {Host(from), 1, 0},
                   .body = body,
                   .claims = std::move(claims),
                   .rumors = std::move(rumors)},
-                 ClusterTag(cluster));
+                 cluster, keyring);
 }
 
 // Node 1, generation 1, and what came out of it.
 class Hand {
  public:
-  explicit Hand(GossipOptions options = {}, std::uint64_t seed = 7)
+  explicit Hand(GossipOptions options = {}, std::uint64_t seed = 7, Keyring keyring = {})
       : core(std::make_unique<Gossip>(options,
                                       Self{.host = Host(1),
                                            .generation = 1,
                                            .address = AddressOf(1),
                                            .cluster_name = kCluster,
+                                           .keyring = keyring,
                                            .metadata = "me"},
-                                      seed, At(0))) {}
+                                      seed, At(0))),
+        keyring_(std::move(keyring)) {}
 
   // It knows nodes 2.. as alive, from one packet of node 2.
   Hand& Knows(std::initializer_list<std::uint64_t> others) {
@@ -85,7 +105,8 @@ class Hand {
 
   void Hear(base::Instant now, std::uint64_t from, Body body, std::vector<Claim> claims = {},
             std::vector<RumorItem> rumors = {}) {
-    core->OnDatagram(now, AddressOf(from), Say(from, body, std::move(claims), std::move(rumors)));
+    core->OnDatagram(now, AddressOf(from),
+                     Say(from, body, std::move(claims), std::move(rumors), kCluster, keyring_));
     Collect();
   }
 
@@ -120,6 +141,7 @@ class Hand {
   struct Sent {
     base::Address to;
     Message message;
+    std::size_t bytes = 0;
   };
   // The messages of one kind among datagrams, or among requests on streams.
   template <typename Kind>
@@ -150,16 +172,11 @@ class Hand {
  private:
   void Collect() {
     Outputs outputs = std::exchange(core->outputs(), {});
-    for (Datagram& d : outputs.datagrams) datagrams.push_back({d.to, Parse(d.bytes)});
-    for (StreamRequest& s : outputs.streams) streams.push_back({s.to, Parse(s.bytes)});
+    for (Datagram& d : outputs.datagrams)
+      datagrams.push_back({d.to, Opened(d.bytes, keyring_), d.bytes.size()});
+    for (StreamRequest& s : outputs.streams)
+      streams.push_back({s.to, Opened(s.bytes, keyring_), s.bytes.size()});
     for (Event& event : outputs.events) events.push_back(std::move(event));
-  }
-
-  static Message Parse(const std::string& bytes) {
-    REQUIRE(TagOf(bytes).has_value());
-    base::Result<Message> message = Decoded(bytes);
-    REQUIRE(message.has_value());
-    return *std::move(message);
   }
 
   template <typename Kind>
@@ -171,6 +188,7 @@ class Hand {
     return kind;
   }
 
+  Keyring keyring_;
   base::Instant now_;
 };
 

@@ -89,7 +89,9 @@ class Invariants {
   // Notes pings that arrive and the acks that answer them.
   void OnDelivery(base::Instant now, NodeIndex from, NodeIndex to, const std::string& bytes) {
     Message message;
-    if (!TagOf(bytes) || !Decode(bytes, GossipOptions{}, message).ok()) return;
+    const Envelope::Opened opened = reader_.Open(bytes);
+    if (opened.verdict != Envelope::Verdict::kOpened) return;
+    if (!Decode(opened.body, GossipOptions{}, message).ok()) return;
     if (const auto* ping = std::get_if<Ping>(&message.body)) {
       pings_[ping->nonce] = {from, to};
     } else if (const auto* ack = std::get_if<Ack>(&message.body)) {
@@ -100,6 +102,7 @@ class Invariants {
   }
 
   Network& net_;
+  Envelope reader_{NetworkOptions{}.cluster_name, {}, {Host(1), 1, 0}};
   std::map<std::pair<NodeIndex, NodeIndex>, Belief> believed_;
   std::map<std::pair<NodeIndex, NodeIndex>, base::Instant> answered_;
   std::map<std::uint64_t, std::pair<NodeIndex, NodeIndex>> pings_;

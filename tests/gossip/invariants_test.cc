@@ -9,9 +9,9 @@
 namespace starling::gossip {
 namespace {
 
-// STARLING_GOSSIP_SEEDS: how many schedules; 100 if it is not set.
+// STARLING_SWIM_SEEDS: how many schedules; 100 if it is not set.
 std::uint64_t Seeds() {
-  const char* seeds = std::getenv("STARLING_GOSSIP_SEEDS");
+  const char* seeds = std::getenv("STARLING_SWIM_SEEDS");
   return seeds == nullptr ? 100 : std::strtoull(seeds, nullptr, 10);
 }
 

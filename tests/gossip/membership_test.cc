@@ -38,7 +38,10 @@ struct Table {
   // What would go out in a packet.
   std::vector<Claim> Waiting() {
     std::vector<Claim> claims;
-    membership.AddUpdatesAlong(At(0), 10000, claims);
+    membership.OfferUpdates(At(0), [&](const Claim& claim) {
+      claims.push_back(claim);
+      return true;
+    });
     return claims;
   }
 
@@ -164,6 +167,64 @@ TEST_SUITE("gossip/membership") {
       table.Hear(ms, ClaimBy(1, Liveness::kAlive, 3, 9 + static_cast<std::uint64_t>(ms)));
     EXPECT(table.counters.conflicts == 4);
     EXPECT(table.Events() == Kinds{Event::kConflict, Event::kConflict});
+  }
+
+  TEST_CASE("who answers this node's words from another address thrice in 10 s is given way to") {
+    Table table;
+    const auto answer = [&](std::int64_t ms, std::uint64_t from) {
+      Claim claim = ClaimBy(1, Liveness::kAlive, table.membership.self().incarnation + 1, 5);
+      claim.address = AddressOf(from);
+      table.Hear(ms, claim);
+    };
+    SUBCASE("by the lower address") {
+      for (const std::int64_t ms : {0, 4000, 9999}) {
+        EXPECT(!table.membership.yielded());
+        answer(ms, 9);
+      }
+      EXPECT(table.membership.yielded());
+      EXPECT(table.Events() == Kinds{Event::kConflict, Event::kYielded});
+    }
+    SUBCASE("not by the higher one") {
+      for (const std::int64_t ms : {0, 1, 2, 3}) answer(ms, 0);
+      EXPECT(!table.membership.yielded());
+    }
+    SUBCASE("not when it is longer than that") {
+      for (const std::int64_t ms : {0, 4000, 10000, 14001}) answer(ms, 9);
+      EXPECT(!table.membership.yielded());
+    }
+    SUBCASE("not to the past of this node, which has more generations than answers") {
+      for (const std::uint64_t generation : {7, 8, 9, 10}) {
+        Claim claim = ClaimBy(1, Liveness::kAlive, 0, generation);
+        claim.address = AddressOf(9);
+        table.Hear(0, claim);
+      }
+      EXPECT(!table.membership.yielded());
+    }
+    SUBCASE("and not to accusations") {
+      for (int i = 0; i < 4; ++i)
+        table.Hear(0, ClaimBy(1, Liveness::kSuspect, table.membership.self().incarnation, 5));
+      EXPECT(!table.membership.yielded());
+    }
+  }
+
+  TEST_CASE("who accuses is known, each since it was heard, until the verdict") {
+    Table table;
+    for (std::uint64_t number = 2; number < 8; ++number) table.Hear(0, ClaimBy(number));
+    table.Accuse(100, 2);
+    table.Accuse(300, 2, {3});
+    MemberReport report{.member = {.host = Host(2)}};
+    table.membership.AddTrialTo(report);
+    REQUIRE(report.accusers.size() == 2);
+    EXPECT(report.accusers[0].host == Host(1));
+    EXPECT(report.accusers[0].heard == At(100));
+    EXPECT(report.accusers[1].host == Host(3));
+    EXPECT(report.accusers[1].heard == At(300));
+    EXPECT(report.verdict > At(300));
+    table.Hear(400, ClaimBy(2, Liveness::kAlive, 1));
+    MemberReport refuted{.member = {.host = Host(2)}};
+    table.membership.AddTrialTo(refuted);
+    EXPECT(refuted.accusers.empty());
+    EXPECT(!refuted.verdict.has_value());
   }
 
   TEST_CASE("only a higher incarnation refutes a suspicion") {

@@ -26,6 +26,14 @@ CAUGHT_BY = {
     "gossip-any-ack": "other packets of the probed member are no answer: they may be old",
     "gossip-dead-uncalled": "one of the dead is greeted every 5 s, told what is believed of it *",
     "gossip-few-sends": "the limit is N-1 in a small cluster and 4 a decade in a large one",
+    "gossip-stream-only-kept": "a datagram's answer ends it, however late it was",
+    "gossip-stream-unasked": "F8: with its datagrams blocked a member stays alive, is shown so, *",
+    "gossip-both-yield": "who answers this node's words from another address thrice in 10 s is *",
+    "gossip-nonce-repeats":
+        "no nonce comes twice: not in a process, nor after a restart, nor on another node",
+    "gossip-seal-unchecked": "F20: with a key, plain and broken packets change nothing, *",
+    "gossip-primary-only": "F19: a key is changed node by node at 5 % loss, and nobody is *",
+    "gossip-large-reply": "F5: a datagram gives at most one in reply, and that is not larger",
     "gossip-no-goodbye": "a goodbye goes at once to as many as news would, eight at least, *",
 }
 

@@ -67,6 +67,52 @@ TEST_SUITE("gossip/prober") {
     EXPECT(ping.to == AddressOf(2));
   }
 
+  TEST_CASE(
+      "a silent member is pinged again three times an ack_timeout, till it answers or fails") {
+    Hand hand = Probing({2, 3, 4, 5});
+    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
+    const auto pings = [&] {
+      std::size_t count = 0;
+      for (const Hand::Sent& sent : hand.Datagrams<Ping>())
+        count += sent.to == AddressOf(2) ? 1 : 0;
+      return count;
+    };
+    hand.RunTo(At(100299));
+    EXPECT(pings() == 1);
+    hand.RunTo(At(100599));
+    EXPECT(pings() == 4);
+    SUBCASE("silent to the end") {
+      hand.RunTo(At(100899));
+      EXPECT(pings() == 7);
+      hand.RunTo(At(101500));
+      EXPECT(pings() == 7);
+      EXPECT(hand.LivenessOf(2) == Liveness::kSuspect);
+    }
+    SUBCASE("all pings are of one nonce: an ack of any ends it") {
+      const std::vector<Hand::Sent> sent = hand.Datagrams<Ping>();
+      EXPECT(std::get<Ping>(sent.front().message.body).nonce ==
+             std::get<Ping>(sent.back().message.body).nonce);
+      hand.Hear(At(100600), 2, Ack{std::get<Ping>(sent.back().message.body).nonce});
+      hand.RunTo(At(101500));
+      EXPECT(pings() == 4);
+      EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
+    }
+  }
+
+  TEST_CASE("a helper pings twice before it says nack") {
+    Hand hand = Probing({2, 3});
+    hand.Hear(At(100000), 3, PingRequest{77, Host(2), AddressOf(2)});
+    EXPECT(hand.Datagrams<Ping>().size() == 1);
+    hand.RunTo(At(100119));
+    EXPECT(hand.Datagrams<Ping>().size() == 1);
+    hand.RunTo(At(100239));
+    EXPECT(hand.Datagrams<Ping>().size() == 2);
+    EXPECT(hand.Datagrams<Nack>().empty());
+    hand.RunTo(At(102000));
+    EXPECT(hand.Datagrams<Ping>().size() == 2);
+    EXPECT(hand.Datagrams<Nack>().size() == 1);
+  }
+
   TEST_CASE("an ack saves a member, by whichever way it comes") {
     Hand hand = Probing({2, 3, 4});
     hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
@@ -81,6 +127,22 @@ TEST_SUITE("gossip/prober") {
     hand.RunTo(At(102000));
     EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
     EXPECT(hand.core->counters().probes_failed == 0);
+  }
+
+  TEST_CASE("an ack that comes after the probe failed gives the accused its whole time again") {
+    Hand hand = Probing({2, 3, 4, 5});
+    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
+    const std::uint64_t nonce = std::get<Ping>(hand.Datagrams<Ping>()[0].message.body).nonce;
+    hand.RunTo(At(101000));
+    Claim others = ClaimBy(2, Liveness::kSuspect);
+    for (const std::uint64_t accuser : {3, 4}) others.accusers.Add({ShortId(Host(accuser)), 0});
+    hand.Hear(At(101000), 3, Spread{1}, {others});
+    REQUIRE(hand.LivenessOf(2) == Liveness::kUnreachable);
+    hand.Hear(At(104000), 2, Ack{nonce});
+    hand.RunTo(At(107900));
+    EXPECT(hand.LivenessOf(2) == Liveness::kUnreachable);
+    hand.RunTo(At(108100));
+    EXPECT(hand.LivenessOf(2) == Liveness::kDead);
   }
 
   TEST_CASE("other packets of the probed member are no answer: they may be old") {
@@ -285,6 +347,7 @@ TEST_SUITE("gossip/prober") {
     hand.Forget();
     hand.Hear(At(9000), 4, Ping{1, Host(1)});
     EXPECT(hand.Datagrams<Ack>()[0].message.claims.empty());
+    EXPECT(std::get<Ack>(hand.Datagrams<Ack>()[0].message.body).seen_as == Liveness::kAlive);
     hand.Hear(At(9000), 2, Confirm{Host(3)});
     EXPECT(hand.Datagrams<Ping>().empty());
   }
@@ -302,13 +365,25 @@ TEST_SUITE("gossip/prober") {
     hand.Forget();
     hand.Hear(At(100000), 2, Ping{1, Host(1)});
     REQUIRE(hand.Datagrams<Ack>().size() == 1);
-    const std::vector<Claim> claims = hand.Datagrams<Ack>()[0].message.claims;
-    REQUIRE(!claims.empty());
-    EXPECT(claims[0].host == Host(2));
-    EXPECT(claims[0].liveness == Liveness::kSuspect);
+    const Ack ack = std::get<Ack>(hand.Datagrams<Ack>()[0].message.body);
+    EXPECT(ack.seen_as == Liveness::kSuspect);
+    EXPECT(ack.generation == 1);
     hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
     REQUIRE(hand.Datagrams<Ping>().size() == 1);
     EXPECT(hand.Datagrams<Ping>()[0].message.claims[0].host == Host(2));
+  }
+
+  TEST_CASE("who speaks with older words than are told in its name hears the newer ones at once") {
+    Hand hand = Probing({2, 3});
+    hand.Hear(At(100001), 3, Spread{1}, {ClaimBy(2, Liveness::kAlive, 5)});
+    hand.Forget();
+    hand.Hear(At(100002), 2, Ping{77, Host(1)});  // Of incarnation 0.
+    REQUIRE(hand.Datagrams<Ack>().size() == 1);
+    const Message ack = hand.Datagrams<Ack>()[0].message;
+    const Ack& said = std::get<Ack>(ack.body);
+    EXPECT(said.seen_as == Liveness::kAlive);
+    EXPECT(said.generation == 1);
+    EXPECT(said.incarnation == 5);
   }
 
   TEST_CASE("a process that was asleep fails none of its probes") {

@@ -5,13 +5,11 @@
 
 namespace starling::gossip {
 
-std::optional<std::string> Reserialized(base::Bytes packet) {
-  constexpr std::size_t kPrefixBytes = 5;
+std::optional<std::string> Reserialized(base::Bytes bytes) {
   v1::Message message;
-  const base::Bytes body = packet.substr(kPrefixBytes);
-  if (!message.ParseFromArray(body.data(), static_cast<int>(body.size()))) return std::nullopt;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
   message.DiscardUnknownFields();
-  std::string again(packet.substr(0, kPrefixBytes));
+  std::string again;
   if (!message.AppendToString(&again)) return std::nullopt;
   return again;
 }

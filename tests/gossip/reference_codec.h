@@ -12,6 +12,6 @@ namespace starling::gossip {
 
 // The packet read by the generated classes, and what they know of it written again. nullopt if they
 // refuse it.
-std::optional<std::string> Reserialized(base::Bytes packet);
+std::optional<std::string> Reserialized(base::Bytes bytes);
 
 }  // namespace starling::gossip

@@ -410,8 +410,9 @@ class Tools(case.SharedClusterCase):
     def test_a_host_that_is_none_or_does_not_answer(self):
         absent = self.cluster.node(1).address.rsplit(".", 1)[0] + ".99"
         for name in self.subcommands("nodetool"):
-            keys = ["default", "k"] if name in ("getendpoints", "why") else []
-            self.assert_says("nodetool", ["-h", absent, name, *keys], absent, "refused")
+            more = {"getendpoints": ["default", "k"], "why": ["default", "k"],
+                    "keyring": ["list"]}.get(name, [])
+            self.assert_says("nodetool", ["-h", absent, name, *more], absent, "refused")
         for command in ("put k v", "get k", "delete k", "exists k", "import -", "export", "ping",
                         "keyspace list", "keyspace describe default",
                         "keyspace create n --replication simple:3"):

@@ -77,7 +77,8 @@ void Cluster::Start(std::uint32_t index) {
   }
   node.node = std::make_unique<server::Node>(
       node.config, *identity, *node.engine,
-      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); });
+      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); },
+      server::NodeKeys{}, options_.look_up);
   node.node->ForEachActor(
       [&](base::ActorId id, base::Actor& actor) { node.host->Attach(id, actor); });
   node.host->Start();
@@ -139,9 +140,9 @@ SimClient& Cluster::AddClient() {
   return *clients_.back();
 }
 
-SimClient& Cluster::AddClientOf(std::uint32_t node) {
+SimClient& Cluster::AddClientOf(std::uint32_t node, SimClientOptions options) {
   const auto number = static_cast<std::uint32_t>(clients_.size());
-  SimClientOptions options{.number = number, .session = {}};
+  options.number = number;
   options.session.links.hosts = {{nodes_[node].host->ip(), nodes_[node].config.ports.client}};
   options.session.links.listed_only = true;
   clients_.push_back(std::make_unique<SimClient>(sim_.AddHost(kFirstClientIp + 0x100 + number),
@@ -235,7 +236,9 @@ bool Cluster::AwaitAllUp(base::Duration limit) {
 
 std::optional<std::string> Cluster::CheckReplicas() {
   std::map<std::string, std::map<std::uint32_t, std::string>> entries;  // Stored key, node.
+  const auto killed = [&](std::uint32_t node) { return nodes_[node].engine == nullptr; };
   for (std::uint32_t i = 0; i < size(); ++i) {
+    if (killed(i)) continue;
     const auto cursor = engine(i).Scan(storage::Family::kData, {}, {});
     for (cursor->Seek({}); cursor->Valid(); cursor->Next())
       entries[std::string(cursor->key())][i] = WithoutOrigin(cursor->value());
@@ -244,7 +247,8 @@ std::optional<std::string> Cluster::CheckReplicas() {
     const auto data_key = storage::DecodeDataKey(stored_key);
     CHECK(data_key.has_value());
     const std::string key(data_key->key);
-    const std::vector<std::uint32_t> replicas = ReplicasOf(key);
+    std::vector<std::uint32_t> replicas = ReplicasOf(key);
+    std::erase_if(replicas, killed);
     for (const std::uint32_t node : replicas) {
       const auto here = by_node.find(node);
       const auto there = by_node.find(replicas.front());

@@ -34,7 +34,8 @@ struct ClusterOptions {
   std::uint32_t nodes = 5;
   std::uint32_t workers = 3;
   Faults faults{};
-  server::Config config{};    // Of each node, addresses aside.
+  server::Config config{};                        // Of each node, addresses aside.
+  server::LookUp look_up = server::SystemLookUp;  // Of seeds' names.
   double cache_misses = 0.1;  // Of reads of old versions: they go through the read lane.
 };
 
@@ -58,6 +59,10 @@ class Cluster {
   bool up(std::uint32_t node) const { return nodes_[node].host->up(); }
   // What the node knows of the cluster; null while it is down or no member.
   server::SnapshotPtr SnapshotOf(std::uint32_t node) const;
+  // REQUIRES: it is up, and a member.
+  const gossip::Gossip& GossipOf(std::uint32_t node) const {
+    return *nodes_[node].node->control().gossip();
+  }
   SimHost& host(std::uint32_t node) { return *nodes_[node].host; }
   storage::Engine& engine(std::uint32_t node) { return *nodes_[node].engine; }
   // Why nodes ended themselves, one line each; empty if none did.
@@ -65,8 +70,9 @@ class Cluster {
 
   // --- clients ---
   SimClient& watcher(std::uint32_t node) { return *watchers_[node]; }
-  SimClient& AddClient();                      // One that routes, as applications do.
-  SimClient& AddClientOf(std::uint32_t node);  // One that talks to that node alone.
+  SimClient& AddClient();  // One that routes, as applications do.
+  // One that talks to that node alone; with its own keyspace and level, if `options` say so.
+  SimClient& AddClientOf(std::uint32_t node, SimClientOptions options = {.session = {}});
   std::vector<std::unique_ptr<SimClient>>& clients() { return clients_; }
   History& history() { return history_; }
   // Runs until the operation has an answer, and a moment longer.
@@ -76,7 +82,7 @@ class Cluster {
   // --- what must be true in the end; nullopt or what is wrong ---
   // Every node sees every node up, in one epoch.
   bool AwaitAllUp(base::Duration limit);
-  // All replicas of each key hold the same entry.
+  // All replicas of each key hold the same entry; those that were killed are passed over.
   std::optional<std::string> CheckReplicas();
   // Each node's stored leaves are those of its stored entries.
   std::optional<std::string> CheckTrees();

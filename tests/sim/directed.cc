@@ -283,9 +283,72 @@ Play RestartedReplicaDoesNotDenyWhatItHeld() {
   return stage.End();
 }
 
+// --- orphans: what a coordinator leaves behind that dies for good ---
+
+// Acknowledged by a quorum; c has not got it, and the others are all who can tell it.
+Play AcknowledgedOrphanReachesTheLast() {
+  Stage stage(Calm());
+  stage.Cut(stage.d, stage.c);
+  const History::Id put = stage.Put(stage.d);
+  stage.Must(put, "the put on two of three replicas");
+  // More writes, on which a watermark can ride, and time for it to come by itself.
+  for (int i = 0; i < 40; ++i)
+    stage.Must(stage.Put(stage.d, fmt::format("warm {}", i % 12)), "a later put");
+  stage.Run(milliseconds(1500));
+  stage.Must(!stage.Holds(stage.c, put), "the third replica does not have it");
+  stage.cluster.Kill(stage.d);
+  stage.Run(seconds(3));
+  if (!stage.Holds(stage.c, put)) stage.play.violation = "the put never reached the third replica";
+  return stage.End();
+}
+
+// One replica has it, and passes it on.
+Play OrphanKeepsItsVersion() {
+  Stage stage(Calm());
+  stage.Cut(stage.d, stage.b);
+  stage.Cut(stage.d, stage.c);
+  const History::Id put = stage.BeginPut(stage.d);
+  stage.Run(milliseconds(10));
+  stage.Must(stage.Holds(stage.a, put), "one replica has it");
+  stage.cluster.Kill(stage.d);
+  stage.Run(seconds(3));
+  stage.Must(stage.Holds(stage.b, put), "the second replica gets it");
+  stage.Must(stage.Holds(stage.c, put), "the third replica gets it");
+  if (const auto unequal = stage.cluster.CheckReplicas()) stage.play.violation = *unequal;
+  return stage.End();
+}
+
+// Rumors are the only way there: repair is switched off.
+Play EverywhereIsToldToAll() {
+  Stage stage(Calm());
+  const auto& created = stage.cluster.watcher(0).CreateKeyspace("settings", "everywhere");
+  stage.Must(stage.cluster.sim().Await(seconds(20), [&] { return created.has_value(); }),
+             "the keyspace is created");
+  stage.Must(created && created->ok(), "the keyspace is created well");
+  stage.Run(seconds(4));  // Clients fetch the map.
+  std::vector<SimClient*> at;
+  for (std::uint32_t node = 0; node < stage.cluster.size(); ++node)
+    at.push_back(&stage.cluster.AddClientOf(
+        node, {.session = {}, .keyspace = "settings", .level = wire::Consistency::kOne}));
+  stage.Run(seconds(1));
+  const std::uint64_t value = stage.cluster.history().NextValue();
+  const History::Id put = at[stage.a]->Put("a setting", value);
+  stage.cluster.Await(put);
+  stage.Must(put, "the put at one node");
+  stage.Run(seconds(1));
+  for (std::uint32_t node = 0; node < stage.cluster.size(); ++node) {
+    const History::Id get = at[node]->Get("a setting");
+    stage.cluster.Await(get);
+    stage.Must(get, "the get at each node");
+    if (stage.ValueOf(get) != value)
+      stage.play.violation = fmt::format("node {} has not heard of the write", node);
+  }
+  return stage.play;  // Reads at ONE are not linearizable: the history's check is not for them.
+}
+
 }  // namespace
 
-const std::array<Schedule, 8> kSchedules{{
+const std::array<Schedule, 11> kSchedules{{
     {"a replica that was down gets what it missed by hint", "skip-hint", HintReachesWhoWasDown},
     {"a put of a slow clock is stamped again, not lost", "drop-restamp", PutOfASlowClockIsNotLost},
     {"a replica that was down gets what it missed by repair", "forget-leaf",
@@ -299,6 +362,11 @@ const std::array<Schedule, 8> kSchedules{{
     {"a retry takes effect at most once", "retry-restamped", RetryTakesEffectAtMostOnce},
     {"a restarted replica does not deny what it held", "never-held-after-restart",
      RestartedReplicaDoesNotDenyWhatItHeld},
+    {"a put whose coordinator dies reaches the replica that did not answer", "watermark-early",
+     AcknowledgedOrphanReachesTheLast},
+    {"a put whose coordinator dies is one and the same on all replicas", "orphan-restamped",
+     OrphanKeepsItsVersion},
+    {"a write to what is everywhere is told to all", "everywhere-untold", EverywhereIsToldToAll},
 }};
 
 }  // namespace starling::sim

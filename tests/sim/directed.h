@@ -1,8 +1,8 @@
 // tests/sim/directed.h: schedules made by hand, each leading straight to one planted mistake.
 //
 // A schedule puts whole nodes on a stage: which ways are cut, whose clock is behind, who restarts
-// when. Played without its mistake nothing is wrong; with it a promise is broken. The last three
-// follow the shortest traces that the model of re-stamping gave (design section 9).
+// when. Played without its mistake nothing is wrong; with it a promise is broken. Three of
+// them follow the shortest traces that the model of re-stamping gave (design section 9).
 //
 // Thread:    confined to one thread.
 // Read next: base/mutants.h, tests/sim/mutants_test.cc
@@ -25,6 +25,6 @@ struct Schedule {
   Play (*play)();
 };
 
-extern const std::array<Schedule, 8> kSchedules;
+extern const std::array<Schedule, 11> kSchedules;
 
 }  // namespace starling::sim

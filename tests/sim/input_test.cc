@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "gossip/codec.h"
+#include "gossip/envelope.h"
 #include "server/node_shared.h"
 #include "server/topology/codec.h"
 #include "server/wire/entries.h"
@@ -94,7 +95,9 @@ struct Facts {
 
 std::string Encoded(const gossip::Message& message, const Facts& facts) {
   std::string bytes;
-  gossip::Encode(message, gossip::ClusterTag(facts.gossip_cluster), bytes);
+  gossip::Envelope envelope(facts.gossip_cluster, {}, {message.header.from, 1, 0});
+  envelope.Begin(std::nullopt, bytes);
+  gossip::Encode(message, bytes);
   return bytes;
 }
 
@@ -344,7 +347,7 @@ struct Draw {
   std::string DataFrame(std::uint64_t id, double chance) {
     const std::string key = Key();
     const auto bucket = static_cast<std::uint16_t>(random.Next());
-    switch (random.Below(5)) {
+    switch (random.Below(6)) {
       case 0: {
         const wire::ReplicaWrite write{.keyspace = Keyspace(),
                                        .key = key,
@@ -352,7 +355,9 @@ struct Draw {
                                        .flags = Small(4),
                                        .origin = Small(6),
                                        .expiry_ms = Odd(random),
-                                       .epoch = Epoch()};
+                                       .epoch = Epoch(),
+                                       .number = Odd(random),
+                                       .unhandled = static_cast<std::uint32_t>(Odd(random))};
         return Framed(id, write, Value(), chance, &wire::ReplicaWrite::value_digest);
       }
       case 1:
@@ -371,6 +376,7 @@ struct Draw {
                       wire::SliceHashesRequest{Keyspace(), static_cast<std::uint8_t>(bucket),
                                                Odd(random), Epoch()},
                       chance);
+      case 4: return Framed(id, wire::Handled{.below = Odd(random)}, chance);
       default: {
         std::string after;
         if (random.Chance(0.5)) base::AppendBig(after, base::FirstToken(bucket) + random.Below(9));
@@ -428,6 +434,7 @@ struct Draw {
         return Framed(id, wire::SliceHashesReply{.epoch = Epoch()},
                       std::string(1024, static_cast<char>(random.Below(3))), chance,
                       &wire::SliceHashesReply::payload_digest);
+      case Kind::kHandled: return Framed(id, wire::HandledReply{}, chance);
       case Kind::kBucketPull: {
         const std::string after = random.Chance(0.7) ? Noise(random, 20) : "";
         const wire::BucketPullReply reply{.done = random.Chance(0.7), .after = after};
@@ -500,9 +507,11 @@ class Pretender final : public base::Actor {
   }
   void OnClose(base::ConnId, base::CloseReason) override {}
   void OnDatagram(base::Address from, base::Bytes bytes) override {
-    if (!gossip::TagOf(bytes)) return;
+    gossip::Envelope envelope(facts_.gossip_cluster, {}, {self_.host, 1, 0});
+    const gossip::Envelope::Opened opened = envelope.Open(bytes);
     gossip::Message message;
-    const bool sound = gossip::Decode(bytes, {}, message).ok();
+    const bool sound = opened.verdict == gossip::Envelope::Verdict::kOpened &&
+                       gossip::Decode(opened.body, {}, message).ok();
     const auto* ping = sound ? std::get_if<gossip::Ping>(&message.body) : nullptr;
     if (ping == nullptr) return;
     std::string metadata;
@@ -672,7 +681,7 @@ TEST_SUITE("sim/input") {
           [](Draw& of, std::uint64_t id, double chance) { return of.DataFrame(id, chance); });
     CheckAnswered(scene,
                   {Kind::kReplicaWriteReply, Kind::kReplicaReadReply, Kind::kReplicaScanReply,
-                   Kind::kSliceHashesReply, Kind::kBucketPullReply});
+                   Kind::kSliceHashesReply, Kind::kBucketPullReply, Kind::kHandledReply});
     scene.CheckServes(3);
     EXPECT(scene.cluster.exits().empty());
   }

@@ -15,6 +15,7 @@ SimClient::SimClient(SimHost& host, History& history, SimClientOptions options)
       options_(std::move(options)),
       world_(host.MakeWorld(base::kControlActor)),
       session_(world_, *this, options_.session) {
+  load_.level = options_.level;
   host_.Attach(base::kControlActor, *this);
   host_.Start();
 }
@@ -51,6 +52,15 @@ const SimScan& SimClient::Scan(wire::Consistency level, std::uint32_t bytes_max)
   return scan_;
 }
 
+const std::optional<base::Status>& SimClient::CreateKeyspace(const std::string& name,
+                                                             const std::string& replication) {
+  created_.reset();
+  create_name_ = name;
+  create_replication_ = replication;
+  world_.WakeAt(world_.Now());
+  return created_;
+}
+
 void SimClient::OnScan(std::uint64_t tag, const client::ScanResult& result) {
   scan_.status = result.status;
   scan_.done = result.done || !result.status.ok();
@@ -83,12 +93,13 @@ void SimClient::Send(History::Id id) {
   ++open_;
   const Record& record = history_.record(id);
   if (record.operation.kind == Kind::kGet) {
-    session_.Get({.key = record.key, .level = load_.level}, id);
+    session_.Get({.keyspace = options_.keyspace, .key = record.key, .level = load_.level}, id);
     return;
   }
   const bool put = record.operation.kind == Kind::kPut;
   const std::string value = put ? ValueBytes(record.operation.value) : std::string();
-  session_.Put({.key = record.key,
+  session_.Put({.keyspace = options_.keyspace,
+                .key = record.key,
                 .value = value,
                 .tombstone = !put,
                 .level = load_.level,
@@ -179,14 +190,19 @@ void SimClient::OnWake() {
   }
   if (std::exchange(scan_asked_, false))
     session_.Scan({.level = scan_.level, .bytes_max = scan_.bytes_max}, 0);
+  if (!create_name_.empty()) {
+    session_.CreateKeyspace({.name = create_name_, .replication = create_replication_}, 0);
+    create_name_.clear();
+  }
   if (next_load_ <= world_.Now()) NextOfLoad();
   session_.OnWake();
 }
 
 void SimClient::OnTurnEnd() {
   session_.OnTurnEnd();
-  world_.WakeAt(commands_.empty() && !scan_asked_ ? std::min(next_load_, session_.next_wake())
-                                                  : world_.Now());
+  world_.WakeAt(commands_.empty() && !scan_asked_ && create_name_.empty()
+                    ? std::min(next_load_, session_.next_wake())
+                    : world_.Now());
 }
 
 }  // namespace starling::sim

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ struct SimScan {
 struct SimClientOptions {
   std::uint32_t number = 0;
   client::SessionOptions session;
+  std::string keyspace{client::kDefaultKeyspace};        // Of all operations but scans.
+  wire::Consistency level = wire::Consistency::kQuorum;  // A load has its own.
 };
 
 class SimClient final : public base::Actor, client::Session::Listener {
@@ -58,6 +61,10 @@ class SimClient final : public base::Actor, client::Session::Listener {
 
   // One at a time. What it gives grows with each page, and is replaced by the next scan's.
   const SimScan& Scan(wire::Consistency level, std::uint32_t bytes_max);
+
+  // nullopt until it has an answer.
+  const std::optional<base::Status>& CreateKeyspace(const std::string& name,
+                                                    const std::string& replication);
 
   void StartLoad(const LoadOptions& load);
   void StopLoad();
@@ -81,7 +88,9 @@ class SimClient final : public base::Actor, client::Session::Listener {
   void OnPut(std::uint64_t tag, const client::PutResult& result) override;
   void OnGet(std::uint64_t tag, const client::GetResult& result) override;
   void OnScan(std::uint64_t tag, const client::ScanResult& result) override;
-  void OnCreateKeyspace(std::uint64_t, const client::CreateKeyspaceResult&) override {}
+  void OnCreateKeyspace(std::uint64_t, const client::CreateKeyspaceResult& result) override {
+    created_ = result.status;
+  }
   void OnAdmin(std::uint64_t, const client::AdminResult&) override {}
   void OnPing(std::uint64_t, const base::Status&) override {}
   void OnMap(std::uint64_t, const base::Status&) override {}
@@ -101,6 +110,10 @@ class SimClient final : public base::Actor, client::Session::Listener {
 
   SimScan scan_;
   bool scan_asked_ = false;  // Not sent yet, likewise.
+
+  std::string create_name_;  // Not sent yet, if not empty.
+  std::string create_replication_;
+  std::optional<base::Status> created_;
 
   bool loaded_ = false;
   LoadOptions load_;

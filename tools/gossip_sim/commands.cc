@@ -2,7 +2,6 @@
 #include "tools/gossip_sim/commands.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -11,12 +10,14 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <utility>
 
 #include "tools/gossip_sim/progress.h"
 #include "tools/gossip_sim/report.h"
 #include "tools/gossip_sim/rumor_report.h"
 #include "tools/gossip_sim/rumor_tally.h"
+#include "tools/gossip_sim/story.h"
 
 namespace starling::gossip_sim {
 namespace {
@@ -29,6 +30,22 @@ base::Status WriteFile(const std::string& path, const std::string& text) {
   file.close();
   if (file) return base::Ok();
   return base::Io(fmt::format("can't write {}: {}", path, std::strerror(errno)));
+}
+
+// Shows on a terminal how far it is.
+base::Result<SwimReport> Watched(SwimOptions options) {
+  constexpr std::uint64_t kPercent = 100;
+  std::optional<Progress> progress;
+  std::string shown;
+  options.on_progress = [&](std::string_view what, double share) {
+    if (what != shown) {
+      shown = what;
+      progress.reset();
+      progress.emplace(fmt::format("% of {}", what), kPercent);
+    }
+    progress->At(static_cast<std::uint64_t>(kPercent * share));
+  };
+  return RunSwim(options);
 }
 
 }  // namespace
@@ -74,16 +91,36 @@ base::Status Run(const RumorCommand& command) {
 }
 
 base::Status Run(const SwimCommand& command) {
+  // Before the work, not after it.
+  for (const std::string& file : {command.json_file, command.svg_file}) {
+    if (!file.empty()) RETURN_IF_ERROR(WriteFile(file, ""));
+  }
+  std::vector<SwimPlayed> played;
+  for (const std::uint32_t nodes : command.sizes) {
+    SwimOptions options = command.options;
+    options.nodes = nodes;
+    ASSIGN_OR_RETURN(SwimReport report, Watched(options));
+    played.push_back({options, std::move(report)});
+  }
+  if (!command.json_file.empty()) RETURN_IF_ERROR(WriteFile(command.json_file, Json(played)));
+  if (!command.svg_file.empty()) RETURN_IF_ERROR(WriteFile(command.svg_file, Svg(played)));
+  for (const SwimPlayed& one : played) fmt::print("{}", Table(one.options, one.report));
+  return base::Ok();
+}
+
+base::Status Run(const ReplayCommand& command) {
   SwimOptions options = command.options;
-  const bool watched = isatty(STDERR_FILENO) == 1;
-  if (watched)
-    options.on_progress = [](double share) { fmt::print(stderr, "\r{:3.0f} %", 100 * share); };
-  base::Result<SwimReport> played = RunSwim(options);
-  if (watched) fmt::print(stderr, "\r     \r");
-  ASSIGN_OR_RETURN(const SwimReport report, std::move(played));
-  if (!command.json_file.empty())
-    RETURN_IF_ERROR(WriteFile(command.json_file, Json(command.options, report)));
-  fmt::print("{}", Table(command.options, report));
+  if (command.member && *command.member >= options.nodes + options.join) {
+    return base::InvalidArgument(fmt::format("--member is {}, and must be below {}",
+                                             *command.member, options.nodes + options.join));
+  }
+  Story story({.member = command.member});
+  options.on_told = [&](const Told& told) { story.Add(told); };
+  ASSIGN_OR_RETURN(const SwimReport report, Watched(options));
+  if (command.json_lines)
+    fmt::print("{}", story.JsonLines());
+  else
+    fmt::print("{}\n{}", story.Text(), Table(command.options, report));
   return base::Ok();
 }
 

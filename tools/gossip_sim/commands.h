@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "base/time.h"
@@ -26,13 +28,23 @@ struct RumorCommand {
 
 struct SwimCommand {
   SwimOptions options;
-  std::string json_file;  // Empty: none.
+  std::vector<std::uint32_t> sizes{100};  // Played one after the other, each as options.nodes.
+  // Empty: none.
+  std::string json_file;
+  std::string svg_file;
+};
+
+struct ReplayCommand {
+  SwimOptions options;
+  std::optional<std::uint32_t> member;
+  bool json_lines = false;
 };
 
 // Print to stdout and write the files. Fail with Io naming the file, with InvalidArgument naming
 // the flag, or as RunSwim.
 base::Status Run(const RumorCommand& command);
 base::Status Run(const SwimCommand& command);
+base::Status Run(const ReplayCommand& command);
 
 // "300ms", "60s", "5m"; "1.5s". Fails with InvalidArgument, naming the text.
 base::Result<base::Duration> ParseDuration(std::string_view text);

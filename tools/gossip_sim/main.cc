@@ -89,11 +89,8 @@ void AddRumor(CLI::App& root, RumorCommand& command) {
   app->add_option("--svg", command.svg_file, "Plot the spread and the rounds to this file");
 }
 
-void AddSwim(CLI::App& root, SwimCommand& command) {
-  SwimOptions& options = command.options;
-  CLI::App* app =
-      root.add_subcommand("swim", "Kill members of a cluster of real SWIM cores, on virtual time.");
-  app->add_option("--nodes", options.nodes, "Members, 2 to 10000")->capture_default_str();
+// What swim and replay have in common.
+void AddCourse(CLI::App* app, SwimOptions& options) {
   app->add_option("--loss", options.loss, "Share of datagrams that are lost, 0 to 1")
       ->capture_default_str();
   app->add_option("--kill", options.kill, "Members that are killed")->capture_default_str();
@@ -103,10 +100,9 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
              {"swim", starling::gossip::Mode::kSwim}},
             "what nodes run; or the literature, with memberlist's numbers");
   AddDuration(*app, "--duration", options.duration, "Span that is measured [60s]");
-  app->add_option("--seed", options.seed, "Same seed, same result")->capture_default_str();
-  app->add_option("--json", command.json_file, "Write the report to this file");
   AddChoice(*app, "--death", options.death, {{"process", Death::kProcess}, {"host", Death::kHost}},
             "a killed process, whose host refuses connections; or a host that falls silent");
+  app->add_flag("--sealed", options.sealed, "Seal all packets, and count their bytes so");
   app->add_flag("--data-connections", options.data_connections,
                 "Connections to a killed process are reset, and that starts a probe");
   app->add_option("--pause", options.pause, "Members that are stopped and go on")
@@ -120,6 +116,8 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
   AddDuration(*app, "--partition", options.partition_for,
               "Then cut in two halves for so long [0s]");
   AddDuration(*app, "--pause-for", options.pause_for, "For so long [5s]");
+  AddDuration(*app, "--pause-again", options.pause_again,
+              "Run for so long, then are stopped again; 0s: once [0s]");
   AddDuration(*app, "--probe-interval", options.gossip.probe_interval, "Between two probes [1s]");
   AddDuration(*app, "--ack-timeout", options.gossip.ack_timeout,
               "Until helpers are asked [300ms; else 500ms]");
@@ -130,6 +128,31 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
     if (classic && app->count("--ack-timeout") == 0)
       options.gossip.ack_timeout = kClassicAckTimeout;
   });
+}
+
+void AddSwim(CLI::App& root, SwimCommand& command) {
+  CLI::App* app =
+      root.add_subcommand("swim", "Kill members of a cluster of real SWIM cores, on virtual time.");
+  app->add_option("--nodes", command.sizes,
+                  "Members, 2 to 10000; several (10,100,1000): one run of each")
+      ->delimiter(',')
+      ->capture_default_str();
+  app->add_option("--seed", command.options.seed, "Same seed, same result")->capture_default_str();
+  app->add_option("--json", command.json_file, "Write the report to this file");
+  app->add_option("--svg", command.svg_file,
+                  "Plot detection to this file; of several sizes, traffic and detection by size");
+  AddCourse(app, command.options);
+}
+
+void AddReplay(CLI::App& root, ReplayCommand& command) {
+  CLI::App* app = root.add_subcommand(
+      "replay", "Tell the story of a run of swim: give it the same options and its seed.");
+  app->add_option("seed", command.options.seed, "Of the run")->required();
+  app->add_option("--nodes", command.options.nodes, "Members, 2 to 10000")->capture_default_str();
+  app->add_option("--member", command.member,
+                  "Only what this one (0 for the first) believes, or is believed of it; all of it");
+  app->add_flag("--json-lines", command.json_lines, "As JSON, an object a line");
+  AddCourse(app, command.options);
 }
 
 int Report(const starling::base::Status& status) {
@@ -144,14 +167,17 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   RumorCommand rumor;
   SwimCommand swim;
+  ReplayCommand replay;
   AddRumor(app, rumor);
   AddSwim(app, swim);
+  AddReplay(app, replay);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return starling::tools::EndParse(app, error, starling::tools::Output::kText);
   }
-  return Report(app.got_subcommand("rumor") ? Run(rumor) : Run(swim));
+  if (app.got_subcommand("rumor")) return Report(Run(rumor));
+  return Report(app.got_subcommand("swim") ? Run(swim) : Run(replay));
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ struct NetworkOptions {
   // Every node keeps data connections to every other: a killed process is noticed by resets.
   bool data_connections = false;
   std::string cluster_name = "sim";
+  gossip::Keyring keyring{};  // Of every node. Empty: packets are plain.
 };
 
 class Network {
@@ -66,12 +67,17 @@ class Network {
   // SIGSTOP: the kernel goes on taking packets, up to a buffer's worth.
   void Pause(NodeIndex node);
   void Resume(NodeIndex node);
+  // A second host with the identity of another, as from a copied disk: not booted, at an address of
+  // its own, and with as many boots behind it as the other had before its last.
+  NodeIndex AddTwin(NodeIndex of);
   void MoveTo(NodeIndex node, base::Address address);  // REQUIRES: not running.
 
   // Packets pass within a side only. All nodes start on side 0.
   void SetSide(NodeIndex node, int side);
   // Packets from one to the other are lost; the way back is open.
   void CutOneWay(NodeIndex from, NodeIndex to);
+  // No datagram passes to or from it; streams do.
+  void BlockDatagrams(NodeIndex node, bool blocked) { nodes_[node].datagrams_blocked = blocked; }
   void Heal();  // All on one side, no cuts.
   void SetLoss(double loss) { options_.loss = loss; }
 
@@ -109,6 +115,7 @@ class Network {
     std::uint64_t boot = 0;
     bool plugged = true;
     bool paused = false;
+    bool datagrams_blocked = false;
     int side = 0;
     base::Instant tick_at = base::Instant::Never();
     std::deque<std::pair<base::Address, std::string>> buffered;  // While paused.
@@ -147,6 +154,7 @@ class Network {
 
   void Start(NodeIndex node);
   void Schedule(base::Duration after, Happening happening);
+  void Prefetch() const;
   void Handle(Happening& happening);
   void Deliver(Happening& happening);
   void Request(Happening& happening);

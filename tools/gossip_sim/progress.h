@@ -12,14 +12,16 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <string>
+#include <utility>
 
 namespace starling::gossip_sim {
 
 class Progress {
  public:
   // `unit` names what is counted: "runs".
-  Progress(const char* unit, std::uint64_t total)
-      : unit_(unit), total_(total), terminal_(isatty(STDERR_FILENO) != 0) {}
+  Progress(std::string unit, std::uint64_t total)
+      : unit_(std::move(unit)), total_(total), terminal_(isatty(STDERR_FILENO) != 0) {}
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress() {
@@ -35,12 +37,12 @@ class Progress {
       shown_ = true;  // Not at once: what is done in a moment needs no progress.
       return;
     }
-    fmt::print(stderr, "\r\x1b[K{} of {} {} ({} %)", done, total_, unit_, 100 * done / total_);
+    fmt::print(stderr, "\r\x1b[K{} of {} {}", done, total_, unit_);
     std::fflush(stderr);
   }
 
  private:
-  const char* unit_;
+  std::string unit_;
   std::uint64_t total_;
   bool terminal_;
   bool shown_ = false;

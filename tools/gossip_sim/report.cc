@@ -4,8 +4,13 @@
 #include <fmt/core.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "tools/gossip_sim/svg_plot.h"
 
 namespace starling::gossip_sim {
 namespace {
@@ -41,11 +46,11 @@ OrderedJson ToJson(std::optional<double> seconds) {
 
 std::string Table(const SwimOptions& options, const SwimReport& report) {
   std::string table = fmt::format(
-      "{}: {} nodes, loss {:.3g}, {} killed ({}), {} paused for {:.3g} s, {:.3g} s, seed {}\n"
+      "{}{}: {} nodes, loss {:.3g}, {} killed ({}), {} paused for {:.3g} s, {:.3g} s, seed {}\n"
       "all saw all {:.2f} s after the first boot\n\n"
       "  {:<16}{:>9}{:>9}{:>9}{:>9}\n",
-      Name(options.gossip.mode), options.nodes, options.loss, options.kill,
-      options.death == Death::kProcess ? "process" : "host", options.pause,
+      Name(options.gossip.mode), options.sealed ? ", sealed" : "", options.nodes, options.loss,
+      options.kill, options.death == Death::kProcess ? "process" : "host", options.pause,
       base::ToSeconds(options.pause_for), base::ToSeconds(options.duration), options.seed,
       report.joined_after_s, "seconds to", "mean", "p50", "p99", "max");
   table += Row("first suspect", report.first_suspect_s);
@@ -61,7 +66,14 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
   table += "\n";
   add_agreed("the last boot", report.restarted_s, options.restart);
   add_agreed("the joins", report.joins_known_s, options.join > 0);
+  if (options.join > 0)
+    table += fmt::format("  streams of the joins        {:.3f} MB at most, of a node, in and out\n",
+                         static_cast<double>(report.stream_bytes_max) / 1e6);
   add_agreed("the halves met", report.healed_s, options.partition_for > base::Duration(0));
+  const auto restart_deaths = [&] {
+    if (!options.restart) return std::string();
+    return fmt::format("  deaths by the restart       {}\n", report.deaths_by_restart);
+  };
   return table + fmt::format(
                      "  not known as dead by all    {}\n"
                      "  false deaths, healthy       {}\n"
@@ -69,45 +81,121 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
                      "  unreachable, though healthy {}\n"
                      "  datagrams out               {:.1f} bytes/s and {:.2f} packets/s a node\n"
                      "  streams out                 {:.1f} bytes/s a node\n"
+                     "{}"
                      "  still told of joining       {} nodes, when the span began\n"
                      "  trace                       {:016x}\n",
                      report.not_all_knew, report.false_deaths_healthy, report.false_deaths_paused,
                      report.false_unreachable_healthy, report.bytes_per_node_s,
-                     report.packets_per_node_s, report.stream_bytes_per_node_s, report.had_news,
-                     report.trace_hash);
+                     report.packets_per_node_s, report.stream_bytes_per_node_s, restart_deaths(),
+                     report.had_news, report.trace_hash);
 }
 
+namespace {
+
+OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
+  return {{"nodes", options.nodes},
+          {"loss", options.loss},
+          {"kill", options.kill},
+          {"death", options.death == Death::kProcess ? "process" : "host"},
+          {"pause", options.pause},
+          {"pause_for_s", base::ToSeconds(options.pause_for)},
+          {"pause_again_s", base::ToSeconds(options.pause_again)},
+          {"duration_s", base::ToSeconds(options.duration)},
+          {"mode", Name(options.gossip.mode)},
+          {"seed", options.seed},
+          {"sealed", options.sealed},
+          {"joined_after_s", report.joined_after_s},
+          {"had_news_at_start", report.had_news},
+          {"first_suspect_s", ToJson(report.first_suspect_s)},
+          {"all_suspect_s", ToJson(report.all_suspect_s)},
+          {"all_unreachable_s", ToJson(report.all_unreachable_s)},
+          {"first_dead_s", ToJson(report.first_dead_s)},
+          {"all_know_s", ToJson(report.all_know_s)},
+          {"not_all_knew", report.not_all_knew},
+          {"false_deaths_healthy", report.false_deaths_healthy},
+          {"false_deaths_paused", report.false_deaths_paused},
+          {"false_unreachable_healthy", report.false_unreachable_healthy},
+          {"bytes_per_node_s", report.bytes_per_node_s},
+          {"packets_per_node_s", report.packets_per_node_s},
+          {"stream_bytes_per_node_s", report.stream_bytes_per_node_s},
+          {"restarted_s", ToJson(report.restarted_s)},
+          {"deaths_by_restart", report.deaths_by_restart},
+          {"joins_known_s", ToJson(report.joins_known_s)},
+          {"joins_stream_bytes_max", report.stream_bytes_max},
+          {"healed_s", ToJson(report.healed_s)},
+          {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
+}
+
+std::string Subtitle(const SwimOptions& options) {
+  return fmt::format("{}, loss {:.3g}, {} killed ({}), seed {}", Name(options.gossip.mode),
+                     options.loss, options.kill,
+                     options.death == Death::kProcess ? "process" : "host", options.seed);
+}
+
+// The share of samples that are at most x.
+svg::Line Cumulative(std::string name, const Summary& summary) {
+  svg::Line line{.name = std::move(name), .points = {{0, 0}}};
+  const auto count = static_cast<double>(summary.samples.size());
+  double below = 0;
+  for (const double sample : summary.samples) {
+    line.points.push_back({sample, below / count});
+    line.points.push_back({sample, ++below / count});
+  }
+  return line;
+}
+
+svg::Panel DetectionPanel(const SwimReport& report) {
+  svg::Panel panel{.title = "Detection",
+                   .x_axis = "seconds after the death",
+                   .y_axis = "share of deaths",
+                   .y_unit = svg::Unit::kPercent};
+  const auto add = [&](const char* name, const Summary& summary) {
+    if (summary.count > 0) panel.lines.push_back(Cumulative(name, summary));
+  };
+  add("first suspect", report.first_suspect_s);
+  add("unreachable for all", report.all_unreachable_s);
+  add("first dead", report.first_dead_s);
+  add("dead for all", report.all_know_s);
+  return panel;
+}
+
+std::vector<svg::Panel> OverSizes(const std::vector<SwimPlayed>& played) {
+  const char* const axis = "nodes, as powers of ten";
+  svg::Panel traffic{.title = "Traffic", .x_axis = axis, .y_axis = "bytes a node and second"};
+  svg::Panel detection{.title = "Detection", .x_axis = axis, .y_axis = "seconds, p99"};
+  svg::Line datagrams{.name = "datagrams"}, streams{.name = "streams"};
+  svg::Line suspect{.name = "first suspect"}, know{.name = "dead for all"};
+  for (const auto& [options, report] : played) {
+    const double x = std::log10(options.nodes);
+    datagrams.points.push_back({x, report.bytes_per_node_s});
+    streams.points.push_back({x, report.stream_bytes_per_node_s});
+    if (report.first_suspect_s.count > 0) suspect.points.push_back({x, report.first_suspect_s.p99});
+    if (report.all_know_s.count > 0) know.points.push_back({x, report.all_know_s.p99});
+  }
+  traffic.lines = {datagrams, streams};
+  detection.lines = {suspect, know};
+  return {traffic, detection};
+}
+
+}  // namespace
+
 std::string Json(const SwimOptions& options, const SwimReport& report) {
-  const nlohmann::ordered_json json = {
-      {"nodes", options.nodes},
-      {"loss", options.loss},
-      {"kill", options.kill},
-      {"death", options.death == Death::kProcess ? "process" : "host"},
-      {"pause", options.pause},
-      {"pause_for_s", base::ToSeconds(options.pause_for)},
-      {"duration_s", base::ToSeconds(options.duration)},
-      {"mode", Name(options.gossip.mode)},
-      {"seed", options.seed},
-      {"joined_after_s", report.joined_after_s},
-      {"had_news_at_start", report.had_news},
-      {"first_suspect_s", ToJson(report.first_suspect_s)},
-      {"all_suspect_s", ToJson(report.all_suspect_s)},
-      {"all_unreachable_s", ToJson(report.all_unreachable_s)},
-      {"first_dead_s", ToJson(report.first_dead_s)},
-      {"all_know_s", ToJson(report.all_know_s)},
-      {"not_all_knew", report.not_all_knew},
-      {"false_deaths_healthy", report.false_deaths_healthy},
-      {"false_deaths_paused", report.false_deaths_paused},
-      {"false_unreachable_healthy", report.false_unreachable_healthy},
-      {"bytes_per_node_s", report.bytes_per_node_s},
-      {"packets_per_node_s", report.packets_per_node_s},
-      {"stream_bytes_per_node_s", report.stream_bytes_per_node_s},
-      {"restarted_s", ToJson(report.restarted_s)},
-      {"deaths_by_restart", report.deaths_by_restart},
-      {"joins_known_s", ToJson(report.joins_known_s)},
-      {"healed_s", ToJson(report.healed_s)},
-      {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
-  return json.dump(2) + "\n";
+  return Object(options, report).dump(2) + "\n";
+}
+
+std::string Json(const std::vector<SwimPlayed>& played) {
+  if (played.size() == 1) return Json(played[0].options, played[0].report);
+  OrderedJson all = OrderedJson::array();
+  for (const auto& [options, report] : played) all.push_back(Object(options, report));
+  return all.dump(2) + "\n";
+}
+
+std::string Svg(const std::vector<SwimPlayed>& played) {
+  CHECK(!played.empty());
+  const SwimOptions& options = played[0].options;
+  if (played.size() > 1) return svg::Draw("SWIM by size", Subtitle(options), OverSizes(played));
+  return svg::Draw(fmt::format("SWIM, {} nodes", options.nodes), Subtitle(options),
+                   {DetectionPanel(played[0].report)});
 }
 
 }  // namespace starling::gossip_sim

@@ -1,14 +1,27 @@
-// tools/gossip_sim/report.h: results of swim as a table for people, and as JSON for programs.
+// tools/gossip_sim/report.h: results of swim as a table and plots for people, and as JSON for
+// programs.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tools/gossip_sim/swim_sim.h"
 
 namespace starling::gossip_sim {
 
+struct SwimPlayed {
+  SwimOptions options;
+  SwimReport report;
+};
+
 std::string Table(const SwimOptions& options, const SwimReport& report);
 
+// Of one an object; of many an array of them.
 std::string Json(const SwimOptions& options, const SwimReport& report);
+std::string Json(const std::vector<SwimPlayed>& played);
+
+// Of one, the share of deaths that were noticed by each time; of many, traffic and detection over
+// the number of nodes. REQUIRES: at least one.
+std::string Svg(const std::vector<SwimPlayed>& played);
 
 }  // namespace starling::gossip_sim

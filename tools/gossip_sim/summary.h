@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace starling::gossip_sim {
@@ -14,6 +15,7 @@ struct Summary {
   double p50 = 0;
   double p99 = 0;
   double max = 0;
+  std::vector<double> samples{};  // Sorted; left out where there are too many to keep.
 };
 
 inline Summary Summarize(std::vector<double> samples) {
@@ -26,11 +28,13 @@ inline Summary Summarize(std::vector<double> samples) {
     const double rank = std::ceil(fraction * static_cast<double>(samples.size()));
     return samples[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
   };
-  return {.count = samples.size(),
-          .mean = sum / static_cast<double>(samples.size()),
-          .p50 = at(0.5),
-          .p99 = at(0.99),
-          .max = samples.back()};
+  Summary summary{.count = samples.size(),
+                  .mean = sum / static_cast<double>(samples.size()),
+                  .p50 = at(0.5),
+                  .p99 = at(0.99),
+                  .max = samples.back()};
+  summary.samples = std::move(samples);
+  return summary;
 }
 
 }  // namespace starling::gossip_sim

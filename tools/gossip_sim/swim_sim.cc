@@ -7,9 +7,12 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
+#include "tools/gossip_sim/detection.h"
 #include "tools/gossip_sim/network.h"
 
 namespace starling::gossip_sim {
@@ -39,30 +42,44 @@ base::Status Check(const SwimOptions& options) {
   }
   if (!(options.loss >= 0 && options.loss < 1))  // NaN too.
     return base::InvalidArgument(fmt::format("--loss is {}, and must be in [0, 1)", options.loss));
+  if (options.pause > 0 && options.pause_for <= base::Duration(0))
+    return base::InvalidArgument("--pause-for must be above 0");
   if (options.duration < base::seconds(1))
     return base::InvalidArgument("--duration must be at least 1s");
   return options.gossip.Validate();
 }
 
-// What is noted of each node.
-struct Fate {
-  std::optional<base::Instant> killed_at;
-  bool paused = false;
-  std::vector<std::optional<base::Instant>> suspected_at;  // By observer.
-  std::vector<std::optional<base::Instant>> unreachable_at;
-  std::vector<std::optional<base::Instant>> dead_at;
-};
+// Whether an event says how a member is seen.
+bool IsBelief(gossip::Event::Kind kind) {
+  switch (kind) {
+    case gossip::Event::kJoined:
+    case gossip::Event::kAlive:
+    case gossip::Event::kSuspect:
+    case gossip::Event::kUnreachable:
+    case gossip::Event::kDead:
+    case gossip::Event::kLeft: return true;
+    case gossip::Event::kUpdated:
+    case gossip::Event::kRumor:
+    case gossip::Event::kConflict:
+    case gossip::Event::kClusterMismatch:
+    case gossip::Event::kUnopened:
+    case gossip::Event::kYielded:
+    case gossip::Event::kStreamOnly: return false;
+  }
+  return false;
+}
 
 class Play {
  public:
   explicit Play(const SwimOptions& options)
       : options_(options),
         random_(base::Mix64(options.seed)),
-        network_({.gossip = options.gossip,
-                  .seed = options.seed,
-                  .loss = options.loss,
-                  .data_connections = options.data_connections}),
-        fates_(options.nodes) {}
+        network_(
+            {.gossip = options.gossip,
+             .seed = options.seed,
+             .data_connections = options.data_connections,
+             .keyring = options.sealed ? gossip::Keyring(gossip::KeyBytes{1}) : gossip::Keyring()}),
+        detection_(options.nodes) {}
 
   base::Result<SwimReport> Run() {
     Prepare();
@@ -73,23 +90,24 @@ class Play {
       network_.BootAcquainted();
       network_.RunFor(kWarmUp);
     }
-    network_.on_event = [this](base::Instant now, NodeIndex observer, const gossip::Event& event) {
-      Note(now, observer, event);
-    };
+    Watch();
     for (NodeIndex node = 0; node < options_.nodes; ++node) {
       before_.push_back(network_.core(node).counters());
       report_.had_news += network_.core(node).has_news() ? 1 : 0;
     }
+    network_.SetLoss(options_.loss);
     PlanDeaths();
     for (const Step& step : steps_) {
       RunTo(started_ + step.after);
       Do(step);
     }
     RunTo(started_ + options_.duration);
+    Tell("the measured span is over, and ways that were cut are open");
     Traffic();
-    Detection();
+    detection_.Fill(report_);
     network_.Heal();
-    network_.on_event = nullptr;
+    counts_ = Counts::kNothing;
+    if (!options_.on_told) network_.on_event = nullptr;
     if (options_.restart) Restart();
     if (options_.join > 0) Join();
     if (options_.partition_for > base::Duration(0)) Partition();
@@ -99,6 +117,8 @@ class Play {
 
  private:
   enum class What : std::uint8_t { kKill, kPause, kResume };
+  // What verdicts of the cores count for.
+  enum class Counts : std::uint8_t { kDetection, kRestart, kNothing };
   struct Step {
     base::Duration after;
     What what;
@@ -134,49 +154,83 @@ class Play {
   void RunTo(base::Instant end) {
     while (network_.now() < end) {
       network_.RunFor(std::min<base::Duration>(end - network_.now(), kProgressStep));
-      if (options_.on_progress)
-        options_.on_progress(base::ToSeconds(network_.now() - started_) /
-                             base::ToSeconds(options_.duration));
+      Progress("the span", network_.now() - started_, options_.duration);
     }
   }
 
+  void Progress(std::string_view what, base::Duration done, base::Duration of) {
+    if (!options_.on_progress) return;
+    options_.on_progress(what, base::ToSeconds(done) / base::ToSeconds(of));
+  }
+
   // Seconds until all agree, from now; nullopt if they do not in time.
-  std::optional<double> SecondsToAgree() {
+  std::optional<double> SecondsToAgree(std::string_view after) {
     const base::Instant began = network_.now();
-    if (!network_.RunUntil(kAgreeLimit, [this] { return network_.AllAgree(); }))
-      return std::nullopt;
-    return base::ToSeconds(network_.now() - began);
+    const auto agree = [this] { return network_.AllAgree(); };
+    while (network_.now() - began < kAgreeLimit) {
+      if (network_.RunUntil(kProgressStep, agree)) {
+        Tell("all agree");
+        return base::ToSeconds(network_.now() - began);
+      }
+      Progress(after, network_.now() - began, kAgreeLimit);
+    }
+    Tell("all do not agree in time");
+    return std::nullopt;
   }
 
   void Restart() {
-    network_.on_event = [this](base::Instant, NodeIndex, const gossip::Event& event) {
-      if (event.kind == gossip::Event::kDead) ++report_.deaths_by_restart;
-    };
+    counts_ = Counts::kRestart;
+    Watch();
     std::vector<NodeIndex> order;
     for (NodeIndex node = 0; node < network_.size(); ++node) {
       if (network_.running(node)) order.push_back(node);
     }
     random_.Shuffle(order);
-    for (const NodeIndex node : order) {
-      network_.Kill(node);
+    for (std::size_t turn = 0; turn < order.size(); ++turn) {
+      Tell("is stopped and started again", order[turn]);
+      network_.Kill(order[turn]);
       network_.RunFor(kRestartTakes);
-      network_.Boot(node, seeds_);
+      network_.Boot(order[turn], seeds_);
+      Progress("the restarts", kRestartTakes * turn, kRestartTakes * order.size());
     }
-    report_.restarted_s = SecondsToAgree();
-    network_.on_event = nullptr;
+    report_.restarted_s = SecondsToAgree("agreement after the restarts, of the time for it");
+    counts_ = Counts::kNothing;
+    if (!options_.on_told) network_.on_event = nullptr;
   }
 
   void Join() {
+    Tell(fmt::format("{} new nodes are started, with node 0 as their seed", options_.join));
+    std::vector<std::uint64_t> before;
+    for (NodeIndex node = 0; node < network_.size(); ++node) before.push_back(StreamBytes(node));
     for (std::uint32_t i = 0; i < options_.join; ++i)
       network_.Boot(AddNode(), std::span(seeds_).first(1));
-    report_.joins_known_s = SecondsToAgree();
+    report_.joins_known_s = SecondsToAgree("agreement after the joins, of the time for it");
+    before.resize(network_.size());
+    for (NodeIndex node = 0; node < network_.size(); ++node) {
+      if (network_.running(node))
+        report_.stream_bytes_max =
+            std::max(report_.stream_bytes_max, StreamBytes(node) - before[node]);
+    }
+  }
+
+  std::uint64_t StreamBytes(NodeIndex node) const {
+    if (!network_.running(node)) return 0;
+    const gossip::Counters& counters = network_.core(node).counters();
+    return counters.stream_bytes_in + counters.stream_bytes_out;
   }
 
   void Partition() {
+    Tell("the cluster is cut in two halves, of even and of odd nodes");
     for (NodeIndex node = 0; node < network_.size(); node += 2) network_.SetSide(node, 1);
-    network_.RunFor(options_.partition_for);
+    const base::Instant began = network_.now();
+    while (network_.now() - began < options_.partition_for) {
+      network_.RunFor(std::min<base::Duration>(kProgressStep,
+                                               options_.partition_for - (network_.now() - began)));
+      Progress("the partition", network_.now() - began, options_.partition_for);
+    }
+    Tell("the halves meet again");
     network_.Heal();
-    report_.healed_s = SecondsToAgree();
+    report_.healed_s = SecondsToAgree("agreement of the halves, of the time for it");
   }
 
   void PlanDeaths() {
@@ -190,100 +244,79 @@ class Play {
     for (std::uint32_t i = 0; i < options_.kill; ++i)
       steps_.push_back({when(), What::kKill, order[i]});
     for (std::uint32_t i = options_.kill; i < options_.kill + options_.pause; ++i) {
-      const base::Duration after = when();
-      fates_[order[i]].paused = true;
-      steps_.push_back({after, What::kPause, order[i]});
-      if (after + options_.pause_for < options_.duration)
-        steps_.push_back({after + options_.pause_for, What::kResume, order[i]});
+      detection_.Paused(order[i]);
+      PlanPauses(order[i], when());
     }
     for (std::uint32_t i = 0; i < options_.one_way; ++i) {
       const auto from = static_cast<NodeIndex>(random_.Below(options_.nodes));
       const auto to = static_cast<NodeIndex>(random_.Below(options_.nodes));
-      if (from != to) network_.CutOneWay(from, to);
+      if (from == to) continue;
+      network_.CutOneWay(from, to);
+      Tell(fmt::format("hears nothing of node {} any more", from), to);
     }
     std::stable_sort(steps_.begin(), steps_.end(),
                      [](const Step& a, const Step& b) { return a.after < b.after; });
   }
 
+  void PlanPauses(NodeIndex node, base::Duration after) {
+    while (after < options_.duration) {
+      steps_.push_back({after, What::kPause, node});
+      after += options_.pause_for;
+      if (after < options_.duration) steps_.push_back({after, What::kResume, node});
+      if (options_.pause_again == base::Duration(0)) return;
+      after += options_.pause_again;
+    }
+  }
+
   void Do(const Step& step) {
     switch (step.what) {
       case What::kKill:
-        fates_[step.node].killed_at = network_.now();
-        fates_[step.node].suspected_at.resize(options_.nodes);
-        fates_[step.node].unreachable_at.resize(options_.nodes);
-        fates_[step.node].dead_at.resize(options_.nodes);
+        detection_.Killed(step.node, network_.now());
+        Tell(options_.death == Death::kProcess ? "is killed" : "falls silent with its host",
+             step.node);
         if (options_.death == Death::kProcess)
           network_.Kill(step.node);
         else
           network_.Unplug(step.node);
         break;
-      case What::kPause: network_.Pause(step.node); break;
-      case What::kResume: network_.Resume(step.node); break;
+      case What::kPause:
+        Tell("is stopped (SIGSTOP)", step.node);
+        network_.Pause(step.node);
+        break;
+      case What::kResume:
+        Tell("goes on (SIGCONT)", step.node);
+        network_.Resume(step.node);
+        break;
     }
   }
 
-  void Note(base::Instant now, NodeIndex observer, const gossip::Event& event) {
-    const gossip::Liveness now_is = event.member.liveness;
-    const bool accused = event.kind == gossip::Event::kSuspect ||
-                         event.kind == gossip::Event::kUnreachable ||
-                         event.kind == gossip::Event::kDead;
-    if (!accused) return;
-    Fate& fate = fates_[network_.IndexOf(event.member.host)];
-    const bool dead = now_is == gossip::Liveness::kDead;
-    const bool unreachable = now_is == gossip::Liveness::kUnreachable;
-    if (!fate.killed_at) {
-      if (dead) ++(fate.paused ? report_.false_deaths_paused : report_.false_deaths_healthy);
-      if (unreachable && !fate.paused) ++report_.false_unreachable_healthy;
-      return;
-    }
-    const auto note = [&](std::vector<std::optional<base::Instant>>& first) {
-      if (!first[observer]) first[observer] = now;
+  void Watch() {
+    network_.on_event = [this](base::Instant now, NodeIndex observer, const gossip::Event& event) {
+      if (!IsBelief(event.kind)) return;
+      const NodeIndex subject = network_.IndexOf(event.member.host);
+      if (counts_ == Counts::kDetection) detection_.Note(now, observer, subject, event);
+      // Not of those that were killed before, whom the restarted hear of again.
+      const bool death = event.kind == gossip::Event::kDead && network_.running(subject);
+      if (counts_ == Counts::kRestart && death) ++report_.deaths_by_restart;
+      if (options_.on_told) TellBelief(observer, subject, event);
     };
-    note(fate.suspected_at);
-    if (dead || unreachable) note(fate.unreachable_at);
-    if (dead) note(fate.dead_at);
   }
 
-  void Detection() {
-    std::vector<double> first_suspect, first_dead, all_suspect, all_unreachable, all_know;
-    for (const Fate& fate : fates_) {
-      if (!fate.killed_at) continue;
-      Span suspect, unreachable, dead;
-      for (NodeIndex observer = 0; observer < options_.nodes; ++observer) {
-        if (fates_[observer].killed_at || fates_[observer].paused) continue;
-        suspect.Add(fate.suspected_at[observer]);
-        unreachable.Add(fate.unreachable_at[observer]);
-        dead.Add(fate.dead_at[observer]);
-      }
-      if (suspect.first) first_suspect.push_back(base::ToSeconds(*suspect.first - *fate.killed_at));
-      if (dead.first) first_dead.push_back(base::ToSeconds(*dead.first - *fate.killed_at));
-      if (suspect.all) all_suspect.push_back(base::ToSeconds(*suspect.last - *fate.killed_at));
-      if (unreachable.all)
-        all_unreachable.push_back(base::ToSeconds(*unreachable.last - *fate.killed_at));
-      if (dead.all) all_know.push_back(base::ToSeconds(*dead.last - *fate.killed_at));
-      if (!dead.all) ++report_.not_all_knew;
-    }
-    report_.first_suspect_s = Summarize(std::move(first_suspect));
-    report_.first_dead_s = Summarize(std::move(first_dead));
-    report_.all_suspect_s = Summarize(std::move(all_suspect));
-    report_.all_unreachable_s = Summarize(std::move(all_unreachable));
-    report_.all_know_s = Summarize(std::move(all_know));
+  void Tell(std::string what, std::optional<NodeIndex> subject = std::nullopt) {
+    if (!options_.on_told) return;
+    options_.on_told(
+        {.at = network_.now() - started_, .what = std::move(what), .subject = subject});
   }
 
-  // From the first to the last observer.
-  struct Span {
-    std::optional<base::Instant> first, last;
-    bool all = true;
-
-    void Add(std::optional<base::Instant> when) {
-      if (!when) {
-        all = false;
-        return;
-      }
-      first = std::min(first.value_or(*when), *when);
-      last = std::max(last.value_or(*when), *when);
-    }
-  };
+  void TellBelief(NodeIndex observer, NodeIndex subject, const gossip::Event& event) {
+    options_.on_told({.at = network_.now() - started_,
+                      .what = gossip::Name(event.member.liveness),
+                      .subject = subject,
+                      .observer = observer,
+                      .generation = event.member.generation,
+                      .incarnation = event.member.incarnation,
+                      .reason = event.reason});
+  }
 
   // Of the survivors, over the whole span.
   void Traffic() {
@@ -306,7 +339,8 @@ class Play {
   base::Random random_;
   Network network_;
   std::vector<base::Address> seeds_;
-  std::vector<Fate> fates_;
+  Detection detection_;
+  Counts counts_ = Counts::kDetection;
   std::vector<Step> steps_;
   std::vector<gossip::Counters> before_;  // By node, when the span began.
   base::Instant started_;

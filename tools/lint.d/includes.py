@@ -24,6 +24,7 @@ MAY_INCLUDE = {
 # (what, how it is recognised, who may include it)
 BORDERS = (
     ("libuv", lambda h: h == "uv.h" or h.startswith("uv/"), ("base/uv/",)),
+    ("libcrypto", lambda h: h.startswith("openssl/"), ("gossip/crypto.cc",)),
     ("RocksDB", lambda h: h.startswith("rocksdb/"), ("storage/rocksdb/", "tests/storage/")),
     ("the RocksDB engine", lambda h: h.startswith("storage/rocksdb/"),
      ("storage/rocksdb/", "tools/", "tests/", "benchmarks/")),

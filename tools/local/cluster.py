@@ -15,7 +15,7 @@ import subprocess
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PORTS = (7700, 7701, 7702)
+PORTS = (7700, 7701, 7702, 7703)
 STATE = "cluster.json"
 
 

@@ -20,6 +20,7 @@ constexpr Command kCommands[] = {
     {"info", Takes::kNothing, "This node"},
     {"ring", Takes::kNothing, "Tokens in the order of the ring, and whose they are"},
     {"gossipinfo", Takes::kNothing, "What this node's failure detector knows of each member"},
+    {"failuredetector", Takes::kNothing, "How members answer: who accuses whom, and round trips"},
     {"describecluster", Takes::kNothing, "Name, identity, epoch, voters and keyspaces"},
     {"getendpoints", Takes::kKeyspaceAndKey, "The replicas of a key"},
     {"tablestats", Takes::kNothing, "Entries and, about, bytes of each keyspace on this node"},

@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdio>
+#include <string>
 
 #include "tools/nodetool/commands.h"
+#include "tools/nodetool/keyring.h"
 #include "tools/nodetool/render.h"
 #include "tools/parse_error.h"
 #include "tools/say.h"
@@ -31,6 +34,61 @@ void AddCommands(CLI::App& app, Question& question) {
   }
 }
 
+CLI::App* AddKeyringAction(CLI::App& keyring, KeyringQuestion& question,
+                           KeyringQuestion::Action action, const char* name, const char* help) {
+  CLI::App* sub = keyring.add_subcommand(name, help);
+  sub->fallthrough();
+  sub->callback([&question, action] { question.action = action; });
+  return sub;
+}
+
+void AddKeyring(CLI::App& app, KeyringQuestion& question) {
+  using Action = KeyringQuestion::Action;
+  CLI::App* keyring = app.add_subcommand("keyring", "The keys that seal gossip between nodes");
+  keyring->fallthrough();
+  keyring->require_subcommand(1);
+  keyring->add_flag("--all", question.all, "On all members, not on this node alone");
+  keyring->add_flag("--force", question.force, "Even if that cuts members off");
+  keyring->add_flag("--dry-run", question.dry_run, "Check and show; change nothing");
+  const auto add = [&](Action action, const char* name, const char* help) {
+    return AddKeyringAction(*keyring, question, action, name, help);
+  };
+  add(Action::kList, "list", "Which keys are installed, and which one seals, on every member");
+  add(Action::kGenerate, "generate", "Print a new key");
+  add(Action::kAdd, "add", "Install a key: it opens packets, and seals none yet")
+      ->add_option("KEY", question.argument, "In base64; - reads it from standard input")
+      ->required();
+  add(Action::kUse, "use", "Seal with an installed key")
+      ->add_option("KEYID", question.argument)
+      ->required();
+  add(Action::kRemove, "remove", "Forget a key that seals no more")
+      ->add_option("KEYID", question.argument)
+      ->required();
+  add(Action::kRequire, "require", "Drop packets that are not sealed");
+}
+
+// A key on the command line shows in the list of processes.
+base::Status ReadArgument(KeyringQuestion& question) {
+  if (question.action != KeyringQuestion::Action::kAdd || question.argument != "-")
+    return base::Ok();
+  constexpr int kLineMax = 256;
+  char line[kLineMax];
+  if (std::fgets(line, sizeof line, stdin) == nullptr)
+    return base::InvalidArgument("there is no key on standard input");
+  question.argument = line;
+  question.argument.erase(question.argument.find_last_not_of("\r\n") + 1);
+  return base::Ok();
+}
+
+int RunKeyringCommand(KeyringQuestion& question, Output output) {
+  if (const base::Status read = ReadArgument(question); !read.ok())
+    return Complain(kName, output, read);
+  const auto answer = RunKeyring(question);
+  if (!answer) return Complain(kName, output, answer.error());
+  fmt::print("{}", output == Output::kJson ? answer->json + "\n" : answer->text);
+  return answer->missed.empty() ? 0 : Complain(kName, output, base::Unavailable(answer->missed));
+}
+
 std::int64_t WallMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -49,12 +107,19 @@ int Main(int argc, char** argv, Output output) {
       ->capture_default_str();
   app.add_flag("--json", as_json, "The node's answer as it is: times in ms, sizes in bytes");
   AddCommands(app, question);
+  KeyringQuestion keyring;
+  AddKeyring(app, keyring);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return EndParse(app, error, output);
   }
   output = as_json ? Output::kJson : Output::kText;
+  if (keyring.action != KeyringQuestion::Action::kNone) {
+    keyring.host = question.host;
+    keyring.port = question.port;
+    return RunKeyringCommand(keyring, output);
+  }
   const auto answer = Ask(question);
   if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {

@@ -70,6 +70,8 @@ std::string ShowValue(std::string_view field, const Json& value, std::int64_t no
     const auto ms = value.get<std::int64_t>();
     return ms >= kWallMsMin ? ShowTime(ms, now_ms) : ShowDuration(ms);
   }
+  if (value.is_number_integer() && field.ends_with("_us"))
+    return ShowMicros(value.get<std::int64_t>());
   if (value.is_array()) {
     std::string list;
     for (const Json& item : value)
@@ -176,6 +178,46 @@ std::string ShowGossip(Json answer, std::int64_t now_ms) {
   return text + ShowRest(answer, now_ms);
 }
 
+// "127.0.0.2 (0.3 s ago)", and so on.
+std::string ShowAccusers(const Json& accusers, std::int64_t now_ms) {
+  std::string text;
+  for (const Json& accuser : accusers)
+    text += fmt::format("{}{} ({} ago)", text.empty() ? "" : ", ",
+                        ShowValue("", accuser.value("address", Json()), now_ms),
+                        ShowValue("age_ms", accuser.value("age_ms", Json()), now_ms));
+  return text.empty() ? "-" : text;
+}
+
+std::vector<std::string> DetectorRow(const Json& member, std::int64_t now_ms) {
+  const Json trip = member.value("round_trip", Json());
+  const auto time = [&](const char* field) {
+    return trip.is_object() ? ShowValue(field, trip.value(field, Json()), now_ms) : "-";
+  };
+  const auto text = [&](const char* field) {
+    return ShowValue(field, member.value(field, Json()), now_ms);
+  };
+  return {text("address"),
+          text("liveness"),
+          text("liveness_age_ms"),
+          member.value("stream_only", false) ? "stream only" : "datagrams",
+          time("last_us"),
+          time("mean_us"),
+          time("p99_us"),
+          time("late_answers"),
+          ShowAccusers(member.value("accusers", Json::array()), now_ms),
+          text("verdict_in_ms")};
+}
+
+// Its own health first, since a sick detector accuses others; then a line a member.
+std::string ShowDetector(Json answer, std::int64_t now_ms) {
+  Table table({"Address", "State", "Since", "Answers by", "Last", "Mean", "p99", "Late", "Accusers",
+               "Dead in"});
+  const Json members = Take(answer, "members");
+  for (const Json& member : members) table.Add(DetectorRow(member, now_ms));
+  return ShowGeneric(answer, now_ms) +
+         (members.empty() ? "\nno other member is known\n" : "\n" + table.Print());
+}
+
 std::string ShowEndpoints(Json answer, std::int64_t now_ms) {
   std::string text;
   for (const Json& endpoint : answer.value("endpoints", Json::array()))
@@ -250,12 +292,19 @@ std::string ShowVersion(Json answer, std::int64_t now_ms) {
 
 using Show = std::string (*)(Json answer, std::int64_t now_ms);
 constexpr std::pair<std::string_view, Show> kShows[] = {
-    {"status", ShowStatus},          {"ring", ShowRing},
-    {"gossipinfo", ShowGossip},      {"getendpoints", ShowEndpoints},
-    {"repair", ShowRepair},          {"repairstatus", ShowRepairStatus},
-    {"listpendinghints", ShowHints}, {"flush", ShowDone},
-    {"compact", ShowDone},           {"drain", ShowDone},
-    {"version", ShowVersion},        {"why", ShowWhy},
+    {"status", ShowStatus},
+    {"ring", ShowRing},
+    {"gossipinfo", ShowGossip},
+    {"failuredetector", ShowDetector},
+    {"getendpoints", ShowEndpoints},
+    {"repair", ShowRepair},
+    {"repairstatus", ShowRepairStatus},
+    {"listpendinghints", ShowHints},
+    {"flush", ShowDone},
+    {"compact", ShowDone},
+    {"drain", ShowDone},
+    {"version", ShowVersion},
+    {"why", ShowWhy},
 };
 
 }  // namespace

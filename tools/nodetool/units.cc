@@ -27,6 +27,11 @@ std::string ShowDuration(std::int64_t ms) {
   return fmt::format("{} days", ms / 86'400'000);
 }
 
+std::string ShowMicros(std::int64_t us) {
+  if (us < 1'000'000) return fmt::format("{:.2f} ms", static_cast<double>(us) / 1000);
+  return ShowDuration(us / 1000);
+}
+
 std::string ShowTime(std::int64_t wall_ms, std::int64_t now_ms) {
   const std::time_t seconds = wall_ms / 1000;
   std::tm utc{};
@@ -39,7 +44,7 @@ std::string ShowTime(std::int64_t wall_ms, std::int64_t now_ms) {
 }
 
 std::string ShowName(std::string_view field) {
-  for (const std::string_view unit : {"_bytes", "_ms"})
+  for (const std::string_view unit : {"_bytes", "_ms", "_us"})
     if (field.ends_with(unit)) field.remove_suffix(unit.size());
   std::string name(field);
   std::replace(name.begin(), name.end(), '_', ' ');

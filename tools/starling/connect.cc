@@ -2,14 +2,31 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "server/config_units.h"
 
 namespace starling::cli {
+namespace {
+
+// The default keyspace never is: a cluster is founded with it, as simple:3.
+bool IsEverywhere(client::Client& client, std::string_view name) {
+  if (name == client::kDefaultKeyspace) return false;
+  const base::Result<wire::ClusterMap> map = client.Map();
+  if (!map) return false;  // What is asked next will say why.
+  return std::any_of(map->keyspaces.begin(), map->keyspaces.end(), [&](const auto& keyspace) {
+    return keyspace.name == name && keyspace.replication == "everywhere";
+  });
+}
+
+}  // namespace
 
 base::Result<Session> Connect(const Options& options, base::Duration timeout) {
   Session session;
   session.request.keyspace = options.keyspace;
-  ASSIGN_OR_RETURN(session.request.level, wire::ParseConsistency(options.consistency));
+  if (!options.consistency.empty()) {
+    ASSIGN_OR_RETURN(session.request.level, wire::ParseConsistency(options.consistency));
+  }
   if (options.ttl) {
     ASSIGN_OR_RETURN(session.request.time_to_live, server::ParseDuration(*options.ttl));
     if (session.request.time_to_live <= base::Duration{0})
@@ -19,6 +36,8 @@ base::Result<Session> Connect(const Options& options, base::Duration timeout) {
                                                             .listed_only = options.no_routing,
                                                             .connections_per_node = 1,
                                                             .timeout = timeout}));
+  if (options.consistency.empty() && IsEverywhere(*session.client, options.keyspace))
+    session.request.level = wire::Consistency::kOne;
   return session;
 }
 

@@ -37,11 +37,14 @@ std::string Plural(std::uint64_t n, std::string_view noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
 }
 
+bool Everywhere(const Keyspace& keyspace) { return keyspace.replication == "everywhere"; }
+
 json Describe(const Keyspace& keyspace) {
   return {{"name", keyspace.name},
           {"id", keyspace.id},
           {"replication", keyspace.replication},
-          {"requested_replicas", RequestedFactor(keyspace.replication)},
+          {"requested_replicas", Everywhere(keyspace) ? keyspace.effective_factor
+                                                      : RequestedFactor(keyspace.replication)},
           {"effective_replicas", keyspace.effective_factor}};
 }
 
@@ -63,7 +66,10 @@ std::string WhyFewer(const Keyspace& keyspace, const wire::ClusterMap& map) {
 void PrintKeyspace(const Keyspace& keyspace, const wire::ClusterMap& map) {
   const std::uint32_t requested = RequestedFactor(keyspace.replication);
   fmt::print("Keyspace:    {}\nReplication: {}\n", keyspace.name, keyspace.replication);
-  if (keyspace.effective_factor >= requested)
+  if (Everywhere(keyspace))
+    fmt::print("In effect:   {}, one on every node; it rises as nodes join\n",
+               Plural(keyspace.effective_factor, "replica"));
+  else if (keyspace.effective_factor >= requested)
     fmt::print("In effect:   {}\n", Plural(requested, "replica"));
   else
     fmt::print("In effect:   {} of {}, since {}; it rises as nodes join\n",

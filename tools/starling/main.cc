@@ -26,8 +26,9 @@ void AddCommon(CLI::App& app, Options& options) {
   app.add_flag("--no-routing", options.no_routing,
                "Talk to the listed hosts alone, whoever holds the key");
   app.add_option("--keyspace", options.keyspace, "Where the keys are")->capture_default_str();
-  app.add_option("--consistency", options.consistency, "ONE, TWO, QUORUM, LOCAL_QUORUM or ALL")
-      ->capture_default_str();
+  app.add_option("--consistency", options.consistency,
+                 "ONE, TWO, QUORUM, LOCAL_QUORUM or ALL; else QUORUM, or ONE in a keyspace that is "
+                 "everywhere");
   app.add_flag_callback(
       "--json", [&options] { options.output = Output::kJson; },
       "Machine-readable answers and errors, with versions and replicas");
@@ -64,7 +65,9 @@ void AddKeyspaces(CLI::App& app, Options& options, Verb& chosen) {
   keyspace->fallthrough();
   CLI::App* create = Add(*keyspace, "create", "Make a keyspace", CreateKeyspace, chosen);
   create->add_option("NAME", options.name)->required();
-  create->add_option("--replication", options.replication, "simple:3, or dc1:3,dc2:2")->required();
+  create
+      ->add_option("--replication", options.replication, "simple:3, or dc1:3,dc2:2, or everywhere")
+      ->required();
   Add(*keyspace, "list", "All keyspaces", ListKeyspaces, chosen);
   Add(*keyspace, "describe", "One keyspace, and what is in effect", DescribeKeyspace, chosen)
       ->add_option("NAME", options.name)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/uv/uv_world.h"
+#include "server/keyring_file.h"
 #include "server/mail.h"
 #include "server/node.h"
 #include "tools/starlingd/open_files.h"
@@ -32,12 +33,15 @@ base::Status RunNode(const server::Config& config) {
     base::log::Info("storage", "opened {} and replayed its log in {} ms", config.node.data_dir,
                     took.count());
 
+  ASSIGN_OR_RETURN(const server::NodeKeys keys, server::LoadKeys(config));
+
   std::random_device device;
   const std::uint64_t seed = static_cast<std::uint64_t>(device()) << 32 | device();
   base::UvSystem system(seed,
                         {.stop_mail_kind = static_cast<std::uint16_t>(server::MailKind::kStop)});
-  server::Node node(config, store.identity, *store.engine,
-                    [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); });
+  server::Node node(
+      config, store.identity, *store.engine,
+      [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); }, keys);
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
   // Not in order: RocksDB is left as it is. After a write that failed, closing it could write

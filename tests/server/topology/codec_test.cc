@@ -10,12 +10,14 @@
 namespace starling::topology {
 namespace {
 
-// Two datacenters, a node that is gone, two kinds of replication.
+// Two datacenters, a node that is gone, three kinds of replication.
 Topology Rich() {
   base::Result<Topology> topology = Found(PlanOf(
       {NodeOf(1), NodeOf(2, "dc1", "r2"), NodeOf(3, "dc2", "r1"), NodeOf(4, "dc2", "r2", 3)}));
   REQUIRE(topology.has_value());
   topology = AddKeyspace(*topology, "users", Parsed("dc1:2,dc2:1"));
+  REQUIRE(topology.has_value());
+  topology = AddKeyspace(*topology, "settings", Parsed("everywhere"));
   REQUIRE(topology.has_value());
   topology = ReplaceNode(*topology, AddressOf(2), NodeOf(5, "dc1", "r2"));
   REQUIRE(topology.has_value());

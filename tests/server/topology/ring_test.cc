@@ -202,6 +202,33 @@ TEST_SUITE("topology/ring") {
     EXPECT(ring->Owns(1, 0) == 1.0);
   }
 
+  TEST_CASE("a keyspace that is everywhere is one range of all members, each first for a part") {
+    for (const std::uint32_t nodes : {1U, 5U, 100U}) {
+      base::Result<Topology> founded = Found(PlanOf(NodesOf(1)));
+      REQUIRE(founded.has_value());
+      Topology topology = WithKeyspaces(*founded, {"everywhere"});
+      for (std::uint32_t n = 2; n <= nodes; ++n) {
+        base::Result<Topology> next = AdmitNode(topology, NodeOf(n));
+        REQUIRE(next.has_value());
+        topology = *std::move(next);
+      }
+      const auto ring = Ring::Build(topology);
+      EXPECT(ring->everywhere(2));
+      EXPECT(!ring->everywhere(1));
+      REQUIRE(ring->ranges(2).size() == 1);
+      EXPECT(ring->ranges(2).front().replicas.size() == nodes);
+      EXPECT(EffectiveFactor(topology, topology.keyspaces[1].replication) == nodes);
+      std::set<std::uint16_t> first;
+      for (std::uint32_t bucket = 0; bucket < base::kBuckets; ++bucket) {
+        const auto replicas = ring->Replicas(2, static_cast<std::uint16_t>(bucket));
+        REQUIRE(replicas.size() == nodes);
+        first.insert(replicas.front());
+      }
+      EXPECT(first.size() == std::min(nodes, 64U));
+      for (std::size_t node = 0; node < nodes; ++node) EXPECT(ring->Owns(2, node) == 1.0);
+    }
+  }
+
   TEST_CASE("a keyspace that is not there has no replicas, and a node that is not there no share") {
     const auto ring = Ring::Build(FoundedBy(3));
     EXPECT(ring->Replicas(2, 0).empty());

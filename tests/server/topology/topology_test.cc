@@ -121,6 +121,8 @@ TEST_SUITE("topology/topology") {
         {"3", "'3' lacks a factor"},
         {"simple", "'simple' lacks a factor"},
         {"simple:", "'' is not a factor"},
+        {"Everywhere", "'Everywhere' lacks a factor"},
+        {"everywhere:3", "'everywhere' is a way of replication, not a datacenter"},
         {"simple:0", "'0' is not a factor from 1 to 16"},
         {"simple:17", "'17' is not a factor"},
         {"simple:-1", "'-1' is not a factor"},

@@ -197,7 +197,11 @@ TEST_SUITE("server/wire/codec") {
                                         .origin = DrawOrigin(),
                                         .expiry_ms = DrawExpiry(),
                                         .value_digest = Draw<std::uint64_t>(),
-                                        .epoch = Draw<std::uint64_t>()}));
+                                        .epoch = Draw<std::uint64_t>(),
+                                        .number = Draw(1000U, 2000U),
+                                        .unhandled = Draw(0U, 999U)}));
+      RC_ASSERT(RoundTrips(Handled{.below = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(HandledReply{}));
       RC_ASSERT(RoundTrips(ReplicaWriteReply{.outcome = static_cast<WriteOutcome>(Draw(1, 4)),
                                              .held = DrawVersion()}));
       RC_ASSERT(RoundTrips(ReplicaRead{.keyspace = Draw<std::uint32_t>(),

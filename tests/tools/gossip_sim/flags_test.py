@@ -93,6 +93,33 @@ class Flags(unittest.TestCase):
         self.assertGreater(report["all_know_s"]["max"], 0)
         self.assertTrue(re.search(r"first suspect +\d", done.stdout))
 
+    def test_a_run_is_replayed_with_the_same_flags(self):
+        course = ("--nodes", "8", "--kill", "1", "--duration", "20s")
+        report = run("swim", *course, "--seed", "3")
+        story = run("replay", "3", *course)
+        self.assertEqual(story.returncode, 0, story.stderr)
+        self.assertIn(" is killed\n", story.stdout)
+        self.assertTrue(story.stdout.endswith(report.stdout))  # The same course.
+        lines = [json.loads(line) for line in
+                 run("replay", "3", *course, "--json-lines").stdout.splitlines()]
+        killed = next(line["node"] for line in lines if line["what"] == "is killed")
+        of_one = run("replay", "3", *course, "--member", str(killed)).stdout
+        self.assertIn(f"holds node {killed} for dead", of_one)
+        self.assertIn("--member", self.refused("replay", "3", *course, "--member", "8"))
+        self.assertIn("seed", self.refused("replay"))
+
+    def test_swim_plots_one_run_or_several_sizes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            svg, file = os.path.join(folder, "swim.svg"), os.path.join(folder, "swim.json")
+            for sizes, title in (("8", "SWIM, 8 nodes"), ("4,8,16", "SWIM by size")):
+                done = run("swim", "--nodes", sizes, "--duration", "20s", "--svg", svg,
+                           "--json", file)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                drawn = xml.etree.ElementTree.parse(svg).find("{http://www.w3.org/2000/svg}title")
+                self.assertEqual(drawn.text, title)
+            with open(file, encoding="utf-8") as text:
+                self.assertEqual([report["nodes"] for report in json.load(text)], [4, 8, 16])
+
     def test_help_lists_the_flags(self):
         done = run("swim", "--help")
         self.assertEqual(done.returncode, 0)

@@ -133,7 +133,30 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
       EXPECT(*seconds < 15);
     }
     EXPECT(report.deaths_by_restart == 0);
+    // Whom the restarted hear of as dead was dead before.
+    EXPECT(Play({.nodes = 20, .kill = 2, .restart = true}).deaths_by_restart == 0);
     EXPECT(!Play({.nodes = 4, .kill = 0}).healed_s);
+  }
+
+  TEST_CASE("at a loss of 30 % nobody healthy dies, and few are held for unreachable") {
+    const SwimReport report = Play({.nodes = 64, .loss = 0.3, .kill = 0});
+    EXPECT(report.false_deaths_healthy == 0);
+    // Pairs. With two pings a probe instead of seven it was some ten times as many.
+    EXPECT(report.false_unreachable_healthy < 64 * 20);
+  }
+
+  TEST_CASE("who is stopped again and again is no danger to the healthy, at any loss") {
+    const SwimReport report = Play({.nodes = 32,
+                                    .loss = 0.2,
+                                    .kill = 0,
+                                    .pause = 8,
+                                    .pause_for = base::seconds(8),
+                                    .pause_again = base::seconds(1)});
+    EXPECT(report.false_deaths_healthy == 0);
+    EXPECT(report.false_deaths_paused > 0);
+    const SwimReport once =
+        Play({.nodes = 32, .loss = 0.2, .kill = 0, .pause = 8, .pause_for = base::seconds(8)});
+    EXPECT(once.false_deaths_paused < report.false_deaths_paused);
   }
 
   TEST_CASE("ways that are cut in one direction kill nobody") {
@@ -159,6 +182,7 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     EXPECT(Refusal({.loss = std::nan("")}).starts_with("--loss is nan"));
     EXPECT(Refusal({.loss = -0.1}).starts_with("--loss is -0.1"));
     EXPECT(Refusal({.duration = base::milliseconds(999)}).starts_with("--duration"));
+    EXPECT(Refusal({.pause = 1, .pause_for = base::Duration(0)}).starts_with("--pause-for"));
     SwimOptions options;
     options.gossip.ack_timeout = base::Duration(0);
     EXPECT(Refusal(options).starts_with("gossip.ack_timeout"));

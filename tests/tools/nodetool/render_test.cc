@@ -92,6 +92,26 @@ TEST_SUITE("tools/nodetool/render") {
            "a                         100\n");
   }
 
+  TEST_CASE("failuredetector shows its own health, then a line a member") {
+    EXPECT(Show("failuredetector", R"({"health_score":1,"ack_timeout_ms":600,"members":[
+      {"address":"a","liveness":"suspect","liveness_age_ms":400,"stream_only":true,
+       "round_trip":{"answered_age_ms":3000,"late_answers":2,"samples":5,"last_us":310,
+                     "mean_us":1250,"p99_us":2000000},
+       "accusers":[{"address":"b","age_ms":400},{"address":"c","age_ms":100}],
+       "verdict_in_ms":3600},
+      {"address":"b","liveness":"alive","liveness_age_ms":9000,"stream_only":false,
+       "round_trip":null,"accusers":[],"verdict_in_ms":null}]})") ==
+           "Health score : 1\n"
+           "Ack timeout  : 600 ms\n"
+           "\n"
+           "Address  State    Since   Answers by   Last     Mean     p99    Late  "
+           "Accusers                        Dead in\n"
+           "a        suspect  400 ms  stream only  0.31 ms  1.25 ms  2.0 s  2     "
+           "b (400 ms ago), c (100 ms ago)  3.6 s\n"
+           "b        alive    9.0 s   datagrams    -        -        -      -     "
+           "-                               -\n");
+  }
+
   TEST_CASE("fields that nobody knows are shown by their names") {
     EXPECT(Show("info", R"({"host_id":"h","load_bytes":2048,"news":{"of_tomorrow":true},
                             "list":[1,2]})") ==
@@ -108,8 +128,8 @@ TEST_SUITE("tools/nodetool/render") {
 
   TEST_CASE("answers of another shape than expected show too") {
     for (const std::string command :
-         {"status", "ring", "gossipinfo", "getendpoints", "repair", "repairstatus",
-          "listpendinghints", "flush", "version", "why"})
+         {"status", "ring", "gossipinfo", "failuredetector", "getendpoints", "repair",
+          "repairstatus", "listpendinghints", "flush", "version", "why"})
       for (const std::string answer :
            {"{}", "[]", "7", "null", "\"text\"", "{\"x\":[]}",
             "{\"nodes\":[7],\"members\":[7],\"ranges\":[7],\"targets\":7,\"endpoints\":{\"a\":1}}",

@@ -1,0 +1,136 @@
+// gossip/courier.cc: filling packets up to what they may hold.
+#include "gossip/courier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/mutants.h"
+
+namespace starling::gossip {
+namespace {
+
+// False if `packet` would be larger than `size_max`; it is then as before.
+bool AppendWithin(std::size_t size_max, const Claim& claim, std::string& packet) {
+  const std::size_t before = packet.size();
+  AppendClaim(claim, packet);
+  if (packet.size() <= size_max) return true;
+  packet.resize(before);
+  return false;
+}
+
+}  // namespace
+
+void Courier::Start(const Body& body, std::span<const Claim> claims,
+                    const std::vector<RumorItem>& rumors) {
+  const MemberInfo& self = membership_.self();
+  message_.header = {self.host, self.generation, self.incarnation, rumors_.settled_digest()};
+  message_.body = body;
+  message_.claims.assign(claims.begin(), claims.end());
+  message_.rumors = rumors;
+}
+
+// For a datagram: what an earlier one took.
+std::string Courier::Room() {
+  std::string room;
+  if (outputs_.spare.empty()) {
+    room.reserve(options_.datagram_bytes_max);
+  } else {
+    room = std::move(outputs_.spare.back());
+    outputs_.spare.pop_back();
+  }
+  return room;
+}
+
+void Courier::AddAlong(base::Instant now, std::size_t size_max, std::string& packet) {
+  membership_.OfferUpdates(
+      now, [&](const Claim& claim) { return AppendWithin(size_max, claim, packet); });
+}
+
+void Courier::Send(base::Instant now, base::Address to, const Body& body,
+                   std::span<const Claim> claims) {
+  const Envelope::Way way = envelope_.way();
+  Start(body, claims, {});
+  std::string packet = Room();
+  envelope_.Begin(way, packet);
+  Encode(message_, packet);
+  AddAlong(now, options_.datagram_bytes_max - Envelope::TailBytes(way), packet);
+  Post(to, way, std::move(packet));
+}
+
+bool Courier::Reply(base::Instant now, base::Address to, const Body& body, const Asked& asked,
+                    std::span<const Claim> claims) {
+  if (base::Mutant("gossip-large-reply")) {
+    Send(now, to, body, claims);
+    return true;
+  }
+  if (!envelope_.Has(asked.way)) return false;  // Its key was removed meanwhile.
+  const std::size_t size_max =
+      std::min(asked.bytes, options_.datagram_bytes_max) - Envelope::TailBytes(asked.way);
+  Start(body, {}, {});
+  std::string packet = Room();
+  envelope_.Begin(asked.way, packet);
+  const std::size_t header = packet.size();
+  Encode(message_, packet);
+  if (packet.size() > size_max) {  // Others will say which rumors we have.
+    packet.resize(header);
+    message_.header.rumors_digest = 0;
+    Encode(message_, packet);
+  }
+  const std::optional<Member> peer = membership_.Find(asked.host);
+  const bool dead = peer && IsGone(peer->liveness);
+  if (packet.size() > size_max || (dead && !dead_replies_.Take(now, asked.host))) {
+    ++counters_.replies_withheld;
+    outputs_.spare.push_back(std::move(packet));
+    return false;
+  }
+  for (const Claim& claim : claims) AppendWithin(size_max, claim, packet);
+  AddAlong(now, size_max, packet);
+  Post(to, asked.way, std::move(packet));
+  CHECK(outputs_.datagrams.back().bytes.size() <= asked.bytes);
+  return true;
+}
+
+void Courier::SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,
+                         const std::vector<RumorItem>& rumors) {
+  Start(body, claims, rumors);
+  std::string packet = Room();
+  envelope_.Begin(envelope_.way(), packet);
+  Encode(message_, packet);
+  Post(to, envelope_.way(), std::move(packet));
+}
+
+void Courier::Post(base::Address to, Envelope::Way way, std::string packet) {
+  envelope_.Close(way, packet);
+  CHECK(packet.size() <= options_.datagram_bytes_max);
+  ++counters_.datagrams_out;
+  counters_.datagram_bytes_out += packet.size();
+  outputs_.datagrams.push_back({to, std::move(packet)});
+}
+
+void Courier::Ask(base::Address to, std::optional<base::HostId> host, const Body& body,
+                  std::span<const Claim> claims, const std::vector<RumorItem>& rumors) {
+  std::string packet = Pack(envelope_.way(), body, claims, rumors);
+  ++counters_.streams_out;
+  counters_.stream_bytes_out += packet.size();
+  outputs_.streams.push_back({to, host, std::move(packet)});
+}
+
+std::string Courier::Answer(const Body& body, std::span<const Claim> claims,
+                            const std::vector<RumorItem>& rumors) {
+  std::string packet = Pack(answer_way_, body, claims, rumors);
+  counters_.stream_bytes_out += packet.size();
+  return packet;
+}
+
+std::string Courier::Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
+                          const std::vector<RumorItem>& rumors) {
+  Start(body, claims, rumors);
+  std::string packet;
+  envelope_.Begin(way, packet);
+  Encode(message_, packet);
+  envelope_.Close(way, packet);
+  return packet;
+}
+
+}  // namespace starling::gossip

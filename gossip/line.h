@@ -1,0 +1,51 @@
+// gossip/line.h: a queue that keeps the room it once had, so that it costs no allocation at rest.
+//
+// A std::deque gives its blocks back and takes new ones as things pass through it.
+//
+// Thread: a value.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+#include <vector>
+
+namespace starling::gossip {
+
+template <typename T>
+class Line {
+ public:
+  bool empty() const { return size() == 0; }
+  std::size_t size() const { return items_.size() - first_; }
+  auto begin() const { return std::next(items_.begin(), static_cast<std::ptrdiff_t>(first_)); }
+  auto end() const { return items_.end(); }
+  const T& front() const { return items_[first_]; }  // REQUIRES: not empty(), as below.
+
+  void PushBack(const T& item) { items_.push_back(item); }
+  void BackToFront() {
+    const T item = items_.back();
+    items_.pop_back();
+    if (first_ > 0)
+      items_[--first_] = item;
+    else
+      items_.insert(items_.begin(), item);
+  }
+  void PopFront() {
+    ++first_;
+    if (2 * first_ < items_.size()) return;  // Each item is moved once for one that left, at most.
+    items_.erase(items_.begin(), std::next(items_.begin(), static_cast<std::ptrdiff_t>(first_)));
+    first_ = 0;
+  }
+  template <typename Gone>
+  void EraseIf(Gone gone) {
+    items_.erase(items_.begin(), std::next(items_.begin(), static_cast<std::ptrdiff_t>(first_)));
+    first_ = 0;
+    std::erase_if(items_, gone);
+  }
+
+ private:
+  std::vector<T> items_;
+  std::size_t first_ = 0;  // Those before it have left.
+};
+
+}  // namespace starling::gossip

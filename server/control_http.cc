@@ -1,0 +1,109 @@
+// server/control_http.cc: what the HTTP port serves: /metrics and /health.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "server/control.h"
+#include "server/exposition.h"
+#include "server/metrics.h"
+#include "server/version.h"
+
+namespace starling::server {
+namespace {
+
+constexpr base::Duration kLagWindow = base::seconds(10);
+
+}  // namespace
+
+base::Status Control::ListenHttp() {
+  const std::uint16_t port = shared_.config.ports.metrics;
+  return port == 0 ? base::Ok() : world_.Listen(kHttpListener, self_.client.WithPort(port));
+}
+
+void Control::ServeHttp(base::ConnId conn, const std::string& path) {
+  if (path == "/health") return ServeHealth(conn);
+  if (path != "/metrics")
+    return http_.Answer(conn, 404, "text/plain; charset=utf-8", "here are /metrics and /health\n");
+  GatherStats([this, conn](const std::vector<WorkerStats>& stats) {
+    http_.Answer(conn, 200, Exposition::kContentType, Metrics(stats));
+  });
+}
+
+// Why this node serves no clients now; empty: it does.
+std::string Control::Ailment() const {
+  if (gossip_ != nullptr && gossip_->yielded())
+    return "another node has this node's identity, and this one gave way to it";
+  if (retired_) return "draining: no more requests are taken";
+  if (snapshot_ == nullptr) return "starting: this node is in no cluster yet";
+  if (!published_) return "starting: the clock's bound is not on disk yet";
+  if (!ready_) return "not ready: catching up with what this node replicates";
+  return {};
+}
+
+void Control::ServeHealth(base::ConnId conn) {
+  const std::string why = Ailment();
+  nlohmann::ordered_json health = {{"status", why.empty() ? "ok" : "unavailable"}};
+  if (!why.empty()) health["reason"] = why;
+  health["version"] = kVersion;
+  health["host_id"] = shared_.identity.host.ToString();
+  if (snapshot_ != nullptr) health["epoch"] = snapshot_->topology->epoch;
+  http_.Answer(conn, why.empty() ? 200 : 503, "application/json", health.dump() + '\n');
+}
+
+std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
+  NodeMetrics metrics;
+  metrics.healthy = Ailment().empty();
+  metrics.uptime = world_.Now() - started_;
+  metrics.loop_lag = std::max(lag_, lag_before_);
+  metrics.clients = shared_.clients.load(std::memory_order_relaxed);
+  metrics.repair_comparisons = repair_.comparisons();
+  metrics.repair_bytes_sent = repair_.bytes_sent();
+  metrics.workers = stats;
+  metrics.engine = shared_.engine.stats();
+  metrics.process = ReadProcessStats();
+  gossip::Report report;
+  if (gossip_ != nullptr) {
+    report = gossip_->report();
+    metrics.gossip = &report;
+  }
+  if (snapshot_ == nullptr) return MetricsPage(metrics);
+  metrics.epoch = snapshot_->topology->epoch;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    metrics.keyspaces.push_back({keyspace.name, 0, EqualAgeMs(keyspace.id)});
+  for (const WorkerStats& each : stats)
+    for (std::size_t i = 0; i < metrics.keyspaces.size(); ++i)
+      if (const auto found = each.entries.find(snapshot_->topology->keyspaces[i].id);
+          found != each.entries.end())
+        metrics.keyspaces[i].entries += found->second;
+  return MetricsPage(metrics);
+}
+
+// Since every peer that shares the keyspace compared equal, the one that did so first; 0 where
+// there is nobody to differ from, -1 while one never did.
+std::int64_t Control::EqualAgeMs(base::KeyspaceId keyspace) const {
+  std::int64_t oldest = world_.WallMs();
+  for (const topology::Range& range : snapshot_->ring->ranges(keyspace)) {
+    if (std::ranges::find(range.replicas, snapshot_->self) == range.replicas.end()) continue;
+    for (const std::uint16_t node : range.replicas) {
+      if (node == snapshot_->self) continue;
+      const std::int64_t equal_ms = repair_.StandingWith(node, keyspace).equal_ms;
+      if (equal_ms == 0) return -1;
+      oldest = std::min(oldest, equal_ms);
+    }
+  }
+  return world_.WallMs() - oldest;
+}
+
+// The worst lateness of the last window and of the one under way.
+void Control::NoteLag(base::Duration lag) {
+  const base::Instant now = world_.Now();
+  if (now >= lag_window_ends_) {
+    lag_window_ends_ = now + kLagWindow;
+    lag_before_ = std::exchange(lag_, base::Duration(0));
+  }
+  lag_ = std::max(lag_, lag);
+}
+
+}  // namespace starling::server

@@ -1,0 +1,64 @@
+// server/repair_found.cc: what comparisons have found: with whom a keyspace is equal, and whether a
+// node that is catching up has done so.
+#include <algorithm>
+
+#include "server/repair.h"
+
+namespace starling::server {
+
+Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspace) const {
+  Standing standing;
+  const auto peer = peers_.find(snapshot_->node(index).number);
+  if (peer == peers_.end()) return standing;
+  standing.problem = peer->second.problem;
+  const auto marks = peer->second.marks.find(keyspace);
+  if (marks == peer->second.marks.end()) return standing;
+  const auto from = peer->second.proves_from.find(keyspace);
+  base::Instant oldest = base::Instant::Never();
+  standing.equal_ms = INT64_MAX;
+  for (const Mark& mark : marks->second) {
+    oldest = std::min(oldest, mark.at);
+    standing.equal_ms = std::min(standing.equal_ms, mark.wall_ms);
+  }
+  standing.equal = (from == peer->second.proves_from.end() || oldest >= from->second) &&
+                   oldest >= base::Instant{} && snapshot_->peers[index].up;
+  return standing;
+}
+
+bool Repair::CaughtUpSince(base::Instant since) const {
+  const topology::Ring& ring = *snapshot_->ring;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    for (const topology::Range& range : ring.ranges(keyspace.id))
+      if (!CaughtUpOn(keyspace.id, range, since)) return false;
+  return true;
+}
+
+bool Repair::CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
+                        base::Instant since) const {
+  const auto& replicas = range.replicas;
+  if (std::find(replicas.begin(), replicas.end(), snapshot_->self) == replicas.end()) return true;
+  const auto others = static_cast<std::ptrdiff_t>(replicas.size()) - 1;
+  const auto equal = std::count_if(replicas.begin(), replicas.end(), [&](std::uint16_t replica) {
+    return replica != snapshot_->self && EqualOnSince(replica, keyspace, range, since);
+  });
+  if (others == 0) return true;
+  // What is everywhere was acknowledged by one node: no majority knows more of it than any other.
+  return equal >= (snapshot_->ring->everywhere(keyspace) ? 1 : others / 2 + 1);
+}
+
+bool Repair::EqualOnSince(std::size_t replica, base::KeyspaceId keyspace,
+                          const topology::Range& range, base::Instant since) const {
+  const auto peer = peers_.find(snapshot_->node(replica).number);
+  if (peer == peers_.end()) return false;
+  const auto marks = peer->second.marks.find(keyspace);
+  if (marks == peer->second.marks.end()) return false;
+  // A range of 256 buckets or more is in every slice.
+  const std::uint32_t buckets = range.last_bucket - range.first_bucket + 1u;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i)
+    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].at <=
+        since)
+      return false;
+  return true;
+}
+
+}  // namespace starling::server

@@ -1,0 +1,117 @@
+// Goal:   a keyring never gives up the key that seals, survives its file, and keeps keys to itself.
+// Method: changes one by one; printed and parsed again; texts spoiled by hand.
+#include "gossip/keyring.h"
+
+#include "base/base64.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+KeyBytes Key(unsigned char first) { return KeyBytes{first}; }
+KeyId IdOf(unsigned char first) { return Fingerprint(Key(first)); }
+std::string InBase64(unsigned char first) {
+  const KeyBytes key = Key(first);
+  return base::ToBase64({reinterpret_cast<const char*>(key.data()), key.size()});
+}
+
+TEST_SUITE("gossip/keyring") {
+  TEST_CASE("an empty keyring seals nothing and requires nothing; one of a key does both") {
+    EXPECT(!Keyring().primary());
+    EXPECT(!Keyring().required());
+    EXPECT(Keyring(Key(1)).primary() == IdOf(1));
+    EXPECT(Keyring(Key(1)).required());
+  }
+
+  TEST_CASE("an added key opens only, until it is used") {
+    Keyring keyring;
+    REQUIRE(keyring.Add(Key(1)).ok());
+    EXPECT(keyring.Has(IdOf(1)));
+    EXPECT(!keyring.primary());
+    REQUIRE(keyring.Use(IdOf(1)).ok());
+    EXPECT(keyring.primary() == IdOf(1));
+    EXPECT(!keyring.required());
+  }
+
+  TEST_CASE("what was done before is done: each change may be repeated") {
+    Keyring keyring(Key(1));
+    EXPECT(keyring.Add(Key(1)).ok());
+    EXPECT(keyring.keys().size() == 1);
+    EXPECT(keyring.Use(IdOf(1)).ok());
+    EXPECT(keyring.Require().ok());
+    EXPECT(keyring.Remove(IdOf(9)).ok());
+  }
+
+  TEST_CASE("the primary is not removed, and what is not installed not used") {
+    Keyring keyring(Key(1));
+    EXPECT(keyring.Remove(IdOf(1)).code() == base::Code::kFailedPrecondition);
+    EXPECT(keyring.Use(IdOf(2)).code() == base::Code::kNotFound);
+    REQUIRE(keyring.Add(Key(2)).ok());
+    REQUIRE(keyring.Use(IdOf(2)).ok());
+    EXPECT(keyring.Remove(IdOf(1)).ok());
+    EXPECT(!keyring.Has(IdOf(1)));
+    EXPECT(keyring.primary() == IdOf(2));
+  }
+
+  TEST_CASE("seals are not required before one is in use") {
+    Keyring keyring;
+    EXPECT(keyring.Require().code() == base::Code::kFailedPrecondition);
+    REQUIRE(keyring.Add(Key(1)).ok());
+    EXPECT(keyring.Require().code() == base::Code::kFailedPrecondition);
+    EXPECT(!keyring.required());
+  }
+
+  TEST_CASE("eight keys are taken, a ninth is not") {
+    Keyring keyring;
+    for (unsigned char first = 1; first <= 8; ++first) REQUIRE(keyring.Add(Key(first)).ok());
+    EXPECT(keyring.Add(Key(9)).code() == base::Code::kFailedPrecondition);
+    EXPECT(keyring.keys().size() == 8);
+  }
+
+  TEST_CASE("a printed keyring comes back the same") {
+    for (const bool required : {false, true}) {
+      Keyring keyring;
+      REQUIRE(keyring.Add(Key(1)).ok());
+      REQUIRE(keyring.Add(Key(2)).ok());
+      REQUIRE(keyring.Use(IdOf(2)).ok());
+      if (required) REQUIRE(keyring.Require().ok());
+      const auto read = Keyring::Parse(keyring.Print());
+      REQUIRE(read.has_value());
+      EXPECT(read->Print() == keyring.Print());
+      EXPECT(read->primary() == IdOf(2));
+      EXPECT(read->required() == required);
+      EXPECT(read->keys().size() == 2);
+    }
+    EXPECT(Keyring::Parse(Keyring().Print())->keys().empty());
+  }
+
+  TEST_CASE("a spoiled keyring names its line, and never the key") {
+    const auto fails_with = [](const std::string& text, std::string_view words) {
+      const auto read = Keyring::Parse(text);
+      REQUIRE(!read.has_value());
+      EXPECT(read.error().message().find(words) != std::string::npos);
+      EXPECT(read.error().message().find("AQAA") == std::string::npos);
+    };
+    fails_with("key AQAA\n", "line 1: a key is 32 bytes in base64; this is 3");
+    fails_with("# x\nkey AQAA!\n", "line 2: a key is 32 bytes in base64; this is none");
+    fails_with("primary 12345678\n", "line 1: key 12345678 is not installed here");
+    fails_with("key " + InBase64(1) + "\nprimary 123\n", "line 2: '123' is no key id");
+    fails_with("key " + InBase64(1) + "\nrequired\n", "line 2: no key is in use here");
+    fails_with("keys\n", "line 1: it is neither key, primary nor required");
+  }
+
+  TEST_CASE("a key id is eight hexadecimal digits") {
+    EXPECT(ParseKeyId(PrintKeyId(0x00abcdef)).value() == 0x00abcdef);
+    EXPECT(PrintKeyId(0x00abcdef) == "00abcdef");
+    for (const char* text : {"", "abc", "0xabcdef", "abcdefgh", "00abcdef0", "-0abcdef"})
+      EXPECT(!ParseKeyId(text).has_value());
+  }
+
+  // A change of it would make installed keys unknown by their ids.
+  TEST_CASE("the id of a key is SHA-256 of a label and the key, its first 32 bits") {
+    EXPECT(PrintKeyId(IdOf(1)) == "c86f07c3");
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip

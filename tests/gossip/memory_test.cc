@@ -1,0 +1,55 @@
+// Goal:   10,000 members cost a node under 2 MB beyond their metadata.
+// Method: the heap in use before and after one core has heard of them, counted by malloc itself.
+#include <malloc.h>
+
+#include <memory>
+
+#include "tests/gossip/hand.h"
+#include "tests/test.h"
+
+namespace starling::gossip {
+namespace {
+
+constexpr std::uint64_t kMembers = 10'000;
+constexpr std::size_t kMetadataBytes = 24;
+
+// 0 under sanitizers, which have a heap of their own.
+std::size_t HeapBytes() {
+  const struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+// As after a restart: known, and nothing to tell of them.
+std::unique_ptr<Gossip> Knowing(std::uint64_t members) {
+  auto core = std::make_unique<Gossip>(GossipOptions{},
+                                       Self{.host = Host(1),
+                                            .generation = 1,
+                                            .address = AddressOf(1),
+                                            .cluster_name = kCluster,
+                                            .metadata = {}},
+                                       7, At(0));
+  const std::string metadata(kMetadataBytes, 'm');
+  for (std::uint64_t number = 2; number < 2 + members; ++number) {
+    const Claim claim{
+        .host = Host(number), .generation = 1, .address = AddressOf(number), .metadata = metadata};
+    core->Restore(At(0), std::span(&claim, 1));
+  }
+  core->outputs() = {};
+  return core;
+}
+
+TEST_SUITE("gossip/memory") {
+  TEST_CASE("10,000 members cost a node under 2 MB beyond their metadata") {
+    const std::size_t before = HeapBytes();
+    const std::unique_ptr<Gossip> core = Knowing(kMembers);
+    const std::size_t used = HeapBytes() - before;
+    REQUIRE(core->size() == kMembers);
+    if (before == 0) return;
+    DOCTEST_INFO("bytes: ", used);
+    EXPECT(used < 2'000'000 + kMembers * kMetadataBytes);
+    EXPECT(used > kMembers * kMetadataBytes);  // Else this measures nothing.
+  }
+}
+
+}  // namespace
+}  // namespace starling::gossip
