@@ -99,16 +99,21 @@ base::Status DiskSnapshots::CheckName(std::string_view name) {
       name.substr(0, kNameMax), kNameMax));
 }
 
+base::Status DiskSnapshots::CheckFree(const std::string& name) const {
+  RETURN_IF_ERROR(CheckName(name));
+  std::error_code error;
+  if (!fs::exists(root_ + "/" + name, error)) return base::Ok();
+  return base::AlreadyExists(fmt::format(
+      "there is a snapshot '{}' already: choose another name, or clear it first", name));
+}
+
 base::Result<SnapshotManifest> DiskSnapshots::Take(storage::Engine& engine,
                                                    SnapshotManifest facts) const {
-  RETURN_IF_ERROR(CheckName(facts.name));
+  RETURN_IF_ERROR(CheckFree(facts.name));
   std::error_code error;
   fs::create_directories(root_, error);
   if (error) return base::Fail(Failed("making", root_, error.message()));
   const std::string directory = root_ + "/" + facts.name;
-  if (fs::exists(directory, error))
-    return base::Fail(base::AlreadyExists(fmt::format(
-        "there is a snapshot '{}' already: choose another name, or clear it first", facts.name)));
   const std::string unfinished = root_ + "/" + kUnfinished;
   RETURN_IF_ERROR(Remove(unfinished));  // Of a process that died over it.
   if (base::Status filled = Fill(engine, unfinished, facts); !filled.ok()) {

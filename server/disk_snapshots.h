@@ -37,6 +37,9 @@ class DiskSnapshots {
   };
   base::Result<std::vector<Listed>> List() const;  // By name.
 
+  // AlreadyExists or InvalidArgument, as Take would say.
+  base::Status CheckFree(const std::string& name) const;
+
   // NotFound: there is none of that name.
   base::Status Clear(const std::string& name) const;
 

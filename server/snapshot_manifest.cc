@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/hash.h"
+
 namespace starling::server {
 namespace {
 
@@ -15,6 +17,13 @@ constexpr std::uint32_t kFormat = 1;
 
 std::string Hex(const merkle::Digest& digest) {
   return fmt::format("{:016x}{:016x}", digest.high, digest.low);
+}
+
+// The text, ended by its own checksum: XXH3 of all before that.
+std::string Sealed(json object) {
+  const std::uint64_t sum = base::Hash64(object.dump(2));
+  object["checksum"] = fmt::format("{:016x}", sum);
+  return object.dump(2) + "\n";
 }
 
 json ToJson(const SnapshotKeyspace& keyspace) {
@@ -124,20 +133,25 @@ std::string ToJson(const SnapshotManifest& manifest) {
                          {"rack", node.rack},
                          {"tokens", node.tokens}}},
                        {"keyspaces", keyspaces}};
-  return object.dump(2) + "\n";
+  return Sealed(object);
 }
 
-base::Result<SnapshotManifest> ParseManifest(std::string_view text) {
+base::Result<SnapshotManifest> ParseManifest(std::string_view text, Damaged damaged) {
   const json object = json::parse(text, nullptr, false);
   if (object.is_discarded()) return base::Fail(base::Corruption("it is no JSON"));
   try {
-    return ManifestIn(object);
+    ASSIGN_OR_RETURN(SnapshotManifest manifest, ManifestIn(object));
+    object.at("checksum").get_ref<const std::string&>();
+    // Not the checksum alone: a byte may have changed in it, or between the fields.
+    if (damaged == Damaged::kRefuse && ToJson(manifest) != text)
+      return base::Fail(base::Corruption("its checksum does not fit: it was changed or damaged"));
+    return manifest;
   } catch (const json::exception& error) {
     return base::Fail(base::Corruption(error.what()));
   }
 }
 
-base::Result<SnapshotManifest> ReadManifest(const std::string& directory) {
+base::Result<SnapshotManifest> ReadManifest(const std::string& directory, Damaged damaged) {
   const std::string path = directory + "/" + kManifestFile;
   std::ifstream file(path);
   if (!file)
@@ -145,7 +159,7 @@ base::Result<SnapshotManifest> ReadManifest(const std::string& directory) {
         fmt::format("{} is no snapshot: there is no {} to read in it", directory, kManifestFile)));
   std::ostringstream text;
   text << file.rdbuf();
-  auto manifest = ParseManifest(text.str());
+  auto manifest = ParseManifest(text.str(), damaged);
   if (!manifest) return base::Fail(manifest.error().Annotate(path));
   return manifest;
 }

@@ -3,7 +3,8 @@
 //
 //   {"format":1, "name", "created_ms", "cluster", "cluster_id", "token_seed", "epoch",
 //    "node": {"host_id", "number", "address", "dc", "rack", "tokens":[…]},
-//    "keyspaces": [{"id", "name", "replication", "entries", "digest", "ranges":["0000-0fff",…]}]}
+//    "keyspaces": [{"id", "name", "replication", "entries", "digest", "ranges":["0000-0fff",…]}],
+//    "checksum": of the text before it}
 //
 // Whoever restores it can tell by the digest of each keyspace that every entry is there as it was,
 // and by the ranges which part of the keyspace that is.
@@ -53,11 +54,16 @@ struct SnapshotManifest {
 
 inline constexpr const char* kManifestFile = "manifest.json";
 
+// kSkip goes on with what can be read.
+enum class Damaged : std::uint8_t { kRefuse, kSkip };
+
 std::string ToJson(const SnapshotManifest& manifest);
-// Corruption: no JSON, or a field is missing or malformed, named. FailedPrecondition: of a newer
-// format.
-base::Result<SnapshotManifest> ParseManifest(std::string_view text);
+// Corruption: no JSON, a field is missing or malformed, named, or any byte is not as it was written
+// (unless kSkip). FailedPrecondition: of a newer format.
+base::Result<SnapshotManifest> ParseManifest(std::string_view text,
+                                             Damaged damaged = Damaged::kRefuse);
 // Of the snapshot in `directory`; NotFound when it has none.
-base::Result<SnapshotManifest> ReadManifest(const std::string& directory);
+base::Result<SnapshotManifest> ReadManifest(const std::string& directory,
+                                            Damaged damaged = Damaged::kRefuse);
 
 }  // namespace starling::server

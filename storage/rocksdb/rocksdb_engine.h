@@ -43,8 +43,8 @@ class RocksDbEngine {
   static base::Result<std::unique_ptr<Engine>> Open(const RocksDbOptions& options);
 
   // To be read only, and changing nothing in the directory: a checkpoint, or that of a node that is
-  // down. Its writes, flushes and compactions fail. Several processes may read one at once. NotFound
-  // when it is no directory of an engine.
+  // down. Its writes, flushes and compactions fail. Several processes may read one at once.
+  // NotFound when it is no directory of an engine.
   static base::Result<std::unique_ptr<Engine>> OpenToRead(const RocksDbOptions& options);
 };
 

@@ -57,6 +57,22 @@ TEST_SUITE("server/snapshot_manifest") {
     }
   }
 
+  TEST_CASE("no byte of it may change, unless damage is skipped") {
+    const std::string whole = ToJson(Example());
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ 0x01);
+      DOCTEST_INFO(at);
+      const auto read = ParseManifest(damaged);
+      REQUIRE(!read.has_value());
+    }
+    EXPECT(ParseManifest(whole + " ").error().code() == base::Code::kCorruption);
+    std::string later = whole;
+    later[later.find("1700000000000")] = '2';
+    EXPECT(ParseManifest(later).error().code() == base::Code::kCorruption);
+    EXPECT(ParseManifest(later, Damaged::kSkip)->created_ms == 2'700'000'000'000);
+  }
+
   TEST_CASE("what is malformed is Corruption, what is newer FailedPrecondition") {
     EXPECT(ParseManifest("").error().code() == base::Code::kCorruption);
     EXPECT(ParseManifest("[]").error().code() == base::Code::kCorruption);

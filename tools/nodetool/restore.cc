@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kComparedAtOnce = 16;
 constexpr std::size_t kComparedInTurn = 64;
+constexpr std::size_t kExamples = 5;
 
 std::int64_t WallMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -46,7 +47,11 @@ class LiveEntries {
     entries_->Next();
     return record;
   }
-  const Status& status() const { return entries_->status(); }
+  // Once it has ended.
+  Status End() {
+    restored_.skipped = entries_->skipped();
+    return entries_->status();
+  }
 
  private:
   const std::unique_ptr<SnapshotSet::Entries> entries_;
@@ -69,18 +74,38 @@ Status CheckWhole(const SnapshotSet& snapshots, const std::string& keyspace) {
       100.0 * static_cast<double>(base::kBuckets - buckets) / base::kBuckets, keyspace, ranges));
 }
 
+void Keep(const std::string& key, std::vector<std::string>& examples) {
+  if (examples.size() < kExamples) examples.push_back(key);
+}
+
 // Adds to `restored` what a put of each record would meet.
 Status Compare(client::Client& client, const std::vector<cli::Record>& records,
                Restored& restored) {
   for (const cli::Record& record : records) {
     const auto held = client.Get(record.key, {.keyspace = restored.keyspace});
     if (!held) return held.error();
-    if (held->found)
-      ++(held->value == record.value ? restored.same : restored.overwritten);
-    else
-      ++(held->version.empty() ? restored.missing : restored.revived);
+    if (!held->found && held->version.empty()) {
+      ++restored.missing;
+    } else if (!held->found) {
+      ++restored.revived;
+      Keep(record.key, restored.revived_keys);
+    } else if (held->value == record.value) {
+      ++restored.same;
+    } else {
+      ++restored.overwritten;
+      Keep(record.key, restored.overwritten_keys);
+    }
   }
   return base::Ok();
+}
+
+void Add(const Restored& part, Restored& restored) {
+  restored.same += part.same;
+  restored.missing += part.missing;
+  restored.overwritten += part.overwritten;
+  restored.revived += part.revived;
+  for (const std::string& key : part.overwritten_keys) Keep(key, restored.overwritten_keys);
+  for (const std::string& key : part.revived_keys) Keep(key, restored.revived_keys);
 }
 
 Status CompareAll(client::Client& client, LiveEntries& entries, Restored& restored,
@@ -107,19 +132,15 @@ Status CompareAll(client::Client& client, LiveEntries& entries, Restored& restor
     Status failed;
     for (auto& each : running) {
       const Result<Restored> part = each.get();
-      if (!part) {
+      if (part)
+        Add(*part, restored);
+      else
         failed = part.error();
-        continue;
-      }
-      restored.same += part->same;
-      restored.missing += part->missing;
-      restored.overwritten += part->overwritten;
-      restored.revived += part->revived;
     }
     RETURN_IF_ERROR(failed);
     options.progress(fmt::format("{}: {} compared", restored.keyspace, compared));
   }
-  return entries.status();
+  return entries.End();
 }
 
 Status PutAll(client::Client& client, LiveEntries& entries, Restored& restored,
@@ -138,7 +159,7 @@ Status PutAll(client::Client& client, LiveEntries& entries, Restored& restored,
   };
   listener.interrupted = options.interrupted;
   restored.puts = cli::Import(next, putter, {}, listener);
-  return entries.status();
+  return entries.End();
 }
 
 Result<bool> CreateIfMissing(client::Client& client, const server::SnapshotKeyspace& keyspace,
@@ -168,9 +189,10 @@ Result<std::vector<Restored>> Restore(const SnapshotSet& snapshots, client::Clie
   }
   if (!options.partial)
     for (const auto& keyspace : wanted) RETURN_IF_ERROR(CheckWhole(snapshots, keyspace.name));
-  RETURN_IF_ERROR(snapshots.Verify([&](std::uint64_t entries) {
-    options.progress(fmt::format("{} entries verified", entries));
-  }));
+  if (!options.damaged)
+    RETURN_IF_ERROR(snapshots.Verify([&](std::uint64_t entries) {
+      options.progress(fmt::format("{} entries verified", entries));
+    }));
 
   std::vector<Restored> all;
   for (const server::SnapshotKeyspace& keyspace : wanted) {
@@ -182,7 +204,7 @@ Result<std::vector<Restored>> Restore(const SnapshotSet& snapshots, client::Clie
       RETURN_IF_ERROR(PutAll(client, entries, restored, options));
     } else if (restored.created) {
       while (entries.Next()) ++restored.missing;
-      RETURN_IF_ERROR(entries.status());
+      RETURN_IF_ERROR(entries.End());
     } else {
       RETURN_IF_ERROR(CompareAll(client, entries, restored, options));
     }

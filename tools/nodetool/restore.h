@@ -21,11 +21,12 @@
 namespace starling::nodetool {
 
 struct RestoreOptions {
-  std::string keyspace;  // Only this one; empty: all.
+  std::string keyspace{};  // Only this one; empty: all.
   bool dry_run = false;
   bool partial = false;  // Also of a keyspace of which the snapshots hold only a part.
-  std::function<void(const std::string&)> progress;  // What is under way, now and then.
-  std::function<bool()> interrupted;
+  bool damaged = false;  // Unverified, and without what can't be read; the set must be open so too.
+  std::function<void(const std::string&)> progress{};  // What is under way, now and then.
+  std::function<bool()> interrupted{};
 };
 
 // Of one keyspace.
@@ -36,13 +37,17 @@ struct Restored {
   std::uint64_t expired = 0;  // and what has expired since.
   cli::ImportReport puts{};   // Not with dry_run.
   // Only with dry_run: what a restore would do to what the cluster has.
-  std::uint64_t same = 0;         // Nothing: it has that value.
-  std::uint64_t missing = 0;      // It would add what the cluster does not know.
-  std::uint64_t overwritten = 0;  // It would replace another value.
-  std::uint64_t revived = 0;      // It would bring back what the cluster has deleted.
+  std::uint64_t same = 0;                       // Nothing: it has that value.
+  std::uint64_t missing = 0;                    // It would add what the cluster does not know.
+  std::uint64_t overwritten = 0;                // It would replace another value.
+  std::uint64_t revived = 0;                    // It would bring back what the cluster has deleted.
+  std::vector<std::string> overwritten_keys{};  // A few of these,
+  std::vector<std::string> revived_keys{};      // and of those.
+  SkippedDamage skipped{};                      // Only if damage is skipped.
 };
 
-// Verifies all snapshots before it writes anything. FailedPrecondition: they hold only a part of a
+// Verifies all snapshots before it writes anything. Corruption: one is not as it was made, and
+// nothing was restored. FailedPrecondition: they hold only a part of a
 // keyspace, which is named with what is missing.
 base::Result<std::vector<Restored>> Restore(const SnapshotSet& snapshots, client::Client& client,
                                             const RestoreOptions& options);

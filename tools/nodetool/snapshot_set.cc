@@ -37,10 +37,11 @@ const SnapshotKeyspace* Find(const std::vector<SnapshotKeyspace>& keyspaces,
 }  // namespace
 
 base::Result<std::unique_ptr<SnapshotSet>> SnapshotSet::Open(
-    const std::vector<std::string>& directories) {
+    const std::vector<std::string>& directories, server::Damaged damaged) {
   auto set = std::make_unique<SnapshotSet>();
+  set->damaged_ = damaged;
   for (const std::string& directory : directories) {
-    ASSIGN_OR_RETURN(server::SnapshotManifest manifest, server::ReadManifest(directory));
+    ASSIGN_OR_RETURN(server::SnapshotManifest manifest, server::ReadManifest(directory, damaged));
     if (!set->parts_.empty() && set->parts_.front().manifest.cluster_id != manifest.cluster_id) {
       const Part& first = set->parts_.front();
       return base::Fail(base::InvalidArgument(fmt::format(
@@ -118,9 +119,13 @@ std::vector<BucketRange> SnapshotSet::Missing(const std::string& keyspace) const
 
 std::unique_ptr<SnapshotSet::Entries> SnapshotSet::Walk(const std::string& keyspace) const {
   auto entries = std::make_unique<Entries>();
-  for (const Part& part : parts_)
-    if (const SnapshotKeyspace* found = Find(part.manifest.keyspaces, keyspace))
-      entries->cursors_.push_back(WalkOver(*part.engine, found->id));
+  entries->damaged_ = damaged_;
+  for (const Part& part : parts_) {
+    const SnapshotKeyspace* found = Find(part.manifest.keyspaces, keyspace);
+    if (found == nullptr) continue;
+    entries->sources_.push_back({WalkOver(*part.engine, found->id), found->id, part.directory});
+    if (!entries->sources_.back().cursor->Valid()) entries->LeapOver(entries->sources_.back());
+  }
   entries->Choose();
   return entries;
 }
@@ -129,34 +134,73 @@ base::Bytes SnapshotSet::Entries::key() const {
   return winner_->key().substr(storage::kKeyPrefixBytes);
 }
 
+void SnapshotSet::Entries::Note(const Source& source, const base::Status& damage,
+                                std::uint64_t& count) {
+  if (damaged_ == server::Damaged::kRefuse) {
+    if (status_.ok()) status_ = damage.Annotate(source.directory);
+    return;
+  }
+  ++count;
+  if (skipped_.first.empty()) skipped_.first = damage.Annotate(source.directory).message();
+}
+
+void SnapshotSet::Entries::Advance(Source& source) {
+  if (const auto key = storage::DecodeDataKey(source.cursor->key()))
+    source.bucket = base::BucketOf(key->token) + 1U;
+  source.cursor->Next();
+  if (!source.cursor->Valid()) LeapOver(source);
+}
+
+// A cursor that ended at something it can't read begins again at the next bucket, or the one after.
+void SnapshotSet::Entries::LeapOver(Source& source) {
+  if (source.cursor->status().ok()) return;
+  Note(source, source.cursor->status(), skipped_.gaps);
+  if (damaged_ == server::Damaged::kRefuse) return;
+  for (; source.bucket < base::kBuckets; ++source.bucket) {
+    source.cursor->Seek(
+        storage::BucketBegin(source.keyspace, static_cast<std::uint16_t>(source.bucket)));
+    if (source.cursor->Valid() || source.cursor->status().ok()) return;
+  }
+}
+
+// The entry under its cursor into entry_, if it is what it was when it was written.
+bool SnapshotSet::Entries::Read(Source& source) {
+  while (source.cursor->Valid()) {
+    const auto entry = storage::DecodeEntry(source.cursor->value());
+    const base::Status sound = entry ? storage::VerifyValue(*entry) : entry.error();
+    if (sound.ok()) {
+      entry_ = *entry;
+      return true;
+    }
+    Note(source, sound, skipped_.entries);
+    if (damaged_ == server::Damaged::kRefuse) return false;
+    Advance(source);
+  }
+  return false;
+}
+
 // A keyspace has one id in one cluster, so its stored keys stand in one order in all snapshots.
 void SnapshotSet::Entries::Choose() {
   winner_ = nullptr;
-  for (const auto& cursor : cursors_) {
-    if (!cursor->Valid()) {
-      if (status_.ok()) status_ = cursor->status();
-      continue;
-    }
-    if (winner_ != nullptr && cursor->key() > winner_->key()) continue;
-    const auto entry = storage::DecodeEntry(cursor->value());
-    if (!entry) {
-      status_ = entry.error();
-      winner_ = nullptr;
-      return;
-    }
-    if (winner_ != nullptr && cursor->key() == winner_->key() &&
-        entry->header.version <= entry_.header.version)
-      continue;
-    winner_ = cursor.get();
-    entry_ = *entry;
+  storage::Entry best{};
+  for (Source& source : sources_) {
+    if (!Read(source)) continue;
+    storage::Cursor& cursor = *source.cursor;
+    const bool better =
+        winner_ == nullptr || cursor.key() < winner_->key() ||
+        (cursor.key() == winner_->key() && entry_.header.version > best.header.version);
+    if (!better) continue;
+    winner_ = &cursor;
+    best = entry_;
   }
+  entry_ = best;
   if (!status_.ok()) winner_ = nullptr;
 }
 
 void SnapshotSet::Entries::Next() {
   const std::string passed(winner_->key());
-  for (const auto& cursor : cursors_)
-    if (cursor->Valid() && cursor->key() == passed) cursor->Next();
+  for (Source& source : sources_)
+    if (source.cursor->Valid() && source.cursor->key() == passed) Advance(source);
   Choose();
 }
 

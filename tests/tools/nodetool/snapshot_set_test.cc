@@ -2,6 +2,7 @@
 // Method: directories of real engines with hand-made entries, overlapping in part.
 #include "tools/nodetool/snapshot_set.h"
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 
@@ -23,6 +24,7 @@ struct Written {
   std::string key;
   std::string value;
   std::uint64_t timestamp = 1;
+  bool damaged = false;  // Its value is not the one its digest was made of.
 };
 
 // A snapshot made by hand. The digest in its manifest is right but for `digest_error`.
@@ -42,9 +44,25 @@ class HandMade {
     auto engine = *storage::RocksDbEngine::Open(
         {.directory = path(), .block_cache_bytes = 1 << 20, .memtable_bytes = 1 << 20});
     for (const Written& each : entries) manifest.keyspaces[0].digest += Write(*engine, each);
+    REQUIRE(engine->Flush().ok());
     std::ofstream(path() + "/" + server::kManifestFile) << ToJson(manifest);
   }
   const std::string& path() const { return directory_.path(); }
+
+  // One byte in the middle of its largest table.
+  void DamageTable() const {
+    std::filesystem::path largest;
+    for (const auto& file : std::filesystem::directory_iterator(path()))
+      if (file.path().extension() == ".sst" &&
+          (largest.empty() || file.file_size() > std::filesystem::file_size(largest)))
+        largest = file.path();
+    std::fstream table(largest, std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(largest) / 3);
+    table.seekg(middle);
+    const auto byte = static_cast<char>(table.get() ^ 0x10);
+    table.seekp(middle);
+    table.put(byte);
+  }
 
  private:
   static merkle::Digest Write(storage::Engine& engine, const Written& written) {
@@ -55,6 +73,7 @@ class HandMade {
     std::string key, value;
     storage::EncodeDataKeyTo({kKeyspace, base::TokenOf(written.key, kSeed), written.key}, key);
     storage::EncodeEntryTo(header, written.value, value);
+    if (written.damaged) value.back() ^= 1;
     storage::Batch batch;
     batch.Put(Family::kData, key, value);
     const storage::Batch* batches[] = {&batch};
@@ -66,8 +85,9 @@ class HandMade {
   storage::TempDirectory directory_;
 };
 
-std::unique_ptr<SnapshotSet> OpenAll(const std::vector<std::string>& directories) {
-  auto set = SnapshotSet::Open(directories);
+std::unique_ptr<SnapshotSet> OpenAll(const std::vector<std::string>& directories,
+                                     server::Damaged damaged = server::Damaged::kRefuse) {
+  auto set = SnapshotSet::Open(directories, damaged);
   const std::string outcome = set ? "opened" : set.error().ToString();
   DOCTEST_INFO(outcome);
   REQUIRE(set.has_value());
@@ -112,6 +132,41 @@ TEST_SUITE("tools/nodetool/snapshot_set") {
     const base::Status status = OpenAll({damaged.path()})->Verify(NoProgress);
     EXPECT(status.code() == base::Code::kCorruption);
     EXPECT(status.message().find(damaged.path()) != std::string::npos);
+  }
+
+  TEST_CASE("a damaged entry ends a walk; with damage skipped another snapshot has it, or nobody") {
+    const HandMade a({{"x", "1", 1, true}, {"y", "2", 2, true}, {"z", "3"}}, {{0, 65535}});
+    const HandMade b({{"x", "1", 1}}, {{0, 65535}});
+    const auto set = OpenAll({a.path(), b.path()});
+    EXPECT(set->Verify(NoProgress).code() == base::Code::kCorruption);
+    const auto refused = set->Walk("default");
+    while (refused->Valid()) refused->Next();
+    EXPECT(refused->status().code() == base::Code::kCorruption);
+    EXPECT(refused->status().message().find(a.path()) != std::string::npos);
+
+    const auto skipping = OpenAll({a.path(), b.path()}, server::Damaged::kSkip);
+    EXPECT(All(*skipping) == std::map<std::string, std::string>{{"x", "1"}, {"z", "3"}});
+    const auto entries = skipping->Walk("default");
+    while (entries->Valid()) entries->Next();
+    EXPECT(entries->skipped().entries == 2);
+    EXPECT(entries->skipped().gaps == 0);
+    EXPECT(entries->skipped().first.find(a.path()) != std::string::npos);
+  }
+
+  TEST_CASE("a block that can't be read ends a walk, or is leapt over") {
+    std::vector<Written> many;
+    for (int i = 0; i < 2000; ++i)
+      many.push_back({"key" + std::to_string(i), std::string(50, 'v')});
+    const HandMade whole(many, {{0, 65535}});
+    whole.DamageTable();
+    EXPECT(OpenAll({whole.path()})->Verify(NoProgress).code() == base::Code::kCorruption);
+    const auto set = OpenAll({whole.path()}, server::Damaged::kSkip);
+    const auto found = All(*set);
+    EXPECT(found.size() > 1000);
+    EXPECT(found.size() < many.size());
+    const auto entries = set->Walk("default");
+    while (entries->Valid()) entries->Next();
+    EXPECT(entries->skipped().gaps == 1);
   }
 
   TEST_CASE("of two clusters, and no snapshot at all: refused by name") {
