@@ -1,6 +1,7 @@
 #include "server/snapshot_facts.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "server/admin_json.h"
 
