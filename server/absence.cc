@@ -19,13 +19,15 @@ std::string LossAgainstGuard(const storage::GuardRecord& guard, std::uint64_t bo
                              std::uint64_t recovered) {
   if (base::Mutant("absence-guard-ignored")) return {};
   if (guard.boot > boot)
-    return fmt::format("the guard file is of start {}, and the data of start {}: they are an older "
-                       "copy, or their log was lost",
-                       guard.boot, boot);
+    return fmt::format(
+        "the guard file is of start {}, and the data of start {}: they are an older "
+        "copy, or their log was lost",
+        guard.boot, boot);
   if (guard.mark > recovered)
-    return fmt::format("the guard file says that change {} was synced, and the data end with "
-                       "change {}: {} changes are lost",
-                       guard.mark, recovered, guard.mark - recovered);
+    return fmt::format(
+        "the guard file says that change {} was synced, and the data end with "
+        "change {}: {} changes are lost",
+        guard.mark, recovered, guard.mark - recovered);
   return {};
 }
 
@@ -127,15 +129,17 @@ std::string LossAgainst(const Mark& remembered, std::uint64_t boot, std::uint64_
                         std::uint64_t synced, std::uint64_t back) {
   if (remembered.boot < back) return {};
   if (remembered.boot > boot)
-    return fmt::format("it remembers this node's start {}, and this is only start {}: the data "
-                       "directory is an older copy",
-                       remembered.boot, boot);
+    return fmt::format(
+        "it remembers this node's start {}, and this is only start {}: the data "
+        "directory is an older copy",
+        remembered.boot, boot);
   // Of this life it cannot remember more than what is synced by now: so two lives had one number.
   const std::uint64_t has = remembered.boot == boot ? synced : recovered;
   if (remembered.sequence > has)
-    return fmt::format("it remembers that this node synced change {}, and the data end{} with "
-                       "change {}",
-                       remembered.sequence, remembered.boot == boot ? "" : "ed at the start", has);
+    return fmt::format(
+        "it remembers that this node synced change {}, and the data end{} with "
+        "change {}",
+        remembered.sequence, remembered.boot == boot ? "" : "ed at the start", has);
   return {};
 }
 

@@ -55,15 +55,15 @@ struct NodeIdentity {
 struct Start {
   storage::Identity identity{};
   std::optional<storage::GuardRecord> last{};  // What the guard of the life before says.
-  std::string damage{};                        // Opening the engine has found a loss already: which.
-  bool accept_loss = false;                    // Of data that no other node has.
+  std::string damage{};      // Opening the engine has found a loss already: which.
+  bool accept_loss = false;  // Of data that no other node has.
 };
 
 // Begins a life: counts the boot past both the engine's and the guard's, notes a loss if the engine
 // has less than the guard says, syncs that, and begins `guard`'s record. After a loss the trees are
-// made anew (server/tree_rebuild.h). Corruption when what is left cannot be read. FailedPrecondition when the
-// guard was of another host, as parts of two directories were mixed; and when data are lost and
-// there is no other node to have them from, unless that is accepted.
+// made anew (server/tree_rebuild.h). Corruption when what is left cannot be read.
+// FailedPrecondition when the guard was of another host, as parts of two directories were mixed;
+// and when data are lost and there is no other node to have them from, unless that is accepted.
 base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& guard,
                                      const Start& start);
 

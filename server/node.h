@@ -5,8 +5,8 @@
 //   node.ForEachActor([&](ActorId id, Actor& actor) { ...attach it to its World... });
 //
 // Thread:    constructed and destroyed while no actor runs. In the simulator destroying it is a
-// kill. Ownership: the configuration, the engine and the guard must outlive it. Read next: server/control.h,
-// server/worker.h
+// kill. Ownership: the configuration, the engine and the guard must outlive it. Read next:
+// server/control.h, server/worker.h
 #pragma once
 
 #include <functional>
@@ -31,7 +31,8 @@ class Node {
   using MakeWorld = std::function<base::World&(base::ActorId)>;
 
   Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-       storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys = {}, LookUp look_up = SystemLookUp);
+       storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys = {},
+       LookUp look_up = SystemLookUp);
   ~Node();
 
   std::size_t actors() const { return workers_.size() + 1; }
@@ -56,8 +57,8 @@ class Node {
 };
 
 // Reads who this node is from its engine, drawing a new host id for an empty directory, and begins
-// a life of it (server/absence.h). FailedPrecondition: the directory is another cluster's (both names
-// are told) or a newer format's.
+// a life of it (server/absence.h). FailedPrecondition: the directory is another cluster's (both
+// names are told) or a newer format's.
 base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, storage::Guard& guard,
                                            const std::optional<storage::GuardRecord>& last,
                                            const std::string& cluster_name, base::Random& random);

@@ -1,8 +1,9 @@
-// server/peer_marks.h: how far the other nodes' acknowledgements reached, to tell them after a loss.
+// server/peer_marks.h: how far the other nodes' acknowledgements reached, to tell them after a
+// loss.
 //
-// A replica's answer to a write carries its boot and what its last sync covers. The worker that gets
-// it keeps the highest of each node; control tells it in its answer to that node's hello, and keeps
-// it on disk along with the clock's bound, about once a second.
+// A replica's answer to a write carries its boot and what its last sync covers. The worker that
+// gets it keeps the highest of each node; control tells it in its answer to that node's hello, and
+// keeps it on disk along with the clock's bound, about once a second.
 //
 // Thread:    Note: any worker's, rarely contended. The rest: control.
 // Read next: server/absence.h

@@ -14,9 +14,7 @@ class Writer {
   explicit Writer(storage::Engine& engine) : engine_(engine) {}
 
   storage::Batch& batch() { return batch_; }
-  base::Status Wrote() {
-    return ++changes_ < kChangesMax ? base::Ok() : Flush(storage::Sync::kNo);
-  }
+  base::Status Wrote() { return ++changes_ < kChangesMax ? base::Ok() : Flush(storage::Sync::kNo); }
   base::Status Flush(storage::Sync sync) {
     const storage::Batch* const batches[] = {&batch_};
     RETURN_IF_ERROR(engine_.Write(batches, sync));
@@ -67,9 +65,9 @@ base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
       place = {key.keyspace, bucket};
     }
     const storage::EntryHeader& header = entry.header;
-    leaf += merkle::DigestOf(
-        key.key, {header.version, header.flags, header.expiry_ms, header.value_digest},
-        digest_seed);
+    leaf += merkle::DigestOf(key.key,
+                             {header.version, header.flags, header.expiry_ms, header.value_digest},
+                             digest_seed);
   }
   RETURN_IF_ERROR(cursor->status());
   RETURN_IF_ERROR(keep());

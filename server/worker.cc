@@ -38,9 +38,8 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
       compare_soon_(world),
       spread_(world, shared),
-      coordinator_(
-          {world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_, spread_,
-           shared.peer_marks}),
+      coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_,
+                    spread_, shared.peer_marks}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},

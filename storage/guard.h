@@ -1,10 +1,10 @@
 // storage/guard.h: what a node knew to be on disk, kept outside of RocksDB.
 //
 // RocksDB opens without complaint on a directory whose log was deleted, cut between two records, or
-// replaced by an older copy. So the node notes beside it how far its last sync reached: a start that
-// recovers less has lost what it acknowledged (G7). The record is overwritten in place after each
-// sync and not synced itself: after a kill it is exact, after a power loss it may lag, and never is
-// it ahead of the data.
+// replaced by an older copy. So the node notes beside it how far its last sync reached: a start
+// that recovers less has lost what it acknowledged (G7). The record is overwritten in place after
+// each sync and not synced itself: after a kill it is exact, after a power loss it may lag, and
+// never is it ahead of the data.
 //
 // Thread:    Guard guards itself. Synced is called on the sync lane, mark() anywhere.
 // Ownership: outlives the node.
@@ -25,11 +25,11 @@ namespace starling::storage {
 
 struct GuardRecord {
   base::HostId host;
-  base::HostId cluster_id;       // Empty until the node is a member.
-  std::uint64_t boot = 0;        // The start that wrote it.
-  std::uint64_t mark = 0;        // Engine::sequence() that the last completed sync covers.
-  std::uint64_t clock_bound = 0; // No stamp so far is higher.
-  std::uint32_t members = 0;     // Of the cluster; 0: not known.
+  base::HostId cluster_id;        // Empty until the node is a member.
+  std::uint64_t boot = 0;         // The start that wrote it.
+  std::uint64_t mark = 0;         // Engine::sequence() that the last completed sync covers.
+  std::uint64_t clock_bound = 0;  // No stamp so far is higher.
+  std::uint32_t members = 0;      // Of the cluster; 0: not known.
 
   bool operator==(const GuardRecord&) const = default;
 };
@@ -60,8 +60,8 @@ class Guard {
   virtual base::Status Store(base::Bytes record) = 0;
 
   std::mutex mutex_;
-  GuardRecord record_;  // Guarded by mutex_.
-  bool failed_ = false; // The same: the last Store did.
+  GuardRecord record_;   // Guarded by mutex_.
+  bool failed_ = false;  // The same: the last Store did.
   std::atomic<std::uint64_t> mark_{0};
   std::uint64_t boot_ = 0;  // Constant after Begin.
 };

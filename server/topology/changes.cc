@@ -152,8 +152,7 @@ base::Result<Topology> ReplaceNode(const Topology& topology, base::Address repla
   return Follow(std::move(next), topology.epoch + 1);
 }
 
-base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host,
-                                  std::uint64_t boot) {
+base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot) {
   Topology next = topology;
   const auto node = std::find_if(next.nodes.begin(), next.nodes.end(),
                                  [&](const Node& each) { return each.host == host; });
@@ -171,12 +170,18 @@ base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host,
   return Follow(std::move(next), topology.epoch + 1);
 }
 
-base::Result<Topology> SeatVoter(const Topology& topology,
-                                 const std::vector<base::HostId>& ready) {
+base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready) {
   const std::size_t members = topology.members().size();
   const std::size_t wanted = std::min(kVotersMax, members - (members + 1) % 2);
-  if (topology.voters.size() >= wanted) return topology;
   Topology next = topology;
+  // Who was replaced votes no more: a member that is ready takes the seat.
+  const auto gone = std::find_if(next.voters.begin(), next.voters.end(), [&](base::HostId voter) {
+    return !topology.Find(voter)->member();
+  });
+  if (gone != next.voters.end())
+    next.voters.erase(gone);
+  else if (next.voters.size() >= wanted)
+    return topology;
   for (const Node* node : topology.members()) {
     const auto listed = [&](const std::vector<base::HostId>& hosts) {
       return std::find(hosts.begin(), hosts.end(), node->host) != hosts.end();

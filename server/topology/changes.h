@@ -71,8 +71,8 @@ base::Result<Topology> ReplaceNode(const Topology& topology, base::Address repla
 base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot);
 
 // Seats one of `ready`, members all, while there are fewer voters than the largest odd number of
-// members, or than kVotersMax: an even number bears no more losses than one fewer. The same topology
-// when there is none to seat.
+// members, or than kVotersMax: an even number bears no more losses than one fewer. It takes the
+// seat of one that was replaced, if there is such. The same topology when there is none to seat.
 base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready);
 
 // Whether `node` may enter (or already is a member): asked by the node that admits it.

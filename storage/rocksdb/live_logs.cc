@@ -51,7 +51,7 @@ base::Result<std::uint64_t> FirstLiveLog(
 
   std::vector<std::string> present;
   RETURN_IF_ERROR(ToOpenStatus(rocksdb::DB::ListColumnFamilies(looking, directory, &present),
-                           "opening the data directory " + directory));
+                               "opening the data directory " + directory));
   std::vector<rocksdb::ColumnFamilyDescriptor> opened;
   for (const rocksdb::ColumnFamilyDescriptor& family : families)
     if (std::find(present.begin(), present.end(), family.name) != present.end())

@@ -149,8 +149,7 @@ TEST_SUITE("absence") {
       storage::EncodeDataKeyTo({1, token, key}, stored);
       storage::EncodeEntryTo(header, "", value);
       batch.Put(Family::kData, stored, value);
-      expected.Add(base::BucketOf(token),
-                   merkle::DigestOf(key, {header.version, 0, 0, i}, kSeed));
+      expected.Add(base::BucketOf(token), merkle::DigestOf(key, {header.version, 0, 0, i}, kSeed));
     }
     batch.Put(Family::kTree, merkle::LeafKey(1, 0xffff),
               merkle::EncodeLeaf({.count = 1, .low = 2, .high = 3}));

@@ -12,12 +12,8 @@
 namespace starling::storage {
 namespace {
 
-const GuardRecord kRecord{.host = {1, 2},
-                          .cluster_id = {3, 4},
-                          .boot = 5,
-                          .mark = 6,
-                          .clock_bound = 7,
-                          .members = 3};
+const GuardRecord kRecord{
+    .host = {1, 2}, .cluster_id = {3, 4}, .boot = 5, .mark = 6, .clock_bound = 7, .members = 3};
 
 // A folder that ends with the test.
 struct Folder {

@@ -78,7 +78,8 @@ int Main(int argc, char** argv) {
   }
   const auto config = Load(line);
   if (!config) return Fail(config.error().message());
-  const base::Status ended = RunNode(*config, line.accept_data_loss ? DataLoss::kAccept : DataLoss::kRefuse);
+  const base::Status ended =
+      RunNode(*config, line.accept_data_loss ? DataLoss::kAccept : DataLoss::kRefuse);
   if (!ended.ok()) std::_Exit(Fail(ended.message()));
   return 0;
 }

@@ -44,8 +44,8 @@ base::Result<Identity> LoadOrMakeIdentity(storage::Engine& engine, const server:
   ASSIGN_OR_RETURN(const auto identity, LoadIdentity(engine));
   const std::string& name = config.cluster.name;
   if (!identity && last)
-    return KeepIdentity(
-        engine, {.host = last->host, .cluster_name = name, .cluster_id = last->cluster_id});
+    return KeepIdentity(engine,
+                        {.host = last->host, .cluster_name = name, .cluster_id = last->cluster_id});
   if (!identity)
     return KeepIdentity(engine, {.host = DrawHostId(), .cluster_name = name, .cluster_id = {}});
   if (identity->cluster_name == name) return *identity;

@@ -138,7 +138,8 @@ TEST_SUITE("topology/changes") {
     forgets.nodes[1].back = 0;
     EXPECT(Mentions(CheckSuccessor(*back, forgets), "forgets that node 2 lost data"));
     EXPECT(Mentions(StatusOf(ReturnNode(before, NodeOf(9).host, 1)), "it is no member"));
-    EXPECT(Mentions(StatusOf(ReturnNode(FoundedBy(1), NodeOf(1).host, 1)), "the only one that votes"));
+    EXPECT(
+        Mentions(StatusOf(ReturnNode(FoundedBy(1), NodeOf(1).host, 1)), "the only one that votes"));
   }
 
   TEST_CASE("seats are taken one an epoch, up to an odd number, by members that are ready") {
@@ -163,6 +164,11 @@ TEST_SUITE("topology/changes") {
     for (int i = 0; i < 9; ++i) grown = *SeatVoter(grown, hosts(6));
     EXPECT(grown.voters == hosts(5));
     EXPECT(grown.epoch == epoch + 4);
+    const Topology replaced = *ReplaceNode(founded, AddressOf(2), NodeOf(9));
+    EXPECT(SeatVoter(replaced, {NodeOf(1).host, NodeOf(3).host}) == replaced);
+    const Topology reseated = *SeatVoter(replaced, {NodeOf(1).host, NodeOf(9).host});
+    EXPECT(reseated.voters == std::vector<base::HostId>{{0, 1}, {0, 3}, {0, 9}});
+    EXPECT(reseated.epoch == replaced.epoch + 1);
     const Topology pair = *AdmitNode(FoundedBy(1), NodeOf(2));
     EXPECT(SeatVoter(pair, hosts(2)) == pair);
   }
