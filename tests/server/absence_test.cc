@@ -1,3 +1,5 @@
+// Goal:   a start that has less than was acknowledged knows so, and goes on only as a loss.
+// Method: lives on one disk whose guard says more or less; marks of others; trees made anew.
 #include "server/absence.h"
 
 #include <memory>

@@ -1,3 +1,5 @@
+// Goal:   a guard record is whole or told to be damaged, and its mark never goes back.
+// Method: records flipped, cut and lengthened; a guard over a string, and one over a file.
 #include "storage/guard.h"
 
 #include <rapidcheck.h>
