@@ -70,8 +70,8 @@ void Cluster::Start(std::uint32_t index) {
       node.disk, storage::MemoryEngineOptions{.miss_probability = options_.cache_misses,
                                               .seed = sim_.random().Next()});
   std::optional<storage::GuardRecord> last;
-  if (!node.guard_file.empty()) last = *storage::DecodeGuard(node.guard_file);
-  node.guard = std::make_unique<storage::MemoryGuard>(node.guard_file);
+  if (!node.guard_file->empty()) last = *storage::DecodeGuard(*node.guard_file);
+  node.guard = std::make_unique<storage::MemoryGuard>(*node.guard_file);
   const auto identity = server::PrepareIdentity(*node.engine, *node.guard, last,
                                                 node.config.cluster.name, sim_.random());
   if (!identity) {
@@ -104,18 +104,18 @@ void Cluster::EmptyDisk(std::uint32_t index) {
   CHECK(!up(index));
   Reap(nodes_[index]);
   nodes_[index].disk = std::make_shared<storage::MemoryDisk>();
-  nodes_[index].guard_file.clear();
+  nodes_[index].guard_file->clear();
 }
 
 Cluster::DiskCopy Cluster::CopyDisk(std::uint32_t index) const {
-  return {nodes_[index].disk->Copy(), nodes_[index].guard_file};
+  return {nodes_[index].disk->Copy(), *nodes_[index].guard_file};
 }
 
 void Cluster::PutBack(std::uint32_t index, const DiskCopy& copy, GuardFile guard) {
   CHECK(!up(index));
   Reap(nodes_[index]);
   nodes_[index].disk = copy.disk->Copy();
-  if (guard == GuardFile::kPutBackToo) nodes_[index].guard_file = copy.guard_file;
+  if (guard == GuardFile::kPutBackToo) *nodes_[index].guard_file = copy.guard_file;
 }
 
 std::uint32_t Cluster::AddNode() {

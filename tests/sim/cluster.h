@@ -112,7 +112,8 @@ class Cluster {
     server::Config config;
     std::shared_ptr<storage::MemoryDisk> disk;
     std::unique_ptr<storage::MemoryEngine> engine;
-    std::string guard_file;  // What outlives the guard; empty: none.
+    // What outlives the guard; empty: none. Machines move when one is added, and it must not.
+    std::unique_ptr<std::string> guard_file = std::make_unique<std::string>();
     std::unique_ptr<storage::MemoryGuard> guard;
     std::unique_ptr<server::Node> node;
   };
