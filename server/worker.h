@@ -115,9 +115,11 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame);
   void HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame);
   void HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
+  void HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame);
   void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
   void ReadForPeer(std::unique_ptr<PeerPage> page);
   void OnPeerPage(PeerPage& page);
+  void AnswerParts(const PeerPage& page);
   static base::Instant EndOf(const ReplyTo& reply, std::uint32_t deadline_ms);
   static Ticket PeerTicket(const ReplyTo& reply);
   base::Status CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,

@@ -57,6 +57,8 @@ enum class Kind : std::uint16_t {
   kBucketPullReply = 73,
   kHandled = 74,
   kHandledReply = 75,
+  kBucketParts = 76,
+  kBucketPartsReply = 77,
   // Between the control actors of nodes, port 7700.
   kControl = 96,
   kControlReply = 97,
@@ -347,6 +349,24 @@ struct SliceHashesRequest {
 struct SliceHashesReply {
   static constexpr Kind kKind = Kind::kSliceHashesReply;
   std::uint64_t epoch = 0;
+  std::uint64_t payload_digest = 0;
+};
+
+// Repair: in which of so many equal parts of these tokens of one bucket do you differ from me?
+// Payload: a hash of 4 bytes a part (server/bucket_parts.h).
+struct BucketParts {
+  static constexpr Kind kKind = Kind::kBucketParts;
+  base::KeyspaceId keyspace = 0;
+  base::Token first_token = 0;
+  base::Token last_token = 0;
+  std::uint64_t salt = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t payload_digest = 0;
+  std::int64_t cut_s = 0;  // What is newer is in no hash.
+};
+// Payload: a bit a part that differs, the lowest first.
+struct BucketPartsReply {
+  static constexpr Kind kKind = Kind::kBucketPartsReply;
   std::uint64_t payload_digest = 0;
 };
 
