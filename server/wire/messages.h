@@ -401,6 +401,7 @@ enum class ControlTopic : std::uint8_t {
   kTopology = 5,  // the newest topology
   kCompare = 6,   // digests of what two nodes share
   kForward = 7,   // an operator's request, for the node it is meant for
+  kProve = 9,     // are these ranges the same there? (server/proofs.h)
 };
 
 struct ControlRequest {
