@@ -11,6 +11,7 @@
 #include "server/admin.h"
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
+#include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
 #include "storage/identity.h"
 
@@ -36,7 +37,8 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
                 Persist(std::move(batch), std::move(then));
               }),
       admin_(std::make_unique<Admin>(*this)),
-      keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)) {}
+      keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
+      snapshots_(std::make_unique<SnapshotAdmin>(*this)) {}
 
 Control::~Control() = default;
 
@@ -113,6 +115,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
 
 void Control::HandleClient(const FrameMail& mail) {
   if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)
@@ -205,7 +208,7 @@ void Control::Tick() {
   if (now >= next_load_look_) {
     next_load_look_ = now + base::seconds(5);
     load_bytes_ = static_cast<std::int64_t>(shared_.engine.stats().live_data_bytes);
-    RefreshMetadata();
+    TellLoad();
   }
   if (shared_.config.storage.durability == Durability::kPeriodic && now >= next_log_sync_) {
     next_log_sync_ = now + base::seconds(1);
@@ -246,10 +249,11 @@ void Control::Rearm() {
   world_.WakeAt(next);
 }
 
-std::int64_t Control::LoadOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return load_bytes_;
-  const std::optional<gossip::Member> member = gossip_->View(node.host);
-  return !member ? 0 : ParseMetadata(member->metadata).load_bytes;
+std::optional<std::int64_t> Control::LoadOf(base::HostId host) const {
+  if (host == shared_.identity.host) return load_bytes_;
+  const gossip::Vitals* said = gossip_->VitalsOf(host);
+  const std::optional<NodeVitals> vitals = said ? ParseVitals(said->bytes) : std::nullopt;
+  return vitals ? std::optional(vitals->load_bytes) : std::nullopt;
 }
 
 void Control::Stop() {

@@ -41,6 +41,7 @@ namespace starling::server {
 
 class Admin;
 class KeyringAdmin;
+class SnapshotAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -64,6 +65,7 @@ class Control final : public base::Actor, PeerLinksListener {
  private:
   friend class Admin;
   friend class KeyringAdmin;
+  friend class SnapshotAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -181,6 +183,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void DrainGossip();
   void OnGossipEvent(const gossip::Event& event);
   std::string Metadata() const;
+  void TellLoad();
   // How gossip sees a node: for routing; whether alive and not even suspect; and the epoch it says
   // it has adopted.
   Snapshot::Peer LookOf(const topology::Node& node) const;
@@ -229,7 +232,8 @@ class Control final : public base::Actor, PeerLinksListener {
   // clients have asked for, or was not in a few seconds.
   void Retire(std::function<void()> then);
   void CheckQuiet();
-  std::int64_t LoadOf(const topology::Node& node) const;
+  // nullopt: the host has not answered a ping of this node yet.
+  std::optional<std::int64_t> LoadOf(base::HostId host) const;
 
   template <typename Message>
   void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {
@@ -297,6 +301,7 @@ class Control final : public base::Actor, PeerLinksListener {
   Proofs proofs_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
+  std::unique_ptr<SnapshotAdmin> snapshots_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.
