@@ -197,7 +197,7 @@ void Proofs::HandleQuestion(base::NodeNumber, base::Bytes bytes,
   GatherSums(question->cut, [this, question = *question, answer](const Gathered& gathered) {
     if (!gathered.one_epoch || question.epoch != snapshot_->topology->epoch)
       return answer(base::Fail(base::FailedPrecondition("this node is not in the asker's epoch")));
-    if (gathered.oldest > question.cut && !base::Mutant("proof-of-any-cut"))
+    if (gathered.oldest > question.cut)
       return answer(
           base::Fail(base::FailedPrecondition("this node has not run for long enough yet")));
     std::string out;
@@ -225,8 +225,7 @@ void Proofs::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
 }
 
 void Proofs::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
-  if (round_ != nullptr && tag.a == round_->serial)
-    NoAnswer(tag.b, status.message());
+  if (round_ != nullptr && tag.a == round_->serial) NoAnswer(tag.b, status.message());
 }
 
 void Proofs::OnAnswer(base::NodeNumber peer, base::Bytes answer) {
@@ -267,7 +266,7 @@ void Proofs::EndRound() {
     ours.insert(place);
     const auto equal = round->equal.find(place);
     const std::vector<base::NodeNumber> replicas = NumbersOf(range);
-    const std::size_t needed = base::Mutant("proof-by-one") ? 2 : replicas.size();
+    const std::size_t needed = base::Mutant("repair-proof-by-two") ? 2 : replicas.size();
     if (equal == round->equal.end() || equal->second.size() < std::min(needed, replicas.size()))
       return;
     proved->push_back({keyspace, range.first_bucket, range.last_bucket, replicas, round->epoch,
