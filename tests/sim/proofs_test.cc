@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/sim/admin_answer.h"
@@ -19,7 +20,7 @@ constexpr std::uint32_t kSenderIp = 0x7f000301;
 
 // The oldest proof of a node's ranges, wall ms; 0: some range has none.
 std::int64_t ProvedBy(Cluster& cluster, Sender& sender, std::uint32_t node) {
-  const auto status = AnswerOf(cluster, sender, node, "repairstatus");
+  const auto status = nlohmann::json::parse(AnswerOf(cluster, sender, node, "repairstatus"));
   return status["oldest_proof_ms"].is_null() ? 0 : status["oldest_proof_ms"].get<std::int64_t>();
 }
 
@@ -33,7 +34,9 @@ void Write(Cluster& cluster, base::Duration time) {
 }
 
 std::string Blocked(Cluster& cluster, Sender& sender, std::uint32_t node) {
-  return AnswerOf(cluster, sender, node, "repairstatus")["ranges"][0]["blocked_by"].dump();
+  return nlohmann::json::parse(
+             AnswerOf(cluster, sender, node, "repairstatus"))["ranges"][0]["blocked_by"]
+      .dump();
 }
 
 TEST_SUITE("sim/proofs") {

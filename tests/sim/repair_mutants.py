@@ -1,4 +1,4 @@
-"""Goal:   each planted mistake of comparisons and proofs is caught by the test that is there for it.
+"""Goal:   each planted mistake of comparisons and proofs is caught by the test made for it.
 Method: run that test alone, without any mistake and then with its own (STARLING_MUTANT).
 """
 
