@@ -326,6 +326,8 @@ Result<ControlRequest> Decode(Bytes header) {
   const auto* pb = parts::Parse<v1::ControlRequest>(header);
   if (pb == nullptr) return parts::RefuseBytes("ControlRequest");
   RETURN_IF_ERROR(parts::CheckEnum("ControlRequest", "topic", pb->topic(), v1::ControlTopic_MAX));
+  if (!v1::ControlTopic_IsValid(pb->topic()))
+    return parts::Refuse("ControlRequest", "the topic's number is nobody's");
   return ControlRequest{.topic = static_cast<ControlTopic>(pb->topic()),
                         .payload_digest = pb->payload_digest()};
 }

@@ -263,6 +263,7 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 7)),
                                           .payload_digest = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(ControlRequest{.topic = ControlTopic::kProve}));
       RC_ASSERT(RoundTrips(ControlReply{.payload_digest = Draw<std::uint64_t>()}));
     }));
   }
@@ -360,8 +361,10 @@ TEST_SUITE("server/wire/codec") {
     v1::ReplicaWriteReply reply;
     EXPECT(!Decode<ReplicaWriteReply>(reply.SerializeAsString()).has_value());
     v1::ControlRequest control;
-    control.set_topic(static_cast<v1::ControlTopic>(8));
-    EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
+    for (const int nobodys : {0, 8, 10}) {
+      control.set_topic(static_cast<v1::ControlTopic>(nobodys));
+      EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
+    }
     v1::SliceHashesRequest hashes;
     hashes.set_slice(256);
     EXPECT(!Decode<SliceHashesRequest>(hashes.SerializeAsString()).has_value());
