@@ -131,11 +131,10 @@ void WriteRepair(Exposition& out, const RepairStats& repair, const NodeMetrics& 
 }
 
 void WriteProofs(Exposition& out, std::int64_t age_ms) {
-  if (age_ms < 0) return;
   out.Family("starling_oldest_proof_age_seconds", Type::kGauge,
              "Up to when all replicas of all ranges of this node are proved equal, the oldest "
              "counting; absent until each range was.");
-  out.Sample(static_cast<double>(age_ms) / 1000, {});
+  if (age_ms >= 0) out.Sample(static_cast<double>(age_ms) / 1000, {});
 }
 
 void WriteGossipTraffic(Exposition& out, const gossip::Counters& counters) {
