@@ -59,6 +59,16 @@ inline constexpr std::array<MutantName, 19> kGossipMutants{{
     {"gossip-large-reply", "an answer is filled up with news, however small the question was"},
 }};
 
+// Of comparisons at cuts, narrowing and proofs, likewise (tests/sim/repair_mutants.py).
+inline constexpr std::array<MutantName, 6> kRepairMutants{{
+    {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
+    {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
+    {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
+    {"repair-sends-under-way", "writes later than the cut are sent as if they were missing"},
+    {"repair-part-passed-over", "the last part of a bucket never differs"},
+    {"repair-proof-by-two", "a range is proved once one other replica has the same"},
+}};
+
 #ifdef STARLING_MUTANTS
 
 namespace internal {
@@ -72,6 +82,9 @@ inline void SetMutant(std::string_view name) {
     if (known.name == name) internal::chosen_mutant = known.name;
   }
   for (const MutantName& known : kGossipMutants) {
+    if (known.name == name) internal::chosen_mutant = known.name;
+  }
+  for (const MutantName& known : kRepairMutants) {
     if (known.name == name) internal::chosen_mutant = known.name;
   }
   CHECK(internal::chosen_mutant == name);

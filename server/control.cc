@@ -33,6 +33,10 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       http_(world, [this](base::ConnId conn, const std::string& path) { ServeHttp(conn, path); }),
       started_(world.Now()),
       repair_(world, shared, links_),
+      proofs_(world, shared, links_,
+              [this](std::unique_ptr<storage::Batch> batch, std::function<void()> then) {
+                Persist(std::move(batch), std::move(then));
+              }),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
       snapshots_(std::make_unique<SnapshotAdmin>(*this)) {}
@@ -49,6 +53,7 @@ void Control::OnStart() {
     hello.boot = shared_.identity.boot;
     links_.SetHello(hello);
     status = LoadStored();
+    if (status.ok()) status = proofs_.Load();
   }
   if (!status.ok()) {
     world_.Exit(status);
@@ -87,6 +92,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kDigestAnswer:
       repair_.OnDigests(static_cast<const DigestAnswerMail&>(*mail));
       return;
+    case MailKind::kRangeSums: proofs_.OnSums(static_cast<const RangeSumsMail&>(*mail)); return;
     case MailKind::kSpread: SpreadWrite(static_cast<SpreadMail&>(*mail)); return;
     case MailKind::kCompareSoon:
       repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
@@ -195,6 +201,7 @@ void Control::Tick() {
   SeatVoters();
   if (published_) {
     repair_.OnTick(now);
+    proofs_.OnTick(now);
     CheckReady();
   }
   // Who was held may have stayed for long enough.

@@ -31,6 +31,7 @@
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
+#include "server/proofs.h"
 #include "server/repair.h"
 #include "server/seed_book.h"
 #include "server/snapshot.h"
@@ -61,6 +62,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // Null until the node is a member of a cluster. For tests and admin.
   SnapshotPtr snapshot() const { return snapshot_; }
   const gossip::Gossip* gossip() const { return gossip_.get(); }
+  const Proofs& proofs() const { return proofs_; }
 
  private:
   friend class Admin;
@@ -314,6 +316,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::vector<EpochWait> epoch_waits_;
 
   Repair repair_;
+  Proofs proofs_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
   std::unique_ptr<SnapshotAdmin> snapshots_;

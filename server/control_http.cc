@@ -71,6 +71,9 @@ std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
   }
   if (snapshot_ == nullptr) return MetricsPage(metrics);
   metrics.epoch = snapshot_->topology->epoch;
+  if (const RangeProof* oldest = proofs_.Oldest())
+    metrics.oldest_proof_age_ms =
+        std::max<std::int64_t>(0, world_.WallMs() - merkle::EndOf(oldest->through));
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
     metrics.keyspaces.push_back({keyspace.name, 0, EqualAgeMs(keyspace.id)});
   for (const WorkerStats& each : stats)

@@ -44,7 +44,8 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
-      repair_({world, shared.engine, replica_, links_, shared_buckets_}) {}
+      repair_({world, shared.engine, replica_, links_, shared_buckets_,
+               shared.config.repair.bytes_per_second / shared.workers}) {}
 
 Worker::~Worker() = default;
 

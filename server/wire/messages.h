@@ -57,6 +57,8 @@ enum class Kind : std::uint16_t {
   kBucketPullReply = 73,
   kHandled = 74,
   kHandledReply = 75,
+  kBucketParts = 76,
+  kBucketPartsReply = 77,
   // Between the control actors of nodes, port 7700.
   kControl = 96,
   kControlReply = 97,
@@ -357,6 +359,24 @@ struct SliceHashesReply {
   std::uint64_t payload_digest = 0;
 };
 
+// Repair: in which of so many equal parts of these tokens of one bucket do you differ from me?
+// Payload: a hash of 4 bytes a part (server/bucket_parts.h).
+struct BucketParts {
+  static constexpr Kind kKind = Kind::kBucketParts;
+  base::KeyspaceId keyspace = 0;
+  base::Token first_token = 0;
+  base::Token last_token = 0;
+  std::uint64_t salt = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t payload_digest = 0;
+  std::int64_t cut_s = 0;  // What is newer is in no hash.
+};
+// Payload: a bit a part that differs, the lowest first.
+struct BucketPartsReply {
+  static constexpr Kind kKind = Kind::kBucketPartsReply;
+  std::uint64_t payload_digest = 0;
+};
+
 // Repair: send me the entries of this bucket that I lack or have older. Payload: what I have, as
 // {token u64, version 16 bytes}, little-endian, in the order of storage, from `after` on.
 struct BucketPull {
@@ -388,6 +408,7 @@ enum class ControlTopic : std::uint8_t {
   kTopology = 5,  // the newest topology
   kCompare = 6,   // digests of what two nodes share
   kForward = 7,   // an operator's request, for the node it is meant for
+  kProve = 9,     // are these ranges the same there? (server/proofs.h)
 };
 
 struct ControlRequest {

@@ -71,6 +71,9 @@ class Cluster {
   const gossip::Gossip& GossipOf(std::uint32_t node) const {
     return *nodes_[node].node->control().gossip();
   }
+  const server::Proofs& ProofsOf(std::uint32_t node) const {
+    return nodes_[node].node->control().proofs();
+  }
   SimHost& host(std::uint32_t node) { return *nodes_[node].host; }
   storage::Engine& engine(std::uint32_t node) { return *nodes_[node].engine; }
   // Why nodes ended themselves, one line each; empty if none did.

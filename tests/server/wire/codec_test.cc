@@ -238,6 +238,14 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(SliceHashesReply{.epoch = Draw<std::uint64_t>(),
                                             .payload_digest = Draw<std::uint64_t>()}));
       const auto bucket = Draw<std::uint16_t>();
+      RC_ASSERT(RoundTrips(BucketParts{.keyspace = Draw<std::uint32_t>(),
+                                       .first_token = base::FirstToken(bucket) + 7,
+                                       .last_token = base::LastToken(bucket),
+                                       .salt = Draw<std::uint64_t>(),
+                                       .epoch = Draw<std::uint64_t>(),
+                                       .payload_digest = Draw<std::uint64_t>(),
+                                       .cut_s = Draw<std::int64_t>()}));
+      RC_ASSERT(RoundTrips(BucketPartsReply{.payload_digest = Draw<std::uint64_t>()}));
       std::string after;
       base::AppendBig(after, base::FirstToken(bucket));
       RC_ASSERT(RoundTrips(BucketPull{.keyspace = Draw<std::uint32_t>(),
@@ -255,6 +263,7 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 7)),
                                           .payload_digest = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(ControlRequest{.topic = ControlTopic::kProve}));
       RC_ASSERT(RoundTrips(ControlReply{.payload_digest = Draw<std::uint64_t>()}));
     }));
   }
@@ -267,6 +276,8 @@ TEST_SUITE("server/wire/codec") {
       (void)Decode<Hello>(bytes);
       (void)Decode<ErrorReply>(bytes);
       (void)Decode<ReplicaWrite>(bytes);
+      (void)Decode<BucketParts>(bytes);
+      (void)Decode<BucketPartsReply>(bytes);
       (void)Decode<BucketPull>(bytes);
     }));
   }
@@ -350,11 +361,19 @@ TEST_SUITE("server/wire/codec") {
     v1::ReplicaWriteReply reply;
     EXPECT(!Decode<ReplicaWriteReply>(reply.SerializeAsString()).has_value());
     v1::ControlRequest control;
-    control.set_topic(static_cast<v1::ControlTopic>(8));
-    EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
+    for (const int nobodys : {0, 8, 10}) {
+      control.set_topic(static_cast<v1::ControlTopic>(nobodys));
+      EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
+    }
     v1::SliceHashesRequest hashes;
     hashes.set_slice(256);
     EXPECT(!Decode<SliceHashesRequest>(hashes.SerializeAsString()).has_value());
+    v1::BucketParts parts;
+    parts.set_first_token(base::FirstToken(5));
+    parts.set_last_token(base::LastToken(6));
+    EXPECT(!Decode<BucketParts>(parts.SerializeAsString()).has_value());
+    parts.set_last_token(base::FirstToken(5) - 1);
+    EXPECT(!Decode<BucketParts>(parts.SerializeAsString()).has_value());
     v1::BucketPull pull;
     pull.set_bucket(65536);
     EXPECT(!Decode<BucketPull>(pull.SerializeAsString()).has_value());
