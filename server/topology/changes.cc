@@ -161,8 +161,7 @@ base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, s
         fmt::format("host {} cannot come back: it is no member", host.ToString())));
   if (node->back >= boot) return topology;
   node->back = boot;
-  std::erase(next.voters, host);
-  if (next.voters.empty())
+  if (next.voters == std::vector<base::HostId>{host})
     return base::Fail(FailedPrecondition(
         fmt::format("the node at {} lost data and is the only one that votes on the topology: it "
                     "cannot be sure of what it voted",
