@@ -486,9 +486,11 @@ void Replica::HandOver() {
   if (open_ == nullptr) return;
   for (const auto& [keyspace, history] : histories_) {
     merkle::Tree& tree = history->tree();
-    for (const std::uint16_t bucket : tree.dirty())
-      open_->batch.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
-                       merkle::EncodeLeaf(tree.Leaf(bucket)));
+    for (const std::uint16_t bucket : tree.dirty()) {
+      merkle::EncodeLeafTo(tree.Leaf(bucket),
+                           open_->batch.BeginPut(Family::kTree, merkle::LeafKey(keyspace, bucket)));
+      open_->batch.EndPut();
+    }
     tree.ClearDirty();
   }
   ++counters_.commits;
