@@ -44,6 +44,7 @@ namespace starling::server {
 class Admin;
 class KeyringAdmin;
 class SnapshotAdmin;
+class VerifyAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -68,6 +69,7 @@ class Control final : public base::Actor, PeerLinksListener {
   friend class Admin;
   friend class KeyringAdmin;
   friend class SnapshotAdmin;
+  friend class VerifyAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -321,6 +323,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
   std::unique_ptr<SnapshotAdmin> snapshots_;
+  std::unique_ptr<VerifyAdmin> verify_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.
