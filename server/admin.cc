@@ -253,7 +253,8 @@ void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
                  {"peers", result.peers},
                  {"entries_received", result.entries_received},
                  {"equal", result.equal},
-                 {"reason", result.reason}}});
+                 {"reason", result.reason},
+                 {"took_ms", base::ToMs(result.took)}}});
   });
 }
 

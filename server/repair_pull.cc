@@ -209,8 +209,17 @@ void RepairPull::OnTurnEnd() {
   }
 }
 
-void RepairPull::StartSummary(std::uint64_t id, const Slice& slice) {
+void RepairPull::StartSummary(std::uint64_t id, Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
+  // Of nothing nothing needs to be read: most buckets of a node that was emptied.
+  const merkle::Tree* tree = parts_.replica.TreeOf(slice.keyspace);
+  if (tree == nullptr || tree->Leaf(bucket).empty()) {
+    slice.first_token = base::FirstToken(bucket);
+    slice.last_token = base::LastToken(bucket);
+    slice.runs = {{slice.first_token, slice.last_token}};
+    AskEntries(id, slice);
+    return;
+  }
   auto job = std::make_unique<SummaryJob>(*this, id);
   job->request.keyspace = slice.keyspace;
   job->request.from_token = std::max(base::FirstToken(bucket), slice.next);
