@@ -49,6 +49,7 @@ struct Config {
     Durability durability = Durability::kGroup;
     std::uint64_t block_cache_bytes = 256ULL << 20;  // storage.block_cache
     std::uint64_t memtables_bytes = 128ULL << 20;    // storage.memtables
+    std::uint64_t reserve_bytes = 1ULL << 30;        // storage.reserve
   } storage;
   struct {
     bool enabled = true;

@@ -75,6 +75,14 @@ constexpr ConfigKey kKeys[] = {
      FIELD(storage.memtables_bytes),
      {1 << 20, 1ULL << 40},
      "Memory for data not yet written out. More: less rewriting, and a longer start."},
+    {"storage.reserve",
+     FIELD(storage.reserve_bytes),
+     {0, 1ULL << 44},
+     "Kept free on the disk: with less, the node is read-only but for deletes, until there is "
+     "more.\n"
+     "Of a small file system no more than a fifth. 0: puts go on until the disk is full, which "
+     "ends "
+     "the node."},
 
     {"repair.enabled",
      FIELD(repair.enabled),

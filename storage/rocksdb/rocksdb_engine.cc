@@ -295,6 +295,8 @@ EngineStats OpenEngine::stats() const {
   stats.wal_bytes = ticks(rocksdb::WAL_FILE_BYTES);
   stats.compaction_bytes_written = ticks(rocksdb::COMPACT_WRITE_BYTES);
   stats.stall_us = ticks(rocksdb::STALL_MICROS);
+  // RocksDB counts them all with its family `default`.
+  db_->GetIntProperty(Properties::kBackgroundErrors, &stats.background_errors);
   return stats;
 }
 
