@@ -51,6 +51,7 @@ struct Config {
     std::uint64_t block_cache_bytes = 0;            // storage.block_cache; 0: a share of memory
     std::uint64_t memtables_bytes = 0;              // storage.memtables; 0: a share of memory
     std::uint64_t compaction_bytes_per_second = 0;  // storage.compaction_rate; 0: no limit
+    std::uint64_t reserve_bytes = 1ULL << 30;       // storage.reserve
   } storage;
   struct {
     bool enabled = true;

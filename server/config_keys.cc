@@ -85,6 +85,13 @@ constexpr ConfigKey kKeys[] = {
      {0, 1ULL << 40},
      "Bytes a second that flushes and compactions write. Lower: steadier answers of a slow disk;\n"
      "too low, and writes wait for them. 0: no limit."},
+    {"storage.reserve",
+     FIELD(storage.reserve_bytes),
+     {0, 1ULL << 44},
+     "Kept free on the disk: with less, the node takes no put until there is more, only deletes.\n"
+     "Of a small file system no more than a fifth. 0: puts go on until the disk is full, which "
+     "ends\n"
+     "the node."},
 
     {"repair.enabled",
      FIELD(repair.enabled),

@@ -42,7 +42,8 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
       snapshots_(std::make_unique<SnapshotAdmin>(*this)),
-      verify_(std::make_unique<VerifyAdmin>(*this)) {}
+      verify_(std::make_unique<VerifyAdmin>(*this)),
+      disk_(shared.config.storage.reserve_bytes) {}
 
 Control::~Control() = default;
 
@@ -62,6 +63,9 @@ void Control::OnStart() {
     world_.Exit(status);
     return;
   }
+  // Before the first put can come.
+  if (shared_.look_at_disk && shared_.config.storage.reserve_bytes > 0)
+    if (const auto space = shared_.look_at_disk()) TakeDiskSpace(*space);
   LookUpSeeds();
   next_tick_ = world_.Now() + kTick;
   Rearm();
@@ -196,6 +200,7 @@ void Control::Tick() {
   http_.OnTick(now);
   CheckQuiet();
   LookUpSeeds();
+  LookAtDiskSoon();
   AskToJoin();
   if (snapshot_ == nullptr) return;
   ReleaseClients();

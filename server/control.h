@@ -24,6 +24,7 @@
 #include "base/world.h"
 #include "gossip/gossip.h"
 #include "server/absence.h"
+#include "server/disk_guard.h"
 #include "server/flap_guard.h"
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
@@ -89,6 +90,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // Written and synced on the sync lane, whatever storage.durability says.
   struct MetaJob;
   struct SeedJob;
+  struct DiskJob;
   using Then = std::function<void()>;
   using Change = std::function<base::Result<topology::Topology>(const topology::Topology&)>;
   using ChangeDone = std::function<void(const base::Status&, topology::TopologyPtr)>;
@@ -199,6 +201,9 @@ class Control final : public base::Actor, PeerLinksListener {
   void JoinGossip();
   void DrainGossip();
   void OnGossipEvent(const gossip::Event& event);
+  void LookAtDiskSoon();
+  void OnDiskLook(DiskJob& job);
+  void TakeDiskSpace(const DiskSpace& space);
   std::string Metadata() const;
   void TellLoad();
   // How gossip sees a node: for routing; whether alive and not even suspect; and the epoch it says
@@ -329,6 +334,9 @@ class Control final : public base::Actor, PeerLinksListener {
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.
   std::int64_t load_bytes_ = 0;
+  DiskGuard disk_;
+  std::unique_ptr<DiskJob> looking_;
+  bool look_failed_ = false;  // The last look at the disk; told once.
   base::Instant next_load_look_;
   base::Instant next_log_sync_;
   std::map<std::uint64_t, StatsGather> stats_gathers_;

@@ -263,6 +263,11 @@ void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
   const base::Version& version = operation.header.version;
   const auto overlay = overlay_.find(operation.stored_key);
   const std::uint64_t covering = overlay == overlay_.end() ? 0 : overlay->second.commit;
+  if (version > old.version && disk_full() && !operation.header.tombstone()) {
+    listener_.OnLocalWrite(operation.ticket, WriteOutcome::kRefused, {},
+                           base::Unavailable("the disk of this node is full: it takes no put"));
+    return;
+  }
   if (version > old.version || (version < old.version && base::Mutant("accept-older"))) {
     Apply(operation, old);
     AnswerWrite(operation, WriteOutcome::kOk, version, last_commit_);

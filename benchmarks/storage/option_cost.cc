@@ -19,7 +19,6 @@
 #include "base/random.h"
 #include "benchmarks/tree/rocks_store.h"
 #include "benchmarks/tree/writer.h"
-#include "storage/rocksdb/crc32c.h"
 
 namespace {
 
@@ -38,7 +37,6 @@ struct Options {
 struct Alternative {
   std::string name;  // The option, and what it is otherwise.
   std::function<void(RocksSetup&)> change;
-  bool library_crc32c = false;  // Of the whole process, while this side's turn lasts.
 };
 
 void ForEachTable(RocksSetup& setup,
@@ -103,7 +101,6 @@ std::vector<Alternative> Alternatives() {
        [](RocksSetup& setup) {
          ForEachTable(setup, [](auto& table) { table.checksum = rocksdb::kCRC32c; });
        }},
-      {"checksum of the log: the library's", [](RocksSetup&) {}, true},
       {"dynamic level sizes: off",
        [](RocksSetup& setup) {
          for (rocksdb::ColumnFamilyDescriptor& family : setup.families)
@@ -240,12 +237,8 @@ base::Status Measure(const Alternative& alternative, const Options& options, int
   Side* const sides[] = {&set, &other};
   for (Side* side : sides) RETURN_IF_ERROR(Fill(*side, options));
   for (std::uint64_t round = 0; round < options.rounds; ++round)
-    for (std::size_t i = 0; i < 2; ++i) {
-      const std::size_t side = (i + round) % 2;
-      storage::crc32c_by_library = side == 1 && alternative.library_crc32c;
-      RETURN_IF_ERROR(Round(*sides[side], options, round));
-    }
-  storage::crc32c_by_library = false;
+    for (std::size_t i = 0; i < 2; ++i)
+      RETURN_IF_ERROR(Round(*sides[(i + round) % 2], options, round));
   ASSIGN_OR_RETURN(const Sizes set_sizes, SizesOf(set));
   ASSIGN_OR_RETURN(const Sizes other_sizes, SizesOf(other));
   fmt::print(

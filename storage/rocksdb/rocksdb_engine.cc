@@ -14,9 +14,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "storage/entry.h"
-#include "storage/rocksdb/crc32c.h"
 #include "storage/rocksdb/live_logs.h"
 #include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/to_status.h"
@@ -303,6 +301,8 @@ EngineStats OpenEngine::stats() const {
   stats.wal_bytes = ticks(rocksdb::WAL_FILE_BYTES);
   stats.compaction_bytes_written = ticks(rocksdb::COMPACT_WRITE_BYTES);
   stats.stall_us = ticks(rocksdb::STALL_MICROS);
+  // RocksDB counts them all with its family `default`.
+  db_->GetIntProperty(Properties::kBackgroundErrors, &stats.background_errors);
   return stats;
 }
 
@@ -355,9 +355,6 @@ base::Status MakeDirectory(const std::string& directory) {
 }  // namespace
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& options) {
-  // Also links it in.
-  if (!Crc32cIsFast())
-    base::log::Debug("storage", "this processor has no instruction for the log's checksums");
   RETURN_IF_ERROR(MakeDirectory(options.directory));
   std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
