@@ -133,6 +133,7 @@ Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Byte
     if (!fresh && version < it->second) it->second = version;
   }
   return ReadWanted(engine, request, OnDamage::kSkip, [&](const auto& key, const auto& entry) {
+    if (request.under_way.Has(entry.header.version)) return false;
     const auto it = theirs.find(key.token);
     return it == theirs.end() || it->second < entry.header.version;
   });

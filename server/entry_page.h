@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/actor.h"
+#include "merkle/recent.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
 
@@ -21,12 +22,24 @@ namespace starling::server {
 
 inline constexpr std::size_t kPageBytesStandard = 1 << 20;
 
+// Writes that are on their way to all replicas by themselves: later than a cut, and not so late
+// that only a clock far ahead can have stamped them.
+struct UnderWay {
+  merkle::Generation cut = INT64_MAX;  // Nothing is later.
+  std::int64_t wall_ms = 0;
+  bool Has(const base::Version& version) const {
+    return merkle::GenerationOf(version.wall_ms()) > cut &&
+           version.wall_ms() <= wall_ms + merkle::kSkewMs;
+  }
+};
+
 struct PageRequest {
   base::KeyspaceId keyspace = 0;
   base::Token from_token = 0;
   std::string after_key;       // With from_token: resume after this key; empty: at from_token.
   base::Token last_token = 0;  // Included.
   std::size_t bytes_max = kPageBytesStandard;
+  UnderWay under_way{};  // What ReadMissing passes over.
 };
 
 // Entries that are stored, and damaged.

@@ -14,6 +14,7 @@
 #include "base/actor.h"
 #include "base/status.h"
 #include "merkle/digest.h"
+#include "merkle/recent.h"
 #include "server/resp/key_op.h"
 #include "server/snapshot.h"
 #include "server/stats.h"
@@ -109,14 +110,16 @@ struct LinkLostMail final : MailOf<MailKind::kLinkLost> {
   base::HostId host;
 };
 
-// What do you and `peer` share, summed by slice?
+// What do you and `peer` share, summed by slice, as of a cut? Answered once all of it is committed.
 struct DigestQueryMail final : MailOf<MailKind::kDigestQuery> {
   std::uint64_t serial = 0;
   base::NodeNumber peer = 0;
+  merkle::Generation cut = 0;
 };
 using SliceDigests = std::vector<std::pair<std::uint8_t, merkle::Digest>>;
 struct DigestAnswerMail final : MailOf<MailKind::kDigestAnswer> {
   std::uint64_t serial = 0;
+  merkle::Generation oldest = 0;  // The oldest cut that can be answered: no sums if it is later.
   std::map<base::KeyspaceId, SliceDigests> slices;  // Of the slices that this worker owns.
 };
 
@@ -124,6 +127,7 @@ struct DigestAnswerMail final : MailOf<MailKind::kDigestAnswer> {
 struct PullMail final : MailOf<MailKind::kPull> {
   std::uint64_t serial = 0;
   base::NodeNumber peer = 0;
+  merkle::Generation ahead = 0;  // So much is the peer's clock ahead of ours: 0 if they agree.
   std::vector<std::pair<base::KeyspaceId, std::uint8_t>> slices;
 };
 struct PullDoneMail final : MailOf<MailKind::kPullDone> {

@@ -12,14 +12,17 @@
 namespace starling::server {
 namespace {
 
-// A mismatch may be writes in flight: it is looked at again after this long.
-constexpr base::Duration kLookAgainAfter = base::seconds(1);
 // Of looks at digests. Pulling takes as long as there is data, and ends when answers stay away.
 constexpr base::Duration kSessionMax = base::seconds(120);
 constexpr base::Duration kPeerPullMax = base::seconds(3600);
 constexpr std::int64_t kEverywherePeersEachInterval = 4;
 constexpr std::size_t kWantedMax = 64;  // Repairs on demand that wait for their turn.
-constexpr base::Duration kFirstCompareAfter = base::milliseconds(1500);
+// So late that the cut is later than the peer's start: 3 s and the skew of clocks.
+constexpr base::Duration kFirstCompareAfter = base::milliseconds(3600);
+// A cut that will be old enough within so many seconds is waited for. More, and the clocks are far
+// apart: then each side answers as of what it can.
+constexpr merkle::Generation kWaitMax = 10;
+constexpr int kPostponedMax = 4;  // Times in one session.
 
 merkle::Digest TotalOf(const SliceSums& sums) {
   merkle::Digest total;
@@ -27,22 +30,27 @@ merkle::Digest TotalOf(const SliceSums& sums) {
   return total;
 }
 
-// Question: epoch u64 | salt u64 | asker u32 | keyspaces u32 | each: id u32, total digest 24 bytes.
-// Answer:   epoch u64 | keyspaces u32 | each: id u32, equal u8, and if not: 256 slice hashes u64.
+// Question: epoch u64 | salt u64 | cut i64 | asker u32 | keyspaces u32 | each: id u32, total digest
+//           24 bytes.
+// Answer:   epoch u64 | oldest cut i64 | newest cut i64 | keyspaces u32 | each: id u32, equal u8,
+//           and if not: 256 slice hashes u64. No keyspaces if the oldest is later than the cut.
 struct Question {
   std::uint64_t epoch = 0;
   std::uint64_t salt = 0;
+  merkle::Generation cut = 0;
   base::NodeNumber asker = 0;
   std::vector<std::pair<base::KeyspaceId, merkle::Digest>> totals;
 };
 
-constexpr std::size_t kQuestionHead = 24;
+constexpr std::size_t kQuestionHead = 32;
+constexpr std::size_t kAnswerHead = 28;
 constexpr std::size_t kQuestionRecord = 4 + merkle::Digest::kSize;
 
 std::string EncodeQuestion(const Question& question) {
   std::string out;
   base::AppendLittle(out, question.epoch);
   base::AppendLittle(out, question.salt);
+  base::AppendLittle(out, static_cast<std::uint64_t>(question.cut));
   base::AppendLittle(out, question.asker);
   base::AppendLittle(out, static_cast<std::uint32_t>(question.totals.size()));
   for (const auto& [keyspace, total] : question.totals) {
@@ -60,8 +68,9 @@ base::Result<Question> DecodeQuestion(base::Bytes in) {
   Question question;
   question.epoch = base::LoadLittle<std::uint64_t>(in.data());
   question.salt = base::LoadLittle<std::uint64_t>(in.data() + 8);
-  question.asker = base::LoadLittle<std::uint32_t>(in.data() + 16);
-  const auto count = base::LoadLittle<std::uint32_t>(in.data() + 20);
+  question.cut = static_cast<merkle::Generation>(base::LoadLittle<std::uint64_t>(in.data() + 16));
+  question.asker = base::LoadLittle<std::uint32_t>(in.data() + 24);
+  const auto count = base::LoadLittle<std::uint32_t>(in.data() + 28);
   if (count > topology::kKeyspacesMax) return base::Fail(bad);  // The answer may be far larger.
   if (in.size() != kQuestionHead + std::size_t{count} * kQuestionRecord) return base::Fail(bad);
   for (std::size_t at = kQuestionHead; at < in.size(); at += kQuestionRecord)
@@ -123,11 +132,12 @@ void Repair::Adopt(SnapshotPtr snapshot) {
     const bool was_up = before != nullptr && i < before->peers.size() && before->peers[i].up;
     if (snapshot_->peers[i].up && !was_up) {
       peer.due = world_.Now() + kFirstCompareAfter;
-      // What was equal before it went proves nothing: it may have missed writes since.
-      for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
-        peer.proves_from[keyspace.id] = world_.Now();
+      peer.up_since = world_.Now();
     }
-    if (before != nullptr && before->ring_epoch != snapshot_->ring_epoch) peer.marks.clear();
+    if (before == nullptr || before->ring_epoch == snapshot_->ring_epoch) continue;
+    peer.marks.clear();
+    peer.recheck = world_.Now() + kFirstCompareAfter;
+    peer.due = std::min(peer.due, peer.recheck);
   }
 }
 
@@ -137,7 +147,7 @@ void Repair::OnTick(base::Instant now) {
   if (session_ != nullptr) {
     if (now >= session_->ends)
       End("the comparison took too long");
-    else if (now >= session_->look_again)
+    else if (now >= session_->look_at)
       Look();
     return;
   }
@@ -157,7 +167,7 @@ void Repair::OnTick(base::Instant now) {
     due->second.problem = "it is down";
     return;
   }
-  Begin({due->first, kAllKeyspaces, false, 0, {}});
+  Begin({due->first, kAllKeyspaces, false, 0, INT64_MIN, {}});
 }
 
 void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
@@ -172,8 +182,10 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   if (all->open == 0) return all->done(all->result);
   if (wanted_.size() > kWantedMax)
     return all->done({0, all->open, 0, false, "too many repairs wait already"});
+  // All that was written until now.
+  const merkle::Generation cut_min = merkle::GenerationOf(world_.WallMs());
   for (const auto& [number, peer] : peers_)
-    wanted_.push_back({number, keyspace, true, 0, [all](const Result& one) {
+    wanted_.push_back({number, keyspace, true, 0, cut_min, [all](const Result& one) {
                          all->result.compared += one.compared;
                          all->result.peers += one.peers;
                          all->result.entries_received += one.entries_received;
@@ -189,8 +201,8 @@ void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
   if (request.size() != sizeof(base::KeyspaceId))
     return done({0, 1, 0, false, "the request for a repair is malformed"});
   if (wanted_.size() >= kWantedMax) return done({0, 1, 0, false, "too many repairs wait already"});
-  wanted_.push_back(
-      {peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0, std::move(done)});
+  wanted_.push_back({peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0,
+                     merkle::GenerationOf(world_.WallMs()), std::move(done)});
 }
 
 void Repair::CompareSoon(const std::set<base::NodeNumber>& peers) {
@@ -210,6 +222,7 @@ void Repair::Begin(Wanted wanted) {
   session_->ends = session_->began + kSessionMax;
   session_->may_ask_peer = wanted.may_ask_peer;
   session_->entries = wanted.entries;
+  session_->cut_min = wanted.cut_min;
   session_->done = std::move(wanted.done);
   if (!peers_.contains(wanted.peer)) {
     End("it shares no range with this node");
@@ -222,22 +235,47 @@ void Repair::Begin(Wanted wanted) {
   Look();
 }
 
+// How long it takes until a cut is old enough to be compared; not more than 0: it is.
+base::Duration Repair::UntilNewest(merkle::Generation cut) const {
+  return base::milliseconds(merkle::EndOf(cut) + merkle::kCutAgeMs - world_.WallMs());
+}
+
 void Repair::Look() {
-  ++session_->look;
-  session_->look_again = base::Instant::Never();
+  session_->look_at = base::Instant::Never();
+  if (const base::Duration wait = UntilNewest(session_->cut_min); wait > base::Duration(0)) {
+    session_->look_at = world_.Now() + wait;
+    return;
+  }
+  session_->cut = merkle::NewestCut(world_.WallMs()) + session_->ahead;
   const std::uint64_t serial = session_->serial;
-  GatherSums(session_->peer, [this, serial](Sums sums) {
-    if (session_ != nullptr && session_->serial == serial) Compare(std::move(sums));
+  GatherSums(session_->peer, session_->cut, [this, serial](const Gathered& gathered) {
+    if (session_ != nullptr && session_->serial == serial) Compare(gathered);
   });
 }
 
-void Repair::GatherSums(base::NodeNumber peer, std::function<void(Sums)> then) {
+// One of us can answer for cuts from `oldest` on only, as it has not run for longer.
+void Repair::Postpone(merkle::Generation oldest, const std::string& whose) {
+  const merkle::Generation later = oldest - session_->cut;
+  if (++session_->postponed > kPostponedMax) {
+    End(fmt::format("{} oldest cut that can be compared is {} s too late", whose, later));
+  } else if (later > kWaitMax) {
+    session_->ahead += later;
+    Look();
+  } else {
+    session_->cut_min = oldest - session_->ahead;
+    Look();
+  }
+}
+
+void Repair::GatherSums(base::NodeNumber peer, merkle::Generation cut,
+                        std::function<void(const Gathered&)> then) {
   const std::uint64_t serial = ++serial_;
   gathers_[serial] = {shared_.workers, {}, std::move(then)};
   for (unsigned worker = 0; worker < shared_.workers; ++worker) {
     auto query = std::make_unique<DigestQueryMail>();
     query->serial = serial;
     query->peer = peer;
+    query->cut = cut;
     world_.Post(WorkerActor(worker), std::move(query));
   }
 }
@@ -245,23 +283,30 @@ void Repair::GatherSums(base::NodeNumber peer, std::function<void(Sums)> then) {
 void Repair::OnDigests(const DigestAnswerMail& answer) {
   const auto it = gathers_.find(answer.serial);
   if (it == gathers_.end()) return;
+  Gathered& all = it->second.all;
+  all.oldest = std::max(all.oldest, answer.oldest);
   for (const auto& [keyspace, slices] : answer.slices)
-    for (const auto& [slice, digest] : slices) it->second.sums[keyspace][slice] = digest;
+    for (const auto& [slice, digest] : slices) all.sums[keyspace][slice] = digest;
   if (--it->second.missing > 0) return;
   const Gather done = std::move(it->second);
   gathers_.erase(it);
-  done.then(done.sums);
+  done.then(done.all);
 }
 
-void Repair::Compare(Sums sums) {
+void Repair::Compare(const Gathered& gathered) {
+  if (gathered.oldest > session_->cut) {
+    Postpone(gathered.oldest, "this node's");
+    return;
+  }
+  ++session_->look;
   session_->gathered_at = world_.Now();
-  session_->gathered_wall_ms = world_.WallMs();
-  session_->sums = std::move(sums);
+  session_->sums = gathered.sums;
   if (session_->keyspace != kAllKeyspaces)
     std::erase_if(session_->sums,
                   [&](const auto& each) { return each.first != session_->keyspace; });
   session_->salt = world_.random().Next();
-  Question question{snapshot_->topology->epoch, session_->salt, snapshot_->me().number, {}};
+  Question question{
+      snapshot_->topology->epoch, session_->salt, session_->cut, snapshot_->me().number, {}};
   for (const auto& [keyspace, slices] : session_->sums)
     question.totals.emplace_back(keyspace, TotalOf(slices));
   const std::string payload = EncodeQuestion(question);
@@ -279,14 +324,18 @@ void Repair::HandleCompare(base::NodeNumber peer, base::Bytes bytes,
     return answer(base::Fail(
         base::FailedPrecondition(fmt::format("this node is in epoch {}, the asker in {}",
                                              snapshot_->topology->epoch, question->epoch))));
-  GatherSums(peer, [this, question = *question, answer](const Sums& sums) {
+  GatherSums(peer, question->cut, [this, question = *question, answer](const Gathered& gathered) {
+    const bool answered = gathered.oldest <= question.cut;
     std::string out;
     base::AppendLittle(out, question.epoch);
-    base::AppendLittle(out, static_cast<std::uint32_t>(question.totals.size()));
+    base::AppendLittle(out, static_cast<std::uint64_t>(gathered.oldest));
+    base::AppendLittle(out, static_cast<std::uint64_t>(merkle::NewestCut(world_.WallMs())));
+    base::AppendLittle(out, answered ? static_cast<std::uint32_t>(question.totals.size()) : 0U);
     for (const auto& [keyspace, total] : question.totals) {
-      const auto it = sums.find(keyspace);
+      if (!answered) break;
+      const auto it = gathered.sums.find(keyspace);
       const SliceSums none{};
-      const SliceSums& mine = it == sums.end() ? none : it->second;
+      const SliceSums& mine = it == gathered.sums.end() ? none : it->second;
       const bool equal = TotalOf(mine) == total;
       base::AppendLittle(out, keyspace);
       base::AppendLittle(out, static_cast<std::uint8_t>(equal ? 1 : 0));
@@ -299,13 +348,19 @@ void Repair::HandleCompare(base::NodeNumber peer, base::Bytes bytes,
   });
 }
 
-base::Status Repair::ReadAnswer(base::Bytes in, Slices* differing) {
+base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slices* differing) {
   const base::Status bad = base::InvalidArgument("a comparison's answer is malformed");
-  if (in.size() < 12) return bad;
+  if (in.size() < kAnswerHead) return bad;
   if (base::LoadLittle<std::uint64_t>(in.data()) != snapshot_->topology->epoch)
     return base::FailedPrecondition("the epoch has changed meanwhile");
-  const auto count = base::LoadLittle<std::uint32_t>(in.data() + 8);
-  in.remove_prefix(12);
+  *oldest = static_cast<merkle::Generation>(base::LoadLittle<std::uint64_t>(in.data() + 8));
+  if (*oldest > session_->cut) return base::Ok();
+  // A cut that is still to come for the peer is what it has now: no later writes are left out.
+  const auto newest =
+      static_cast<merkle::Generation>(base::LoadLittle<std::uint64_t>(in.data() + 16));
+  const bool proven = session_->ahead == 0 && session_->cut <= newest + 1;
+  const auto count = base::LoadLittle<std::uint32_t>(in.data() + 24);
+  in.remove_prefix(kAnswerHead);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (in.size() < 5) return bad;
     const auto keyspace = base::LoadLittle<base::KeyspaceId>(in.data());
@@ -317,7 +372,7 @@ base::Status Repair::ReadAnswer(base::Bytes in, Slices* differing) {
       const auto number = static_cast<std::uint8_t>(slice);
       if (equal || base::LoadLittle<std::uint64_t>(in.data() + 8 * slice) ==
                        merkle::ShortHash(it->second[slice], session_->salt))
-        MarkEqual(keyspace, number);
+        MarkEqual(keyspace, number, proven);
       else
         differing->emplace_back(keyspace, number);
     }
@@ -326,10 +381,14 @@ base::Status Repair::ReadAnswer(base::Bytes in, Slices* differing) {
   return base::Ok();
 }
 
-void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice) {
+void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven) {
   const auto peer = peers_.find(session_->peer);
-  if (peer == peers_.end()) return;  // It shares nothing with us any more.
-  peer->second.marks[keyspace][slice] = {session_->gathered_at, session_->gathered_wall_ms};
+  if (peer == peers_.end() || !proven) return;  // It shares nothing with us any more.
+  // By any of the clocks that stamp, which may be behind ours.
+  const base::Duration age = merkle::kCutAgeMs * base::milliseconds(1) - UntilNewest(session_->cut);
+  peer->second.marks[keyspace][slice] = {
+      session_->gathered_at, session_->gathered_at - age - base::milliseconds(merkle::kSkewMs),
+      merkle::EndOf(session_->cut)};
 }
 
 void Repair::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -357,30 +416,25 @@ void Repair::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
 
 void Repair::OnCompared(base::Bytes answer) {
   Slices differing;
-  if (const base::Status status = ReadAnswer(answer, &differing); !status.ok()) {
+  merkle::Generation oldest = 0;
+  if (const base::Status status = ReadAnswer(answer, &oldest, &differing); !status.ok()) {
     End(status.message());
     return;
   }
+  if (oldest > session_->cut) {
+    --session_->look;
+    Postpone(oldest, "its");
+    return;
+  }
   session_->answered = true;
-  if (differing.empty() || session_->look > 3) {
-    End(differing.empty() ? "" : "it still differs: writes go on, or it has yet to pull from us");
+  if (differing.empty()) {
+    if (session_->look > 1 && session_->pulled == 0) ++vain_descents_;
+    End("");
     return;
   }
   if (session_->look == 1) {
-    session_->differing = std::move(differing);
-    session_->look_again = world_.Now() + kLookAgainAfter;
-    return;
-  }
-  if (session_->look == 2) {
-    std::erase_if(differing, [&](const auto& each) {
-      return std::find(session_->differing.begin(), session_->differing.end(), each) ==
-             session_->differing.end();
-    });
-    if (!differing.empty()) {
-      Pull(std::move(differing));
-      return;
-    }
-    End("");
+    ++descents_;
+    Pull(std::move(differing));
     return;
   }
   // We have what it has.
@@ -396,9 +450,9 @@ void Repair::AskPeer() {
   base::AppendLittle(request, session_->keyspace);
   links_.Send({peer.cluster, peer.host}, {kTagRepairPeer, 0, session_->serial, 0},
               wire::ControlRequest{wire::ControlTopic::kForward, base::Hash64(request)}, request);
-  peer_pulls_[session_->serial] = {
-      {session_->peer, session_->keyspace, false, session_->entries, std::move(session_->done)},
-      world_.Now() + kPeerPullMax};
+  peer_pulls_[session_->serial] = {{session_->peer, session_->keyspace, false, session_->entries,
+                                    session_->cut_min, std::move(session_->done)},
+                                   world_.Now() + kPeerPullMax};
   session_->done = {};
   End("it has yet to pull from us");
 }
@@ -428,6 +482,7 @@ void Repair::Pull(Slices slices) {
   for (auto& [worker, order] : orders) {
     order->serial = session_->serial;
     order->peer = session_->peer;
+    order->ahead = session_->ahead;
     ++pulling_.open;
     world_.Post(WorkerActor(worker), std::move(order));
   }
@@ -436,6 +491,7 @@ void Repair::Pull(Slices slices) {
 void Repair::OnPulled(const PullDoneMail& mail) {
   if (session_ == nullptr || mail.serial != session_->serial) return;
   session_->entries += mail.entries;
+  session_->pulled += mail.entries;
   if (!mail.status.ok()) pulling_.status = mail.status;
   if (--pulling_.open > 0) return;
   if (!pulling_.status.ok()) {
@@ -458,6 +514,7 @@ void Repair::End(const std::string& problem) {
       if (session->keyspace == kAllKeyspaces || session->keyspace == keyspace.id)
         peer.proves_from[keyspace.id] = std::max(peer.proves_from[keyspace.id], session->began);
     peer.due = world_.Now() + IntervalOf(peer);
+    if (peer.recheck > world_.Now()) peer.due = std::min(peer.due, peer.recheck);
   }
   ++comparisons_;
   if (session->done)

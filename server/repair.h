@@ -1,11 +1,11 @@
 // server/repair.h: always-on comparison with each peer, and what it has found.
 //
-// One session at a time: digests of all that we share with one peer, in one exchange. What differs
-// is looked at again after a second, since writes in flight differ too; the slices that differ both
-// times are pulled by the workers that own them, and then compared once more. Each peer does the
-// same towards us, so each side fetches what it lacks. A slice that compared equal, at whichever
-// look, is remembered with the time: that is what `repairstatus` shows and what makes a new node
-// ready.
+// One session at a time: digests of all that we share with one peer, in one exchange, as of a cut
+// that is old enough for all writes before it to have come (merkle/recent.h), so that what differs
+// is missing. The slices that differ are pulled by the workers that own them, and then compared
+// once more. Each peer does the same towards us, so each side fetches what it lacks. A slice that
+// compared equal is remembered with its cut: that is what `repairstatus` shows and what makes a new
+// node ready.
 //
 // Thread:    confined to control.
 // Read next: server/repair_pull.h, docs/repair.md
@@ -69,8 +69,8 @@ class Repair {
 
   // How a keyspace compares with one peer.
   struct Standing {
-    bool equal = false;         // In the last session since it came up, every slice at some look.
-    std::int64_t equal_ms = 0;  // Wall time as of which every slice had compared equal; 0: never.
+    bool equal = false;         // In the last session, every slice, as of when it came up or later.
+    std::int64_t equal_ms = 0;  // The cut as of which every slice had compared equal; 0: never.
     std::string problem;        // Why the last session came to nothing, if so.
   };
   Standing StandingWith(std::size_t peer, base::KeyspaceId keyspace) const;
@@ -79,26 +79,37 @@ class Repair {
   bool CaughtUpSince(base::Instant since) const;
   std::uint64_t comparisons() const { return comparisons_; }
   std::uint64_t bytes_sent() const { return bytes_sent_; }
+  // Sessions in which slices differed, and those of them that found nothing to move either way.
+  std::uint64_t descents() const { return descents_; }
+  std::uint64_t vain_descents() const { return vain_descents_; }
 
  private:
   using Sums = std::map<base::KeyspaceId, SliceSums>;
   using Slices = std::vector<std::pair<base::KeyspaceId, std::uint8_t>>;
 
   // Collects the digests of all workers.
+  struct Gathered {
+    merkle::Generation oldest = INT64_MIN;  // The oldest cut that we can answer.
+    Sums sums;                              // If it is not later than the one asked for.
+  };
   struct Gather {
     unsigned missing = 0;
-    Sums sums;
-    std::function<void(Sums)> then;
+    Gathered all;
+    std::function<void(const Gathered&)> then;
   };
+  // A slice compared equal.
   struct Mark {
-    base::Instant at{base::Duration(-1)};
-    std::int64_t wall_ms = 0;
+    base::Instant at{base::Duration(-1)};     // When.
+    base::Instant until{base::Duration(-1)};  // All that was written before is in it.
+    std::int64_t cut_ms = 0;                  // The same by the stamps' clock.
   };
   using Marks = std::array<Mark, base::kSlices>;
   struct Peer {
     base::Instant due;
     bool by_range = false;  // It shares more with us than what is everywhere.
-    // Older marks prove nothing: since the last session about the keyspace began, or it came up.
+    base::Instant up_since;
+    base::Instant recheck{};  // When a cut is later than the last change of owners.
+    // Older marks are not of the last session about the keyspace.
     std::map<base::KeyspaceId, base::Instant> proves_from;
     std::string problem;
     std::map<base::KeyspaceId, Marks> marks;
@@ -110,13 +121,16 @@ class Repair {
     base::Instant began;
     base::Instant ends;
     base::Instant gathered_at;
-    std::int64_t gathered_wall_ms = 0;
-    int look = 0;  // 1, 2 after a second, 3 after a pull.
-    base::Instant look_again = base::Instant::Never();
+    int look = 0;  // 1, 2 after a pull.
+    merkle::Generation cut = 0;
+    merkle::Generation cut_min = INT64_MIN;  // It waits until this one is old enough.
+    merkle::Generation ahead = 0;            // PullMail::ahead.
+    int postponed = 0;
+    base::Instant look_at = base::Instant::Never();  // While it waits.
     Sums sums;
     std::uint64_t salt = 0;
-    Slices differing;  // As of the first look.
     std::uint64_t entries = 0;
+    std::uint64_t pulled = 0;   // Of entries, in this session.
     bool answered = false;      // The peer said what differs, at least once.
     bool may_ask_peer = false;  // To pull from us: only when somebody here asked for a repair.
     Done done;                  // Empty: nobody waits for the outcome.
@@ -128,6 +142,7 @@ class Repair {
     // us, nor for the session after.
     bool may_ask_peer = false;
     std::uint64_t entries = 0;  // That we have pulled already.
+    merkle::Generation cut_min = INT64_MIN;
     Done done;
   };
   // A peer pulls from us because somebody here waits for a repair; then it is compared once more.
@@ -137,14 +152,17 @@ class Repair {
     base::Instant ends;
   };
 
-  void GatherSums(base::NodeNumber peer, std::function<void(Sums)> then);
+  void GatherSums(base::NodeNumber peer, merkle::Generation cut,
+                  std::function<void(const Gathered&)> then);
   void Begin(Wanted wanted);
   void AskPeer();
   void OnPeerPulled(std::uint64_t serial, const base::Status& status);
   void Look();
-  void Compare(Sums sums);
+  void Postpone(merkle::Generation oldest, const std::string& whose);
+  base::Duration UntilNewest(merkle::Generation cut) const;
+  void Compare(const Gathered& gathered);
   void OnCompared(base::Bytes answer);
-  base::Status ReadAnswer(base::Bytes answer, Slices* differing);
+  base::Status ReadAnswer(base::Bytes answer, merkle::Generation* oldest, Slices* differing);
   void Pull(Slices slices);
   void End(const std::string& problem);
   bool Shares(std::size_t peer, bool by_range) const;
@@ -155,7 +173,7 @@ class Repair {
                     base::Instant since) const;
   std::size_t IndexOf(base::NodeNumber number) const;
   std::string NameOf(base::NodeNumber number) const;
-  void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice);
+  void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven);
 
   base::World& world_;
   NodeShared& shared_;
@@ -172,6 +190,8 @@ class Repair {
     base::Status status;
   } pulling_;
   std::uint64_t comparisons_ = 0;
+  std::uint64_t descents_ = 0;
+  std::uint64_t vain_descents_ = 0;
   std::uint64_t bytes_sent_ = 0;
 };
 

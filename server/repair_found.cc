@@ -15,13 +15,17 @@ Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspa
   if (marks == peer->second.marks.end()) return standing;
   const auto from = peer->second.proves_from.find(keyspace);
   base::Instant oldest = base::Instant::Never();
+  base::Instant until = base::Instant::Never();
   standing.equal_ms = INT64_MAX;
   for (const Mark& mark : marks->second) {
     oldest = std::min(oldest, mark.at);
-    standing.equal_ms = std::min(standing.equal_ms, mark.wall_ms);
+    until = std::min(until, mark.until);
+    standing.equal_ms = std::min(standing.equal_ms, mark.cut_ms);
   }
+  // What it was equal in before it came up proves nothing: it may have missed writes since.
   standing.equal = (from == peer->second.proves_from.end() || oldest >= from->second) &&
-                   oldest >= base::Instant{} && snapshot_->peers[index].up;
+                   oldest >= base::Instant{} && until >= peer->second.up_since &&
+                   snapshot_->peers[index].up;
   return standing;
 }
 
@@ -55,7 +59,7 @@ bool Repair::EqualOnSince(std::size_t replica, base::KeyspaceId keyspace,
   // A range of 256 buckets or more is in every slice.
   const std::uint32_t buckets = range.last_bucket - range.first_bucket + 1u;
   for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i)
-    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].at <=
+    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].until <=
         since)
       return false;
   return true;

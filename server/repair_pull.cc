@@ -15,6 +15,7 @@ namespace starling::server {
 struct RepairPull::Order {
   std::uint64_t serial = 0;
   base::NodeNumber peer = 0;
+  merkle::Generation ahead = 0;
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
   std::size_t open = 0;  // Slices being worked on.
   std::uint64_t entries = 0;
@@ -28,6 +29,8 @@ struct RepairPull::Slice {
   base::KeyspaceId keyspace = 0;
   std::uint8_t slice = 0;
   std::uint64_t salt = 0;
+  merkle::Generation cut = 0;
+  std::string hashes;                  // Ours, as of the cut.
   std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
   std::string after;                   // Within it: the stored key to resume after.
   base::Token last_token = 0;          // Within it: up to where the last summary told.
@@ -65,6 +68,7 @@ void RepairPull::Start(const PullMail& mail) {
   auto order = std::make_unique<Order>();
   order->serial = mail.serial;
   order->peer = mail.peer;
+  order->ahead = mail.ahead;
   order->waiting.assign(mail.slices.begin(), mail.slices.end());
   orders_.push_back(std::move(order));
   Next(*orders_.back());
@@ -105,8 +109,13 @@ void RepairPull::Next(Order& order) {
 
 void RepairPull::Ask(std::uint64_t id, Slice& slice) {
   const topology::Node* peer = PeerOf(*slice.order);
+  // The newest one: an order may take longer than a cut can be answered.
+  slice.cut = std::max(merkle::NewestCut(parts_.world.WallMs()) + slice.order->ahead,
+                       parts_.replica.OldestCut(slice.keyspace));
+  slice.hashes = HashesAt(static_cast<std::size_t>(peer - snapshot_->topology->nodes.data()),
+                          slice.keyspace, slice.slice, slice.salt, slice.cut);
   const wire::SliceHashesRequest request{slice.keyspace, slice.slice, slice.salt,
-                                         snapshot_->topology->epoch};
+                                         snapshot_->topology->epoch, slice.cut};
   slice.answer_due = parts_.world.Now() + kAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request);
 }
@@ -168,16 +177,9 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
     EndSlice(id, slice, base::Unavailable("the peer's hashes of a slice are malformed"));
     return;
   }
-  const auto& shared = parts_.shared.Of(
-      *snapshot_, static_cast<std::size_t>(peer - snapshot_->topology->nodes.data()),
-      slice.keyspace);
-  const merkle::Tree* tree = parts_.replica.TreeOf(slice.keyspace);
-  const merkle::Tree none(slice.keyspace);
-  const auto mine =
-      merkle::HashSlice(tree == nullptr ? none : *tree, slice.slice, shared, slice.salt);
   for (std::uint32_t leaf = 0; leaf < base::kLeavesPerSlice; ++leaf) {
     const auto theirs = base::LoadLittle<std::uint32_t>(frame.payload.data() + 4 * leaf);
-    if (theirs != static_cast<std::uint32_t>(mine[leaf]))
+    if (theirs != base::LoadLittle<std::uint32_t>(slice.hashes.data() + 4 * leaf))
       slice.buckets.push_back(base::BucketAt(slice.slice, static_cast<std::uint8_t>(leaf)));
   }
   slice.step = Slice::Step::kEntries;
@@ -243,7 +245,8 @@ void RepairPull::OnSummary(SummaryJob& job) {
                                  static_cast<std::uint32_t>(kPageBytesStandard),
                                  snapshot_->topology->epoch,
                                  base::Hash64(done->summary.packed),
-                                 done->summary.last_token};
+                                 done->summary.last_token,
+                                 slice->cut};
   slice->last_token = done->summary.last_token;
   stats_.bytes_sent += done->summary.packed.size();
   slice->answer_due = parts_.world.Now() + kAnswerMax;
@@ -326,21 +329,35 @@ void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& st
   Next(order);
 }
 
-std::string RepairPull::HashesFor(const wire::SliceHashesRequest& request, base::NodeNumber peer) {
-  std::string hashes;
+base::Result<std::string> RepairPull::HashesFor(const wire::SliceHashesRequest& request,
+                                                base::NodeNumber peer) {
   const topology::Node* node = snapshot_->topology->FindNumber(peer);
-  if (node == nullptr || request.epoch != snapshot_->topology->epoch) return hashes;
-  const auto& shared = parts_.shared.Of(
-      *snapshot_, static_cast<std::size_t>(node - snapshot_->topology->nodes.data()),
-      request.keyspace);
-  const merkle::Tree* tree = parts_.replica.TreeOf(request.keyspace);
-  const merkle::Tree none(request.keyspace);
-  const auto slice =
-      merkle::HashSlice(tree == nullptr ? none : *tree, request.slice, shared, request.salt);
-  for (const std::uint64_t hash : slice)
-    base::AppendLittle(hashes, static_cast<std::uint32_t>(hash));
+  if (node == nullptr || request.epoch != snapshot_->topology->epoch)
+    return base::Fail(base::FailedPrecondition("not in the same epoch, or no member"));
+  if (const merkle::Generation oldest = parts_.replica.OldestCut(request.keyspace);
+      request.cut_s < oldest)
+    return base::Fail(base::FailedPrecondition(
+        fmt::format("a comparison as of {} s is asked for, and the oldest that can be answered is "
+                    "of {} s",
+                    request.cut_s, oldest)));
+  std::string hashes = HashesAt(static_cast<std::size_t>(node - snapshot_->topology->nodes.data()),
+                                request.keyspace, request.slice, request.salt, request.cut_s);
   stats_.bytes_sent += hashes.size();
   return hashes;
+}
+
+// The low 4 bytes of the hash of each leaf of a slice, over what is shared with a node.
+std::string RepairPull::HashesAt(std::size_t peer, base::KeyspaceId keyspace, std::uint8_t slice,
+                                 std::uint64_t salt, merkle::Generation cut) {
+  const auto& shared = parts_.shared.Of(*snapshot_, peer, keyspace);
+  const merkle::History* history = parts_.replica.HistoryOf(keyspace);
+  const auto hashes = history != nullptr
+                          ? history->HashSliceAt(slice, shared, salt, cut)
+                          : merkle::HashSlice(merkle::Tree(keyspace), slice, shared, salt);
+  std::string packed;
+  for (const std::uint64_t hash : hashes)
+    base::AppendLittle(packed, static_cast<std::uint32_t>(hash));
+  return packed;
 }
 
 }  // namespace starling::server

@@ -54,8 +54,10 @@ class RepairPull {
   void OnTurnEnd();
 
   // --- the other side: what a peer pulls from us ---
-  // The hashes of one of our slices; empty when the epochs or owners do not fit.
-  std::string HashesFor(const wire::SliceHashesRequest& request, base::NodeNumber peer);
+  // The hashes of one of our slices. FailedPrecondition when the epochs or owners do not fit, or
+  // the cut cannot be answered.
+  base::Result<std::string> HashesFor(const wire::SliceHashesRequest& request,
+                                      base::NodeNumber peer);
 
   const RepairStats& stats() const { return stats_; }
   RepairStats& mutable_stats() { return stats_; }
@@ -82,6 +84,8 @@ class RepairPull {
   void SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why);
   void EndSlice(std::uint64_t id, Slice& slice, const base::Status& status);
   const topology::Node* PeerOf(const Order& order) const;
+  std::string HashesAt(std::size_t peer, base::KeyspaceId keyspace, std::uint8_t slice,
+                       std::uint64_t salt, merkle::Generation cut);
 
   const RepairPullParts parts_;
   SnapshotPtr snapshot_;

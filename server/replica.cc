@@ -63,12 +63,13 @@ Replica::Replica(base::World& world, storage::Engine& engine, Committer& committ
 Replica::~Replica() = default;
 
 base::Status Replica::Load() {
+  first_cut_ = merkle::GenerationOf(ArrivalMs() + merkle::kSkewMs);
   const auto cursor = engine_.Scan(Family::kTree, {}, {});
   for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
     ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
     if (base::WorkerOf(place.bucket, options_.workers) != options_.worker) continue;
     ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
-    TreeFor(place.keyspace).Load(place.bucket, leaf);
+    HistoryFor(place.keyspace).tree().Load(place.bucket, leaf);
   }
   return cursor->status();
 }
@@ -295,10 +296,13 @@ void Replica::Apply(const Operation& operation, const EntryHeader& old) {
   commit.batch.EndPut();
 
   const std::uint16_t bucket = base::BucketOf(operation.token);
-  merkle::Tree& tree = TreeFor(operation.keyspace);
-  if (!old.version.empty()) tree.Remove(bucket, DigestOf(operation, old));
-  if (!base::Mutant("forget-leaf") || !tree.Leaf(bucket).empty())
-    tree.Add(bucket, DigestOf(operation, operation.header));
+  const merkle::Generation generation =
+      merkle::FiledUnder(operation.header.version.wall_ms(), ArrivalMs());
+  const merkle::Digest removed = old.version.empty() ? merkle::Digest{} : DigestOf(operation, old);
+  merkle::History& history = HistoryFor(operation.keyspace);
+  const bool forgets = base::Mutant("forget-leaf") && history.tree().Leaf(bucket) == removed;
+  history.Change(bucket, generation,
+                 forgets ? merkle::Digest{} : DigestOf(operation, operation.header), removed);
 
   held_.Note(operation.keyspace, operation.token, old.version, operation.header.version);
   const auto overlay = overlay_.find(operation.stored_key);
@@ -480,26 +484,54 @@ Replica::Commit& Replica::OpenCommit() {
 
 void Replica::HandOver() {
   if (open_ == nullptr) return;
-  for (const auto& [keyspace, tree] : trees_) {
-    for (const std::uint16_t bucket : tree->dirty())
+  for (const auto& [keyspace, history] : histories_) {
+    merkle::Tree& tree = history->tree();
+    for (const std::uint16_t bucket : tree.dirty())
       open_->batch.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
-                       merkle::EncodeLeaf(tree->Leaf(bucket)));
-    tree->ClearDirty();
+                       merkle::EncodeLeaf(tree.Leaf(bucket)));
+    tree.ClearDirty();
   }
   ++counters_.commits;
   committing_.push_back(std::move(open_));
   committer_.Submit(world_, *committing_.back());
 }
 
-merkle::Tree& Replica::TreeFor(base::KeyspaceId keyspace) {
-  auto& tree = trees_[keyspace];
-  if (tree == nullptr) tree = std::make_unique<merkle::Tree>(keyspace);
-  return *tree;
+merkle::History& Replica::HistoryFor(base::KeyspaceId keyspace) {
+  auto& history = histories_[keyspace];
+  if (history == nullptr) history = std::make_unique<merkle::History>(keyspace, first_cut_);
+  return *history;
+}
+
+merkle::History* Replica::HistoryOf(base::KeyspaceId keyspace) {
+  const auto it = histories_.find(keyspace);
+  return it == histories_.end() ? nullptr : it->second.get();
 }
 
 const merkle::Tree* Replica::TreeOf(base::KeyspaceId keyspace) const {
-  const auto it = trees_.find(keyspace);
-  return it == trees_.end() ? nullptr : it->second.get();
+  const auto it = histories_.find(keyspace);
+  return it == histories_.end() ? nullptr : &it->second->tree();
+}
+
+merkle::Generation Replica::OldestCut(base::KeyspaceId keyspace) const {
+  const auto it = histories_.find(keyspace);
+  return it == histories_.end() ? first_cut_ : it->second->recent().oldest_cut();
+}
+
+void Replica::ForgetCuts() {
+  const merkle::Generation oldest = merkle::NewestCut(ArrivalMs()) - kCutsKept;
+  for (const auto& [keyspace, history] : histories_) history->recent().Forget(oldest);
+}
+
+std::size_t Replica::cut_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [keyspace, history] : histories_) bytes += history->recent().memory_bytes();
+  return bytes;
+}
+
+// A clock set back must not file the later of two writes of a key before the earlier one.
+std::int64_t Replica::ArrivalMs() {
+  arrival_ms_ = std::max(arrival_ms_, world_.WallMs());
+  return arrival_ms_;
 }
 
 }  // namespace starling::server

@@ -23,7 +23,7 @@
 
 #include "base/hash.h"
 #include "base/world.h"
-#include "merkle/tree.h"
+#include "merkle/history.h"
 #include "server/arena.h"
 #include "server/committer.h"
 #include "server/held_memory.h"
@@ -121,6 +121,14 @@ class Replica final : public storage::GetSink {
   bool RunTurn();
 
   const merkle::Tree* TreeOf(base::KeyspaceId keyspace) const;
+  // The digests of this worker's slices, now and as of cuts from OldestCut on. Null: nothing was
+  // ever written to the keyspace here.
+  merkle::History* HistoryOf(base::KeyspaceId keyspace);
+  // The start is the oldest: what was on disk then is in every cut's digest.
+  merkle::Generation OldestCut(base::KeyspaceId keyspace) const;
+  // Lets go of what only older cuts need than are asked for. To be called now and then.
+  void ForgetCuts();
+  std::size_t cut_bytes() const;  // What is kept to answer for cuts.
   HeldMemory& held_memory() { return held_; }
   void SetDigestSeed(std::uint64_t seed) { options_.digest_seed = seed; }
 
@@ -135,6 +143,9 @@ class Replica final : public storage::GetSink {
 
  private:
   static constexpr std::size_t kSpareCommits = 8;
+  // How many generations older than the newest cut are kept: whoever named a cut may take so many
+  // seconds to come back to it.
+  static constexpr merkle::Generation kCutsKept = 5;
   static constexpr std::size_t kSpareBytesMax = 4 << 20;  // A larger batch is not kept.
   // Keys of one lookup, whose values are in memory at once; and reads from disk at once.
   static constexpr std::size_t kLookupKeysMax = 64;
@@ -211,7 +222,8 @@ class Replica final : public storage::GetSink {
   void ReadAgain(Operation& operation);
   Commit& OpenCommit();
   void HandOver();
-  merkle::Tree& TreeFor(base::KeyspaceId keyspace);
+  merkle::History& HistoryFor(base::KeyspaceId keyspace);
+  std::int64_t ArrivalMs();
   merkle::Digest DigestOf(const Operation& operation, const storage::EntryHeader& header) const;
 
   // Constant after construction.
@@ -237,7 +249,9 @@ class Replica final : public storage::GetSink {
   std::size_t value_bytes_ = 0;    // The largest value found lately.
   std::uint64_t write_bytes_ = 0;  // Of the writes queued, being fetched for, and committing.
 
-  std::map<base::KeyspaceId, std::unique_ptr<merkle::Tree>> trees_;
+  std::map<base::KeyspaceId, std::unique_ptr<merkle::History>> histories_;
+  merkle::Generation first_cut_ = 0;  // As of the start.
+  std::int64_t arrival_ms_ = 0;       // Wall time, but that it never goes back.
   HeldMemory held_;
   OverlayMap overlay_;
   FetchMap fetching_;

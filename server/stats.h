@@ -118,6 +118,7 @@ struct WorkerStats {
   std::uint64_t in_flight = 0;
   std::map<base::KeyspaceId, std::uint64_t> entries;  // Of the trees: exact.
   RepairStats repair;
+  std::uint64_t cut_bytes = 0;  // What is kept to answer for cuts.
   HintStats hints;
   OrphanStats orphans;
   std::uint64_t rumors_refused = 0;    // Writes not told for want of room: left to repair.
@@ -143,6 +144,7 @@ struct WorkerStats {
     in_flight += other.in_flight;
     for (const auto& [keyspace, count] : other.entries) entries[keyspace] += count;
     repair += other.repair;
+    cut_bytes += other.cut_bytes;
     hints += other.hints;
     orphans += other.orphans;
     rumors_refused += other.rumors_refused;

@@ -300,6 +300,7 @@ void Worker::Tick() {
   }
   if (snapshot_ != nullptr) hints_.OnTick();
   repair_.OnTick(world_.Now());
+  replica_.ForgetCuts();
   coordinator_.OnTick(world_.Now());
   orphans_.OnTick(world_.Now());
   compare_soon_.OnTick(world_.Now());
@@ -326,6 +327,7 @@ void Worker::OnTurnEnd() {
   while (replica_.RunTurn() || links_.Deliver()) {
   }
   repair_.OnTurnEnd();
+  SendDigests();
   memory_.Recount();
   Rearm();
 }

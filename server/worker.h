@@ -8,10 +8,12 @@
 // Read next: server/replica.h, server/coordinator.h, ARCHITECTURE.md (life of a write)
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/actor.h"
@@ -134,6 +136,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
 
   // Mail: server/worker_mail.cc
   void AnswerDigests(const DigestQueryMail& query);
+  void SendDigests();
   void AnswerStats(const StatsQueryMail& query);
   void TakeRumor(base::Bytes payload);
 
@@ -215,6 +218,8 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   PageLane page_lane_;
   Scans scans_;
   RepairPull repair_;
+  // Sums that wait for the commit, by its number, of all that they comprise.
+  std::deque<std::pair<std::uint64_t, std::unique_ptr<DigestAnswerMail>>> digests_;
   std::map<base::ConnId, Conn> conns_;
   GreetingQueue greetings_;
   bool stopping_ = false;   // No client is read from any more.

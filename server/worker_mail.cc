@@ -1,4 +1,7 @@
 // server/worker_mail.cc: what the other actors of the node want of a worker.
+#include <algorithm>
+#include <cstdint>
+
 #include "base/check.h"
 #include "server/worker.h"
 #include "storage/entry.h"
@@ -83,21 +86,30 @@ void Worker::TakeRumor(base::Bytes payload) {
 void Worker::AnswerDigests(const DigestQueryMail& query) {
   auto answer = std::make_unique<DigestAnswerMail>();
   answer->serial = query.serial;
+  answer->oldest = INT64_MIN;
   const topology::Node* peer = snapshot_->topology->FindNumber(query.peer);
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
-    SliceDigests& slices = answer->slices[keyspace.id];
-    const merkle::Tree* tree = replica_.TreeOf(keyspace.id);
-    for (unsigned slice = number_; slice < base::kSlices; slice += shared_.workers) {
-      merkle::Digest sum;
-      if (tree != nullptr && peer != nullptr) {
-        const auto index = static_cast<std::size_t>(peer - snapshot_->topology->nodes.data());
-        sum = tree->SliceSum(static_cast<std::uint8_t>(slice),
-                             shared_buckets_.Of(*snapshot_, index, keyspace.id));
-      }
-      slices.emplace_back(static_cast<std::uint8_t>(slice), sum);
+    answer->oldest = std::max(answer->oldest, replica_.OldestCut(keyspace.id));
+    if (query.cut < answer->oldest) continue;
+    merkle::History::Sums sums;
+    const merkle::History* history = replica_.HistoryOf(keyspace.id);
+    if (history != nullptr && peer != nullptr) {
+      const auto index = static_cast<std::size_t>(peer - snapshot_->topology->nodes.data());
+      sums = history->SliceSumsAt(shared_buckets_.Of(*snapshot_, index, keyspace.id), query.cut);
     }
+    SliceDigests& slices = answer->slices[keyspace.id];
+    for (unsigned slice = number_; slice < base::kSlices; slice += shared_.workers)
+      slices.emplace_back(static_cast<std::uint8_t>(slice), sums[slice]);
   }
-  world_.Post(base::kControlActor, std::move(answer));
+  digests_.emplace_back(replica_.last_commit(), std::move(answer));
+}
+
+// What a sum comprises must not be lost after it was told: it would prove what is no longer so.
+void Worker::SendDigests() {
+  while (!digests_.empty() && replica_.Committed(digests_.front().first)) {
+    world_.Post(base::kControlActor, std::move(digests_.front().second));
+    digests_.pop_front();
+  }
 }
 
 void Worker::AnswerStats(const StatsQueryMail& query) {
@@ -116,6 +128,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.overloaded += scans_.overloaded() + refused_writes_ + refused_answers_;
   stats.expired = page_lane_.dropped() + expired_reads_;
   stats.repair = repair_.stats();
+  stats.cut_bytes = replica_.cut_bytes();
   stats.hints = hints_.stats();
   stats.orphans = orphans_.stats();
   stats.rumors_refused = spread_.refused();

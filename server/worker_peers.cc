@@ -192,12 +192,9 @@ void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
   const auto request = wire::Decode<wire::SliceHashesRequest>(frame.header);
   if (!request) return Reply(reply, wire::ErrorOf(request.error()));
   if (HandOver(request->slice, reply, peer, frame)) return;
-  const std::string hashes = repair_.HashesFor(*request, peer);
-  if (hashes.empty())
-    return Reply(reply,
-                 wire::ErrorReply{
-                     base::Code::kFailedPrecondition, "not in the same epoch, or no member", {}});
-  Reply(reply, wire::SliceHashesReply{snapshot_->topology->epoch, base::Hash64(hashes)}, hashes);
+  const auto hashes = repair_.HashesFor(*request, peer);
+  if (!hashes) return Reply(reply, wire::ErrorOf(hashes.error()));
+  Reply(reply, wire::SliceHashesReply{snapshot_->topology->epoch, base::Hash64(*hashes)}, *hashes);
 }
 
 void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
@@ -217,6 +214,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                       {},
                       pull->last_token,
                       std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
+  request.under_way = {pull->cut_s, world_.WallMs()};
   if (!pull->after.empty()) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);

@@ -334,13 +334,14 @@ struct HandledReply {
   static constexpr Kind kKind = Kind::kHandledReply;
 };
 
-// Repair: the short hashes of a slice's leaves over the buckets that both nodes own.
+// Repair: the short hashes of a slice's leaves over the buckets that both nodes own, as of a cut.
 struct SliceHashesRequest {
   static constexpr Kind kKind = Kind::kSliceHashes;
   base::KeyspaceId keyspace = 0;
   std::uint8_t slice = 0;
   std::uint64_t salt = 0;
   std::uint64_t epoch = 0;
+  std::int64_t cut_s = 0;  // A merkle::Generation.
 };
 // Payload: the low 4 bytes of 256 hashes, little-endian, by leaf.
 struct SliceHashesReply {
@@ -360,6 +361,7 @@ struct BucketPull {
   std::uint64_t epoch = 0;
   std::uint64_t payload_digest = 0;
   base::Token last_token = 0;  // Up to where the payload tells; the answer goes no further.
+  std::int64_t cut_s = 0;      // What is newer is on its way, and not asked for.
 };
 // Payload: packed entries.
 struct BucketPullReply {

@@ -183,6 +183,7 @@ void EncodeTo(const SliceHashesRequest& message, std::string& out) {
   pb.set_slice(message.slice);
   pb.set_salt(message.salt);
   pb.set_epoch(message.epoch);
+  pb.set_cut_s(message.cut_s);
   parts::AppendTo(pb, out);
 }
 
@@ -194,7 +195,8 @@ Result<SliceHashesRequest> Decode(Bytes header) {
   return SliceHashesRequest{.keyspace = pb->keyspace(),
                             .slice = static_cast<std::uint8_t>(pb->slice()),
                             .salt = pb->salt(),
-                            .epoch = pb->epoch()};
+                            .epoch = pb->epoch(),
+                            .cut_s = pb->cut_s()};
 }
 
 void EncodeTo(const SliceHashesReply& message, std::string& out) {
@@ -220,6 +222,7 @@ void EncodeTo(const BucketPull& message, std::string& out) {
   pb.set_epoch(message.epoch);
   pb.set_payload_digest(message.payload_digest);
   pb.set_last_token(message.last_token);
+  pb.set_cut_s(message.cut_s);
   parts::AppendTo(pb, out);
 }
 
@@ -245,7 +248,8 @@ Result<BucketPull> Decode(Bytes header) {
                     .bytes_max = pb->bytes_max(),
                     .epoch = pb->epoch(),
                     .payload_digest = pb->payload_digest(),
-                    .last_token = pb->last_token()};
+                    .last_token = pb->last_token(),
+                    .cut_s = pb->cut_s()};
 }
 
 void EncodeTo(const BucketPullReply& message, std::string& out) {
