@@ -121,6 +121,7 @@ void Admin::Handle(const FrameMail& mail) {
   if (command == "repair") return StartRepair(to, keyspace);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
+  if (command == "purgestatus") return WithStats(to, &Admin::PurgeStatus);
   if (command == "tablestats") return WithStats(to, &Admin::TableStats);
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);
   if (command == "getendpoints") return GetEndpoints(to, keyspace, *key);
@@ -152,7 +153,10 @@ Admin::Json Admin::Status() const {
                      {"dc", node.dc},
                      {"rack", node.rack}});
   }
-  return {{{"cluster", topology.cluster_name}, {"epoch", topology.epoch}, {"nodes", nodes}}};
+  return {{{"cluster", topology.cluster_name},
+           {"epoch", topology.epoch},
+           {"nodes", nodes},
+           {"warnings", Warnings().value}}};
 }
 
 Admin::Json Admin::Ring() const {
@@ -213,7 +217,7 @@ Admin::Json Admin::RepairStatus() const {
            {"blocked_by", blocked}});
     }
   }
-  return {{{"ranges", ranges}}};
+  return {{{"ranges", ranges}, {"warnings", Warnings().value}}};
 }
 
 void Admin::GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key) {

@@ -85,6 +85,21 @@ constexpr ConfigKey kKeys[] = {
      {100, kDayMs},
      "How often each pair is compared. Shorter: differences live less long."},
 
+    {"purge.enabled",
+     FIELD(purge.enabled),
+     {},
+     "Whether tombstones and expired entries are removed once all replicas proved that they hold\n"
+     "the same. False on one node keeps them on all that share a range with it."},
+    {"purge.interval",
+     FIELD(purge.interval),
+     {100, kDayMs},
+     "How often a node looks for what may be removed. Shorter: space comes back sooner."},
+    {"purge.horizon",
+     FIELD(purge.horizon),
+     {1000, kDayMs},
+     "So old must be what is removed, and older writes that come late are refused.\n"
+     "At least timeouts.write and 1s, twice what clocks may be apart."},
+
     {"hints.enabled",
      FIELD(hints.enabled),
      {},

@@ -31,6 +31,7 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       http_(world, [this](base::ConnId conn, const std::string& path) { ServeHttp(conn, path); }),
       started_(world.Now()),
       repair_(world, shared, links_),
+      purge_(world, shared, links_, repair_),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)) {}
 
@@ -87,6 +88,10 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kSpread: SpreadWrite(static_cast<SpreadMail&>(*mail)); return;
     case MailKind::kCompareSoon:
       repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
+      return;
+    case MailKind::kPurgeDueAnswer: purge_.OnDue(static_cast<PurgeDueAnswerMail&>(*mail)); return;
+    case MailKind::kPurgeStepDone:
+      purge_.OnStepDone(static_cast<PurgeStepDoneMail&>(*mail));
       return;
     case MailKind::kPullDone: repair_.OnPulled(static_cast<const PullDoneMail&>(*mail)); return;
     case MailKind::kStats: {
@@ -189,6 +194,7 @@ void Control::Tick() {
   RenewClockBound();
   if (published_) {
     repair_.OnTick(now);
+    purge_.OnTick(now);
     CheckReady();
   }
   // Who was held may have stayed for long enough.

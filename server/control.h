@@ -29,6 +29,7 @@
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
+#include "server/purge_rounds.h"
 #include "server/repair.h"
 #include "server/seed_book.h"
 #include "server/snapshot.h"
@@ -292,6 +293,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::vector<EpochWait> epoch_waits_;
 
   Repair repair_;
+  PurgeRounds purge_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;

@@ -60,6 +60,7 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
     case wire::ControlTopic::kTopology: return ReplyBytes(reply, acceptor_->known_bytes());
     case wire::ControlTopic::kJoin: return HandleJoin(reply, frame.payload);
     case wire::ControlTopic::kCompare:
+    case wire::ControlTopic::kPurge:
     case wire::ControlTopic::kForward: break;
     default: return ReplyError(reply, base::InvalidArgument("unknown control topic"));
   }
@@ -67,14 +68,16 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
   if (peer == nullptr || !peer->member())
     return ReplyError(
         reply, base::FailedPrecondition(fmt::format("host {} is not a member", from.ToString())));
+  const auto answer = [this, reply](const base::Result<std::string>& bytes) {
+    if (bytes)
+      ReplyBytes(reply, *bytes);
+    else
+      ReplyError(reply, bytes.error());
+  };
   if (request->topic == wire::ControlTopic::kCompare) {
-    repair_.HandleCompare(peer->number, frame.payload,
-                          [this, reply](const base::Result<std::string>& answer) {
-                            if (answer)
-                              ReplyBytes(reply, *answer);
-                            else
-                              ReplyError(reply, answer.error());
-                          });
+    repair_.HandleCompare(peer->number, frame.payload, answer);
+  } else if (request->topic == wire::ControlTopic::kPurge) {
+    purge_.Handle(frame.payload, answer);
   } else {
     repair_.RunWith(peer->number, frame.payload,
                     [this, reply](const Repair::Result&) { ReplyBytes(reply, "done"); });
@@ -100,6 +103,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   switch (tag.kind) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerReply(tag, frame); return;
+    case kTagPurge: purge_.OnPeerReply(tag, frame); return;
     case kTagWhy: admin_->OnWhyReply(tag, frame); return;
     case kTagJoin: OnJoinReply(tag, frame); return;
     default: break;
@@ -129,6 +133,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
   switch (tag.kind) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerFailed(tag, status); return;
+    case kTagPurge: purge_.OnPeerFailed(tag, status); return;
     case kTagWhy: admin_->OnWhyFailed(tag, status); return;
     case kTagJoin: OnJoinFailed(tag.a, status.message()); return;
     case kTagGossip:

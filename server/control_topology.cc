@@ -246,6 +246,7 @@ void Control::Publish() {
   next->peers[next->self] = {true, ready_, shared_.identity.boot};
   snapshot_ = next;
   repair_.Adopt(snapshot_);
+  purge_.Adopt(snapshot_);
   // No worker may stamp before a bound for its stamps is on disk.
   if (shared_.clock_bound.load(std::memory_order_relaxed) == 0) return;
   published_ = true;

@@ -239,14 +239,16 @@ void RepairPull::OnSummary(SummaryJob& job) {
     EndSlice(done->id, *slice, base::Ok());
     return;
   }
-  const wire::BucketPull request{slice->keyspace,
-                                 slice->buckets.back(),
-                                 slice->after,
-                                 static_cast<std::uint32_t>(kPageBytesStandard),
-                                 snapshot_->topology->epoch,
-                                 base::Hash64(done->summary.packed),
-                                 done->summary.last_token,
-                                 slice->cut};
+  const wire::BucketPull request{
+      slice->keyspace,
+      slice->buckets.back(),
+      slice->after,
+      static_cast<std::uint32_t>(kPageBytesStandard),
+      snapshot_->topology->epoch,
+      base::Hash64(done->summary.packed),
+      done->summary.last_token,
+      slice->cut,
+      parts_.replica.MarkOf(slice->keyspace, slice->buckets.back()).purged};
   slice->last_token = done->summary.last_token;
   stats_.bytes_sent += done->summary.packed.size();
   slice->answer_due = parts_.world.Now() + kAnswerMax;
@@ -256,7 +258,8 @@ void RepairPull::OnSummary(SummaryJob& job) {
 
 void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
   const auto reply = wire::Decode<wire::BucketPullReply>(frame.header);
-  if (!reply || base::Hash64(frame.payload) != reply->payload_digest) {
+  if (!reply || base::Hash64(frame.payload) != reply->payload_digest ||
+      reply->names_bytes > frame.payload.size()) {
     SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
@@ -265,8 +268,12 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
       *slice.order, reply->unreadable,
       base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
                                    slice.order->peer, bucket)));
-  base::Status status = Take(slice, frame.payload);
+  base::Status status = Take(slice, frame.payload.substr(reply->names_bytes),
+                             {.repair = true, .epoch = reply->epoch, .purged = reply->purged});
+  if (status.ok()) Adopt(slice, *reply, frame.payload.substr(0, reply->names_bytes));
   if (status.ok()) status = Advance(slice, *reply);
+  if (status.ok() && (slice.buckets.empty() || slice.buckets.back() != bucket))
+    parts_.adoption.OnLastPage({slice.keyspace, bucket});
   if (status.ok())
     NextBucket(id, slice);
   else
@@ -275,6 +282,7 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
 
 void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
   NoteDamage(*slice.order, 1, why);
+  parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
   slice.buckets.pop_back();
   slice.after.clear();
   NextBucket(id, slice);
@@ -298,7 +306,34 @@ base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& repl
   return base::Ok();
 }
 
-base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
+// The peer has purged further than we: up to there, what we have becomes what it has.
+void RepairPull::Adopt(const Slice& slice, const wire::BucketPullReply& reply, base::Bytes names) {
+  const std::uint16_t bucket = slice.buckets.back();
+  const Adoption::Id id{slice.keyspace, bucket};
+  const std::uint64_t epoch = snapshot_->topology->epoch;
+  if (reply.epoch == 0 || reply.epoch != epoch || reply.unreadable > 0) {
+    parts_.adoption.GiveUp(id);  // It is not named what cannot be read there.
+    return;
+  }
+  if (reply.named_upto <= parts_.replica.MarkOf(slice.keyspace, bucket).purged) return;
+  Span span{slice.keyspace, bucket, {}, {}};
+  const auto stored = [&](base::Bytes token_and_key) {
+    std::string key;
+    base::AppendBig(key, slice.keyspace);
+    return key.append(token_and_key);
+  };
+  if (!slice.after.empty()) span.after = stored(slice.after);
+  if (!reply.done) {
+    span.last = stored(reply.after);
+  } else if (slice.last_token != base::LastToken(bucket)) {
+    std::string next;
+    base::AppendBig(next, slice.last_token + 1);
+    span.last = stored(next);
+  }
+  parts_.adoption.OnPage(epoch, reply.named_upto, std::move(span), std::string(names));
+}
+
+base::Status RepairPull::Take(Slice& slice, base::Bytes payload, const purge::Source& source) {
   const std::uint16_t bucket = slice.buckets.back();
   while (!payload.empty()) {
     const auto unpacked = wire::UnpackEntry(payload);
@@ -315,13 +350,15 @@ base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
     }
     ++slice.order->entries;
     ++stats_.entries_received;
-    parts_.replica.Write({slice.keyspace, token, entry.key, header, entry.value, false, {}});
+    parts_.replica.Write(
+        {slice.keyspace, token, entry.key, header, entry.value, false, {}, source});
   }
   return base::Ok();
 }
 
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
   Order& order = *slice.order;
+  if (!slice.buckets.empty()) parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
   // When the peer is gone, or in another epoch, so it is for all slices.
   if (!status.ok() && order.status.ok()) order.status = status;
   slices_.Remove(id);

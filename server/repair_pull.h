@@ -18,6 +18,7 @@
 
 #include "base/slab.h"
 #include "base/world.h"
+#include "server/adoption.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
 #include "server/peer_links.h"
@@ -35,6 +36,7 @@ struct RepairPullParts {
   Replica& replica;
   PeerLinks& links;
   SharedBuckets& shared;
+  Adoption& adoption;
 };
 
 class RepairPull {
@@ -77,7 +79,8 @@ class RepairPull {
   void StartSummary(std::uint64_t id, const Slice& slice);
   void OnSummary(SummaryJob& job);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
-  base::Status Take(Slice& slice, base::Bytes payload);
+  base::Status Take(Slice& slice, base::Bytes payload, const purge::Source& source);
+  void Adopt(const Slice& slice, const wire::BucketPullReply& reply, base::Bytes names);
   static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
   void NoteDamage(Order& order, std::uint64_t entries, const base::Status& what);
   void OnRefused(std::uint64_t id, Slice& slice, const base::Status& why);

@@ -44,7 +44,9 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
-      repair_({world, shared.engine, replica_, links_, shared_buckets_}) {}
+      adoption_(world, shared.engine, replica_),
+      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_}),
+      purger_({world, shared.config, shared.engine, replica_}) {}
 
 Worker::~Worker() = default;
 
@@ -96,6 +98,9 @@ void Worker::Adopt(SnapshotPtr snapshot) {
   orphans_.Adopt(snapshot_);
   scans_.Adopt(snapshot_);
   repair_.Adopt(snapshot_);
+  replica_.SetEpoch(topology.epoch);
+  adoption_.SetEpoch(topology.epoch);
+  purger_.Adopt(snapshot_);
   RefreshClusterFacts();
 }
 
@@ -327,6 +332,7 @@ void Worker::OnTurnEnd() {
   while (replica_.RunTurn() || links_.Deliver()) {
   }
   repair_.OnTurnEnd();
+  purger_.OnTurnEnd();
   SendDigests();
   memory_.Recount();
   Rearm();

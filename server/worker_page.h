@@ -25,6 +25,12 @@ class Worker::PeerPage final : public PageWork {
     worker_.memory_.Take(summary_.size());
   }
 
+  // kPull: what we say of ourselves, as of when it was asked.
+  void KeepFacts(std::uint64_t epoch, std::uint64_t purged) {
+    epoch_ = epoch;
+    purged_ = purged;
+  }
+
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
     page_ =
@@ -46,6 +52,8 @@ class Worker::PeerPage final : public PageWork {
   const base::Instant ends_;  // Never(): as long as the connection is there.
   const PageRequest request_;
   std::string summary_;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t purged_ = 0;
   Page page_;
 };
 

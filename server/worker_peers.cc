@@ -133,8 +133,11 @@ void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::ReplicaWrite& 
   orphans_.Note(numbered, write);
   const storage::EntryHeader header{write.version, write.expiry_ms, write.value_digest,
                                     static_cast<storage::Origin>(write.origin), write.flags};
+  const purge::Source source{.repair = header.origin == storage::Origin::kRepair,
+                             .epoch = write.source_epoch,
+                             .purged = write.source_purged};
   replica_.Write(
-      {write.keyspace, token, write.key, header, frame.payload, false, PeerTicket(reply)});
+      {write.keyspace, token, write.key, header, frame.payload, false, PeerTicket(reply), source});
 }
 
 // The writes of a source may be with any of our workers: its connection leads to one, and keys to
@@ -215,6 +218,10 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                       pull->last_token,
                       std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
   request.under_way = {pull->cut_s, world_.WallMs()};
+  // Before the page is read: what is removed after this mark, is not named below it.
+  const std::uint64_t purged = replica_.MarkOf(pull->keyspace, pull->bucket).purged;
+  if (snapshot_->ready() && pull->epoch == snapshot_->topology->epoch && purged > pull->purged)
+    request.names_upto = purged;
   if (!pull->after.empty()) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);
@@ -222,6 +229,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply,
                                          base::Instant::Never(), std::move(request));
   page->KeepSummary(frame.payload);
+  page->KeepFacts(snapshot_->ready() ? snapshot_->topology->epoch : 0, purged);
   ReadForPeer(std::move(page));
 }
 
@@ -246,8 +254,19 @@ void Worker::OnPeerPage(PeerPage& page) {
     base::AppendBig(after, read.last_read_token);
     after.append(read.last_read_key);
   }
-  Reply(page.to_, wire::BucketPullReply{read.done, after, digest, read.unreadable.entries},
-        read.packed);
+  stats.bytes_sent += read.names.size();
+  wire::BucketPullReply reply{read.done,
+                              after,
+                              digest,
+                              read.unreadable.entries,
+                              page.epoch_,
+                              page.purged_,
+                              page.request_.names_upto};
+  if (read.names.empty()) return Reply(page.to_, reply, read.packed);
+  const std::string payload = read.names + read.packed;
+  reply.names_bytes = static_cast<std::uint32_t>(read.names.size());
+  reply.payload_digest = base::Hash64(payload);
+  Reply(page.to_, reply, payload);
 }
 
 }  // namespace starling::server

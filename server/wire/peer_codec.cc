@@ -20,6 +20,8 @@ void EncodeTo(const ReplicaWrite& message, std::string& out) {
   pb.set_epoch(message.epoch);
   pb.set_number(message.number);
   pb.set_unhandled(message.unhandled);
+  pb.set_source_epoch(message.source_epoch);
+  pb.set_source_purged(message.source_purged);
   parts::AppendTo(pb, out);
 }
 
@@ -42,7 +44,9 @@ Result<ReplicaWrite> Decode(Bytes header) {
                       .value_digest = pb->value_digest(),
                       .epoch = pb->epoch(),
                       .number = pb->number(),
-                      .unhandled = pb->unhandled()};
+                      .unhandled = pb->unhandled(),
+                      .source_epoch = pb->source_epoch(),
+                      .source_purged = pb->source_purged()};
 }
 
 void EncodeTo(const Handled& message, std::string& out) {
@@ -116,6 +120,8 @@ void EncodeTo(const ReplicaReadReply& message, std::string& out) {
   pb.set_origin(message.origin);
   pb.set_expiry_ms(message.expiry_ms);
   pb.set_value_digest(message.value_digest);
+  pb.set_epoch(message.epoch);
+  pb.set_purged(message.purged);
   parts::AppendTo(pb, out);
 }
 
@@ -131,7 +137,9 @@ Result<ReplicaReadReply> Decode(Bytes header) {
                           .flags = static_cast<std::uint8_t>(pb->flags()),
                           .origin = static_cast<std::uint8_t>(pb->origin()),
                           .expiry_ms = pb->expiry_ms(),
-                          .value_digest = pb->value_digest()};
+                          .value_digest = pb->value_digest(),
+                          .epoch = pb->epoch(),
+                          .purged = pb->purged()};
 }
 
 void EncodeTo(const ReplicaScan& message, std::string& out) {
@@ -223,6 +231,7 @@ void EncodeTo(const BucketPull& message, std::string& out) {
   pb.set_payload_digest(message.payload_digest);
   pb.set_last_token(message.last_token);
   pb.set_cut_s(message.cut_s);
+  pb.set_purged(message.purged);
   parts::AppendTo(pb, out);
 }
 
@@ -249,7 +258,8 @@ Result<BucketPull> Decode(Bytes header) {
                     .epoch = pb->epoch(),
                     .payload_digest = pb->payload_digest(),
                     .last_token = pb->last_token(),
-                    .cut_s = pb->cut_s()};
+                    .cut_s = pb->cut_s(),
+                    .purged = pb->purged()};
 }
 
 void EncodeTo(const BucketPullReply& message, std::string& out) {
@@ -258,6 +268,10 @@ void EncodeTo(const BucketPullReply& message, std::string& out) {
   pb.set_after(message.after.data(), message.after.size());
   pb.set_payload_digest(message.payload_digest);
   pb.set_unreadable(message.unreadable);
+  pb.set_epoch(message.epoch);
+  pb.set_purged(message.purged);
+  pb.set_named_upto(message.named_upto);
+  pb.set_names_bytes(message.names_bytes);
   parts::AppendTo(pb, out);
 }
 
@@ -270,7 +284,11 @@ Result<BucketPullReply> Decode(Bytes header) {
   return BucketPullReply{.done = pb->done(),
                          .after = pb->after(),
                          .payload_digest = pb->payload_digest(),
-                         .unreadable = pb->unreadable()};
+                         .unreadable = pb->unreadable(),
+                         .epoch = pb->epoch(),
+                         .purged = pb->purged(),
+                         .named_upto = pb->named_upto(),
+                         .names_bytes = pb->names_bytes()};
 }
 
 void EncodeTo(const ControlRequest& message, std::string& out) {
