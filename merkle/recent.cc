@@ -28,12 +28,18 @@ void Recent::Note(std::uint16_t bucket, Generation generation, const Digest& del
   // What every cut comprises that can be asked for needs no record.
   const Generation first = held_.empty() ? oldest_ : std::min(*held_.begin(), oldest_);
   if (generation <= first) return;
-  if (tables_[TableOf(generation)].Add(bucket, delta)) ++records_;
+  if (TableAt(TableOf(generation)).Add(bucket, delta)) ++records_;
   while (records_ > records_max_) {
     const auto next = tables_.upper_bound(oldest_);
     if (next == tables_.end() || std::next(next) == tables_.end()) return;  // The newest stays.
     Forget(next->first);
   }
+}
+
+Recent::Table& Recent::TableAt(Generation last) {
+  const auto [it, fresh] = tables_.try_emplace(last);
+  if (fresh) std::swap(it->second, spare_);
+  return it->second;
 }
 
 Digest Recent::Later(std::uint16_t bucket, Generation cut) const {
@@ -56,16 +62,19 @@ void Recent::Forget(Generation cut) {
       ++it;
       continue;
     }
-    const Table done = std::move(it->second);
+    Table done = std::move(it->second);
     const Generation was = it->first;
     it = tables_.erase(it);
     records_ -= done.size();
-    if (was <= first) continue;
-    Table& into = tables_[target];
-    done.ForEach([&](std::uint16_t bucket, const Digest& delta) {
-      if (into.Add(bucket, delta)) ++records_;
-    });
-    it = tables_.upper_bound(was);  // `into` may be new, and the next.
+    if (was > first) {
+      Table& into = TableAt(target);
+      done.ForEach([&](std::uint16_t bucket, const Digest& delta) {
+        if (into.Add(bucket, delta)) ++records_;
+      });
+      it = tables_.upper_bound(was);  // `into` may be new, and the next.
+    }
+    done.Clear();
+    spare_ = std::move(done);
   }
   CheckInvariants();
 }
@@ -85,7 +94,7 @@ void Recent::Release(Generation cut) {
 }
 
 std::size_t Recent::memory_bytes() const {
-  std::size_t bytes = sizeof *this;
+  std::size_t bytes = sizeof *this + spare_.memory_bytes();
   for (const auto& [generation, table] : tables_) bytes += sizeof table + table.memory_bytes();
   return bytes;
 }
@@ -116,6 +125,11 @@ bool Recent::Table::Add(std::uint16_t bucket, const Digest& delta) {
   slot.used = 1;
   ++size_;
   return true;
+}
+
+void Recent::Table::Clear() {
+  std::fill(slots_.begin(), slots_.end(), Slot{});
+  size_ = 0;
 }
 
 Digest Recent::Table::Find(std::uint16_t bucket) const {

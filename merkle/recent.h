@@ -92,6 +92,7 @@ class Recent {
   class Table {
    public:
     bool Add(std::uint16_t bucket, const Digest& delta);  // True when the bucket is new in it.
+    void Clear();                                         // Keeps its memory.
     Digest Find(std::uint16_t bucket) const;
     std::size_t size() const { return size_; }
     std::size_t memory_bytes() const { return slots_.capacity() * sizeof(Slot); }
@@ -115,6 +116,7 @@ class Recent {
   };
 
   Generation TableOf(Generation generation) const;
+  Table& TableAt(Generation last);
   void CheckInvariants() const;
 
   const std::size_t records_max_;
@@ -124,6 +126,7 @@ class Recent {
   // between two cuts that are held.
   std::map<Generation, Table> tables_;
   std::size_t records_ = 0;
+  Table spare_;  // Empty; for its memory: a second of load takes as much as the one before.
 };
 
 }  // namespace starling::merkle

@@ -3,31 +3,13 @@
 // Method: whole nodes; one misses writes, of which one is then damaged on the others' disks.
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
 #include <string>
 
-#include "base/hash.h"
-#include "server/wire/frame.h"
 #include "storage/entry.h"
-#include "tests/sim/cluster.h"
-#include "tests/sim/sender.h"
-#include "tests/test.h"
+#include "tests/sim/admin_answer.h"
 
 namespace starling::sim {
 namespace {
-
-// The answer of `nodetool repairstatus` for keyspace default on a node.
-nlohmann::json RepairStatus(Cluster& cluster, Sender& sender, std::uint32_t node) {
-  wire::AdminRequest request;
-  request.command = "repairstatus";
-  request.payload_digest = base::Hash64("");
-  std::string bytes;
-  wire::AppendFrame(bytes, 0, wire::Hello{});
-  wire::AppendFrame(bytes, 1, request);
-  sender.Begin({cluster.host(node).ip(), 7701}, bytes, {1});
-  REQUIRE(cluster.sim().Await(base::seconds(30), [&] { return sender.settled(); }));
-  return nlohmann::json::parse(sender.answers.back())["ranges"];
-}
 
 void Spoil(Cluster& cluster, std::uint32_t node, const std::string& key) {
   std::string data_key;
@@ -56,7 +38,7 @@ TEST_SUITE("sim/damage") {
     REQUIRE(cluster.AwaitAllUp(base::seconds(60)));
     cluster.sim().RunFor(base::seconds(60));
     for (int i = 0; i < 200; ++i) EXPECT(cluster.StoredValue(2, key(i)).has_value() == (i != 50));
-    const auto ranges = RepairStatus(cluster, sender, 2);
+    const auto ranges = AnswerOf(cluster, sender, 2, "repairstatus")["ranges"];
     REQUIRE(ranges.size() == 1);
     EXPECT(ranges[0]["equal"] == false);
     REQUIRE(ranges[0]["blocked_by"].size() == 2);

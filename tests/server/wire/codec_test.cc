@@ -233,7 +233,8 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(SliceHashesRequest{.keyspace = Draw<std::uint32_t>(),
                                               .slice = Draw<std::uint8_t>(),
                                               .salt = Draw<std::uint64_t>(),
-                                              .epoch = Draw<std::uint64_t>()}));
+                                              .epoch = Draw<std::uint64_t>(),
+                                              .cut_s = Draw<std::int64_t>()}));
       RC_ASSERT(RoundTrips(SliceHashesReply{.epoch = Draw<std::uint64_t>(),
                                             .payload_digest = Draw<std::uint64_t>()}));
       const auto bucket = Draw<std::uint16_t>();
@@ -245,7 +246,8 @@ TEST_SUITE("server/wire/codec") {
                                       .bytes_max = Draw<std::uint32_t>(),
                                       .epoch = Draw<std::uint64_t>(),
                                       .payload_digest = Draw<std::uint64_t>(),
-                                      .last_token = base::LastToken(bucket)}));
+                                      .last_token = base::LastToken(bucket),
+                                      .cut_s = Draw<std::int64_t>()}));
       RC_ASSERT(RoundTrips(BucketPullReply{.done = Draw<bool>(),
                                            .after = key,
                                            .payload_digest = Draw<std::uint64_t>(),
