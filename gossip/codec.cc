@@ -114,10 +114,12 @@ struct PutBody {
   void operator()(const Ack& ack) const {
     out.Message(kAck, [&] {
       out.Fixed64(1, ack.nonce);
-      if (ack.seen_as == Liveness::kAlive && ack.generation == 0) return;
-      out.Varint(2, NumberOf(ack.seen_as));
-      out.Varint(3, ack.generation);
-      out.Varint(4, ack.incarnation);
+      if (ack.seen_as != Liveness::kAlive || ack.generation != 0) {
+        out.Varint(2, NumberOf(ack.seen_as));
+        out.Varint(3, ack.generation);
+        out.Varint(4, ack.incarnation);
+      }
+      out.Bytes(5, ack.vitals);
     });
   }
   void operator()(const Nack& nack) const { Nonce(kNack, nack.nonce); }
@@ -293,14 +295,15 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& ru
 
 // The fields that bodies are made of; each uses what it needs.
 struct BodyFields {
-  std::uint64_t values[4] = {};  // By number - 1.
-  base::Bytes bytes[4] = {};
+  static constexpr std::uint32_t kMax = 5;
+  std::uint64_t values[kMax] = {};  // By number - 1.
+  base::Bytes bytes[kMax] = {};
 };
 
 base::Status Read(base::Bytes from, BodyFields& fields) {
   Reader in(from);
   for (Field field; in.Next(field);) {
-    if (field.number > 4) continue;
+    if (field.number > BodyFields::kMax) continue;
     if (field.type == Type::kBytes)
       fields.bytes[field.number - 1] = field.bytes;
     else
@@ -310,7 +313,10 @@ base::Status Read(base::Bytes from, BodyFields& fields) {
 }
 
 base::Status ReadAck(const BodyFields& fields, Body& body) {
-  Ack ack{.nonce = fields.values[0]};
+  Ack ack{.nonce = fields.values[0], .vitals = fields.bytes[4]};
+  if (ack.vitals.size() > kVitalsBytesMax)
+    return Wrong(fmt::format("vitals of {} bytes, at most {} are taken", ack.vitals.size(),
+                             kVitalsBytesMax));
   body = ack;
   if (fields.values[1] == 0) return base::Ok();
   RETURN_IF_ERROR(Read(fields.values[1], ack.seen_as));

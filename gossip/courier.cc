@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "base/mutants.h"
@@ -72,10 +73,18 @@ bool Courier::Reply(base::Instant now, base::Address to, const Body& body, const
   envelope_.Begin(asked.way, packet);
   const std::size_t header = packet.size();
   Encode(message_, packet);
-  if (packet.size() > size_max) {  // Others will say which rumors we have.
+  const auto encode_again = [&] {
     packet.resize(header);
-    message_.header.rumors_digest = 0;
     Encode(message_, packet);
+  };
+  if (auto* ack = std::get_if<Ack>(&message_.body);
+      packet.size() > size_max && ack != nullptr && !ack->vitals.empty()) {
+    ack->vitals = {};
+    encode_again();
+  }
+  if (packet.size() > size_max) {  // Others will say which rumors we have.
+    message_.header.rumors_digest = 0;
+    encode_again();
   }
   const std::optional<Member> peer = membership_.Find(asked.host);
   const bool dead = peer && IsGone(peer->liveness);

@@ -164,7 +164,7 @@ void Gossip::OnFeedback(const Feedback& feedback) {
 void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way) {
   HearHowSeen(now, header, ack);
   if (yielded() || goodbye_.OnAck(header, ack)) return;
-  const std::optional<base::HostId> stream_only = prober_.OnAck(now, ack, way);
+  const std::optional<base::HostId> stream_only = prober_.OnAck(now, header, ack, way);
   if (stream_only) WarnOfStreamOnly(now, *stream_only);
 }
 

@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/address.h"
@@ -44,6 +45,7 @@
 #include "gossip/report.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
+#include "gossip/vitals.h"
 
 namespace starling::gossip {
 
@@ -53,8 +55,8 @@ struct Self {
   base::Address address;         // Where this node takes datagrams and streams.
   std::string cluster_name;      // Packets of another cluster are dropped.
   Keyring keyring{};             // What seals packets and opens them. Empty: they are plain.
-  std::string metadata;
-  std::uint32_t domain = 0;  // What fails together (a rack), as a number. 0: not said.
+  std::string metadata;          // What changes slowly: SetMetadata. What changes fast: SetVitals.
+  std::uint32_t domain = 0;      // What fails together (a rack), as a number. 0: not said.
 };
 
 class Gossip {
@@ -108,8 +110,16 @@ class Gossip {
   bool PublishPassing(base::Instant now, const std::string& key, std::uint64_t version,
                       std::string payload);
 
-  // REQUIRES: within metadata_bytes_max.
+  // What changes slowly: all are told, under a new incarnation. REQUIRES: within
+  // metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
+
+  // What changes all the time: told in acks alone, to whoever pings this node.
+  // REQUIRES: at most kVitalsBytesMax bytes.
+  void SetVitals(std::string vitals) { prober_.SetVitals(std::move(vitals)); }
+  // As a member last said them to this node; nullptr: it has not, in its present generation. Valid
+  // until the next call.
+  const Vitals* VitalsOf(base::HostId host) const { return prober_.VitalsOf(host); }
 
   // Says goodbye, until enough members have acknowledged it or 5 s are over; nothing is probed any
   // more. The process had better stay until said_goodbye().

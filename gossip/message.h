@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "gossip/member.h"
+#include "gossip/vitals.h"
 
 namespace starling::gossip {
 
@@ -51,6 +52,7 @@ struct Ack {
   Liveness seen_as = Liveness::kAlive;
   std::uint64_t generation = 0;   // As it is seen; of kAlive 0.
   std::uint32_t incarnation = 0;  // Likewise.
+  base::Bytes vitals{};           // The sender's (gossip/vitals.h); to an accused none.
 };
 // Asks a helper to ping `target` and to pass its ack on under `nonce`.
 struct PingRequest {

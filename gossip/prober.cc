@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/mutants.h"
 
 namespace starling::gossip {
@@ -15,6 +16,7 @@ constexpr std::size_t kProbesMax = 64;   // Beyond it, those to be asked wait fo
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
 constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
+constexpr std::size_t kFormerMax = 256;  // Hosts whose vitals outlive their membership.
 // Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
 constexpr int kPingsPerAckTimeout = 3;
 // A nack is sent early enough to arrive before the asker gives up.
@@ -151,11 +153,15 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
 // itself, as when another node says them in its name: the two would not hear of each other.
 Ack Prober::AckTo(const Header& sender, std::uint64_t nonce) const {
   const std::optional<Member> member = membership_.Find(sender.from);
-  if (options_.mode == Mode::kSwim || !member) return {.nonce = nonce};
+  if (options_.mode == Mode::kSwim || !member) return {.nonce = nonce, .vitals = own_vitals_};
   const bool newer = std::pair(member->generation, member->incarnation) >
                      std::pair(sender.generation, sender.incarnation);
-  if (member->liveness == Liveness::kAlive && !newer) return {.nonce = nonce};
-  return {nonce, member->liveness, member->generation, member->incarnation};
+  if (member->liveness == Liveness::kAlive && !newer)
+    return {.nonce = nonce, .vitals = own_vitals_};
+  return {.nonce = nonce,
+          .seen_as = member->liveness,
+          .generation = member->generation,
+          .incarnation = member->incarnation};
 }
 
 void Prober::OnPing(base::Instant now, const Asked& asked, const Header& header, const Ping& ping) {
@@ -168,13 +174,15 @@ std::string Prober::OnStreamPing(const Header& header, const Ping& ping) {
   return courier_.Answer(AckTo(header, ping.nonce));
 }
 
-std::optional<base::HostId> Prober::OnAck(base::Instant now, const Ack& ack, Way way) {
+std::optional<base::HostId> Prober::OnAck(base::Instant now, const Header& header, const Ack& ack,
+                                          Way way) {
   const auto answered = std::find_if(probes_.begin(), probes_.end(), [&](const Probe& probe) {
     return probe.nonce == ack.nonce || base::Mutant("gossip-any-ack");
   });
   if (answered != probes_.end()) {
     const base::HostId host = answered->host;
     NoteAnswer(now, *answered, way);
+    if (header.from == host) NoteVitals(now, header, ack.vitals);
     membership_.Vouch(now, host);
     membership_.health().Better();
     probes_.erase(answered);
@@ -208,6 +216,24 @@ void Prober::NoteAnswer(base::Instant now, const Probe& probe, Way way) {
   } else if (!probe.untimed && !probe.confirming) {  // Those are pinged several times.
     round_trips_.Answered(now, probe.host, now - probe.began);
   }
+}
+
+// An ack without any had no room for them.
+void Prober::NoteVitals(base::Instant now, const Header& header, base::Bytes vitals) {
+  if (vitals.empty()) return;
+  if (vitals_.size() >= membership_.size() + kFormerMax)
+    vitals_.KeepOnly([this](base::HostId host) { return membership_.Find(host).has_value(); });
+  vitals_.Hear(now, header.from, header.generation, vitals);
+}
+
+void Prober::SetVitals(std::string vitals) {
+  CHECK(vitals.size() <= kVitalsBytesMax);
+  own_vitals_ = std::move(vitals);
+}
+
+const Vitals* Prober::VitalsOf(base::HostId host) const {
+  const std::optional<Member> member = membership_.Find(host);
+  return member ? vitals_.Of(host, member->generation) : nullptr;
 }
 
 void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {

@@ -29,6 +29,7 @@
 #include "gossip/options.h"
 #include "gossip/outputs.h"
 #include "gossip/round_trips.h"
+#include "gossip/vitals.h"
 
 namespace starling::gossip {
 
@@ -55,7 +56,8 @@ class Prober {
   std::string OnStreamPing(const Header& header, const Ping& ping);
   enum class Way : std::uint8_t { kDatagram, kStream };
   // The member that answered, if it is reachable by stream only.
-  std::optional<base::HostId> OnAck(base::Instant now, const Ack& ack, Way way);
+  std::optional<base::HostId> OnAck(base::Instant now, const Header& header, const Ack& ack,
+                                    Way way);
   void OnNack(base::Instant now, const Header& header, const Nack& nack);
   void OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request);
   void OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm);
@@ -70,6 +72,11 @@ class Prober {
   void Slept(base::Instant now);
 
   const RoundTrips& round_trips() const { return round_trips_; }
+
+  // What this node's acks say of it. REQUIRES: at most kVitalsBytesMax bytes.
+  void SetVitals(std::string vitals);
+  // As an ack of its present generation said them. nullptr: none did, or it is no member.
+  const Vitals* VitalsOf(base::HostId host) const;
 
  private:
   enum class Urgency : std::uint8_t {
@@ -127,6 +134,7 @@ class Prober {
   void ServeRelays(base::Instant now);
   void StartWaiting(base::Instant now);
   void NoteAnswer(base::Instant now, const Probe& probe, Way way);
+  void NoteVitals(base::Instant now, const Header& header, base::Bytes vitals);
   Probe* FindProbe(base::HostId host);
   Claim AboutItself(const Member& member, base::Instant now) const;
   std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
@@ -142,6 +150,8 @@ class Prober {
   base::Instant next_round_;
   std::array<base::Instant, kGuardsMax> next_guard_;  // By circle; Never() beyond options_.guards.
   RoundTrips round_trips_;
+  std::string own_vitals_;
+  VitalsBook vitals_;                      // Of members, and at most kFormerMax others.
   std::vector<Probe> probes_;              // At most kProbesMax, and one a host.
   std::vector<Failed> failed_;             // At most kProbesMax, oldest first.
   std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.

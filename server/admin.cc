@@ -146,7 +146,7 @@ Admin::Json Admin::Status() const {
                      {"status", control_.SeemsAlive(node) ? "U" : "D"},
                      {"state", std::string(1, StateLetter(node.state, snapshot.peers[i]))},
                      {"ready", snapshot.peers[i].ready},
-                     {"load_bytes", control_.LoadOf(node)},
+                     {"load_bytes", OrNull(control_.LoadOf(node.host))},
                      {"tokens", node.tokens.size()},
                      {"owns", standard == nullptr ? 0.0 : snapshot.ring->Owns(standard->id, i)},
                      {"host_id", node.host.ToString()},

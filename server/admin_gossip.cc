@@ -56,7 +56,9 @@ Admin::Json Admin::GossipInfo() const {
                 {"incarnation", member.incarnation},
                 {"epoch", said.epoch},
                 {"ready", said.ready},
-                {"load_bytes", said.load_bytes}};
+                {"load_bytes", OrNull(control_.LoadOf(member.host))}};
+    const gossip::Vitals* vitals = control_.gossip_->VitalsOf(member.host);
+    if (vitals != nullptr) row["load_age_ms"] = base::ToMs(now - vitals->heard);
     if (const topology::Node* node = topology.Find(member.host)) {
       row["dc"] = node->dc;
       row["rack"] = node->rack;

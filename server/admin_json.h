@@ -4,9 +4,11 @@
 // Thread: free functions.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +31,9 @@ struct Admin::Why {
   base::Instant ends;
   base::Version highest;
 };
+
+// null where nothing is known.
+inline json OrNull(std::optional<std::int64_t> value) { return value ? json(*value) : json(); }
 
 base::Status NoKeyspace(const std::string& name);
 

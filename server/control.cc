@@ -204,7 +204,7 @@ void Control::Tick() {
   if (now >= next_load_look_) {
     next_load_look_ = now + base::seconds(5);
     load_bytes_ = static_cast<std::int64_t>(shared_.engine.stats().live_data_bytes);
-    RefreshMetadata();
+    TellLoad();
   }
   if (shared_.config.storage.durability == Durability::kPeriodic && now >= next_log_sync_) {
     next_log_sync_ = now + base::seconds(1);
@@ -245,10 +245,11 @@ void Control::Rearm() {
   world_.WakeAt(next);
 }
 
-std::int64_t Control::LoadOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return load_bytes_;
-  const std::optional<gossip::Member> member = gossip_->View(node.host);
-  return !member ? 0 : ParseMetadata(member->metadata).load_bytes;
+std::optional<std::int64_t> Control::LoadOf(base::HostId host) const {
+  if (host == shared_.identity.host) return load_bytes_;
+  const gossip::Vitals* said = gossip_->VitalsOf(host);
+  const std::optional<NodeVitals> vitals = said ? ParseVitals(said->bytes) : std::nullopt;
+  return vitals ? std::optional(vitals->load_bytes) : std::nullopt;
 }
 
 void Control::Stop() {

@@ -180,6 +180,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void DrainGossip();
   void OnGossipEvent(const gossip::Event& event);
   std::string Metadata() const;
+  void TellLoad();
   // How gossip sees a node: for routing; whether alive and not even suspect; and the epoch it says
   // it has adopted.
   Snapshot::Peer LookOf(const topology::Node& node) const;
@@ -228,7 +229,8 @@ class Control final : public base::Actor, PeerLinksListener {
   // clients have asked for, or was not in a few seconds.
   void Retire(std::function<void()> then);
   void CheckQuiet();
-  std::int64_t LoadOf(const topology::Node& node) const;
+  // nullopt: the host has not answered a ping of this node yet.
+  std::optional<std::int64_t> LoadOf(base::HostId host) const;
 
   template <typename Message>
   void Reply(const ReplyTo& to, const Message& message, base::Bytes payload = {}) {

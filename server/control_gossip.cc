@@ -66,22 +66,8 @@ std::uint32_t DomainOf(const topology::NodeInfo& node) {
 
 }  // namespace
 
-// What a node tells of itself: epoch u64 | ready u8 | load u64.
-NodeMetadata ParseMetadata(base::Bytes bytes) {
-  NodeMetadata metadata;
-  if (bytes.size() != 17) return metadata;
-  metadata.epoch = base::LoadLittle<std::uint64_t>(bytes.data());
-  metadata.ready = bytes[8] == 1;
-  metadata.load_bytes = base::LoadLittle<std::int64_t>(bytes.data() + 9);
-  return metadata;
-}
-
 std::string Control::Metadata() const {
-  std::string out;
-  base::AppendLittle(out, snapshot_->topology->epoch);
-  out.push_back(ready_ ? '\1' : '\0');
-  base::AppendLittle(out, load_bytes_);
-  return out;
+  return EncodeMetadata({.epoch = snapshot_->topology->epoch, .ready = ready_});
 }
 
 void Control::RefreshMetadata() {
@@ -89,6 +75,11 @@ void Control::RefreshMetadata() {
   std::string metadata = Metadata();
   if (metadata == gossip_->self().metadata) return;
   gossip_->SetMetadata(world_.Now(), std::move(metadata));
+}
+
+// To whoever pings this node: it changes with every write, and is no news.
+void Control::TellLoad() {
+  if (gossip_ != nullptr) gossip_->SetVitals(EncodeVitals({load_bytes_}));
 }
 
 void Control::StartGossip() {
@@ -113,6 +104,7 @@ void Control::StartGossip() {
                                                           .domain = DomainOf(self_)},
                                              world_.random().Next(), world_.Now());
   gossip_since_ = world_.Now();
+  TellLoad();
   JoinGossip();
 }
 

@@ -54,7 +54,10 @@ Body DrawBody() {
   switch (*rc::gen::inRange(0, 19)) {
     case 0: return Ping{nonce, target};
     case 1:
-      if ((nonce & 1) == 0) return Ack{nonce};
+      if ((nonce & 1) == 0)
+        return Ack{.nonce = nonce,
+                   .vitals = Kept(
+                       std::string(*rc::gen::inRange<std::size_t>(0, kVitalsBytesMax + 1), 'v'))};
       return Ack{nonce, static_cast<Liveness>(*rc::gen::inRange(1, 5)),
                  *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62),
                  *rc::gen::arbitrary<std::uint32_t>()};
@@ -182,6 +185,9 @@ TEST_SUITE("gossip/codec") {
     SUBCASE("a confirm of nobody") { message.body = Confirm{{}}; }
     SUBCASE("a ping to nobody") { message.body = Ping{1, {}}; }
     SUBCASE("a ping request without an address") { message.body = PingRequest{1, Host(3), {}}; }
+    SUBCASE("an ack with more vitals than are taken") {
+      message.body = Ack{.nonce = 1, .vitals = Kept(std::string(kVitalsBytesMax + 1, 'v'))};
+    }
     SUBCASE("a rumor without a key") { message.rumors = {{.key = "", .version = 1}}; }
     SUBCASE("a rumor with a key too long") {
       message.rumors = {{.key = std::string(256, 'k'), .version = 1}};

@@ -42,6 +42,7 @@ std::string DrawDatagram(const Keyring& keyring) {
 
 // A core with much to tell: answers would be filled with it.
 void GiveNews(Hand& hand) {
+  hand.Do([](Gossip& core) { core.SetVitals(std::string(kVitalsBytesMax, 'v')); });
   std::vector<Claim> claims;
   for (std::uint64_t number = 2; number < 40; ++number) claims.push_back(ClaimBy(number));
   hand.Hear(At(0), 2, Spread{1}, claims);

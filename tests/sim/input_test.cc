@@ -517,7 +517,6 @@ class Pretender final : public base::Actor {
     std::string metadata;
     base::AppendLittle(metadata, facts_.map.epoch);
     metadata.push_back('\1');
-    base::AppendLittle(metadata, std::uint64_t{1});
     const gossip::Message ack{{self_.host, 1000, 0},
                               gossip::Ack{ping->nonce},
                               {{.host = self_.host,

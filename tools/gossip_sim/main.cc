@@ -103,6 +103,8 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
   AddChoice(*app, "--death", options.death, {{"process", Death::kProcess}, {"host", Death::kHost}},
             "a killed process, whose host refuses connections; or a host that falls silent");
   app->add_flag("--sealed", options.sealed, "Seal all packets, and count their bytes so");
+  app->add_flag("--changing-load", options.changing_load,
+                "Each node's load changes each second; told in acks alone");
   app->add_flag("--data-connections", options.data_connections,
                 "Connections to a killed process are reset, and that starts a probe");
   app->add_option("--pause", options.pause, "Members that are stopped and go on")

@@ -104,6 +104,7 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"mode", Name(options.gossip.mode)},
           {"seed", options.seed},
           {"sealed", options.sealed},
+          {"changing_load", options.changing_load},
           {"joined_after_s", report.joined_after_s},
           {"had_news_at_start", report.had_news},
           {"first_suspect_s", ToJson(report.first_suspect_s)},

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/random.h"
 #include "tools/gossip_sim/detection.h"
 #include "tools/gossip_sim/network.h"
@@ -24,6 +25,7 @@ constexpr std::uint32_t kSeeds = 3;
 constexpr std::uint32_t kRacks = 3;
 constexpr base::Duration kBootGap = base::milliseconds(2);
 constexpr base::Duration kProgressStep = base::seconds(1);
+constexpr std::size_t kLoadBytes = 5;  // What a node says if it has up to 1 TiB.
 constexpr base::Duration kAgreeLimit = base::seconds(300);
 constexpr base::Duration kRestartTakes = base::milliseconds(50);  // Of a process.
 constexpr base::Duration kJoinLimit = base::seconds(300);
@@ -153,8 +155,19 @@ class Play {
 
   void RunTo(base::Instant end) {
     while (network_.now() < end) {
+      if (options_.changing_load) ChangeLoads();
       network_.RunFor(std::min<base::Duration>(end - network_.now(), kProgressStep));
       Progress("the span", network_.now() - started_, options_.duration);
+    }
+  }
+
+  void ChangeLoads() {
+    for (NodeIndex node = 0; node < network_.size(); ++node) {
+      if (!network_.running(node)) continue;
+      std::string load;
+      base::AppendLittle(load, random_.Next());
+      load.resize(kLoadBytes);
+      network_.With(node, [&](gossip::Gossip& core, base::Instant) { core.SetVitals(load); });
     }
   }
 

@@ -34,6 +34,7 @@ struct SwimOptions {
   std::uint64_t seed = 1;
   Death death = Death::kProcess;
   bool sealed = false;            // Packets are sealed, and bytes counted so.
+  bool changing_load = false;     // Each node's vitals change each second.
   bool data_connections = false;  // Connections of the killed are reset, and that is reported.
   // The paused run for so long, and are stopped again, until the span is over. 0: only once.
   base::Duration pause_again{0};
