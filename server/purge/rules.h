@@ -66,9 +66,7 @@ inline Admission Admit(const storage::EntryHeader& header, const Mark& mark, std
     return Admission::kTooOld;
   }
   if (source.epoch == 0 || source.epoch != epoch) return Admission::kTooOld;
-  if (stamped <= mark.purged && source.purged < mark.purged &&
-      !base::Mutant("purge-takes-lower-marked"))
-    return Admission::kTooOld;
+  if (stamped <= mark.purged && source.purged < mark.purged) return Admission::kTooOld;
   return Gone(header, std::max(mark.purged, removing)) ? Admission::kGone : Admission::kEnters;
 }
 
