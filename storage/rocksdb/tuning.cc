@@ -23,7 +23,7 @@ constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 
 
 // On disk; the order is that of Family's numbers.
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints",
-                                                                  "quarantine"};
+                                                             "quarantine"};
 constexpr std::string_view kTreeName = kFamilyNames[static_cast<std::size_t>(Family::kTree)];
 
 // LZ4 decompresses faster than a disk delivers. Which ones are there was decided when RocksDB was
