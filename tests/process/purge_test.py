@@ -11,7 +11,8 @@ import case
 import cluster
 
 KEYS = int(os.environ.get("STARLING_PURGE_KEYS", "10000"))
-FAST = {"purge_interval": "500ms", "purge_horizon": "3s", "repair_interval": "1s"}
+FAST = {"purge_enabled": True, "purge_interval": "500ms", "purge_horizon": "3s",
+        "repair_interval": "1s"}
 
 
 def standing(node):
