@@ -11,6 +11,7 @@
 #include "server/admin.h"
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
+#include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
 #include "storage/identity.h"
 
@@ -33,7 +34,8 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       repair_(world, shared, links_),
       purge_(world, shared, links_, repair_),
       admin_(std::make_unique<Admin>(*this)),
-      keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)) {}
+      keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
+      snapshots_(std::make_unique<SnapshotAdmin>(*this)) {}
 
 Control::~Control() = default;
 
@@ -112,6 +114,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
 
 void Control::HandleClient(const FrameMail& mail) {
   if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)

@@ -41,6 +41,7 @@ namespace starling::server {
 
 class Admin;
 class KeyringAdmin;
+class SnapshotAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -63,6 +64,7 @@ class Control final : public base::Actor, PeerLinksListener {
  private:
   friend class Admin;
   friend class KeyringAdmin;
+  friend class SnapshotAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -298,6 +300,7 @@ class Control final : public base::Actor, PeerLinksListener {
   PurgeRounds purge_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
+  std::unique_ptr<SnapshotAdmin> snapshots_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.

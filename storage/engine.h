@@ -6,7 +6,7 @@
 //
 // Thread:    Get, Scan, stats, ApproximateBytes: any. Write, SyncLog: one at a time (the
 // committer's lane).
-//            Flush, Compact: one at a time (a background lane).
+//            Flush, Compact, Checkpoint: one at a time (a background lane).
 // Read next: storage/entry.h, tests/storage/engine_suite.h.
 #pragma once
 
@@ -92,6 +92,11 @@ class Engine {
 
   virtual base::Status Flush() = 0;    // Memtables to disk.
   virtual base::Status Compact() = 0;  // Everything, fully.
+  // Makes `directory`, which must not exist while its parent does, and in it this engine as it is
+  // at some moment of the call, all families at the same; returns it, opened to be read. Files are
+  // shared by hard links, so it takes no room until what it holds is deleted here. Later it opens
+  // like any other directory. FailedPrecondition from an engine that has no files.
+  virtual base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) = 0;
   virtual EngineStats stats() const = 0;
   // What [begin, end) takes, about: `end` as of Scan. Reads no data. RocksDB tells of its files to
   // a block or two at either end, of its memtables by sampling, and counts what was replaced until

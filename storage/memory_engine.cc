@@ -171,6 +171,11 @@ base::Status MemoryEngine::Flush() { return SyncLog(); }
 
 base::Status MemoryEngine::Compact() { return SyncLog(); }
 
+base::Result<std::unique_ptr<Engine>> MemoryEngine::Checkpoint(const std::string& directory) {
+  return base::Fail(
+      base::FailedPrecondition("an engine in memory has no files to keep in " + directory));
+}
+
 EngineStats MemoryEngine::stats() const {
   const std::lock_guard lock(disk_->mutex_);
   EngineStats stats = stats_;

@@ -85,6 +85,8 @@ class MemoryEngine final : public Engine {
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
   base::Status Flush() override;    // Syncs: flushed tables survive a power loss.
   base::Status Compact() override;  // The same.
+  // FailedPrecondition.
+  base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
   // pending_compaction_bytes and memtable_bytes stay 0.
   EngineStats stats() const override;
   // O(what is in it).

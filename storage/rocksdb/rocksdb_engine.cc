@@ -4,6 +4,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/statistics.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
@@ -21,6 +22,9 @@
 
 namespace starling::storage {
 namespace {
+
+// Of an engine that is opened to be walked over once.
+constexpr std::size_t kReaderCacheBytes = 8 << 20;
 
 rocksdb::Slice ToSlice(base::Bytes bytes) { return {bytes.data(), bytes.size()}; }
 base::Bytes ToBytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -83,10 +87,10 @@ class RocksCursor final : public Cursor {
 
 class OpenEngine final : public Engine {
  public:
-  OpenEngine(std::string directory, std::unique_ptr<rocksdb::Env> env,
+  OpenEngine(RocksDbOptions options, std::unique_ptr<rocksdb::Env> env,
              std::shared_ptr<rocksdb::Statistics> statistics, std::unique_ptr<rocksdb::DB> db,
              std::vector<rocksdb::ColumnFamilyHandle*> families)
-      : directory_(std::move(directory)),
+      : options_(std::move(options)),
         env_(std::move(env)),
         statistics_(std::move(statistics)),
         db_(std::move(db)),
@@ -103,6 +107,7 @@ class OpenEngine final : public Engine {
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
   base::Status Flush() override;
   base::Status Compact() override;
+  base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
   EngineStats stats() const override;
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 
@@ -116,7 +121,7 @@ class OpenEngine final : public Engine {
   base::Status RefuseIfFailed(std::string_view attempted) const;
 
   // Constant after construction. db_ goes before the environment that it uses.
-  const std::string directory_;
+  const RocksDbOptions options_;
   const std::unique_ptr<rocksdb::Env> env_;  // Null: the machine's own.
   const std::shared_ptr<rocksdb::Statistics> statistics_;
   const std::unique_ptr<rocksdb::DB> db_;
@@ -140,7 +145,7 @@ void OpenEngine::Report(std::size_t index, const rocksdb::Status& status,
     sink.OnFound(index, Found::kNotCached, {}, {});
   else
     sink.OnFound(index, Found::kError, {},
-                 ToStatus(status, fmt::format("reading a key in {}", directory_)));
+                 ToStatus(status, fmt::format("reading a key in {}", options_.directory)));
 }
 
 void OpenEngine::Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) {
@@ -182,7 +187,7 @@ struct MergeVisitor {
 
 base::Status OpenEngine::WriteFailed(const rocksdb::Status& status, std::string_view attempted) {
   CHECK(!status.ok());
-  write_failure_ = ToStatus(status, fmt::format("{} in {}", attempted, directory_));
+  write_failure_ = ToStatus(status, fmt::format("{} in {}", attempted, options_.directory));
   failed_ = true;
   return write_failure_;
 }
@@ -214,13 +219,13 @@ base::Status OpenEngine::RefuseIfFailed(std::string_view attempted) const {
   if (!failed_) return base::Ok();
   return base::Io(
       fmt::format("{} in {}: a write there has failed before, so nothing is written any more",
-                  attempted, directory_));
+                  attempted, options_.directory));
 }
 
 base::Status OpenEngine::Flush() {
   RETURN_IF_ERROR(RefuseIfFailed("flushing memtables"));
   return ToStatus(db_->Flush(rocksdb::FlushOptions(), families_),
-                  fmt::format("flushing memtables in {}", directory_));
+                  fmt::format("flushing memtables in {}", options_.directory));
 }
 
 base::Status OpenEngine::Compact() {
@@ -228,9 +233,24 @@ base::Status OpenEngine::Compact() {
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   for (rocksdb::ColumnFamilyHandle* family : families_)
-    RETURN_IF_ERROR(ToStatus(db_->CompactRange(options, family, nullptr, nullptr),
-                             fmt::format("compacting {} in {}", family->GetName(), directory_)));
+    RETURN_IF_ERROR(
+        ToStatus(db_->CompactRange(options, family, nullptr, nullptr),
+                 fmt::format("compacting {} in {}", family->GetName(), options_.directory)));
   return base::Ok();
+}
+
+base::Result<std::unique_ptr<Engine>> OpenEngine::Checkpoint(const std::string& directory) {
+  RETURN_IF_ERROR(RefuseIfFailed("making a checkpoint"));
+  const std::string attempted =
+      fmt::format("making a checkpoint of {} in {}", options_.directory, directory);
+  rocksdb::Checkpoint* made = nullptr;
+  RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(db_.get(), &made), attempted));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  RETURN_IF_ERROR(ToStatus(checkpoint->CreateCheckpoint(directory), attempted));
+  return RocksDbEngine::OpenToRead({.directory = directory,
+                                    .block_cache_bytes = kReaderCacheBytes,
+                                    .memtable_bytes = kReaderCacheBytes,
+                                    .file_system = options_.file_system});
 }
 
 EngineStats OpenEngine::stats() const {
@@ -283,6 +303,23 @@ std::uint64_t OpenEngine::ApproximateBytes(Family family, base::Bytes begin,
   return status.ok() ? bytes : 0;
 }
 
+// Null: the machine's own.
+std::unique_ptr<rocksdb::Env> EnvironmentOf(const RocksDbOptions& options) {
+  return options.file_system ? rocksdb::NewCompositeEnv(options.file_system) : nullptr;
+}
+
+std::unique_ptr<Engine> Hold(const RocksDbOptions& options, std::unique_ptr<rocksdb::Env> env,
+                             const rocksdb::DBOptions& database, rocksdb::DB* opened,
+                             std::vector<rocksdb::ColumnFamilyHandle*> families) {
+  std::unique_ptr<rocksdb::DB> db(opened);
+  CHECK(families.size() == kDefaultFamilyAt + 1);
+  // The handle of `default` is RocksDB's price of admission; nothing uses it.
+  db->DestroyColumnFamilyHandle(families.back()).PermitUncheckedError();
+  families.pop_back();
+  return std::make_unique<OpenEngine>(options, std::move(env), database.statistics, std::move(db),
+                                      std::move(families));
+}
+
 // A new one is its owner's, readable by the group: what users stored is not for everybody.
 base::Status MakeDirectory(const std::string& directory) {
   using std::filesystem::perms;
@@ -300,8 +337,7 @@ base::Status MakeDirectory(const std::string& directory) {
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& options) {
   RETURN_IF_ERROR(MakeDirectory(options.directory));
-  std::unique_ptr<rocksdb::Env> env;
-  if (options.file_system) env = rocksdb::NewCompositeEnv(options.file_system);
+  std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
@@ -316,17 +352,26 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   if (LockIsHeld(status))
     return base::Fail(base::FailedPrecondition(
         fmt::format("data directory {} is in use by another process", options.directory)));
-  if (!status.ok())
-    return base::Fail(
-        ToStatus(status, fmt::format("opening the data directory {}", options.directory)));
+  RETURN_IF_ERROR(
+      ToStatus(status, fmt::format("opening the data directory {}", options.directory)));
+  return Hold(options, std::move(env), database, opened, std::move(families));
+}
 
-  std::unique_ptr<rocksdb::DB> db(opened);
-  CHECK(families.size() == kDefaultFamilyAt + 1);
-  // The handle of `default` is RocksDB's price of admission; nothing uses it.
-  db->DestroyColumnFamilyHandle(families.back()).PermitUncheckedError();
-  families.pop_back();
-  return std::make_unique<OpenEngine>(options.directory, std::move(env), database.statistics,
-                                      std::move(db), std::move(families));
+base::Result<std::unique_ptr<Engine>> RocksDbEngine::OpenToRead(const RocksDbOptions& options) {
+  std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
+  rocksdb::DBOptions database = DatabaseOptions(options, env ? env.get() : rocksdb::Env::Default());
+  database.create_if_missing = false;
+  database.create_missing_column_families = false;
+  if (database.env->FileExists(options.directory + "/CURRENT").IsNotFound())
+    return base::Fail(base::NotFound(fmt::format(
+        "{} is no directory of a node's data: it has no file CURRENT", options.directory)));
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+  rocksdb::DB* opened = nullptr;
+  RETURN_IF_ERROR(
+      ToStatus(rocksdb::DB::OpenForReadOnly(database, options.directory, FamilyDescriptors(options),
+                                            &families, &opened),
+               fmt::format("opening {} to read it", options.directory)));
+  return Hold(options, std::move(env), database, opened, std::move(families));
 }
 
 }  // namespace starling::storage

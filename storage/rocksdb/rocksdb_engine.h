@@ -33,7 +33,7 @@ struct RocksDbOptions {
   std::size_t memtable_bytes = std::size_t{128} << 20;
 
   // Null is the machine's. Tests give one that loses power or fails.
-  std::shared_ptr<rocksdb::FileSystem> file_system;
+  std::shared_ptr<rocksdb::FileSystem> file_system{};
 };
 
 class RocksDbEngine {
@@ -41,6 +41,11 @@ class RocksDbEngine {
   // Fails with FailedPrecondition when another process uses the directory, Io when it can't be made
   // or read, Corruption when what is in it can't be trusted.
   static base::Result<std::unique_ptr<Engine>> Open(const RocksDbOptions& options);
+
+  // To be read only, and changing nothing in the directory: a checkpoint, or that of a node that is
+  // down. Its writes, flushes and compactions fail. Several processes may read one at once.
+  // NotFound when it is no directory of an engine.
+  static base::Result<std::unique_ptr<Engine>> OpenToRead(const RocksDbOptions& options);
 };
 
 }  // namespace starling::storage

@@ -345,11 +345,13 @@ class Tools(case.SharedClusterCase):
         self.assertGreater(len(commands), 25)
         takes = {"put": "k v", "get": "k", "delete": "k", "exists": "k", "import": "-",
                  "create": "n --replication simple:3", "describe": "n", "getendpoints": "n k",
-                 "why": "n k", "repair": "n"}
+                 "why": "n k", "repair": "n", "clearsnapshot": "--all", "restore": "p"}
+        any_number = ("snapshot", "restore")
         for tool, *command in commands:
             whole = [*command, *takes.get(command[-1], "").split()]
             self.assert_says(tool, [*whole, "--frobnicate"], "--frobnicate")
-            self.assert_says(tool, [*whole, "surplus"], "surplus")
+            if command[-1] not in any_number:
+                self.assert_says(tool, [*whole, "surplus"], "surplus")
         for tool in ("nodetool", "starling"):
             self.assert_says(tool, [], "subcommand")
             self.assert_says(tool, ["frobnicate"], "frobnicate", "unknown subcommand")
@@ -366,7 +368,8 @@ class Tools(case.SharedClusterCase):
                                  ("keyspace describe", "NAME")):
             self.assert_says("starling", command.split(), missing)
         for command, missing in (("getendpoints", "KEYSPACE"), ("getendpoints default", "KEY"),
-                                 ("why", "KEYSPACE"), ("why default", "KEY")):
+                                 ("why", "KEYSPACE"), ("why default", "KEY"),
+                                 ("restore", "PATH"), ("clearsnapshot", "--all")):
             self.assert_says("nodetool", command.split(), missing)
 
     def test_values_that_make_no_sense(self):
@@ -400,7 +403,11 @@ class Tools(case.SharedClusterCase):
                 (["why", "nowhere", "k"], ["nowhere"]),
                 (["why", "default", ""], ["key is empty"]),
                 (["why", "default", "k" * 70_000], ["key"]),
-                (["repair", "nowhere"], ["nowhere"])):
+                (["repair", "nowhere"], ["nowhere"]),
+                (["snapshot", "-t", "a/b"], ["a/b", "letters"]),
+                (["clearsnapshot", "-t", "a", "--all"], ["--all"]),
+                (["restore", folder], [folder, "manifest.json"]),
+                (["restore", f"{folder}/none"], [f"{folder}/none", "no snapshot"])):
             self.assert_says("nodetool", [*host, *arguments], *words)
 
     def test_an_import_of_what_is_no_file(self):
@@ -411,7 +418,8 @@ class Tools(case.SharedClusterCase):
         absent = self.cluster.node(1).address.rsplit(".", 1)[0] + ".99"
         for name in self.subcommands("nodetool"):
             more = {"getendpoints": ["default", "k"], "why": ["default", "k"],
-                    "keyring": ["list"]}.get(name, [])
+                    "keyring": ["list"], "clearsnapshot": ["--all"],
+                    "restore": ["p"]}.get(name, [])
             self.assert_says("nodetool", ["-h", absent, name, *more], absent, "refused")
         for command in ("put k v", "get k", "delete k", "exists k", "import -", "export", "ping",
                         "keyspace list", "keyspace describe default",

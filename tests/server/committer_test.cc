@@ -47,6 +47,9 @@ class CountingEngine final : public storage::Engine {
   }
   base::Status Flush() override { return memory_.Flush(); }
   base::Status Compact() override { return memory_.Compact(); }
+  base::Result<std::unique_ptr<storage::Engine>> Checkpoint(const std::string& directory) override {
+    return memory_.Checkpoint(directory);
+  }
   storage::EngineStats stats() const override { return memory_.stats(); }
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override {
     return memory_.ApproximateBytes(family, begin, end);

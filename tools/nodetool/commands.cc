@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/base64.h"
@@ -32,12 +33,17 @@ constexpr Command kCommands[] = {
     {"flush", Takes::kNothing, "Write memory tables to disk"},
     {"compact", Takes::kNothing, "Compact all data"},
     {"drain", Takes::kNothing, "Stop taking requests and flush: before a stop"},
+    {"snapshot", Takes::kTagAndKeyspaces, "Keep all data of this node as they are now"},
+    {"listsnapshots", Takes::kNothing, "Snapshots of this node, and the room that they take"},
+    {"clearsnapshot", Takes::kTagOrAll, "Delete a snapshot of this node, or all"},
     {"why", Takes::kKeyspaceAndKey, "Each replica's version of a key, where from, and who wins"},
     {"version", Takes::kNothing, "This node's release"},
 };
 
 bool TakesLong(std::string_view command) {
-  return command == "repair" || command == "compact" || command == "flush" || command == "drain";
+  constexpr std::string_view kLong[] = {"repair",   "compact",       "flush",        "drain",
+                                        "snapshot", "listsnapshots", "clearsnapshot"};
+  return std::ranges::find(kLong, command) != std::end(kLong);
 }
 
 }  // namespace
@@ -51,6 +57,10 @@ base::Result<std::string> Ask(const Question& question) {
     arguments["key"] = question.key;
   else
     arguments["key_base64"] = base::ToBase64(question.key);
+  if (!question.tag.empty()) arguments["name"] = question.tag;
+  if (!question.keyspaces.empty()) arguments["keyspaces"] = question.keyspaces;
+  if (question.all) arguments["all"] = true;
+  if (question.dry_run) arguments["dry_run"] = true;
   ASSIGN_OR_RETURN(
       const auto client,
       client::Client::Connect({.hosts = fmt::format("{}:{}", question.host, question.port),

@@ -6,13 +6,20 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "base/time.h"
 
 namespace starling::nodetool {
 
-enum class Takes : std::uint8_t { kNothing, kOptionalKeyspace, kKeyspaceAndKey };
+enum class Takes : std::uint8_t {
+  kNothing,
+  kOptionalKeyspace,
+  kKeyspaceAndKey,
+  kTagAndKeyspaces,  // Of a new snapshot.
+  kTagOrAll,         // Of those that are there.
+};
 
 struct Command {
   std::string_view name;
@@ -25,7 +32,12 @@ struct Question {
   std::string host = "127.0.0.1";
   std::uint16_t port = 7701;
   std::string command;
-  std::string keyspace, key;  // As far as the command takes them.
+  // As far as the command takes them.
+  std::string keyspace, key;
+  std::string tag;                     // Of a snapshot.
+  std::vector<std::string> keyspaces;  // Empty: all.
+  bool all = false;
+  bool dry_run = false;
 };
 
 // The answer's JSON, as the node gave it.

@@ -10,6 +10,7 @@
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/keyring.h"
 #include "tools/nodetool/render.h"
+#include "tools/nodetool/restore_command.h"
 #include "tools/parse_error.h"
 #include "tools/say.h"
 
@@ -28,10 +29,32 @@ void AddCommands(CLI::App& app, Question& question) {
     sub->callback([&question, name = command.name] { question.command = name; });
     if (command.takes == Takes::kOptionalKeyspace)
       sub->add_option("KEYSPACE", question.keyspace, "Default: all");
+    if (command.takes == Takes::kTagAndKeyspaces) {
+      sub->add_option("-t,--tag", question.tag, "Its name; default: the time in ms");
+      sub->add_option("KEYSPACE", question.keyspaces, "Default: all");
+    }
+    if (command.takes == Takes::kTagOrAll) {
+      auto* const which = sub->add_option_group("which");
+      which->add_option("-t,--tag", question.tag, "The one of this name");
+      which->add_flag("--all", question.all, "All of this node");
+      which->require_option(1);
+    }
+    if (command.takes == Takes::kTagAndKeyspaces || command.takes == Takes::kTagOrAll)
+      sub->add_flag("--dry-run", question.dry_run, "Check and show; change nothing");
     if (command.takes != Takes::kKeyspaceAndKey) continue;
     sub->add_option("KEYSPACE", question.keyspace)->required();
     sub->add_option("KEY", question.key)->required();
   }
+}
+
+void AddRestore(CLI::App& app, RestoreQuestion& question) {
+  CLI::App* sub = app.add_subcommand("restore", "Put what snapshots hold into this cluster");
+  sub->fallthrough();
+  sub->add_option("PATH", question.paths, "Directories of snapshots, of one cluster")->required();
+  sub->add_option("--keyspace", question.keyspace, "Only this one");
+  sub->add_flag("--dry-run", question.dry_run, "Count what it would do; change nothing");
+  sub->add_flag("--partial", question.partial, "Even if a part of a keyspace is in none of them");
+  sub->add_flag("--damaged", question.damaged, "Unverified, and without what can't be read");
 }
 
 CLI::App* AddKeyringAction(CLI::App& keyring, KeyringQuestion& question,
@@ -109,6 +132,8 @@ int Main(int argc, char** argv, Output output) {
   AddCommands(app, question);
   KeyringQuestion keyring;
   AddKeyring(app, keyring);
+  RestoreQuestion restore;
+  AddRestore(app, restore);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -120,6 +145,13 @@ int Main(int argc, char** argv, Output output) {
     keyring.port = question.port;
     return RunKeyringCommand(keyring, output);
   }
+  if (app.got_subcommand("restore")) {
+    restore.host = question.host;
+    restore.port = question.port;
+    return RunRestore(restore, output);
+  }
+  if (question.command == "snapshot" && question.tag.empty())
+    question.tag = std::to_string(WallMs());
   const auto answer = Ask(question);
   if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {

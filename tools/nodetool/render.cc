@@ -290,6 +290,23 @@ std::string ShowHints(Json answer, std::int64_t now_ms) {
   return ShowGeneric(targets, now_ms) + ShowRest(answer, now_ms);
 }
 
+std::string ShowSnapshots(Json answer, std::int64_t now_ms) {
+  Json rows = Take(answer, "snapshots");
+  if (!rows.is_array() || rows.empty())
+    return "This node has no snapshots\n" + ShowRest(answer, now_ms);
+  const bool sound = std::all_of(rows.begin(), rows.end(), [](const Json& row) {
+    return row.value("problem", Json()).is_null();
+  });
+  double own_bytes = 0;
+  for (Json& row : rows) {
+    own_bytes += row.value("own_bytes", 0.0);
+    if (sound) row.erase("problem");
+  }
+  return ShowRows(rows, now_ms) +
+         fmt::format("Total room that nothing else uses: {}\n", ShowSize(own_bytes)) +
+         ShowRest(answer, now_ms);
+}
+
 std::string ShowDone(Json answer, std::int64_t now_ms) {
   const bool done = answer.value("done", false);
   answer.erase("done");
@@ -311,6 +328,7 @@ constexpr std::pair<std::string_view, Show> kShows[] = {
     {"repair", ShowRepair},
     {"repairstatus", ShowRepairStatus},
     {"listpendinghints", ShowHints},
+    {"listsnapshots", ShowSnapshots},
     {"flush", ShowDone},
     {"compact", ShowDone},
     {"drain", ShowDone},

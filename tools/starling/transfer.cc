@@ -188,24 +188,37 @@ bool MayBeStored(Code code) {
   return code == Code::kTimeout || code == Code::kIo || code == Code::kCorruption;
 }
 
-ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
+ImportReport Import(const NextRecord& next, Putter& putter, const ImportOptions& options,
                     const ImportListener& listener) {
   Importer importer(putter, options, listener);
-  std::string line;
-  const auto interrupted = [&] { return listener.interrupted && listener.interrupted(); };
-  for (std::uint64_t number = 1; !interrupted() && std::getline(in, line); ++number) {
-    if (interrupted()) break;  // That may be half a line.
-    if (line.ends_with('\r') && options.format == Format::kJsonl) line.pop_back();
-    if (line.empty()) continue;
-    auto record = ParseLine(line, options.format);
-    if (!record)
-      importer.Refuse(number, record.error());
-    else if (!importer.Send({.record = *std::move(record), .line = number, .status = {}}))
+  std::uint64_t taken = 0;
+  while (std::optional<Numbered> numbered = next()) {
+    if (!numbered->record)
+      importer.Refuse(numbered->number, numbered->record.error());
+    else if (!importer.Send(
+                 {.record = *std::move(numbered->record), .line = numbered->number, .status = {}}))
       break;
-    if (number % kProgressLines == 0 && listener.progress) listener.progress(importer.report());
+    if (++taken % kProgressLines == 0 && listener.progress) listener.progress(importer.report());
   }
   importer.Finish();
   return importer.report();
+}
+
+ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
+                    const ImportListener& listener) {
+  const auto interrupted = [&] { return listener.interrupted && listener.interrupted(); };
+  std::string line;
+  std::uint64_t number = 0;
+  const NextRecord next = [&]() -> std::optional<Numbered> {
+    while (!interrupted() && std::getline(in, line)) {
+      if (interrupted()) break;  // That may be half a line.
+      ++number;
+      if (line.ends_with('\r') && options.format == Format::kJsonl) line.pop_back();
+      if (!line.empty()) return Numbered{number, ParseLine(line, options.format)};
+    }
+    return std::nullopt;
+  };
+  return Import(next, putter, options, listener);
 }
 
 }  // namespace starling::cli

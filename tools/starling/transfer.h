@@ -7,6 +7,7 @@
 #include <functional>
 #include <istream>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,8 +79,20 @@ struct ImportListener {
   std::function<bool()> interrupted{};
 };
 
-// Puts all records of `in`, many at a time; one that waits to be put again keeps its place among
-// them, and holds up no other. Empty lines are passed over.
+// The next record, with the number that names it in the report; nullopt at the end, and the reason
+// why it can't be had where that is so: the next call is for the one after it.
+struct Numbered {
+  std::uint64_t number = 0;
+  base::Result<Record> record;
+};
+using NextRecord = std::function<std::optional<Numbered>()>;
+
+// Puts all records, many at a time; one that waits to be put again keeps its place among them, and
+// holds up no other.
+ImportReport Import(const NextRecord& next, Putter& putter, const ImportOptions& options,
+                    const ImportListener& listener);
+
+// Of the lines of `in`, numbered from 1. Empty ones are passed over.
 ImportReport Import(std::istream& in, Putter& putter, const ImportOptions& options,
                     const ImportListener& listener);
 

@@ -1,71 +1,23 @@
 // tools/starling/transfer_commands.cc: import and export as commands: files, progress, the report.
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <istream>
 #include <nlohmann/json.hpp>
 
 #include "server/config_units.h"
+#include "tools/starling/client_putter.h"
 #include "tools/starling/commands.h"
 #include "tools/starling/connect.h"
 #include "tools/starling/input.h"
+#include "tools/starling/progress.h"
 #include "tools/starling/transfer.h"
 
 namespace starling::cli {
 
 using base::Status;
-using Clock = std::chrono::steady_clock;
 
 namespace {
-
-// A put may wait behind hundreds of others.
-constexpr base::Duration kPutTimeout = base::seconds(10);
-
-class ClientPutter final : public Putter {
- public:
-  ClientPutter(client::Client& client, client::RequestOptions request)
-      : client_(client), request_(request) {
-    request_.timeout = kPutTimeout;
-  }
-  void Put(const Record& record, std::function<void(const Status&)> done) override {
-    client::RequestOptions request = request_;
-    request.time_to_live = base::milliseconds(static_cast<std::int64_t>(record.ttl_ms));
-    client_.PutAsync(record.key, record.value, request,
-                     [done = std::move(done)](const base::Result<client::Written>& written) {
-                       done(written ? base::Ok() : written.error());
-                     });
-  }
-
- private:
-  client::Client& client_;
-  client::RequestOptions request_;
-};
-
-// One line on stderr: rewritten in place on a terminal, else a new one every two seconds.
-class Progress {
- public:
-  void Show(const std::string& text) {
-    const auto now = Clock::now();
-    if (now - shown_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(2)))
-      return;
-    shown_ = now;
-    if (terminal_)
-      fmt::print(stderr, "\r\x1b[K{}", text);
-    else
-      fmt::print(stderr, "{}\n", text);
-    std::fflush(stderr);
-  }
-  void End() const {
-    if (terminal_) fmt::print(stderr, "\r\x1b[K");
-  }
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-
- private:
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  const Clock::time_point start_ = Clock::now();
-  Clock::time_point shown_ = start_;
-};
 
 // "3 failed", "3 failed, 200 of unknown outcome".
 std::string DescribeFailures(const ImportReport& report) {

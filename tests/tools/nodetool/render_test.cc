@@ -35,6 +35,18 @@ TEST_SUITE("tools/nodetool/render") {
            std::string::npos);
   }
 
+  TEST_CASE("snapshots are a table with a sum; what is wrong with one shows only if something is") {
+    EXPECT(Show("listsnapshots", R"({"snapshots":[]})") == "This node has no snapshots\n");
+    const std::string sound = Show("listsnapshots", R"({"snapshots":[
+      {"name":"a","keyspaces":["default"],"bytes":4096,"own_bytes":1024,"problem":null},
+      {"name":"b","keyspaces":["default"],"bytes":4096,"own_bytes":2048,"problem":null}]})");
+    EXPECT(sound.find("Problem") == std::string::npos);
+    EXPECT(sound.ends_with("Total room that nothing else uses: 3.00 KiB\n"));
+    const std::string damaged = Show("listsnapshots", R"({"snapshots":[
+      {"name":"a","bytes":4096,"own_bytes":1024,"problem":"it is no JSON"}]})");
+    EXPECT(damaged.find("it is no JSON") != std::string::npos);
+  }
+
   TEST_CASE("endpoints are addresses, a line each, for scripts") {
     EXPECT(
         Show("getendpoints", R"({"token":5,"bucket":0,"endpoints":["127.0.0.1","127.0.0.2"]})") ==
