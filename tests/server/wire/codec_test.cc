@@ -350,7 +350,7 @@ TEST_SUITE("server/wire/codec") {
     v1::ReplicaWriteReply reply;
     EXPECT(!Decode<ReplicaWriteReply>(reply.SerializeAsString()).has_value());
     v1::ControlRequest control;
-    control.set_topic(static_cast<v1::ControlTopic>(8));
+    control.set_topic(static_cast<v1::ControlTopic>(99));
     EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
     v1::SliceHashesRequest hashes;
     hashes.set_slice(256);
