@@ -139,6 +139,7 @@ std::string Courier::Pack(Envelope::Way way, const Body& body, std::span<const C
   envelope_.Begin(way, packet);
   Encode(message_, packet);
   envelope_.Close(way, packet);
+  ClearClaims(message_);
   return packet;
 }
 

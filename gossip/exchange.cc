@@ -24,6 +24,14 @@ constexpr std::size_t kSessionsMax = 8;
 constexpr base::Duration kSessionMax = base::seconds(5);  // The asker may never come back.
 constexpr std::uint32_t kRetryAfterMs = 250;
 
+// And so much of tables in the long run: who is refused hears of a few others, and asks one of
+// them. Else a seed would send its whole table to each of a herd, one after the other, while those
+// that have it already are idle. 10,000 members are 1 MB.
+constexpr std::int64_t kTableBytesPerS = 4 << 20;
+constexpr base::Duration kSecond = base::seconds(1);
+constexpr base::Duration kServedAhead = base::milliseconds(250);
+constexpr std::size_t kReferrals = 3;
+
 // Who hears of so many more than it knows is the newcomer, and others know them already.
 constexpr std::size_t kNewcomerFactor = 2;
 constexpr std::size_t kNewcomerMin = 8;
@@ -93,11 +101,9 @@ std::string Exchange::OnSync(base::Instant now, const Message& message, const Sy
   State state{.members_equal = sync.members_digest == membership_.digest(),
               .rumors_equal = sync.rumors_digest == rumors_.digest()};
   if (state.members_equal && state.rumors_equal) return courier_.Answer(state);
+  if (!state.members_equal && !OpenSession(now, message.header.from))
+    return Refuse(now, message, state);
   const std::array us = {ClaimOf(ViewOf(membership_.self()), now)};  // A joining node needs one.
-  if (!state.members_equal && !OpenSession(now, message.header.from)) {
-    state.retry_after_ms = kRetryAfterMs;
-    return courier_.Answer(state, us);
-  }
   const Membership::Buckets buckets = membership_.buckets();
   static_assert(sizeof buckets == kBucketDigestsBytes);
   if (!state.members_equal)
@@ -106,11 +112,19 @@ std::string Exchange::OnSync(base::Instant now, const Message& message, const Sy
                          state.rumors_equal ? std::vector<RumorItem>() : rumors_.Advertisements());
 }
 
+std::string Exchange::Refuse(base::Instant now, const Message& message, State state) {
+  state.retry_after_ms = kRetryAfterMs;
+  std::vector<Claim> claims = {ClaimOf(ViewOf(membership_.self()), now)};
+  for (const Member& other : membership_.DrawAlive(kReferrals, message.header.from))
+    claims.push_back(ClaimOf(other, now));
+  return courier_.Answer(state, claims);
+}
+
 bool Exchange::OpenSession(base::Instant now, base::HostId host) {
   std::erase_if(sessions_, [&](const Session& session) {
     return session.expires <= now || session.host == host;
   });
-  if (sessions_.size() >= kSessionsMax) return false;
+  if (sessions_.size() >= kSessionsMax || served_until_ > now + kServedAhead) return false;
   sessions_.push_back({host, now + kSessionMax});
   return true;
 }
@@ -120,13 +134,14 @@ void Exchange::CloseSession(base::HostId host) {
 }
 
 void Exchange::OnState(base::Instant now, const Message& message, const State& state) {
-  HearTable(now, message.claims);
   if (state.retry_after_ms > 0) {
+    Hear(now, message.claims, Membership::Source::kFirstSync);  // Others know them.
     const base::Duration after = base::milliseconds(state.retry_after_ms);
     next_sync_ =
         std::min(next_sync_, now + after + base::Duration(random_.Between(0, after.count())));
     return;
   }
+  HearTable(now, message.claims);
   if (!state.rumors_equal) HearRumors(now, message.header, message.rumors);
   const std::optional<Member> peer = membership_.Find(message.header.from);
   if (!peer) return;  // Its own claim was refused, for want of room.
@@ -175,7 +190,10 @@ std::string Exchange::OnCompare(base::Instant now, const Message& message, const
     if (!met[at]) base::AppendLittle(wanted, theirs[at].id);
   }
   if (wanted.empty()) CloseSession(message.header.from);
-  return courier_.Answer(Difference{wanted}, claims);
+  std::string answer = courier_.Answer(Difference{wanted}, claims);
+  served_until_ = std::max(served_until_, now) +
+                  static_cast<std::int64_t>(answer.size()) * kSecond / kTableBytesPerS;
+  return answer;
 }
 
 void Exchange::OnDifference(base::Instant now, const Message& message,
@@ -228,7 +246,11 @@ void Exchange::OnPayloads(base::Instant now, const Message& message) {
 
 void Exchange::HearTable(base::Instant now, const std::vector<Claim>& claims) {
   const bool newcomer = claims.size() > kNewcomerFactor * membership_.size() + kNewcomerMin;
-  const auto source = newcomer ? Membership::Source::kFirstSync : Membership::Source::kSync;
+  Hear(now, claims, newcomer ? Membership::Source::kFirstSync : Membership::Source::kSync);
+}
+
+void Exchange::Hear(base::Instant now, const std::vector<Claim>& claims,
+                    Membership::Source source) {
   for (const Claim& claim : claims) {
     if (membership_.Hear(now, claim, source) == Membership::Heard::kAskSubject)
       prober_.Ask(now, claim);

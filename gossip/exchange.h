@@ -80,9 +80,11 @@ class Exchange {
     base::Instant expires;
   };
   bool OpenSession(base::Instant now, base::HostId host);
+  std::string Refuse(base::Instant now, const Message& message, State state);
   void CloseSession(base::HostId host);
 
   void HearTable(base::Instant now, const std::vector<Claim>& claims);
+  void Hear(base::Instant now, const std::vector<Claim>& claims, Membership::Source source);
   void AskToCompare(const State& state, const Member& peer);
   std::vector<Claim> ClaimsOf(base::Instant now, const Message& message, base::Bytes wanted) const;
   void AskForMissing(base::Instant now);
@@ -100,6 +102,8 @@ class Exchange {
   std::optional<base::Instant> last_reunion_;
   std::vector<Missing> missing_;   // At most kMissingMax, one a host.
   std::vector<Session> sessions_;  // At most kSessionsMax, one a host.
+  // When what was answered to Compare would be sent, at kTableBytesPerS.
+  base::Instant served_until_;
 };
 
 }  // namespace starling::gossip

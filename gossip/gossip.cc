@@ -226,15 +226,21 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   if (message == nullptr) return {};
   courier_.AnswerBy(way);
   rumors_.Advance(now);
-  if (const auto* ping = std::get_if<Ping>(&message->body))
-    return prober_.OnStreamPing(message->header, *ping);
-  if (const auto* sync = std::get_if<Sync>(&message->body))
-    return exchange_.OnSync(now, *message, *sync);
-  if (const auto* compare = std::get_if<Compare>(&message->body))
-    return exchange_.OnCompare(now, *message, *compare);
-  if (std::holds_alternative<Push>(message->body)) return exchange_.OnPush(now, *message);
-  if (std::holds_alternative<Pull>(message->body)) return exchange_.OnPull(*message);
-  if (const auto* rumor_sync = std::get_if<RumorSync>(&message->body))
+  std::string answer = Answer(now, *message);
+  ClearClaims(message_);
+  return answer;
+}
+
+std::string Gossip::Answer(base::Instant now, const Message& message) {
+  if (const auto* ping = std::get_if<Ping>(&message.body))
+    return prober_.OnStreamPing(message.header, *ping);
+  if (const auto* sync = std::get_if<Sync>(&message.body))
+    return exchange_.OnSync(now, message, *sync);
+  if (const auto* compare = std::get_if<Compare>(&message.body))
+    return exchange_.OnCompare(now, message, *compare);
+  if (std::holds_alternative<Push>(message.body)) return exchange_.OnPush(now, message);
+  if (std::holds_alternative<Pull>(message.body)) return exchange_.OnPull(message);
+  if (const auto* rumor_sync = std::get_if<RumorSync>(&message.body))
     return comparer_.OnRumorSync(*rumor_sync);
   ++counters_.rejected;
   return {};
@@ -246,17 +252,22 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   const Message* const message = Read(now, {}, reply).message;
   if (message == nullptr) return;
   rumors_.Advance(now);
-  if (const auto* ack = std::get_if<Ack>(&message->body)) {
-    HearClaims(now, {}, *message);
-    if (!yielded()) OnAck(now, message->header, *ack, Prober::Way::kStream);
-  } else if (const auto* state = std::get_if<State>(&message->body)) {
-    exchange_.OnState(now, *message, *state);
-  } else if (const auto* difference = std::get_if<Difference>(&message->body)) {
-    exchange_.OnDifference(now, *message, *difference);
-  } else if (std::holds_alternative<Payloads>(message->body)) {
-    exchange_.OnPayloads(now, *message);
-  } else if (std::holds_alternative<RumorState>(message->body)) {
-    comparer_.OnRumorState(now, *message);
+  OnAnswer(now, *message);
+  ClearClaims(message_);
+}
+
+void Gossip::OnAnswer(base::Instant now, const Message& message) {
+  if (const auto* ack = std::get_if<Ack>(&message.body)) {
+    HearClaims(now, {}, message);
+    if (!yielded()) OnAck(now, message.header, *ack, Prober::Way::kStream);
+  } else if (const auto* state = std::get_if<State>(&message.body)) {
+    exchange_.OnState(now, message, *state);
+  } else if (const auto* difference = std::get_if<Difference>(&message.body)) {
+    exchange_.OnDifference(now, message, *difference);
+  } else if (std::holds_alternative<Payloads>(message.body)) {
+    exchange_.OnPayloads(now, message);
+  } else if (std::holds_alternative<RumorState>(message.body)) {
+    comparer_.OnRumorState(now, message);
   } else {
     ++counters_.rejected;
   }

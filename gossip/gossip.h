@@ -165,6 +165,8 @@ class Gossip {
   Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportOtherCluster(base::Instant now, base::Address from);
   void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
+  std::string Answer(base::Instant now, const Message& message);
+  void OnAnswer(base::Instant now, const Message& message);
   void OnFeedback(const Feedback& feedback);
   void OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way);
   void HearHowSeen(base::Instant now, const Header& header, const Ack& ack);

@@ -140,6 +140,13 @@ struct Message {
   std::vector<RumorItem> rumors{};
 };
 
+// For the next message, the room of this one; but not that of a whole table, which is megabytes.
+inline constexpr std::size_t kClaimsKeptMax = 256;
+inline void ClearClaims(Message& message) {
+  if (message.claims.capacity() > kClaimsKeptMax) message.claims = {};
+  message.claims.clear();
+}
+
 // Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
 // by a property test. A datagram with neither claim nor rumor, its header and seal included, and a
 // Confirm's padding not:

@@ -66,11 +66,17 @@ struct Outputs {
     }
     datagrams.clear();
     streams.clear();
+    ClearEvents();
+  }
+  // Thousands that join at once, in one answer, are megabytes of events: that room is given back.
+  void ClearEvents() {
+    if (events.capacity() > kEventsKeptMax) events = {};
     events.clear();
   }
 
   // Not for the shell: room for datagrams to come.
   static constexpr std::size_t kSpareMax = 64;
+  static constexpr std::size_t kEventsKeptMax = 256;
   std::vector<std::string> spare;
 };
 

@@ -263,18 +263,23 @@ void Prober::OnPingRequest(base::Instant now, const Asked& asked, const PingRequ
       .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
                                               : now + NackAfter(options_.ack_timeout),
       .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
+  relays_due_ = std::min({relays_due_, relays_[nonce].again_at, relays_[nonce].nack_at});
 }
 
 void Prober::ServeRelays(base::Instant now) {
+  if (now < relays_due_) return;
+  relays_due_ = base::Instant::Never();
   for (auto& [nonce, relay] : relays_) {
     if (now >= relay.again_at) {
       relay.again_at = base::Instant::Never();
       courier_.Reply(now, relay.address, Ping{nonce, relay.target}, relay.asked);
     }
-    if (now < relay.nack_at) continue;
-    relay.nack_at = base::Instant::Never();
-    relay.answered = true;
-    courier_.Reply(now, relay.asked.from, Nack{relay.origin_nonce}, relay.asked);
+    if (now >= relay.nack_at) {
+      relay.nack_at = base::Instant::Never();
+      relay.answered = true;
+      courier_.Reply(now, relay.asked.from, Nack{relay.origin_nonce}, relay.asked);
+    }
+    relays_due_ = std::min({relays_due_, relay.again_at, relay.nack_at});
   }
 }
 
@@ -374,8 +379,7 @@ base::Instant Prober::next_tick() const {
     next = std::min({next, at_helpers ? probe.helpers_at : probe.fails_at, probe.fails_at});
     if (starling()) next = std::min(next, probe.again_at);
   }
-  for (const auto& [nonce, relay] : relays_) next = std::min({next, relay.again_at, relay.nack_at});
-  return next;
+  return std::min(next, relays_due_);
 }
 
 void Prober::Late(base::Instant now) {
@@ -389,6 +393,7 @@ void Prober::Late(base::Instant now) {
     probe.witnesses = {};
   }
   relays_.clear();
+  relays_due_ = base::Instant::Never();
 }
 
 void Prober::Slept(base::Instant now) {

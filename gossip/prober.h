@@ -156,6 +156,8 @@ class Prober {
   std::vector<Failed> failed_;             // At most kProbesMax, oldest first.
   std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.
   std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
+  // Not after the earliest again_at or nack_at of relays_: most are done, and kept for a late ack.
+  base::Instant relays_due_ = base::Instant::Never();
 };
 
 }  // namespace starling::gossip

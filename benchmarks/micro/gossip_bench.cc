@@ -21,7 +21,7 @@ using micro::AllocationCount;
 using micro::Allocations;
 
 constexpr std::uint64_t kMembers = 1000;
-constexpr base::Bytes kMetadata = "seventeen bytes!!";  // As many as a node's control actor sets.
+constexpr base::Bytes kMetadata = "ninebytes";  // As many as a node's control actor sets.
 constexpr std::int64_t kClaimsPerPacket = 6;
 constexpr char kCluster[] = "bench";
 constexpr char kTarget[] = "target: 2 us";

@@ -4,6 +4,8 @@
 // Method: two cores by hand, whose streams the test carries over.
 #include "gossip/exchange.h"
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -165,7 +167,8 @@ TEST_SUITE("gossip/exchange") {
            2048 + 1500);
   }
 
-  TEST_CASE("at most eight compare with one node at once; the ninth is told when to come back") {
+  TEST_CASE(
+      "at most eight compare with one node at once; the ninth is told when to ask, and whom else") {
     Node seed(1);
     std::vector<std::unique_ptr<Node>> others;
     std::vector<std::string> states;
@@ -187,13 +190,46 @@ TEST_SUITE("gossip/exchange") {
     // The first ends its exchange, and so makes room.
     others[0]->gossip.OnStreamReply(At(0), states[0]);
     Carry(At(0), *others[0], seed);
+    Node tenth(11);
+    Meet(At(10), tenth, seed);
+    EXPECT(tenth.gossip.members().size() == 10);
+    // The ninth was referred to three others, and asks one of all four.
+    EXPECT(ninth.gossip.members().size() == 4);
     ninth.gossip.OnTick(At(500));
-    Carry(At(500), ninth, seed);
-    EXPECT(ninth.gossip.members().size() == seed.gossip.members().size());
+    REQUIRE(ninth.gossip.outputs().streams.size() == 1);
+    const base::Address asked = ninth.gossip.outputs().streams[0].to;
+    EXPECT(std::ranges::any_of(ninth.gossip.members(),
+                               [&](const MemberInfo& member) { return member.address == asked; }));
     // Who never came back is forgotten after a while.
-    Node late(11);
+    Node late(12);
     Meet(At(6000), late, seed);
-    EXPECT(late.gossip.members().size() == 10);
+    EXPECT(late.gossip.members().size() == 11);
+  }
+
+  // Of 9,000 members two tables of half a megabyte are what 4 MiB a second allow ahead.
+  TEST_CASE("F15: a node that sent its table to some refers others to its members, for a while") {
+    Node seed(1);
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 100; number < 9100; ++number) claims.push_back(ClaimBy(number));
+    seed.gossip.Restore(At(0), claims);
+    std::vector<bool> served;
+    std::unique_ptr<Node> refused;
+    for (std::uint64_t number = 2; number < 10; ++number) {
+      auto other = std::make_unique<Node>(number);
+      Meet(At(10), *other, seed);
+      served.push_back(other->gossip.members().size() > 9000);
+      if (!served.back() && refused == nullptr) refused = std::move(other);
+    }
+    const auto many = static_cast<std::size_t>(std::ranges::count(served, true));
+    EXPECT(many >= 2);
+    EXPECT(many <= 4);
+    EXPECT(std::ranges::is_sorted(served, std::greater<>()));
+    REQUIRE(refused != nullptr);
+    EXPECT(refused->gossip.members().size() == 4);  // The seed, and three to ask.
+    EXPECT(refused->gossip.pending_news() == 1);    // Itself: others know those.
+    Node later(11);
+    Meet(At(1000), later, seed);
+    EXPECT(later.gossip.members().size() > 9000);
   }
 
   TEST_CASE("a newcomer does not pass on what all others know") {

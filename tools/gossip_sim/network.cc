@@ -265,7 +265,7 @@ void Network::Drain(NodeIndex index) {
   }
   outputs.datagrams.clear();  // Their bytes are on the way.
   outputs.streams.clear();
-  outputs.events.clear();
+  outputs.ClearEvents();
   ScheduleTick(index);
 }
 

@@ -119,6 +119,16 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     EXPECT(many < 6.2);
   }
 
+  // Its seed alone would send 1,000 tables of up to 100 kB.
+  TEST_CASE("F15: of 1,000 that join at once no node moves more than 8 MB") {
+    const SwimReport report =
+        Play({.nodes = 2, .kill = 0, .duration = base::seconds(1), .join = 1000});
+    REQUIRE(report.joins_known_s.has_value());
+    EXPECT(*report.joins_known_s < 10);
+    EXPECT(report.stream_bytes_max < 8'000'000);
+    EXPECT(report.stream_bytes_max > 100'000);
+  }
+
   TEST_CASE("after a restart of all, many joins and a partition all agree again, in seconds") {
     const SwimOptions options{.nodes = 20,
                               .kill = 0,
