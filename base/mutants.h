@@ -20,7 +20,7 @@ struct MutantName {
   std::string_view mistake;
 };
 
-inline constexpr std::array<MutantName, 18> kMutants{{
+inline constexpr std::array<MutantName, 20> kMutants{{
     {"skip-hint", "no hint is kept for a replica that is down"},
     {"drop-restamp", "a superseded write is acknowledged instead of being stamped again"},
     {"forget-leaf", "a write does not change its leaf of the tree"},
@@ -39,6 +39,8 @@ inline constexpr std::array<MutantName, 18> kMutants{{
     {"purge-no-adoption", "a replica that missed a COMMIT does not take over what its peers have"},
     {"purge-keeps-the-leaf", "what is purged stays in the hash tree"},
     {"purge-by-the-clock", "an entry is purged that has expired by the replica's own clock"},
+    {"absence-guard-ignored", "a start does not look at what the guard file says was synced"},
+    {"absence-memory-ignored", "what others remember of a node is not looked at"},
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).
@@ -64,6 +66,16 @@ inline constexpr std::array<MutantName, 19> kGossipMutants{{
     {"gossip-large-reply", "an answer is filled up with news, however small the question was"},
 }};
 
+// Of comparisons at cuts, narrowing and proofs, likewise (tests/sim/repair_mutants.py).
+inline constexpr std::array<MutantName, 6> kRepairMutants{{
+    {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
+    {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
+    {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
+    {"repair-sends-under-way", "writes later than the cut are sent as if they were missing"},
+    {"repair-part-passed-over", "the last part of a bucket never differs"},
+    {"repair-proof-by-two", "a range is proved once one other replica has the same"},
+}};
+
 #ifdef STARLING_MUTANTS
 
 namespace internal {
@@ -77,6 +89,9 @@ inline void SetMutant(std::string_view name) {
     if (known.name == name) internal::chosen_mutant = known.name;
   }
   for (const MutantName& known : kGossipMutants) {
+    if (known.name == name) internal::chosen_mutant = known.name;
+  }
+  for (const MutantName& known : kRepairMutants) {
     if (known.name == name) internal::chosen_mutant = known.name;
   }
   CHECK(internal::chosen_mutant == name);

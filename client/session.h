@@ -15,7 +15,8 @@
 //
 // What it repeats, and what not (design section 9):
 // - A read that is not answered within attempt_timeout, or whose connection ends, is asked again of
-//   another node until its deadline; one that a node answered with an error, a few times.
+//   another node until its deadline; one that a node answered with an error, a few times. A page of
+//   a scan that has too few replicas waits for them until its deadline.
 // - A put is sent once. Without an answer its outcome is unknown (kTimeout) and it has no stamp:
 // the
 //   caller must not repeat it as if it had not happened. If the node answered kTimeout, the result

@@ -69,7 +69,8 @@ bool Session::MayAskAgain(const Op& op, Code code) const {
 
 // A node answered, but not with what was asked for.
 void Session::FailAnswered(std::uint64_t id, Op& op, const Status& status, Version stamp) {
-  ++op.errors;
+  // A scan has come far, and goes on once who was out of reach for a moment is back.
+  if (op.kind != OpKind::kScan || status.code() != Code::kUnavailable) ++op.errors;
   Fail(id, op, status, stamp);
 }
 

@@ -9,10 +9,12 @@ void History::Change(std::uint16_t bucket, Generation generation, const Digest& 
                      const Digest& removed) {
   tree_.Add(bucket, added);
   if (!removed.empty()) tree_.Remove(bucket, removed);
-  recent_.Note(bucket, generation, base::Mutant("cut-keeps-replaced") ? added : added - removed);
+  recent_.Note(bucket, generation,
+               base::Mutant("repair-cut-keeps-replaced") ? added : added - removed);
 }
 
 Digest History::LeafAt(std::uint16_t bucket, Generation cut) const {
+  if (base::Mutant("repair-cut-is-now")) return tree_.Leaf(bucket);
   return tree_.Leaf(bucket) - recent_.Later(bucket, cut);
 }
 
@@ -30,6 +32,7 @@ History::Sums History::SliceSumsAt(const BucketSet& buckets, Generation cut) con
   Sums sums;
   for (std::uint32_t slice = 0; slice < base::kSlices; ++slice)
     sums[slice] = tree_.SliceSum(static_cast<std::uint8_t>(slice), buckets);
+  if (base::Mutant("repair-cut-is-now")) return sums;
   recent_.ForEachLater(cut, [&](std::uint16_t bucket, const Digest& delta) {
     if (buckets.Contains(bucket)) sums[base::SliceOf(bucket)] -= delta;
   });

@@ -19,6 +19,7 @@
 #include <set>
 #include <vector>
 
+#include "base/mutants.h"
 #include "base/place.h"
 #include "merkle/digest.h"
 
@@ -39,7 +40,8 @@ constexpr std::int64_t EndOf(Generation cut) { return (cut + 1) * kGenerationMs;
 // What a write of that version counts for, that comes at `wall_ms` by the receiver's clock. Stamps
 // of a clock that was far ahead count from when they come: else none of them would be compared
 // before the others' clocks are there.
-constexpr Generation FiledUnder(std::int64_t version_ms, std::int64_t wall_ms) {
+inline Generation FiledUnder(std::int64_t version_ms, std::int64_t wall_ms) {
+  if (base::Mutant("repair-far-stamps-wait")) return GenerationOf(version_ms);
   const Generation latest = GenerationOf(wall_ms + kSkewMs);
   return GenerationOf(version_ms) < latest ? GenerationOf(version_ms) : latest;
 }

@@ -206,6 +206,13 @@ Admin::Json Admin::RepairStatus() const {
         if (!standing.problem.empty()) why += ": " + standing.problem;
         blocked.push_back(why);
       }
+      const RangeProof* proof = control_.proofs_.Find(keyspace.id, range);
+      for (const std::string& why : control_.proofs_.BlockedBy(keyspace.id, range)) {
+        const bool told = std::ranges::any_of(blocked, [&](const json& each) {
+          return why.starts_with(each.get<std::string>().substr(0, why.find(':')));
+        });
+        if (!told) blocked.push_back(why);
+      }
       if (equal_ms == INT64_MAX) equal_ms = control_.world_.WallMs();  // Nobody to differ from.
       ranges.push_back(
           {{"keyspace", keyspace.name},
@@ -213,11 +220,14 @@ Admin::Json Admin::RepairStatus() const {
            {"replicas", replicas},
            {"equal", equal},
            {"last_equal_ms", equal_ms == 0 ? json() : json(equal_ms)},
-           {"proved_through_ms", nullptr},
+           {"proved_through_ms", proof == nullptr ? json() : json(merkle::EndOf(proof->through))},
            {"blocked_by", blocked}});
     }
   }
-  return {{{"ranges", ranges}, {"warnings", Warnings().value}}};
+  const RangeProof* oldest = control_.proofs_.Oldest();
+  return {{{"ranges", ranges},
+           {"oldest_proof_ms", oldest == nullptr ? json() : json(merkle::EndOf(oldest->through))},
+           {"warnings", Warnings().value}}};
 }
 
 void Admin::GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key) {

@@ -4,8 +4,8 @@ namespace starling::server {
 
 void CommitJob::Run() noexcept { committer_->Run(*this); }
 
-Committer::Committer(storage::Engine& engine, Durability durability)
-    : engine_(engine), durability_(durability) {}
+Committer::Committer(storage::Engine& engine, storage::Guard& guard, Durability durability)
+    : engine_(engine), guard_(guard), durability_(durability) {}
 
 void Committer::Submit(base::World& world, CommitJob& job) {
   job.committer_ = this;
@@ -27,6 +27,7 @@ void Committer::Run(CommitJob& job) {
   for (const CommitJob* each : running_) batches_.push_back(&each->batch);
   const auto sync = durability_ == Durability::kGroup ? storage::Sync::kYes : storage::Sync::kNo;
   const base::Status status = engine_.Write(batches_, sync);
+  if (status.ok() && sync == storage::Sync::kYes) guard_.Synced(engine_.sequence());
   for (CommitJob* each : running_) {
     each->status = status;
     each->committed_ = true;

@@ -14,6 +14,7 @@
 #include "base/world.h"
 #include "server/config.h"
 #include "storage/engine.h"
+#include "storage/guard.h"
 
 namespace starling::server {
 
@@ -36,7 +37,7 @@ struct CommitJob : base::Job {
 
 class Committer {
  public:
-  Committer(storage::Engine& engine, Durability durability);
+  Committer(storage::Engine& engine, storage::Guard& guard, Durability durability);
 
   // Takes the job and offloads it. REQUIRES: it is not submitted already.
   void Submit(base::World& world, CommitJob& job);
@@ -46,6 +47,7 @@ class Committer {
   void Run(CommitJob& job);
 
   storage::Engine& engine_;
+  storage::Guard& guard_;
   const Durability durability_;
 
   std::mutex mutex_;

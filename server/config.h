@@ -53,6 +53,7 @@ struct Config {
   struct {
     bool enabled = true;
     base::Duration interval = base::seconds(5);
+    std::uint64_t bytes_per_second = 128ULL << 20;  // repair.rate; 0: no limit.
   } repair;
   struct {
     bool enabled = true;

@@ -84,6 +84,10 @@ constexpr ConfigKey kKeys[] = {
      FIELD(repair.interval),
      {100, kDayMs},
      "How often each pair is compared. Shorter: differences live less long."},
+    {"repair.rate",
+     FIELD(repair.bytes_per_second),
+     {0, 1ULL << 40},
+     "Bytes a second that a node reads and takes in for its repairs. 0: no limit."},
 
     {"purge.enabled",
      FIELD(purge.enabled),

@@ -11,6 +11,7 @@
 #include "server/admin.h"
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
+#include "server/meta_records.h"
 #include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
 #include "storage/identity.h"
@@ -32,6 +33,10 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       http_(world, [this](base::ConnId conn, const std::string& path) { ServeHttp(conn, path); }),
       started_(world.Now()),
       repair_(world, shared, links_),
+      proofs_(world, shared, links_,
+              [this](std::unique_ptr<storage::Batch> batch, std::function<void()> then) {
+                Persist(std::move(batch), std::move(then));
+              }),
       purge_(world, shared, links_, repair_),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
@@ -49,6 +54,7 @@ void Control::OnStart() {
     hello.boot = shared_.identity.boot;
     links_.SetHello(hello);
     status = LoadStored();
+    if (status.ok()) status = proofs_.Load();
   }
   if (!status.ok()) {
     world_.Exit(status);
@@ -87,6 +93,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kDigestAnswer:
       repair_.OnDigests(static_cast<const DigestAnswerMail&>(*mail));
       return;
+    case MailKind::kRangeSums: proofs_.OnSums(static_cast<const RangeSumsMail&>(*mail)); return;
     case MailKind::kSpread: SpreadWrite(static_cast<SpreadMail&>(*mail)); return;
     case MailKind::kCompareSoon:
       repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
@@ -195,8 +202,11 @@ void Control::Tick() {
   ReleaseClients();
   admin_->OnTick(now);
   RenewClockBound();
+  ReturnAfterLoss();
+  SeatVoters();
   if (published_) {
     repair_.OnTick(now);
+    proofs_.OnTick(now);
     purge_.OnTick(now);
     CheckReady();
   }
@@ -225,6 +235,8 @@ void Control::RenewClockBound() {
   const std::uint64_t bound = stamps_.reserve_until(wall_ms);
   auto batch = std::make_unique<storage::Batch>();
   storage::SaveClockBound(*batch, bound);
+  SavePeerMarks(*batch, shared_.peer_marks.Encode());
+  shared_.guard.NoteClockBound(bound);
   reserving_ = true;
   Persist(std::move(batch), [this, bound] {
     reserving_ = false;

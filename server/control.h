@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "base/hybrid_clock.h"
 #include "base/world.h"
 #include "gossip/gossip.h"
+#include "server/absence.h"
 #include "server/flap_guard.h"
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
@@ -29,6 +31,7 @@
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
+#include "server/proofs.h"
 #include "server/purge_rounds.h"
 #include "server/repair.h"
 #include "server/seed_book.h"
@@ -60,6 +63,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // Null until the node is a member of a cluster. For tests and admin.
   SnapshotPtr snapshot() const { return snapshot_; }
   const gossip::Gossip* gossip() const { return gossip_.get(); }
+  const Proofs& proofs() const { return proofs_; }
 
  private:
   friend class Admin;
@@ -153,8 +157,20 @@ class Control final : public base::Actor, PeerLinksListener {
   bool NamesUs(const topology::Topology& topology) const;
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
-                              std::optional<base::Address> replace) const;
+                              std::optional<base::Address> replace, std::uint64_t back) const;
   base::Status CheckGone(const topology::Node& member) const;
+
+  // --- what this node may have lost: server/control_absence.cc ---
+  void AskWhatOthersRemember();
+  void OnRemembered(const PeerAddress& peer, const wire::HelloReply& reply);
+  void NobodyRemembers(base::Address address);
+  void FoundLoss(const Mark& remembered, const std::string& reason);
+  bool MayVote(const topology::PaxosRequest& request) const;
+  bool IsBack() const;
+  void ReturnAfterLoss();
+  void SeatVoters();
+  // Serves reads, as far as this node itself is concerned.
+  bool serves() const { return ready_ && may_remember_.empty(); }
 
   // --- epochs: server/control_topology.cc ---
   void Propose(Change change, ChangeDone done, base::Duration within = kChangeMax);
@@ -284,6 +300,10 @@ class Control final : public base::Actor, PeerLinksListener {
   bool published_ = false;  // The workers have a snapshot.
   bool ready_ = false;
   bool saving_ready_ = false;
+  Loss loss_;                             // Until this node is ready again.
+  std::set<base::Address> may_remember_;  // Members that have yet to say what they remember of us.
+  base::Instant remember_by_;
+  base::Instant next_seating_;
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;
@@ -297,6 +317,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::vector<EpochWait> epoch_waits_;
 
   Repair repair_;
+  Proofs proofs_;
   PurgeRounds purge_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;

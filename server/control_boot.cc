@@ -46,7 +46,14 @@ base::Status CheckPlace(const topology::Node& member, const topology::NodeInfo& 
 base::Status Control::LoadStored() {
   ASSIGN_OR_RETURN(seed_book_, SeedBook::Of(shared_.config.cluster.seeds, self_.cluster.port));
   ASSIGN_OR_RETURN(const StoredTopology stored, LoadTopology(shared_.engine));
-  ready_ = stored.ready;
+  loss_ = shared_.identity.loss;
+  ready_ = stored.ready && !loss_.any();
+  RETURN_IF_ERROR(shared_.peer_marks.Load(stored.peer_marks));
+  if (loss_.any())
+    base::log::Warn("absence",
+                    "this node lost data that it had acknowledged: {}. It serves no read and casts "
+                    "no vote until it has them back from the other replicas",
+                    loss_.reason);
   topology::TopologyPtr known;
   if (!stored.topology.empty()) {
     ASSIGN_OR_RETURN(topology::Topology value, topology::DecodeTopology(stored.topology));
@@ -59,7 +66,9 @@ base::Status Control::LoadStored() {
                      topology::Acceptor::Restore(shared_.identity.host, known, stored.acceptor));
     acceptor_.emplace(std::move(restored));
   }
-  if (known == nullptr) {
+  if (known == nullptr && loss_.any()) {
+    StartJoining({}, {});  // It was a member: whatever its seeds say, it founds nothing.
+  } else if (known == nullptr) {
     FoundBySeeds();
   } else if (const topology::Node* me = known->Find(shared_.identity.host)) {
     if (me->member()) RETURN_IF_ERROR(CheckPlace(*me, self_));
@@ -143,7 +152,7 @@ std::string Control::AnswerHello(base::Bytes question) {
 void Control::BecomeMember(topology::TopologyPtr topology) {
   founding_.reset();
   joining_.reset();
-  ready_ = topology->FoundedBy(shared_.identity.host);
+  ready_ = topology->FoundedBy(shared_.identity.host) && !loss_.any();
   base::log::Info("control", "member of cluster '{}' ({}), epoch {}", topology->cluster_name,
                   topology->cluster_id.ToString(), topology->epoch);
   Learn(std::move(topology));

@@ -129,6 +129,11 @@ bool Control::OnHello(base::ConnId conn, Conn& state, const wire::Frame& frame, 
     reply.cluster_id = snapshot_->topology->cluster_id;
     reply.epoch = snapshot_->topology->epoch;
     reply.token_seed = snapshot_->topology->token_seed;
+    if (const topology::Node* node = snapshot_->topology->Find(hello->host)) {
+      const Mark mark = shared_.peer_marks.Of(node->number);
+      reply.remembered_boot = mark.boot;
+      reply.remembered_mark = mark.sequence;
+    }
   }
   wire::SendFrame(world_, conn, frame.request_id, reply);
   return true;

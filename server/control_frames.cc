@@ -60,6 +60,7 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
     case wire::ControlTopic::kTopology: return ReplyBytes(reply, acceptor_->known_bytes());
     case wire::ControlTopic::kJoin: return HandleJoin(reply, frame.payload);
     case wire::ControlTopic::kCompare:
+    case wire::ControlTopic::kProve:
     case wire::ControlTopic::kPurge:
     case wire::ControlTopic::kForward: break;
     default: return ReplyError(reply, base::InvalidArgument("unknown control topic"));
@@ -68,14 +69,16 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
   if (peer == nullptr || !peer->member())
     return ReplyError(
         reply, base::FailedPrecondition(fmt::format("host {} is not a member", from.ToString())));
-  const auto answer = [this, reply](const base::Result<std::string>& bytes) {
-    if (bytes)
-      ReplyBytes(reply, *bytes);
+  const auto answer = [this, reply](const base::Result<std::string>& result) {
+    if (result)
+      ReplyBytes(reply, *result);
     else
-      ReplyError(reply, bytes.error());
+      ReplyError(reply, result.error());
   };
   if (request->topic == wire::ControlTopic::kCompare) {
     repair_.HandleCompare(peer->number, frame.payload, answer);
+  } else if (request->topic == wire::ControlTopic::kProve) {
+    proofs_.HandleQuestion(peer->number, frame.payload, answer);
   } else if (request->topic == wire::ControlTopic::kPurge) {
     purge_.Handle(frame.payload, answer);
   } else {
@@ -103,6 +106,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   switch (tag.kind) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerReply(tag, frame); return;
+    case kTagProve: proofs_.OnPeerReply(tag, frame); return;
     case kTagPurge: purge_.OnPeerReply(tag, frame); return;
     case kTagWhy: admin_->OnWhyReply(tag, frame); return;
     case kTagJoin: OnJoinReply(tag, frame); return;
@@ -125,7 +129,10 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
         DriveProposer();
       }
       break;
-    case kTagTopology: LearnFrom(frame.payload, "the answer of a node"); break;
+    case kTagTopology:
+      LearnFrom(frame.payload, "the answer of a node");
+      if (tag.a != 0) NobodyRemembers(UnpackAddress(tag.a));  // Its hello has said what it does.
+      break;
   }
 }
 
@@ -133,6 +140,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
   switch (tag.kind) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerFailed(tag, status); return;
+    case kTagProve: proofs_.OnPeerFailed(tag, status); return;
     case kTagPurge: purge_.OnPeerFailed(tag, status); return;
     case kTagWhy: admin_->OnWhyFailed(tag, status); return;
     case kTagJoin: OnJoinFailed(tag.a, status.message()); return;
@@ -140,6 +148,9 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
       if (gossip_ != nullptr)
         gossip_->OnStreamFailed(world_.Now(), UnpackAddress(tag.a),
                                 gossip::Gossip::StreamFailure::kOther);
+      return;
+    case kTagTopology:
+      if (tag.a != 0) NobodyRemembers(UnpackAddress(tag.a));
       return;
     default: return;  // Founding and Paxos ask again by themselves.
   }
@@ -158,6 +169,7 @@ base::Status Control::OnPeerHello(const PeerAddress& peer, const wire::HelloRepl
   if (snapshot_ == nullptr || reply.cluster_id.empty()) return base::Ok();
   if (reply.cluster_id == snapshot_->topology->cluster_id) {
     met_a_peer_ = true;
+    OnRemembered(peer, reply);
     if (reply.epoch > snapshot_->topology->epoch)
       SendControl(peer, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology, {});
     return base::Ok();

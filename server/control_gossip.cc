@@ -67,7 +67,7 @@ std::uint32_t DomainOf(const topology::NodeInfo& node) {
 }  // namespace
 
 std::string Control::Metadata() const {
-  return EncodeMetadata({.epoch = snapshot_->topology->epoch, .ready = ready_});
+  return EncodeMetadata({.epoch = snapshot_->topology->epoch, .ready = serves()});
 }
 
 void Control::RefreshMetadata() {
@@ -195,7 +195,7 @@ void Control::SpreadWrite(SpreadMail& mail) {
 }
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, ready_, shared_.identity.boot};
+  if (node.host == shared_.identity.host) return {true, serves(), shared_.identity.boot};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};

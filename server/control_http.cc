@@ -38,7 +38,8 @@ std::string Control::Ailment() const {
   if (retired_) return "draining: no more requests are taken";
   if (snapshot_ == nullptr) return "starting: this node is in no cluster yet";
   if (!published_) return "starting: the clock's bound is not on disk yet";
-  if (!ready_) return "not ready: catching up with what this node replicates";
+  if (loss_.any()) return "not ready: rebuilding what was lost: " + loss_.reason;
+  if (!serves()) return "not ready: catching up with what this node replicates";
   return {};
 }
 
@@ -70,6 +71,9 @@ std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
   }
   if (snapshot_ == nullptr) return MetricsPage(metrics);
   metrics.epoch = snapshot_->topology->epoch;
+  if (const RangeProof* oldest = proofs_.Oldest())
+    metrics.oldest_proof_age_ms =
+        std::max<std::int64_t>(0, world_.WallMs() - merkle::EndOf(oldest->through));
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
     metrics.keyspaces.push_back({keyspace.name, 0, EqualAgeMs(keyspace.id)});
   for (const WorkerStats& each : stats)

@@ -16,6 +16,7 @@ struct Control::MetaJob final : base::Job {
     const storage::Batch* batches[] = {batch.get()};
     status = batch->empty() ? control.shared_.engine.SyncLog()
                             : control.shared_.engine.Write(batches, storage::Sync::kYes);
+    if (status.ok()) control.shared_.guard.Synced(control.shared_.engine.sequence());
   }
   void Done() override;
 

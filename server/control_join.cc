@@ -21,12 +21,15 @@ constexpr base::Duration kJoinSay = base::seconds(5);
 // stays silent for so long, while a majority is alive, was dead before this node started.
 constexpr base::Duration kUnheardMax = base::seconds(30);
 
-// A request to be admitted: replaced address (0: none) u64, then the node's own description.
-std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced) {
+// A request to be admitted: replaced address (0: none) u64, the boot as which a member that lost
+// data comes back (0: it is none) u64, then the node's own description.
+std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced, std::uint64_t back) {
   std::string out;
   base::AppendLittle(out, PackAddress(replaced));
+  base::AppendLittle(out, back);
   return out + topology::EncodeNodeInfo(self);
 }
+constexpr std::size_t kJoinHeadBytes = 16;
 
 }  // namespace
 
@@ -73,7 +76,7 @@ void Control::AskToJoin() {
   joining.answer_by = now + kJoinAnswerMax;
   ++joining.serial;
   SendControl({joining.via(), {}}, {kTagJoin, 0, joining.serial, 0}, wire::ControlTopic::kJoin,
-              EncodeJoin(self_, joining.replaced));
+              EncodeJoin(self_, joining.replaced, loss_.boot));
 }
 
 // Another may know more, or be there at all.
@@ -113,21 +116,24 @@ bool Control::NamesUs(const topology::Topology& topology) const {
 
 // Another node asks to be admitted, or to take a dead one's place.
 void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
-  if (payload.size() < 8)
+  if (payload.size() < kJoinHeadBytes)
     return ReplyError(reply, base::InvalidArgument("a request to join is malformed"));
   const base::Address replaced = UnpackAddress(base::LoadLittle<std::uint64_t>(payload.data()));
-  const auto info = topology::DecodeNodeInfo(payload.substr(8));
+  const auto back = base::LoadLittle<std::uint64_t>(payload.data() + 8);
+  const auto info = topology::DecodeNodeInfo(payload.substr(kJoinHeadBytes));
   if (!info) return ReplyError(reply, info.error());
   const std::optional<base::Address> replace =
       replaced.port == 0 ? std::nullopt : std::optional(replaced);
   // Again within the change, against the topology that it is proposed to follow: of two joins at
   // once, whoever comes second finds the first one's node there.
-  if (const base::Status fits = CheckAdmission(*acceptor_->known(), *info, replace); !fits.ok())
+  if (const base::Status fits = CheckAdmission(*acceptor_->known(), *info, replace, back);
+      !fits.ok())
     return ReplyError(reply, fits);
   Propose(
-      [this, node = *info,
-       replace](const topology::Topology& before) -> base::Result<topology::Topology> {
-        RETURN_IF_ERROR(CheckAdmission(before, node, replace));
+      [this, node = *info, replace,
+       back](const topology::Topology& before) -> base::Result<topology::Topology> {
+        RETURN_IF_ERROR(CheckAdmission(before, node, replace, back));
+        if (before.Find(node.host) != nullptr) return topology::ReturnNode(before, node.host, back);
         return replace ? topology::ReplaceNode(before, *replace, node)
                        : topology::AdmitNode(before, node);
       },
@@ -147,10 +153,13 @@ void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
 // since a host becomes ready once and for good, and one that is not heard of counts as not ready.
 base::Status Control::CheckAdmission(const topology::Topology& topology,
                                      const topology::NodeInfo& node,
-                                     std::optional<base::Address> replace) const {
+                                     std::optional<base::Address> replace,
+                                     std::uint64_t back) const {
   RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
-  if (topology.Find(node.host) != nullptr) return base::Ok();  // It is in: the answer was lost.
+  const topology::Node* there = topology.Find(node.host);
+  if (there != nullptr && there->back >= back) return base::Ok();  // The answer was lost.
   for (const topology::Node* member : topology.members()) {
+    if (member == there) continue;
     if (member->cluster == replace) {
       RETURN_IF_ERROR(CheckGone(*member));
       continue;

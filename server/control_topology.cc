@@ -143,13 +143,13 @@ void Control::OnOutcome(const topology::Outcome& outcome) {
 
 void Control::HandlePaxos(base::Bytes payload, const std::function<void(std::string)>& answer) {
   const auto request = topology::DecodePaxosRequest(payload);
-  if (!request) return answer({});
+  if (!request || !MayVote(*request)) return answer({});
   topology::Vote vote = acceptor_->OnRequest(*request);
   const std::string reply = topology::EncodePaxosReply(vote.reply);
   if (!vote.must_sync && vote.learned == nullptr) return answer(reply);
   // Stored with what makes us a member, so that a crash right after does not forget it.
   if (vote.learned != nullptr && snapshot_ == nullptr)
-    ready_ = vote.learned->FoundedBy(shared_.identity.host);
+    ready_ = vote.learned->FoundedBy(shared_.identity.host) && !loss_.any();
   auto batch = std::make_unique<storage::Batch>();
   StoreTopology(*batch);
   Persist(std::move(batch), [this, reply, answer, learned = vote.learned] {
@@ -218,10 +218,13 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   const bool same_nodes = snapshot_ != nullptr && snapshot_->topology->nodes == topology->nodes;
   next->ring_epoch = same_nodes ? snapshot_->ring_epoch : topology->epoch;
   next->peers.resize(topology->nodes.size());
-  if (snapshot_ == nullptr) not_ready_since_ = world_.Now();
+  if (snapshot_ == nullptr || snapshot_->me().back != me->back) not_ready_since_ = world_.Now();
   base::log::Info("topology", "epoch {}: {} members, {} keyspaces", topology->epoch,
                   topology->members().size(), topology->keyspaces.size());
   snapshot_ = std::move(next);
+  if (loss_.any() && IsBack()) joining_.reset();
+  shared_.guard.NoteCluster(topology->cluster_id,
+                            static_cast<std::uint32_t>(topology->members().size()));
   wire::Hello hello;
   hello.role = wire::Role::kPeerControl;
   hello.cluster_name = topology->cluster_name;
@@ -232,6 +235,7 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   links_.SetHello(hello);
   if (gossip_ == nullptr) {
     StartGossip();
+    AskWhatOthersRemember();
     AskForTopology();
   }
   gossip_->Publish(world_.Now(), std::string(kRumorKey), topology->epoch, acceptor_->known_bytes());
@@ -243,9 +247,10 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
 void Control::Publish() {
   auto next = std::make_shared<Snapshot>(*snapshot_);
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
-  next->peers[next->self] = {true, ready_, shared_.identity.boot};
+  next->peers[next->self] = {true, serves(), shared_.identity.boot};
   snapshot_ = next;
   repair_.Adopt(snapshot_);
+  proofs_.Adopt(snapshot_);
   purge_.Adopt(snapshot_);
   // No worker may stamp before a bound for its stamps is on disk.
   if (shared_.clock_bound.load(std::memory_order_relaxed) == 0) return;
@@ -267,7 +272,8 @@ void Control::AskForTopology() {
   ask.erase(std::unique(ask.begin(), ask.end()), ask.end());
   for (const base::Address address : ask)
     if (address != self_.cluster)
-      SendControl({address, {}}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology, {});
+      SendControl({address, {}}, {kTagTopology, 0, PackAddress(address), 0},
+                  wire::ControlTopic::kTopology, {});
 }
 
 void Control::WaitForEpoch(std::uint64_t epoch, base::Duration wait,
@@ -302,12 +308,14 @@ void Control::CheckEpochWaits() {
 // majority of the range's other replicas, in an epoch that makes all writes come to it too (design
 // section 8).
 void Control::CheckReady() {
-  if (ready_ || saving_ready_ || !repair_.CaughtUpSince(not_ready_since_)) return;
+  if (ready_ || saving_ready_ || !IsBack() || !repair_.CaughtUpSince(not_ready_since_)) return;
   saving_ready_ = true;  // Nobody hears of it before it is synced, and with it what was taken.
   auto batch = std::make_unique<storage::Batch>();
   SaveReady(*batch, true);
+  SaveLoss(*batch, {});
   Persist(std::move(batch), [this] {
     ready_ = true;
+    loss_ = {};
     base::log::Info("control", "ready: caught up with all that it replicates");
     RefreshMetadata();
     Publish();

@@ -111,4 +111,12 @@ void Coordinator::OnTick(base::Instant now) {
   }
 }
 
+// What a sync covers, many answers say: only the first of them has to tell the other workers.
+void Coordinator::NoteMark(const Snapshot& snapshot, std::uint16_t node, const Mark& mark) {
+  if (marks_.size() <= node) marks_.resize(snapshot.topology->nodes.size());
+  if (mark.boot == 0 || mark <= marks_[node]) return;
+  marks_[node] = mark;
+  parts_.peer_marks.Note(snapshot.node(node).number, mark);
+}
+
 }  // namespace starling::server

@@ -23,6 +23,7 @@
 #include "server/hints.h"
 #include "server/memory_share.h"
 #include "server/peer_links.h"
+#include "server/peer_marks.h"
 #include "server/quorum.h"
 #include "server/replica.h"
 #include "server/replier.h"
@@ -48,6 +49,7 @@ struct CoordinatorParts {
   MemoryShare& memory;
   CompareSoon& compare_soon;
   SpreadWrites& spread;
+  PeerMarks& peer_marks;
 };
 
 class Coordinator {
@@ -99,6 +101,7 @@ class Coordinator {
   PeerAddress AddressOf(std::uint16_t node) const;
   void Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
               base::KeyspaceId keyspace, const Requirement& requirement, ReplicaMask up);
+  void NoteMark(const Snapshot& snapshot, std::uint16_t node, const Mark& mark);
   base::Duration Since(base::Instant began) const { return parts_.world.Now() - began; }
   std::int64_t StampWall() const;
 
@@ -146,6 +149,7 @@ class Coordinator {
   base::Slab<PutOp> puts_;
   base::Slab<GetOp> gets_;
   Watermarks watermarks_;
+  std::vector<Mark> marks_;    // By index in the topology's nodes: as last noted for all workers.
   std::deque<Hinted> hinted_;  // Oldest commit first.
   base::Timers put_timers_;    // Deadlines.
   base::Timers get_timers_;    // Deadlines and speculative retries.

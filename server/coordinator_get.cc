@@ -116,9 +116,13 @@ void Coordinator::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   if (frame.kind == wire::Kind::kReplicaWriteReply) {
     const auto reply = wire::Decode<wire::ReplicaWriteReply>(frame.header);
     if (!reply) return OnPeerFailed(tag, reply.error());
+    const Mark mark{reply->boot, reply->mark};
     if (tag.kind == kTagPut) {
+      if (const PutOp* op = puts_.Find(tag.a))
+        NoteMark(*op->snapshot, op->replicas.nodes[tag.b], mark);
       OnOutcome(tag.a, replica, tag.c, reply->outcome, reply->held);
     } else if (GetOp* op = gets_.Find(tag.a)) {
+      NoteMark(*op->snapshot, op->replicas.nodes[tag.b], mark);
       OnRepairOutcome(tag.a, *op, replica, tag.c, reply->outcome, reply->held);
     }
     return;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "server/bucket_parts.h"
 #include "server/wire/entries.h"
 #include "server/wire/frame.h"
 #include "server/wire/limits.h"
@@ -124,6 +125,20 @@ Summary Summarize(storage::Engine& engine, const PageRequest& request) {
                           return true;
                         });
   return summary;
+}
+
+PartsRead ReadParts(storage::Engine& engine, const PageRequest& request, std::uint32_t parts,
+                    std::uint64_t salt) {
+  PartsRead read;
+  PartHasher hasher(request.from_token, request.last_token, parts, salt, request.under_way);
+  Unreadable skipped;  // What is damaged makes its part differ, where it is told of.
+  read.status =
+      Walk(engine, request, read.bytes_read, &skipped, [&](const auto& key, const auto& entry) {
+        hasher.Add(key.token, entry.header.version);
+        return true;
+      });
+  read.packed = hasher.Packed();
+  return read;
 }
 
 Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Bytes summary) {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/actor.h"
+#include "base/mutants.h"
 #include "merkle/recent.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
@@ -28,6 +29,7 @@ struct UnderWay {
   merkle::Generation cut = INT64_MAX;  // Nothing is later.
   std::int64_t wall_ms = 0;
   bool Has(const base::Version& version) const {
+    if (base::Mutant("repair-sends-under-way")) return false;
     return merkle::GenerationOf(version.wall_ms()) > cut &&
            version.wall_ms() <= wall_ms + merkle::kSkewMs;
   }

@@ -16,6 +16,7 @@
 #include "merkle/digest.h"
 #include "merkle/recent.h"
 #include "server/purge/round.h"
+#include "server/range_sums.h"
 #include "server/resp/key_op.h"
 #include "server/snapshot.h"
 #include "server/stats.h"
@@ -34,6 +35,8 @@ enum class MailKind : std::uint16_t {
   kLinkLost,
   kDigestQuery,
   kDigestAnswer,
+  kRangeSumsQuery,
+  kRangeSums,
   kPull,
   kPullDone,
   kHandled,
@@ -126,6 +129,18 @@ struct DigestAnswerMail final : MailOf<MailKind::kDigestAnswer> {
   std::uint64_t serial = 0;
   merkle::Generation oldest = 0;  // The oldest cut that can be answered: no sums if it is later.
   std::map<base::KeyspaceId, SliceDigests> slices;  // Of the slices that this worker owns.
+};
+
+// What are the digests of our ranges as of a cut? Answered as the one above.
+struct RangeSumsQueryMail final : MailOf<MailKind::kRangeSumsQuery> {
+  std::uint64_t serial = 0;
+  merkle::Generation cut = 0;
+};
+struct RangeSumsMail final : MailOf<MailKind::kRangeSums> {
+  std::uint64_t serial = 0;
+  std::uint64_t epoch = 0;
+  merkle::Generation oldest = 0;  // As above.
+  RangeSums sums;                 // Of the slices that this worker owns.
 };
 
 // Pull from `peer` what we lack in these slices.

@@ -6,6 +6,7 @@ namespace {
 constexpr base::Bytes kTopologyKey = "topology";
 constexpr base::Bytes kPaxosKey = "paxos";
 constexpr base::Bytes kReadyKey = "ready";
+constexpr base::Bytes kPeerMarksKey = "peer_marks";
 
 // Empty when there is none.
 base::Result<std::string> GetOrEmpty(storage::Engine& engine, base::Bytes key) {
@@ -22,6 +23,7 @@ base::Result<StoredTopology> LoadTopology(storage::Engine& engine) {
   ASSIGN_OR_RETURN(stored.acceptor, GetOrEmpty(engine, kPaxosKey));
   ASSIGN_OR_RETURN(const std::string ready, GetOrEmpty(engine, kReadyKey));
   stored.ready = ready == std::string(1, '\1');
+  ASSIGN_OR_RETURN(stored.peer_marks, GetOrEmpty(engine, kPeerMarksKey));
   return stored;
 }
 
@@ -32,6 +34,10 @@ void SaveTopology(storage::Batch& batch, base::Bytes topology, base::Bytes accep
 
 void SaveReady(storage::Batch& batch, bool ready) {
   batch.Put(storage::Family::kMeta, kReadyKey, std::string(1, ready ? '\1' : '\0'));
+}
+
+void SavePeerMarks(storage::Batch& batch, base::Bytes marks) {
+  batch.Put(storage::Family::kMeta, kPeerMarksKey, marks);
 }
 
 }  // namespace starling::server

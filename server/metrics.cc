@@ -130,6 +130,13 @@ void WriteRepair(Exposition& out, const RepairStats& repair, const NodeMetrics& 
       out.Sample(static_cast<double>(each.equal_age_ms) / 1000, {{"keyspace", each.name}});
 }
 
+void WriteProofs(Exposition& out, std::int64_t age_ms) {
+  out.Family("starling_oldest_proof_age_seconds", Type::kGauge,
+             "Up to when all replicas of all ranges of this node are proved equal, the oldest "
+             "counting; absent until each range was.");
+  if (age_ms >= 0) out.Sample(static_cast<double>(age_ms) / 1000, {});
+}
+
 void WriteGossipTraffic(Exposition& out, const gossip::Counters& counters) {
   out.Family("starling_gossip_datagrams_total", Type::kCounter, "Datagrams.");
   out.Sample(Number(counters.datagrams_in), {{"direction", "in"}});
@@ -244,6 +251,7 @@ std::string MetricsPage(const NodeMetrics& metrics) {
   WriteOrphans(out, sum);
   WriteRumoredWrites(out, sum, metrics.gossip);
   WriteRepair(out, sum.repair, metrics);
+  WriteProofs(out, metrics.oldest_proof_age_ms);
   if (metrics.gossip != nullptr) WriteGossip(out, *metrics.gossip);
   WriteEngine(out, metrics.engine);
   return out.text();

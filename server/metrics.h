@@ -30,6 +30,7 @@ struct NodeMetrics {
   std::uint64_t clients = 0;
   std::uint64_t repair_comparisons = 0;
   std::uint64_t repair_bytes_sent = 0;
+  std::int64_t oldest_proof_age_ms = -1;  // -1: some range has none.
   std::vector<WorkerStats> workers;
   storage::EngineStats engine;
   ProcessStats process;

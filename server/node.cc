@@ -21,8 +21,8 @@ topology::NodeInfo InfoOf(const Config& config, const NodeIdentity& identity) {
 }  // namespace
 
 Node::Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-           const MakeWorld& make_world, const NodeKeys& keys, LookUp look_up)
-    : config_(config), shared_(config_, identity, engine, WorkersOf(config), keys) {
+           storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys, LookUp look_up)
+    : config_(config), shared_(config_, identity, engine, guard, WorkersOf(config), keys) {
   shared_.look_up = std::move(look_up);
   control_ = std::make_unique<Control>(make_world(base::kControlActor), shared_,
                                        InfoOf(config_, identity));
@@ -37,11 +37,12 @@ base::Actor& Node::actor(base::ActorId id) {
   return *workers_.at(static_cast<std::size_t>(id) - 1);
 }
 
-base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, const std::string& cluster_name,
-                                           base::Random& random) {
+base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, storage::Guard& guard,
+                                           const std::optional<storage::GuardRecord>& last,
+                                           const std::string& cluster_name, base::Random& random) {
   ASSIGN_OR_RETURN(std::optional<storage::Identity> stored, storage::LoadIdentity(engine));
   if (!stored) {
-    stored = storage::Identity{base::HostId::Draw(random), cluster_name, {}};
+    stored = storage::Identity{last ? last->host : base::HostId::Draw(random), cluster_name, {}};
     storage::Batch batch;
     storage::SaveIdentity(batch, *stored);
     const storage::Batch* batches[] = {&batch};
@@ -51,12 +52,7 @@ base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, const std::s
     return base::Fail(base::FailedPrecondition(
         fmt::format("the data directory belongs to cluster '{}', and cluster.name is '{}'",
                     stored->cluster_name, cluster_name)));
-  NodeIdentity identity;
-  identity.host = stored->host;
-  identity.cluster_id = stored->cluster_id;
-  ASSIGN_OR_RETURN(identity.boot, storage::NextBoot(engine));
-  ASSIGN_OR_RETURN(identity.clock_floor, storage::LoadClockBound(engine));
-  return identity;
+  return BeginLife(engine, guard, {.identity = *stored, .last = last});
 }
 
 }  // namespace starling::server

@@ -1,16 +1,18 @@
 // server/node.h: a whole node: control and its workers over one engine. Wires actors; decides
 // nothing.
 //
-//   Node node(config, identity, engine, [&](ActorId id) -> World& { ... });
+//   Node node(config, identity, engine, guard, [&](ActorId id) -> World& { ... });
 //   node.ForEachActor([&](ActorId id, Actor& actor) { ...attach it to its World... });
 //
 // Thread:    constructed and destroyed while no actor runs. In the simulator destroying it is a
-// kill. Ownership: the configuration and the engine must outlive it. Read next: server/control.h,
-// server/worker.h
+// kill. Ownership: the configuration, the engine and the guard must outlive it. Read next:
+// server/control.h, server/worker.h
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/world.h"
@@ -29,7 +31,8 @@ class Node {
   using MakeWorld = std::function<base::World&(base::ActorId)>;
 
   Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-       const MakeWorld& make_world, const NodeKeys& keys = {}, LookUp look_up = SystemLookUp);
+       storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys = {},
+       LookUp look_up = SystemLookUp);
   ~Node();
 
   std::size_t actors() const { return workers_.size() + 1; }
@@ -43,6 +46,8 @@ class Node {
     }
   }
   Control& control() { return *control_; }
+  // It ended because its data directory needs another life, with a higher boot number.
+  bool begins_again() const { return shared_.begins_again; }
 
  private:
   const Config config_;
@@ -51,10 +56,11 @@ class Node {
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
-// Reads who this node is from its engine, drawing a new host id for an empty directory, and counts
-// this boot; all of it synced. FailedPrecondition: the directory is another cluster's (both names
-// are told) or a newer format's.
-base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, const std::string& cluster_name,
-                                           base::Random& random);
+// Reads who this node is from its engine, drawing a new host id for an empty directory, and begins
+// a life of it (server/absence.h). FailedPrecondition: the directory is another cluster's (both
+// names are told) or a newer format's.
+base::Result<NodeIdentity> PrepareIdentity(storage::Engine& engine, storage::Guard& guard,
+                                           const std::optional<storage::GuardRecord>& last,
+                                           const std::string& cluster_name, base::Random& random);
 
 }  // namespace starling::server

@@ -9,29 +9,25 @@
 #include <utility>
 
 #include "base/host_id.h"
+#include "server/absence.h"
 #include "server/committer.h"
 #include "server/config.h"
 #include "server/keyring_file.h"
+#include "server/peer_marks.h"
 #include "server/resolve.h"
 #include "storage/engine.h"
 
 namespace starling::server {
 
-// Who this node is, from its data directory.
-struct NodeIdentity {
-  base::HostId host;
-  std::uint64_t boot = 0;         // Counted and synced before the first packet.
-  base::HostId cluster_id;        // Empty until it founded or joined.
-  std::uint64_t clock_floor = 0;  // No stamp of an earlier run is higher.
-};
-
 struct NodeShared {
   NodeShared(const Config& node_config, const NodeIdentity& node_identity,
-             storage::Engine& node_engine, unsigned worker_count, NodeKeys node_keys = {})
+             storage::Engine& node_engine, storage::Guard& node_guard, unsigned worker_count,
+             NodeKeys node_keys = {})
       : config(node_config),
         identity(node_identity),
         engine(node_engine),
-        committer(node_engine, node_config.storage.durability),
+        guard(node_guard),
+        committer(node_engine, node_guard, node_config.storage.durability),
         workers(worker_count),
         keys(std::move(node_keys)) {}
 
@@ -39,10 +35,13 @@ struct NodeShared {
   const Config& config;
   const NodeIdentity identity;
   storage::Engine& engine;
+  storage::Guard& guard;
   Committer committer;
   const unsigned workers;
   const NodeKeys keys;  // As of the start: control has them as they are (server/keyring_admin.h).
   LookUp look_up = SystemLookUp;  // Of the names of seeds. Set before any actor starts.
+
+  PeerMarks peer_marks;  // What others acknowledged to us.
 
   // Written by control once it is on disk; read by the workers.
   std::atomic<std::uint64_t> clock_bound{0};
@@ -53,6 +52,8 @@ struct NodeShared {
   std::atomic<std::uint32_t> clients{0};
   // What large mails between workers hold: who sends one adds to it, who receives it takes it off.
   std::atomic<std::uint64_t> mail_bytes{0};
+  // This life ends to begin another at once: the data directory needs a higher boot number.
+  std::atomic<bool> begins_again{false};
   // What workers have mailed to control to be told as rumors, and it has not taken yet.
   std::atomic<std::uint64_t> rumor_mail_bytes{0};
 };

@@ -26,7 +26,7 @@
 
 namespace starling::server {
 
-inline constexpr std::uint32_t kTagPurge = 18;  // PeerTag::kind of its requests.
+inline constexpr std::uint32_t kTagPurge = 19;  // PeerTag::kind of its requests.
 
 class PurgeRounds {
  public:

@@ -22,6 +22,8 @@ constexpr base::Duration kFirstCompareAfter = base::milliseconds(3600);
 // A cut that will be old enough within so many seconds is waited for. More, and the clocks are far
 // apart: then each side answers as of what it can.
 constexpr merkle::Generation kWaitMax = 10;
+// No clock shows more: 48 bits of ms.
+constexpr merkle::Generation kCutsMax = (1LL << 48) / merkle::kGenerationMs;
 constexpr int kPostponedMax = 4;  // Times in one session.
 
 merkle::Digest TotalOf(const SliceSums& sums) {
@@ -354,10 +356,12 @@ base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slic
   if (base::LoadLittle<std::uint64_t>(in.data()) != snapshot_->topology->epoch)
     return base::FailedPrecondition("the epoch has changed meanwhile");
   *oldest = static_cast<merkle::Generation>(base::LoadLittle<std::uint64_t>(in.data() + 8));
-  if (*oldest > session_->cut) return base::Ok();
+  const auto sane = [](merkle::Generation cut) { return cut > -kCutsMax && cut < kCutsMax; };
   // A cut that is still to come for the peer is what it has now: no later writes are left out.
   const auto newest =
       static_cast<merkle::Generation>(base::LoadLittle<std::uint64_t>(in.data() + 16));
+  if (!sane(*oldest) || !sane(newest)) return bad;
+  if (*oldest > session_->cut) return base::Ok();
   const bool proven = session_->ahead == 0 && session_->cut <= newest + 1;
   const auto count = base::LoadLittle<std::uint32_t>(in.data() + 24);
   in.remove_prefix(kAnswerHead);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "merkle/compare.h"
+#include "server/bucket_parts.h"
 #include "server/wire/entries.h"
 
 namespace starling::server {
@@ -32,9 +33,16 @@ struct RepairPull::Slice {
   merkle::Generation cut = 0;
   std::string hashes;                  // Ours, as of the cut.
   std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
-  std::string after;                   // Within it: the stored key to resume after.
-  base::Token last_token = 0;          // Within it: up to where the last summary told.
-  enum class Step : std::uint8_t { kHashes, kEntries } step = Step::kHashes;
+  // Of the bucket.
+  bool in_full = true;   // All of it is asked for, so far: no part of it counted as equal.
+  base::Token next = 0;  // Where the next summary begins, if that is not its first token.
+  std::string summary;   // What we have from here...
+  base::Token first_token = 0;
+  base::Token last_token = 0;  // ...to there.
+  std::string part_hashes;     // Of it.
+  std::deque<TokenRun> runs;   // That differ; the first is being asked for.
+  std::string after;           // Within it: the stored key to resume after.
+  enum class Step : std::uint8_t { kHashes, kParts, kEntries } step = Step::kHashes;
   base::Instant answer_due;  // Of the request that is open.
 };
 
@@ -50,18 +58,8 @@ struct RepairPull::SummaryJob final : base::Job {
   Summary summary;
 };
 
-namespace {
-
-// The stored key of the cursor, split: token u64 big-endian, then the key.
-void ResumeAfter(base::Bytes after, PageRequest& request) {
-  if (after.empty()) return;
-  request.from_token = base::LoadBig<base::Token>(after.data());
-  request.after_key = after.substr(8);
-}
-
-}  // namespace
-
-RepairPull::RepairPull(const RepairPullParts& parts) : parts_(parts) {}
+RepairPull::RepairPull(const RepairPullParts& parts)
+    : parts_(parts), rate_(parts.bytes_per_second) {}
 RepairPull::~RepairPull() = default;
 
 void RepairPull::Start(const PullMail& mail) {
@@ -141,6 +139,8 @@ void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   slice->answer_due = base::Instant::Never();
   if (frame.kind == wire::Kind::kSliceHashesReply && slice->step == Slice::Step::kHashes) {
     OnHashes(tag.a, *slice, frame);
+  } else if (frame.kind == wire::Kind::kBucketPartsReply && slice->step == Slice::Step::kParts) {
+    OnParts(tag.a, *slice, frame);
   } else if (frame.kind == wire::Kind::kBucketPullReply && slice->step == Slice::Step::kEntries) {
     OnEntries(tag.a, *slice, frame);
   } else {
@@ -155,7 +155,7 @@ void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
 // A bucket that cannot be read on the peer's disk is one; its other reasons are about all of them.
 void RepairPull::OnRefused(std::uint64_t id, Slice& slice, const base::Status& why) {
   const bool damaged = why.code() == base::Code::kCorruption || why.code() == base::Code::kIo;
-  if (damaged && slice.step == Slice::Step::kEntries)
+  if (damaged && slice.step != Slice::Step::kHashes)
     SkipBucket(id, slice, why);
   else
     EndSlice(id, slice, why);
@@ -182,7 +182,6 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
     if (theirs != base::LoadLittle<std::uint32_t>(slice.hashes.data() + 4 * leaf))
       slice.buckets.push_back(base::BucketAt(slice.slice, static_cast<std::uint8_t>(leaf)));
   }
-  slice.step = Slice::Step::kEntries;
   NextBucket(id, slice);
 }
 
@@ -191,14 +190,20 @@ void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
     EndSlice(id, slice, base::Ok());
     return;
   }
-  if (parts_.replica.HasRoomForRepair())
+  if (!MayGoOn())
+    held_back_.push_back(id);
+  else if (slice.runs.empty())
     StartSummary(id, slice);
   else
-    held_back_.push_back(id);
+    AskEntries(id, slice);
+}
+
+bool RepairPull::MayGoOn() const {
+  return parts_.replica.HasRoomForRepair() && rate_.Ready(parts_.world.Now());
 }
 
 void RepairPull::OnTurnEnd() {
-  while (!held_back_.empty() && parts_.replica.HasRoomForRepair()) {
+  while (!held_back_.empty() && MayGoOn()) {
     const std::uint64_t id = held_back_.front();
     held_back_.pop_front();
     if (Slice* slice = slices_.Find(id)) NextBucket(id, *slice);
@@ -209,9 +214,8 @@ void RepairPull::StartSummary(std::uint64_t id, const Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
   auto job = std::make_unique<SummaryJob>(*this, id);
   job->request.keyspace = slice.keyspace;
-  job->request.from_token = base::FirstToken(bucket);
+  job->request.from_token = std::max(base::FirstToken(bucket), slice.next);
   job->request.last_token = base::LastToken(bucket);
-  ResumeAfter(slice.after, job->request);
   SummaryJob& running = *job;
   jobs_.push_back(std::move(job));
   parts_.world.Offload(base::Lane::kBackground, running);
@@ -224,6 +228,7 @@ void RepairPull::OnSummary(SummaryJob& job) {
   const std::unique_ptr<SummaryJob> done = std::move(*it);
   jobs_.erase(it);
   stats_.data_bytes_read += done->summary.bytes_read;
+  rate_.Count(parts_.world.Now(), done->summary.bytes_read);
   Slice* slice = slices_.Find(done->id);
   if (slice == nullptr) return;
   NoteDamage(*slice->order, done->summary.unreadable.entries,
@@ -234,26 +239,93 @@ void RepairPull::OnSummary(SummaryJob& job) {
     SkipBucket(done->id, *slice, done->summary.status);
     return;
   }
-  const topology::Node* peer = PeerOf(*slice->order);
-  if (peer == nullptr) {
+  if (PeerOf(*slice->order) == nullptr) {
     EndSlice(done->id, *slice, base::Ok());
     return;
   }
+  slice->first_token = done->request.from_token;
+  slice->last_token = done->summary.last_token;
+  slice->summary = std::move(done->summary.packed);
+  const std::uint32_t parts = PartCountFor(slice->summary.size() / kSummaryRecordBytes);
+  if (parts > 1) {
+    AskParts(done->id, *slice, parts);
+  } else {
+    slice->runs = {{slice->first_token, slice->last_token}};
+    AskEntries(done->id, *slice);
+  }
+}
+
+void RepairPull::AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts) {
+  const topology::Node* peer = PeerOf(*slice.order);
+  slice.step = Slice::Step::kParts;
+  slice.part_hashes =
+      HashParts(slice.summary, PartHasher(slice.first_token, slice.last_token, parts, slice.salt,
+                                          {slice.cut, parts_.world.WallMs()}));
+  const wire::BucketParts request{
+      slice.keyspace,
+      slice.first_token,
+      slice.last_token,
+      slice.salt,
+      snapshot_->topology->epoch,
+      base::Hash64(slice.part_hashes),
+      slice.cut,
+      parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged};
+  stats_.bytes_sent += slice.part_hashes.size();
+  slice.answer_due = parts_.world.Now() + kAnswerMax;
+  parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, slice.part_hashes);
+}
+
+void RepairPull::OnParts(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
+  const auto reply = wire::Decode<wire::BucketPartsReply>(frame.header);
+  const std::size_t parts = slice.part_hashes.size() / sizeof(std::uint32_t);
+  if (!reply || base::Hash64(frame.payload) != reply->payload_digest ||
+      frame.payload.size() != (parts + 7) / 8) {
+    SkipBucket(id, slice, base::Corruption("the peer's parts of a bucket are malformed"));
+    return;
+  }
+  const auto runs =
+      RunsOf(frame.payload, slice.first_token, slice.last_token, static_cast<std::uint32_t>(parts));
+  slice.runs.assign(runs.begin(), runs.end());
+  // Hashes of 4 bytes prove nothing: of a bucket that is adopted, all is asked for.
+  if (runs.size() != 1 || runs.front() != TokenRun{slice.first_token, slice.last_token}) {
+    slice.in_full = false;
+    parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
+  }
+  if (slice.runs.empty()) EndRange(slice);
+  NextBucket(id, slice);
+}
+
+// The token and key behind which the next page begins; of the first page of a run: its first token,
+// and empty where the bucket begins.
+std::string RepairPull::BeginOf(const Slice& slice) {
+  std::string begin = slice.after;
+  const TokenRun& run = slice.runs.front();
+  if (begin.empty() && run.first != base::FirstToken(slice.buckets.back()))
+    base::AppendBig(begin, run.first);
+  return begin;
+}
+
+// What we have in the run goes along; after a page that was full, of the rest of it.
+void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
+  const topology::Node* peer = PeerOf(*slice.order);
+  slice.step = Slice::Step::kEntries;
+  TokenRun run = slice.runs.front();
+  if (!slice.after.empty()) run.first = base::LoadBig<base::Token>(slice.after.data());
+  const std::string after = BeginOf(slice);
+  const base::Bytes summary = SummaryOf(slice.summary, run);
   const wire::BucketPull request{
-      slice->keyspace,
-      slice->buckets.back(),
-      slice->after,
+      slice.keyspace,
+      slice.buckets.back(),
+      after,
       static_cast<std::uint32_t>(kPageBytesStandard),
       snapshot_->topology->epoch,
-      base::Hash64(done->summary.packed),
-      done->summary.last_token,
-      slice->cut,
-      parts_.replica.MarkOf(slice->keyspace, slice->buckets.back()).purged};
-  slice->last_token = done->summary.last_token;
-  stats_.bytes_sent += done->summary.packed.size();
-  slice->answer_due = parts_.world.Now() + kAnswerMax;
-  parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, done->id, 0}, request,
-                    done->summary.packed);
+      base::Hash64(summary),
+      run.last,
+      slice.cut,
+      parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged};
+  stats_.bytes_sent += summary.size();
+  slice.answer_due = parts_.world.Now() + kAnswerMax;
+  parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, summary);
 }
 
 void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
@@ -263,6 +335,7 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
     SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
+  rate_.Count(parts_.world.Now(), frame.payload.size());
   const std::uint16_t bucket = slice.buckets.back();
   NoteDamage(
       *slice.order, reply->unreadable,
@@ -283,26 +356,35 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
 void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
   NoteDamage(*slice.order, 1, why);
   parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
-  slice.buckets.pop_back();
-  slice.after.clear();
+  slice.last_token = base::LastToken(slice.buckets.back());
+  EndRange(slice);
   NextBucket(id, slice);
+}
+
+// What the summary told of has been asked for.
+void RepairPull::EndRange(Slice& slice) {
+  slice.summary = {};
+  slice.runs.clear();
+  slice.after.clear();
+  slice.next = slice.last_token + 1;
+  if (slice.last_token != base::LastToken(slice.buckets.back())) return;
+  slice.next = 0;
+  slice.in_full = true;
+  slice.buckets.pop_back();
 }
 
 // To behind what the answer has told.
 base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& reply) {
-  const std::uint16_t bucket = slice.buckets.back();
   if (!reply.done) {
     const bool onwards = reply.after.size() > sizeof(base::Token) && reply.after > slice.after &&
-                         base::LoadBig<base::Token>(reply.after.data()) <= slice.last_token;
+                         base::LoadBig<base::Token>(reply.after.data()) <= slice.runs.front().last;
     if (!onwards) return base::Corruption("the peer's pages do not come to an end");
     slice.after = reply.after;
-  } else if (slice.last_token == base::LastToken(bucket)) {
-    slice.buckets.pop_back();
-    slice.after.clear();
-  } else {
-    slice.after.clear();
-    base::AppendBig(slice.after, slice.last_token + 1);
+    return base::Ok();
   }
+  slice.after.clear();
+  slice.runs.pop_front();
+  if (slice.runs.empty()) EndRange(slice);
   return base::Ok();
 }
 
@@ -311,8 +393,8 @@ void RepairPull::Adopt(const Slice& slice, const wire::BucketPullReply& reply, b
   const std::uint16_t bucket = slice.buckets.back();
   const Adoption::Id id{slice.keyspace, bucket};
   const std::uint64_t epoch = snapshot_->topology->epoch;
-  if (reply.epoch == 0 || reply.epoch != epoch || reply.unreadable > 0) {
-    parts_.adoption.GiveUp(id);  // It is not named what cannot be read there.
+  if (!slice.in_full || reply.epoch == 0 || reply.epoch != epoch || reply.unreadable > 0) {
+    parts_.adoption.GiveUp(id);  // Not all is named that is there.
     return;
   }
   if (reply.named_upto <= parts_.replica.MarkOf(slice.keyspace, bucket).purged) return;
@@ -322,12 +404,13 @@ void RepairPull::Adopt(const Slice& slice, const wire::BucketPullReply& reply, b
     base::AppendBig(key, slice.keyspace);
     return key.append(token_and_key);
   };
-  if (!slice.after.empty()) span.after = stored(slice.after);
+  // What the page was asked for, as far as it goes.
+  if (const std::string begin = BeginOf(slice); !begin.empty()) span.after = stored(begin);
   if (!reply.done) {
     span.last = stored(reply.after);
-  } else if (slice.last_token != base::LastToken(bucket)) {
+  } else if (const base::Token last = slice.runs.front().last; last != base::LastToken(bucket)) {
     std::string next;
-    base::AppendBig(next, slice.last_token + 1);
+    base::AppendBig(next, last + 1);
     span.last = stored(next);
   }
   parts_.adoption.OnPage(epoch, reply.named_upto, std::move(span), std::string(names));

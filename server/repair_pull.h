@@ -1,10 +1,11 @@
 // server/repair_pull.h: fetches from one peer what this worker's slices lack.
 //
 // Control finds the slices that differ (server/repair.h) and hands them to the workers that own
-// them. Here a slice is narrowed to its differing buckets by short hashes of its leaves, and each
-// such bucket to its differing entries by a summary: the sender answers with exactly the entries
-// that are missing or older here. A few slices are worked on at a time. An entry that is damaged,
-// on either side, is left out, counted, and told of at the end; the rest goes on.
+// them. Here a slice is narrowed to its differing buckets by short hashes of its leaves, each such
+// bucket to the parts that differ by hashes of them (server/bucket_parts.h), and these to their
+// differing entries by a summary: the sender answers with exactly the entries that are missing or
+// older here. A few slices are worked on at a time, at no more than repair.rate. An entry that is
+// damaged, on either side, is left out, counted, and told of at the end; the rest goes on.
 //
 // Thread:    confined to its worker.
 // Read next: server/entry_page.h, merkle/compare.h
@@ -22,6 +23,7 @@
 #include "server/entry_page.h"
 #include "server/mail.h"
 #include "server/peer_links.h"
+#include "server/rate_limit.h"
 #include "server/replica.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
@@ -37,6 +39,7 @@ struct RepairPullParts {
   PeerLinks& links;
   SharedBuckets& shared;
   Adoption& adoption;
+  std::uint64_t bytes_per_second = 0;  // 0: no limit.
 };
 
 class RepairPull {
@@ -78,10 +81,16 @@ class RepairPull {
   void NextBucket(std::uint64_t id, Slice& slice);
   void StartSummary(std::uint64_t id, const Slice& slice);
   void OnSummary(SummaryJob& job);
+  void AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts);
+  void OnParts(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  static std::string BeginOf(const Slice& slice);
+  void AskEntries(std::uint64_t id, Slice& slice);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   base::Status Take(Slice& slice, base::Bytes payload, const purge::Source& source);
   void Adopt(const Slice& slice, const wire::BucketPullReply& reply, base::Bytes names);
   static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
+  static void EndRange(Slice& slice);
+  bool MayGoOn() const;
   void NoteDamage(Order& order, std::uint64_t entries, const base::Status& what);
   void OnRefused(std::uint64_t id, Slice& slice, const base::Status& why);
   void SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why);
@@ -95,7 +104,8 @@ class RepairPull {
   std::vector<std::unique_ptr<Order>> orders_;
   base::Slab<Slice> slices_;
   std::vector<std::unique_ptr<SummaryJob>> jobs_;
-  std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk.
+  std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk, or their turn.
+  RateLimit rate_;
   RepairStats stats_;
 };
 

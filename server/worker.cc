@@ -38,14 +38,15 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
       compare_soon_(world),
       spread_(world, shared),
-      coordinator_(
-          {world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_, spread_}),
+      coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_,
+                    spread_, shared.peer_marks}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_),
-      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_}),
+      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
+               shared.config.repair.bytes_per_second / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_}) {}
 
 Worker::~Worker() = default;

@@ -118,9 +118,12 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame);
   void HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame);
   void HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
+  purge::Source OwnFacts(base::KeyspaceId keyspace, std::uint16_t bucket) const;
+  void HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame);
   void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
   void ReadForPeer(std::unique_ptr<PeerPage> page);
   void OnPeerPage(PeerPage& page);
+  void AnswerParts(const PeerPage& page);
   static base::Instant EndOf(const ReplyTo& reply, std::uint32_t deadline_ms);
   static Ticket PeerTicket(const ReplyTo& reply);
   base::Status CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
@@ -139,6 +142,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
 
   // Mail: server/worker_mail.cc
   void AnswerDigests(const DigestQueryMail& query);
+  void AnswerRangeSums(const RangeSumsQueryMail& query);
   void SendDigests();
   void AnswerStats(const StatsQueryMail& query);
   void TakeRumor(base::Bytes payload);
@@ -224,7 +228,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   RepairPull repair_;
   Purger purger_;
   // Sums that wait for the commit, by its number, of all that they comprise.
-  std::deque<std::pair<std::uint64_t, std::unique_ptr<DigestAnswerMail>>> digests_;
+  std::deque<std::pair<std::uint64_t, std::unique_ptr<base::Mail>>> digests_;
   std::map<base::ConnId, Conn> conns_;
   GreetingQueue greetings_;
   bool stopping_ = false;   // No client is read from any more.

@@ -39,6 +39,9 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
       return;
     }
     case MailKind::kDigestQuery: AnswerDigests(static_cast<const DigestQueryMail&>(*mail)); return;
+    case MailKind::kRangeSumsQuery:
+      AnswerRangeSums(static_cast<const RangeSumsQueryMail&>(*mail));
+      return;
     case MailKind::kPull: repair_.Start(static_cast<const PullMail&>(*mail)); return;
     case MailKind::kHandled: {
       const auto& given = static_cast<const HandledMail&>(*mail);
@@ -56,6 +59,7 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kStatsQuery: AnswerStats(static_cast<const StatsQueryMail&>(*mail)); return;
     case MailKind::kLinkLost:
     case MailKind::kDigestAnswer:
+    case MailKind::kRangeSums:
     case MailKind::kPullDone:
     case MailKind::kCompareSoon:
     case MailKind::kSpread:
@@ -106,6 +110,20 @@ void Worker::AnswerDigests(const DigestQueryMail& query) {
     SliceDigests& slices = answer->slices[keyspace.id];
     for (unsigned slice = number_; slice < base::kSlices; slice += shared_.workers)
       slices.emplace_back(static_cast<std::uint8_t>(slice), sums[slice]);
+  }
+  digests_.emplace_back(replica_.last_commit(), std::move(answer));
+}
+
+void Worker::AnswerRangeSums(const RangeSumsQueryMail& query) {
+  auto answer = std::make_unique<RangeSumsMail>();
+  answer->serial = query.serial;
+  answer->epoch = snapshot_->topology->epoch;
+  answer->oldest = INT64_MIN;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
+    answer->oldest = std::max(answer->oldest, replica_.OldestCut(keyspace.id));
+    if (query.cut >= answer->oldest)
+      AddRangeSums(*snapshot_, keyspace.id, replica_.HistoryOf(keyspace.id), query.cut,
+                   answer->sums);
   }
   digests_.emplace_back(replica_.last_commit(), std::move(answer));
 }

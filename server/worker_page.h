@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "server/bucket_parts.h"
 #include "server/entry_page.h"
 #include "server/page_lane.h"
 #include "server/worker.h"
@@ -13,33 +14,38 @@ namespace starling::server {
 // A page of entries for another node, read off the worker, unless by then nobody waits for it.
 class Worker::PeerPage final : public PageWork {
  public:
-  enum class Kind : std::uint8_t { kScan, kPull };
+  enum class Kind : std::uint8_t { kScan, kParts, kPull };
 
   PeerPage(Worker& worker, Kind kind, const ReplyTo& to, base::Instant ends, PageRequest request)
       : worker_(worker), kind_(kind), to_(to), ends_(ends), request_(std::move(request)) {}
   ~PeerPage() override { worker_.memory_.Give(summary_.size()); }
 
-  // kPull: what the puller has. Held in the worker's share of memory.
-  void KeepSummary(base::Bytes summary) {
+  // What the puller has; of kParts: its hashes. Held in the worker's share of memory.
+  void KeepSummary(base::Bytes summary, std::uint64_t salt = 0) {
     summary_ = summary;
+    salt_ = salt;
     worker_.memory_.Take(summary_.size());
   }
 
   // kPull: what we say of ourselves, as of when it was asked.
-  void KeepFacts(std::uint64_t epoch, std::uint64_t purged) {
-    epoch_ = epoch;
-    purged_ = purged;
-  }
+  void KeepFacts(const purge::Source& facts) { facts_ = facts; }
 
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
-    page_ =
-        kind_ == Kind::kScan ? ReadPage(engine, request_) : ReadMissing(engine, request_, summary_);
+    switch (kind_) {
+      case Kind::kScan: page_ = ReadPage(engine, request_); return;
+      case Kind::kPull: page_ = ReadMissing(engine, request_, summary_); return;
+      case Kind::kParts:
+        parts_ =
+            ReadParts(engine, request_, static_cast<std::uint32_t>(summary_.size() / 4), salt_);
+        return;
+    }
   }
 
  private:
   friend class Worker;
-  bool connected() const { return worker_.conns_.contains(to_.conn); }
+  // What another worker handed over is its to look for.
+  bool connected() const { return to_.home != worker_.id_ || worker_.conns_.contains(to_.conn); }
   bool Wanted() const override { return connected() && worker_.world_.Now() < ends_; }
   void Take() override { worker_.OnPeerPage(*this); }
   void Drop() override {
@@ -52,8 +58,9 @@ class Worker::PeerPage final : public PageWork {
   const base::Instant ends_;  // Never(): as long as the connection is there.
   const PageRequest request_;
   std::string summary_;
-  std::uint64_t epoch_ = 0;
-  std::uint64_t purged_ = 0;
+  std::uint64_t salt_ = 0;
+  purge::Source facts_{};
+  PartsRead parts_;
   Page page_;
 };
 

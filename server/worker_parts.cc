@@ -35,7 +35,8 @@ void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
     case Ticket::Kind::kGet: coordinator_.OnLocalWrite(ticket, outcome, held); return;
     case Ticket::Kind::kPeer:
       if (error.ok())
-        Reply(PeerReplyTo(ticket), wire::ReplicaWriteReply{outcome, held});
+        Reply(PeerReplyTo(ticket),
+              wire::ReplicaWriteReply{outcome, held, shared_.guard.boot(), shared_.guard.mark()});
       else
         Reply(PeerReplyTo(ticket), wire::ErrorOf(error));
       return;

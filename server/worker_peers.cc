@@ -21,6 +21,7 @@ bool Worker::OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& fram
     case wire::Kind::kReplicaRead:
     case wire::Kind::kReplicaScan:
     case wire::Kind::kSliceHashes:
+    case wire::Kind::kBucketParts:
     case wire::Kind::kBucketPull: HandlePeer(reply, state.writes.source().node, frame); return true;
     default:
       CloseWithError(conn, frame.request_id,
@@ -75,6 +76,7 @@ void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire:
     case wire::Kind::kReplicaRead: HandleReplicaRead(reply, frame); return;
     case wire::Kind::kReplicaScan: HandleReplicaScan(reply, frame); return;
     case wire::Kind::kSliceHashes: HandleSliceHashes(reply, peer, frame); return;
+    case wire::Kind::kBucketParts: HandleBucketParts(reply, frame); return;
     case wire::Kind::kBucketPull: HandleBucketPull(reply, frame); return;
     default: CHECK(!"OnPeerFrame lets nothing else through");
   }
@@ -200,9 +202,44 @@ void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
   Reply(reply, wire::SliceHashesReply{snapshot_->topology->epoch, base::Hash64(*hashes)}, *hashes);
 }
 
+// What this replica says of itself to one that repairs from it.
+purge::Source Worker::OwnFacts(base::KeyspaceId keyspace, std::uint16_t bucket) const {
+  return {.repair = true,
+          .epoch = snapshot_->ready() ? snapshot_->topology->epoch : 0,
+          .purged = replica_.MarkOf(keyspace, bucket).purged};
+}
+
+void Worker::HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame) {
+  const auto ask = wire::Decode<wire::BucketParts>(frame.header);
+  if (!ask) return Reply(reply, wire::ErrorOf(ask.error()));
+  const std::uint16_t bucket = base::BucketOf(ask->first_token);
+  if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
+  base::Status status = CheckOwner(ask->keyspace, bucket, ask->epoch);
+  if (status.ok() && base::Hash64(frame.payload) != ask->payload_digest)
+    status = base::Corruption("the hashes of a bucket's parts were damaged on their way");
+  const std::size_t size = frame.payload.size();
+  if (status.ok() && (size == 0 || size % 4 != 0 || size / 4 > kPartsMax))
+    status = base::InvalidArgument(
+        fmt::format("{} bytes are no hashes of 1 to {} parts", size, kPartsMax));
+  if (status.ok() && !memory_.HasRoom(size)) status = base::Overloaded(memory_.Refusal());
+  if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
+  if (purge::Adopts(OwnFacts(ask->keyspace, bucket), ask->epoch, ask->purged)) {
+    const std::string all((size / 4 + 7) / 8, '\xff');
+    repair_.mutable_stats().bytes_sent += all.size();
+    return Reply(reply, wire::BucketPartsReply{base::Hash64(all)}, all);
+  }
+  PageRequest request{ask->keyspace, ask->first_token, {}, ask->last_token};
+  request.under_way = {ask->cut_s, world_.WallMs()};
+  auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kParts, reply,
+                                         base::Instant::Never(), std::move(request));
+  page->KeepSummary(frame.payload, ask->salt);
+  ReadForPeer(std::move(page));
+}
+
 void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   const auto pull = wire::Decode<wire::BucketPull>(frame.header);
   if (!pull) return Reply(reply, wire::ErrorOf(pull.error()));
+  if (HandOver(pull->bucket, reply, snapshot_->me().number, frame)) return;
   base::Status status = CheckOwner(pull->keyspace, pull->bucket, pull->epoch);
   if (status.ok() && base::Hash64(frame.payload) != pull->payload_digest)
     status = base::Corruption("the summary was damaged on its way");
@@ -219,9 +256,8 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                       std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
   request.under_way = {pull->cut_s, world_.WallMs()};
   // Before the page is read: what is removed after this mark, is not named below it.
-  const std::uint64_t purged = replica_.MarkOf(pull->keyspace, pull->bucket).purged;
-  if (snapshot_->ready() && pull->epoch == snapshot_->topology->epoch && purged > pull->purged)
-    request.names_upto = purged;
+  const purge::Source self = OwnFacts(pull->keyspace, pull->bucket);
+  if (purge::Adopts(self, pull->epoch, pull->purged)) request.names_upto = self.purged;
   if (!pull->after.empty()) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);
@@ -229,7 +265,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply,
                                          base::Instant::Never(), std::move(request));
   page->KeepSummary(frame.payload);
-  page->KeepFacts(snapshot_->ready() ? snapshot_->topology->epoch : 0, purged);
+  page->KeepFacts(self);
   ReadForPeer(std::move(page));
 }
 
@@ -239,7 +275,17 @@ void Worker::ReadForPeer(std::unique_ptr<PeerPage> page) {
   Reply(to, wire::ErrorReply{base::Code::kOverloaded, "too many pages wait to be read", {}});
 }
 
+void Worker::AnswerParts(const PeerPage& page) {
+  const PartsRead& read = page.parts_;
+  if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
+  const std::string bits = DifferingParts(read.packed, page.summary_);
+  repair_.mutable_stats().bytes_sent += bits.size();
+  repair_.mutable_stats().data_bytes_read += read.bytes_read;
+  Reply(page.to_, wire::BucketPartsReply{base::Hash64(bits)}, bits);
+}
+
 void Worker::OnPeerPage(PeerPage& page) {
+  if (page.kind_ == PeerPage::Kind::kParts) return AnswerParts(page);
   const Page& read = page.page_;
   if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
   const std::uint64_t digest = base::Hash64(read.packed);
@@ -259,8 +305,8 @@ void Worker::OnPeerPage(PeerPage& page) {
                               after,
                               digest,
                               read.unreadable.entries,
-                              page.epoch_,
-                              page.purged_,
+                              page.facts_.epoch,
+                              page.facts_.purged,
                               page.request_.names_upto};
   if (read.names.empty()) return Reply(page.to_, reply, read.packed);
   const std::string payload = read.names + read.packed;

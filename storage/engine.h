@@ -4,7 +4,7 @@
 // storage/memory_engine.h (simulator). Both pass tests/storage/engine_suite.h. The engine knows
 // nothing of versions: server/ decides what is written, from what it read.
 //
-// Thread:    Get, Scan, stats, ApproximateBytes: any. Write, SyncLog: one at a time (the
+// Thread:    Get, Scan, sequence, stats, ApproximateBytes: any. Write, SyncLog: one at a time (the
 // committer's lane).
 //            Flush, Compact, Checkpoint: one at a time (a background lane).
 // Read next: storage/entry.h, tests/storage/engine_suite.h.
@@ -89,6 +89,10 @@ class Engine {
 
   // A cursor over [begin, end) as it is now; an empty `end` means to the end of the family.
   virtual std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) = 0;
+
+  // How many changes were ever written: it grows with every write and with nothing else. After
+  // Open, of those that were recovered. Not ahead of the writes that have returned.
+  virtual std::uint64_t sequence() const = 0;
 
   virtual base::Status Flush() = 0;    // Memtables to disk.
   virtual base::Status Compact() = 0;  // Everything, fully.

@@ -89,16 +89,12 @@ void SaveIdentity(Batch& batch, const Identity& identity) {
   batch.EndPut();
 }
 
-base::Result<std::uint64_t> NextBoot(Engine& engine) {
+base::Result<std::uint64_t> LastBoot(Engine& engine) {
   ASSIGN_OR_RETURN(const auto last, LoadNumber<std::uint64_t>(engine, kBootKey));
-  const std::uint64_t boot = last.value_or(0) + 1;
-  Batch batch;
-  SaveNumber(batch, kBootKey, boot);
-  const Batch* const batches[] = {&batch};
-  if (base::Status status = engine.Write(batches, Sync::kYes); !status.ok())
-    return base::Fail(status.Annotate(fmt::format("counting start {}", boot)));
-  return boot;
+  return last.value_or(0);
 }
+
+void SaveBoot(Batch& batch, std::uint64_t boot) { SaveNumber(batch, kBootKey, boot); }
 
 base::Result<std::uint64_t> LoadClockBound(Engine& engine) {
   ASSIGN_OR_RETURN(const auto bound, LoadNumber<std::uint64_t>(engine, kClockBoundKey));

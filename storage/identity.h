@@ -39,9 +39,10 @@ base::Result<std::optional<Identity>> LoadIdentity(Engine& engine);
 // Also writes the format. REQUIRES: identity.host is not empty.
 void SaveIdentity(Batch& batch, const Identity& identity);
 
-// Counts one more start and syncs it before it returns: 1 at the first. The boot number is the high
-// part of the SWIM incarnation, so that none of an earlier life can be repeated.
-base::Result<std::uint64_t> NextBoot(Engine& engine);
+// The number of the last start; 0: there was none. Each start counts on and syncs that before its
+// first packet: it is the high part of the SWIM incarnation, and none may be repeated.
+base::Result<std::uint64_t> LastBoot(Engine& engine);
+void SaveBoot(Batch& batch, std::uint64_t boot);
 
 // The bound that the hybrid clock reserved ahead (G8); 0 when there is none.
 base::Result<std::uint64_t> LoadClockBound(Engine& engine);

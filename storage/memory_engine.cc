@@ -44,6 +44,7 @@ void MemoryDisk::UndoLastWrite() {
     else
       table(undo->family).erase(undo->key);
   }
+  sequence_ -= undos.size();
   unsynced_.pop_back();
 }
 
@@ -58,6 +59,15 @@ void MemoryDisk::Crash(base::Random& random) { Crash(random.Below(unsynced_write
 void MemoryDisk::FailWrites(base::Status status) {
   const std::lock_guard lock(mutex_);
   write_failure_ = std::move(status);
+}
+
+std::shared_ptr<MemoryDisk> MemoryDisk::Copy() const {
+  const std::lock_guard lock(mutex_);
+  auto copy = std::make_shared<MemoryDisk>();
+  copy->tables_ = tables_;
+  copy->unsynced_ = unsynced_;
+  copy->sequence_ = sequence_;
+  return copy;
 }
 
 std::size_t MemoryDisk::unsynced_writes() const {
@@ -143,6 +153,7 @@ base::Status MemoryEngine::Write(std::span<const Batch* const> batches, Sync syn
   MemoryDisk::Applier applier{*disk_, undos};
   for (const Batch* batch : batches) batch->ForEach(applier);
   stats_.bytes_written += applier.bytes;
+  disk_->sequence_ += undos.size();
   if (sync == Sync::kYes) disk_->unsynced_.clear();
   return base::Ok();
 }
@@ -165,6 +176,11 @@ std::unique_ptr<Cursor> MemoryEngine::Scan(Family family, base::Bytes begin, bas
     }
   }
   return std::make_unique<SnapshotCursor>(std::move(entries), disk_, stats_.iter_bytes_read);
+}
+
+std::uint64_t MemoryEngine::sequence() const {
+  const std::lock_guard lock(disk_->mutex_);
+  return disk_->sequence_;
 }
 
 base::Status MemoryEngine::Flush() { return SyncLog(); }

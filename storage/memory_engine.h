@@ -41,6 +41,9 @@ class MemoryDisk {
   // Every write and sync fails with `status` from now on and changes nothing; Ok() ends that.
   void FailWrites(base::Status status);
 
+  // As it is now, for a test to put back later.
+  std::shared_ptr<MemoryDisk> Copy() const;
+
   std::size_t unsynced_writes() const;
 
  private:
@@ -64,6 +67,7 @@ class MemoryDisk {
   mutable std::mutex mutex_;
   std::array<Table, kFamilies> tables_;
   std::vector<std::vector<Undo>> unsynced_;  // One element a Write().
+  std::uint64_t sequence_ = 0;               // Changes made and not undone.
   base::Status write_failure_;
 };
 
@@ -83,6 +87,7 @@ class MemoryEngine final : public Engine {
   base::Status SyncLog() override;
   // Copies the range: O(what is in it).
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
+  std::uint64_t sequence() const override;
   base::Status Flush() override;    // Syncs: flushed tables survive a power loss.
   base::Status Compact() override;  // The same.
   // FailedPrecondition.

@@ -70,6 +70,12 @@ inline Admission Admit(const storage::EntryHeader& header, const Mark& mark, std
   return Gone(header, std::max(mark.purged, removing)) ? Admission::kGone : Admission::kEnters;
 }
 
+// Does a replica in `epoch`, whose mark is `purged`, take over what this source has
+// (server/adoption.h)?
+inline bool Adopts(const Source& source, std::uint64_t epoch, std::uint64_t purged) {
+  return source.epoch != 0 && source.epoch == epoch && source.purged > purged;
+}
+
 // What a replica answered to a read.
 struct ReadAnswer {
   bool there = false;

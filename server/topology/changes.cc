@@ -25,7 +25,8 @@ Node MakeNode(const NodeInfo& info, base::NodeNumber number, std::vector<std::ui
           .dc = info.dc,
           .rack = info.rack,
           .state = NodeState::kNormal,
-          .tokens = std::move(tokens)};
+          .tokens = std::move(tokens),
+          .back = 0};
 }
 
 // Up to kVotersMax nodes, over as many racks as can be: each rack gives one before any gives two.
@@ -151,6 +152,48 @@ base::Result<Topology> ReplaceNode(const Topology& topology, base::Address repla
   return Follow(std::move(next), topology.epoch + 1);
 }
 
+base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot) {
+  Topology next = topology;
+  const auto node = std::find_if(next.nodes.begin(), next.nodes.end(),
+                                 [&](const Node& each) { return each.host == host; });
+  if (node == next.nodes.end() || !node->member())
+    return base::Fail(FailedPrecondition(
+        fmt::format("host {} cannot come back: it is no member", host.ToString())));
+  if (node->back >= boot) return topology;
+  node->back = boot;
+  std::erase(next.voters, host);
+  if (next.voters.empty())
+    return base::Fail(FailedPrecondition(
+        fmt::format("the node at {} lost data and is the only one that votes on the topology: it "
+                    "cannot be sure of what it voted",
+                    node->cluster.ToString())));
+  return Follow(std::move(next), topology.epoch + 1);
+}
+
+base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready) {
+  const std::size_t members = topology.members().size();
+  const std::size_t wanted = std::min(kVotersMax, members - (members + 1) % 2);
+  Topology next = topology;
+  // Who was replaced votes no more: a member that is ready takes the seat.
+  const auto gone = std::find_if(next.voters.begin(), next.voters.end(), [&](base::HostId voter) {
+    return !topology.Find(voter)->member();
+  });
+  if (gone != next.voters.end())
+    next.voters.erase(gone);
+  else if (next.voters.size() >= wanted)
+    return topology;
+  for (const Node* node : topology.members()) {
+    const auto listed = [&](const std::vector<base::HostId>& hosts) {
+      return std::find(hosts.begin(), hosts.end(), node->host) != hosts.end();
+    };
+    if (listed(topology.voters) || !listed(ready)) continue;
+    next.voters.push_back(node->host);
+    std::sort(next.voters.begin(), next.voters.end());
+    return Follow(std::move(next), topology.epoch + 1);
+  }
+  return topology;
+}
+
 Status CheckJoin(const Topology& topology, const NodeInfo& node,
                  std::optional<base::Address> replace) {
   const std::string self =
@@ -201,6 +244,8 @@ Status CheckDescendant(const Topology& before, const Topology& after) {
     const Node* kept = after.FindNumber(node.number);
     if (kept == nullptr || kept->host != node.host)
       return bad(fmt::format("it drops node {}", node.number));
+    if (kept->back < node.back)
+      return bad(fmt::format("it forgets that node {} lost data", node.number));
     if (kept->member() && !node.member())
       return bad(fmt::format("it brings back node {}", node.number));
   }

@@ -65,6 +65,16 @@ base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node)
 base::Result<Topology> ReplaceNode(const Topology& topology, base::Address replaced,
                                    const NodeInfo& node);
 
+// Names the member `host` as back, as of its boot `boot`, after it lost data: what it acknowledged
+// before counts no more, and it has to catch up. It loses its seat among the voters, since what it
+// voted may be lost too. FailedPrecondition when it is no member, or the only voter.
+base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot);
+
+// Seats one of `ready`, members all, while there are fewer voters than the largest odd number of
+// members, or than kVotersMax: an even number bears no more losses than one fewer. It takes the
+// seat of one that was replaced, if there is such. The same topology when there is none to seat.
+base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready);
+
 // Whether `node` may enter (or already is a member): asked by the node that admits it.
 // FailedPrecondition, with what to do about it, when its host id was replaced, when it is a member
 // under another address, when its address is a member's and `replace` does not say so (an empty

@@ -96,6 +96,7 @@ void Put(const Node& node, wire::Node* out) {
   out->set_rack(node.rack);
   out->set_state(static_cast<wire::NodeState>(node.state));
   for (const std::uint16_t token : node.tokens) out->add_tokens(token);
+  out->set_back(node.back);
 }
 
 Result<Node> Get(const wire::Node& in) {
@@ -107,7 +108,8 @@ Result<Node> Get(const wire::Node& in) {
             .dc = in.dc(),
             .rack = in.rack(),
             .state = {},
-            .tokens = {}};
+            .tokens = {},
+            .back = in.back()};
   if (!wire::NodeState_IsValid(in.state()) || in.state() == wire::NODE_STATE_UNSPECIFIED)
     return base::Fail(InvalidArgument(fmt::format("node {} has the unknown state {}", in.number(),
                                                   static_cast<int>(in.state()))));

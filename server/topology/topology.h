@@ -54,6 +54,9 @@ struct Node {
   NodeState state = NodeState::kNormal;
   // The first buckets of its vnodes, sorted. A vnode reaches up to the next token of any node.
   std::vector<std::uint16_t> tokens;
+  // The boot as which it returned after it had lost data; what it acknowledged before that counts
+  // no more. 0: it never lost any.
+  std::uint64_t back = 0;
 
   bool member() const { return state != NodeState::kReplaced; }
   bool operator==(const Node&) const = default;

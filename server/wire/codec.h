@@ -43,6 +43,8 @@ void EncodeTo(const ReplicaScan& message, std::string& out);
 void EncodeTo(const ReplicaScanReply& message, std::string& out);
 void EncodeTo(const SliceHashesRequest& message, std::string& out);
 void EncodeTo(const SliceHashesReply& message, std::string& out);
+void EncodeTo(const BucketParts& message, std::string& out);
+void EncodeTo(const BucketPartsReply& message, std::string& out);
 void EncodeTo(const BucketPull& message, std::string& out);
 void EncodeTo(const BucketPullReply& message, std::string& out);
 void EncodeTo(const Handled& message, std::string& out);

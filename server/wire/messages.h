@@ -57,6 +57,8 @@ enum class Kind : std::uint16_t {
   kBucketPullReply = 73,
   kHandled = 74,
   kHandledReply = 75,
+  kBucketParts = 76,
+  kBucketPartsReply = 77,
   // Between the control actors of nodes, port 7700.
   kControl = 96,
   kControlReply = 97,
@@ -105,6 +107,10 @@ struct HelloReply {
   std::uint32_t key_bytes_max = 0;
   std::uint32_t value_bytes_max = 0;
   std::uint32_t in_flight_max = 0;  // Requests of one connection that may be open at once.
+  // To a node: how far its acknowledgements reached, as the sender remembers (server/peer_marks.h).
+  // Boot 0: it remembers none.
+  std::uint64_t remembered_boot = 0;
+  std::uint64_t remembered_mark = 0;
 };
 
 // Answers a request that failed; or, with the id of the frame that caused it (0: none that could
@@ -287,6 +293,9 @@ struct ReplicaWriteReply {
   static constexpr Kind kKind = Kind::kReplicaWriteReply;
   WriteOutcome outcome = WriteOutcome::kOk;
   base::Version held;
+  // The sender's boot, and what its last sync covers: Engine::sequence().
+  std::uint64_t boot = 0;
+  std::uint64_t mark = 0;
 };
 
 struct ReplicaRead {
@@ -355,6 +364,25 @@ struct SliceHashesReply {
   std::uint64_t payload_digest = 0;
 };
 
+// Repair: in which of so many equal parts of these tokens of one bucket do you differ from me?
+// Payload: a hash of 4 bytes a part (server/bucket_parts.h).
+struct BucketParts {
+  static constexpr Kind kKind = Kind::kBucketParts;
+  base::KeyspaceId keyspace = 0;
+  base::Token first_token = 0;
+  base::Token last_token = 0;
+  std::uint64_t salt = 0;
+  std::uint64_t epoch = 0;
+  std::uint64_t payload_digest = 0;
+  std::int64_t cut_s = 0;    // What is newer is in no hash.
+  std::uint64_t purged = 0;  // My mark of the bucket: to a higher one all parts differ.
+};
+// Payload: a bit a part that differs, the lowest first.
+struct BucketPartsReply {
+  static constexpr Kind kKind = Kind::kBucketPartsReply;
+  std::uint64_t payload_digest = 0;
+};
+
 // Repair: send me the entries of this bucket that I lack or have older. Payload: what I have, as
 // {token u64, version 16 bytes}, little-endian, in the order of storage, from `after` on.
 struct BucketPull {
@@ -395,6 +423,7 @@ enum class ControlTopic : std::uint8_t {
   kCompare = 6,   // digests of what two nodes share
   kForward = 7,   // an operator's request, for the node it is meant for
   kPurge = 8,     // a purge round's steps (server/purge/round.h)
+  kProve = 9,     // are these ranges the same there? (server/proofs.h)
 };
 
 struct ControlRequest {

@@ -76,6 +76,8 @@ void EncodeTo(const ReplicaWriteReply& message, std::string& out) {
   auto& pb = parts::ToFill<v1::ReplicaWriteReply>();
   pb.set_outcome(static_cast<v1::WriteOutcome>(message.outcome));
   if (!message.held.empty()) parts::Store(message.held, pb.mutable_held());
+  pb.set_boot(message.boot);
+  pb.set_mark(message.mark);
   parts::AppendTo(pb, out);
 }
 
@@ -88,7 +90,9 @@ Result<ReplicaWriteReply> Decode(Bytes header) {
   RETURN_IF_ERROR(
       parts::CheckVersionIfAny("ReplicaWriteReply", "held", parts::VersionOf(pb->held())));
   return ReplicaWriteReply{.outcome = static_cast<WriteOutcome>(pb->outcome()),
-                           .held = parts::VersionOf(pb->held())};
+                           .held = parts::VersionOf(pb->held()),
+                           .boot = pb->boot(),
+                           .mark = pb->mark()};
 }
 
 void EncodeTo(const ReplicaRead& message, std::string& out) {
@@ -221,6 +225,49 @@ Result<SliceHashesReply> Decode(Bytes header) {
   return SliceHashesReply{.epoch = pb->epoch(), .payload_digest = pb->payload_digest()};
 }
 
+void EncodeTo(const BucketParts& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::BucketParts>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_first_token(message.first_token);
+  pb.set_last_token(message.last_token);
+  pb.set_salt(message.salt);
+  pb.set_epoch(message.epoch);
+  pb.set_payload_digest(message.payload_digest);
+  pb.set_cut_s(message.cut_s);
+  pb.set_purged(message.purged);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<BucketParts> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::BucketParts>(header);
+  if (pb == nullptr) return parts::RefuseBytes("BucketParts");
+  if (pb->first_token() > pb->last_token() ||
+      base::BucketOf(pb->first_token()) != base::BucketOf(pb->last_token()))
+    return parts::Refuse("BucketParts", "the tokens are not a range of one bucket");
+  return BucketParts{.keyspace = pb->keyspace(),
+                     .first_token = pb->first_token(),
+                     .last_token = pb->last_token(),
+                     .salt = pb->salt(),
+                     .epoch = pb->epoch(),
+                     .payload_digest = pb->payload_digest(),
+                     .cut_s = pb->cut_s(),
+                     .purged = pb->purged()};
+}
+
+void EncodeTo(const BucketPartsReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::BucketPartsReply>();
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<BucketPartsReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::BucketPartsReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("BucketPartsReply");
+  return BucketPartsReply{.payload_digest = pb->payload_digest()};
+}
+
 void EncodeTo(const BucketPull& message, std::string& out) {
   auto& pb = parts::ToFill<v1::BucketPull>();
   pb.set_keyspace(message.keyspace);
@@ -303,6 +350,8 @@ Result<ControlRequest> Decode(Bytes header) {
   const auto* pb = parts::Parse<v1::ControlRequest>(header);
   if (pb == nullptr) return parts::RefuseBytes("ControlRequest");
   RETURN_IF_ERROR(parts::CheckEnum("ControlRequest", "topic", pb->topic(), v1::ControlTopic_MAX));
+  if (!v1::ControlTopic_IsValid(pb->topic()))
+    return parts::Refuse("ControlRequest", "the topic's number is nobody's");
   return ControlRequest{.topic = static_cast<ControlTopic>(pb->topic()),
                         .payload_digest = pb->payload_digest()};
 }

@@ -55,6 +55,8 @@ void EncodeTo(const HelloReply& message, std::string& out) {
   pb.set_key_bytes_max(message.key_bytes_max);
   pb.set_value_bytes_max(message.value_bytes_max);
   pb.set_in_flight_max(message.in_flight_max);
+  pb.set_remembered_boot(message.remembered_boot);
+  pb.set_remembered_mark(message.remembered_mark);
   parts::AppendTo(pb, out);
 }
 
@@ -74,7 +76,9 @@ Result<HelloReply> Decode(Bytes header) {
                     .token_seed = pb->token_seed(),
                     .key_bytes_max = pb->key_bytes_max(),
                     .value_bytes_max = pb->value_bytes_max(),
-                    .in_flight_max = pb->in_flight_max()};
+                    .in_flight_max = pb->in_flight_max(),
+                    .remembered_boot = pb->remembered_boot(),
+                    .remembered_mark = pb->remembered_mark()};
 }
 
 void EncodeTo(const ErrorReply& message, std::string& out) {

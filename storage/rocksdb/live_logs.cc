@@ -50,8 +50,8 @@ base::Result<std::uint64_t> FirstLiveLog(
   looking.wal_filter = &numbers;
 
   std::vector<std::string> present;
-  RETURN_IF_ERROR(ToStatus(rocksdb::DB::ListColumnFamilies(looking, directory, &present),
-                           "opening the data directory " + directory));
+  RETURN_IF_ERROR(ToOpenStatus(rocksdb::DB::ListColumnFamilies(looking, directory, &present),
+                               "opening the data directory " + directory));
   std::vector<rocksdb::ColumnFamilyDescriptor> opened;
   for (const rocksdb::ColumnFamilyDescriptor& family : families)
     if (std::find(present.begin(), present.end(), family.name) != present.end())
@@ -64,7 +64,7 @@ base::Result<std::uint64_t> FirstLiveLog(
   const std::unique_ptr<rocksdb::DB> closer(db);
   for (rocksdb::ColumnFamilyHandle* handle : handles)
     db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();  // Frees memory only.
-  RETURN_IF_ERROR(ToStatus(status, "opening the data directory " + directory));
+  RETURN_IF_ERROR(ToOpenStatus(status, "opening the data directory " + directory));
   return numbers.first();
 }
 

@@ -152,9 +152,8 @@ base::Status Follower::OnRecord(base::Bytes head) {
     if (sequence > next_)
       return base::Corruption(fmt::format(
           "the log is damaged: {} cannot be read, and what was written later is still there, in "
-          "{}/{}. To go on would lose acknowledged writes: move {} away and start the node empty, "
-          "with --set node.replace=ADDRESS of its own, to have the other replicas' data",
-          gap_, directory_, name_, directory_));
+          "{}/{}",
+          gap_, directory_, name_));
     if (sequence < next_) return base::Ok();  // Left over from another log's life.
     gap_.clear();                             // RocksDB went on from here after an earlier start.
   }

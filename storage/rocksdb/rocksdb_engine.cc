@@ -105,6 +105,7 @@ class OpenEngine final : public Engine {
   base::Status Write(std::span<const Batch* const> batches, Sync sync) override;
   base::Status SyncLog() override;
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
+  std::uint64_t sequence() const override { return db_->GetLatestSequenceNumber(); }
   base::Status Flush() override;
   base::Status Compact() override;
   base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
@@ -341,9 +342,11 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
-  ASSIGN_OR_RETURN(const std::uint64_t first_log,
-                   FirstLiveLog(database, options.directory, descriptors));
-  RETURN_IF_ERROR(CheckLogs(files, options.directory, first_log));
+  if (!options.keep_sound_part) {
+    ASSIGN_OR_RETURN(const std::uint64_t first_log,
+                     FirstLiveLog(database, options.directory, descriptors));
+    RETURN_IF_ERROR(CheckLogs(files, options.directory, first_log));
+  }
 
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* opened = nullptr;
@@ -353,7 +356,7 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
     return base::Fail(base::FailedPrecondition(
         fmt::format("data directory {} is in use by another process", options.directory)));
   RETURN_IF_ERROR(
-      ToStatus(status, fmt::format("opening the data directory {}", options.directory)));
+      ToOpenStatus(status, fmt::format("opening the data directory {}", options.directory)));
   return Hold(options, std::move(env), database, opened, std::move(families));
 }
 

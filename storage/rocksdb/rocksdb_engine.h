@@ -32,6 +32,9 @@ struct RocksDbOptions {
   // less memory, and a shorter log to replay at start (at most twice this, see tuning.cc).
   std::size_t memtable_bytes = std::size_t{128} << 20;
 
+  // Opens what comes before the damage in a log; what follows it is lost. Else that is Corruption.
+  bool keep_sound_part = false;
+
   // Null is the machine's. Tests give one that loses power or fails.
   std::shared_ptr<rocksdb::FileSystem> file_system{};
 };
@@ -39,7 +42,7 @@ struct RocksDbOptions {
 class RocksDbEngine {
  public:
   // Fails with FailedPrecondition when another process uses the directory, Io when it can't be made
-  // or read, Corruption when what is in it can't be trusted.
+  // or read, Corruption when what is in it can't be trusted, or files are missing.
   static base::Result<std::unique_ptr<Engine>> Open(const RocksDbOptions& options);
 
   // To be read only, and changing nothing in the directory: a checkpoint, or that of a node that is

@@ -14,4 +14,13 @@ base::Status ToStatus(const rocksdb::Status& status, std::string_view attempted)
   return {code, fmt::format("{}: {}{}", attempted, status.ToString(), advice)};
 }
 
+base::Status ToOpenStatus(const rocksdb::Status& status, std::string_view attempted) {
+  // RocksDB tells a missing file from other failures by subcode in some places, by text in others.
+  const bool missing =
+      status.IsPathNotFound() ||
+      (status.IsIOError() && status.ToString().find("No such file") != std::string::npos);
+  const base::Status told = ToStatus(status, attempted);
+  return missing ? base::Corruption(told.message()) : told;
+}
+
 }  // namespace starling::storage

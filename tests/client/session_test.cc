@@ -239,24 +239,54 @@ TEST_SUITE("client/session") {
   TEST_CASE("a read that nodes answer with errors is asked three times, the last after a pause") {
     Harness h;
     h.Settle();
-    h.session.Scan({}, 1);
+    h.session.Get({.key = "k"}, 1);
     for (int attempt = 0; attempt < 2; ++attempt) {
-      const auto [conn, frame] = h.TakeOne(Kind::kScan);
+      const auto [conn, frame] = h.TakeOne(Kind::kGet);
       h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
     }
-    EXPECT(h.TakeAll(Kind::kScan).empty());
+    EXPECT(h.TakeAll(Kind::kGet).empty());
     EXPECT(h.told.empty());
     h.Pass(milliseconds(50));
-    const auto [conn, frame] = h.TakeOne(Kind::kScan);
+    const auto [conn, frame] = h.TakeOne(Kind::kGet);
     SUBCASE("and no more") {
       h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
       EXPECT(h.told.at(1).status == base::Unavailable("too few"));
     }
     SUBCASE("and may be answered") {
+      h.Answer(conn, frame.request_id, Found("v"), "v");
+      EXPECT(h.told.at(1).value == "v");
+    }
+  }
+
+  TEST_CASE("a page of a scan that has too few replicas waits for them, until its deadline") {
+    Harness h;
+    h.Settle();
+    h.session.Scan({.timeout = milliseconds(5000)}, 1);
+    unsigned attempts = 0;
+    for (int round = 0; round < 60 && h.told.empty(); ++round) {
+      for (const auto& [conn, frame] : h.TakeAll(Kind::kScan)) {
+        ++attempts;
+        h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
+      }
+      h.Pass(milliseconds(50));
+    }
+    EXPECT(attempts > 4);   // Not given up after a few.
+    EXPECT(attempts < 20);  // Nor pressed.
+    SUBCASE("and is answered by whoever is back") {
+      h.Pass(milliseconds(500));
+      const auto [conn, frame] = h.TakeOne(Kind::kScan);
       h.Answer(
           conn, frame.request_id,
           wire::ScanReply{.done = true, .next_after_key = {}, .payload_digest = base::Hash64("")});
       EXPECT(h.told.at(1).status.ok());
+    }
+    SUBCASE("which ends it with the reason") {
+      for (int round = 0; round < 100 && h.told.empty(); ++round) {
+        for (const auto& [conn, frame] : h.TakeAll(Kind::kScan))
+          h.Answer(conn, frame.request_id, Error(Code::kUnavailable, "too few"));
+        h.Pass(milliseconds(50));
+      }
+      EXPECT(h.told.at(1).status.message().find("too few") != std::string::npos);
     }
   }
 

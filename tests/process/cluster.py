@@ -136,10 +136,10 @@ class Node:
             sets += ["--set", f"{key}={text}"]
         return [*self.runner, program("starlingd"), "--config", self.config, *sets]
 
-    def start(self, settings=None):
+    def start(self, settings=None, arguments=()):
         self.write_config()
         with open(self.log, "ab") as log:
-            self.process = spawn(self.command(settings), log)
+            self.process = spawn([*self.command(settings), *arguments], log)
 
     def run_to_end(self, settings=None, seconds=20):
         """For a node that is to fail at start: its CompletedProcess."""

@@ -45,6 +45,7 @@ class CountingEngine final : public storage::Engine {
                                         base::Bytes end) override {
     return memory_.Scan(family, begin, end);
   }
+  std::uint64_t sequence() const override { return memory_.sequence(); }
   base::Status Flush() override { return memory_.Flush(); }
   base::Status Compact() override { return memory_.Compact(); }
   base::Result<std::unique_ptr<storage::Engine>> Checkpoint(const std::string& directory) override {
@@ -141,7 +142,9 @@ TEST_SUITE("server/committer") {
   TEST_CASE("an idle node's job is a write of its own") {
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     TestJob a(engine, "a");
     committer.Submit(world, a);
     EXPECT(engine.writes().empty());  // Nothing before the lane: a worker never waits for a disk.
@@ -155,7 +158,9 @@ TEST_SUITE("server/committer") {
   TEST_CASE("jobs submitted meanwhile go along with the first, as one write with one sync") {
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     TestJob a(engine, "a"), b(engine, "b"), c(engine, "c");
     for (TestJob* job : {&a, &b, &c}) committer.Submit(world, *job);
     for (TestJob* job : {&a, &b, &c}) {
@@ -173,7 +178,9 @@ TEST_SUITE("server/committer") {
   TEST_CASE("what comes after a write has begun is the next write") {
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     TestJob a(engine, "a"), b(engine, "b"), c(engine, "c");
     committer.Submit(world, a);
     committer.Submit(world, b);
@@ -190,7 +197,9 @@ TEST_SUITE("server/committer") {
   TEST_CASE("of two batches that write one key the later one wins") {
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     TestJob a(engine, "key"), b(engine, "key");
     b.batch.Put(Family::kData, "key", "later");
     committer.Submit(world, a);
@@ -203,7 +212,9 @@ TEST_SUITE("server/committer") {
   TEST_CASE("a job can be used again") {
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     TestJob a(engine, "a");
     for (const std::string value : {"first", "second"}) {
       a.batch.Clear();
@@ -221,7 +232,9 @@ TEST_SUITE("server/committer: durability") {
     CountingEngine engine;
     LaneWorld world;
     const auto commit = [&](Durability durability) {
-      Committer committer(engine, durability);
+      std::string kept;
+      storage::MemoryGuard guard(kept);
+      Committer committer(engine, guard, durability);
       TestJob a(engine, "a");
       committer.Submit(world, a);
       world.RunNext();
@@ -244,7 +257,9 @@ TEST_SUITE("server/committer: durability") {
   TEST_CASE("a failed write fails every job that went along, and changes nothing") {
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     TestJob a(engine, "a"), b(engine, "b");
     committer.Submit(world, a);
     committer.Submit(world, b);
@@ -265,7 +280,9 @@ TEST_SUITE("server/committer: threads") {
     constexpr int kWorkers = 4, kTurns = 300;
     CountingEngine engine;
     LaneWorld world;
-    Committer committer(engine, Durability::kGroup);
+    std::string kept;
+    storage::MemoryGuard guard(kept);
+    Committer committer(engine, guard, Durability::kGroup);
     std::atomic<int> bad = 0;
     std::vector<std::thread> threads;
     for (int w = 0; w < kWorkers; ++w) {

@@ -215,7 +215,7 @@ class OneWorker {
   void Start(const std::set<base::NodeNumber>& up) {
     const topology::Node& me = topology_->nodes[0];
     shared_ = std::make_unique<NodeShared>(
-        config, NodeIdentity{me.host, 1, topology_->cluster_id, 0}, engine, 1);
+        config, NodeIdentity{me.host, 1, topology_->cluster_id, 0, 0, {}}, engine, guard, 1);
     shared_->clock_bound = static_cast<std::uint64_t>(host_->WallMs() + 3'600'000) << 16;
     base::World& control_world = host_->MakeWorld(base::kControlActor);
     control_ = std::make_unique<PlayedControl>(control_world, me.client);
@@ -302,6 +302,8 @@ class OneWorker {
   bool ready = true;  // As of the next snapshot.
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
+  std::string guard_file;
+  storage::MemoryGuard guard{guard_file};
 
  private:
   sim::Simulation sim_{1};

@@ -1,17 +1,21 @@
 // Goal:   what a peer has and we lack is pulled; one damaged entry, there, here or on its way, is
-//         counted and told of, and keeps nothing else back; a peer's pages cannot run for ever.
+//         counted and told of, and keeps nothing else back; a peer's pages cannot run for ever; a
+//         bucket is adopted only if all that the peer has in it was named.
 // Method: a real worker is ordered to pull; the test plays the peer from a store of its own.
 #include "server/repair_pull.h"
 
 #include <fmt/core.h>
+#include <rapidcheck.h>
 
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/hash.h"
+#include "base/random.h"
 #include "merkle/compare.h"
 #include "merkle/tree.h"
+#include "server/bucket_parts.h"
 #include "server/entry_page.h"
 #include "server/wire/entries.h"
 #include "storage/memory_engine.h"
@@ -30,9 +34,10 @@ struct PeerStore {
     node.peer(kPeer).answer = [this](const wire::Frame& asked) { return Answer(asked); };
   }
 
-  void Put(const std::string& key, const std::string& value) {
+  void Put(const std::string& key, const std::string& value) { PutAt(key, value, ++stamps); }
+  void PutAt(const std::string& key, const std::string& value, std::uint64_t stamp_ms) {
     const base::Token token = node.TokenOf(key);
-    const storage::EntryHeader header{.version = {static_cast<std::uint64_t>(++stamps) << 16, 2, 1},
+    const storage::EntryHeader header{.version = {stamp_ms << 16, 2, 1},
                                       .value_digest = storage::ValueDigest(value)};
     std::string data_key, entry;
     storage::EncodeDataKeyTo({kDefault, token, key}, data_key);
@@ -65,6 +70,17 @@ struct PeerStore {
       return FrameOf(asked.request_id, wire::SliceHashesReply{request->epoch, base::Hash64(hashes)},
                      hashes);
     }
+    if (asked.kind == wire::Kind::kBucketParts) {
+      const auto ask = wire::Decode<wire::BucketParts>(asked.header);
+      REQUIRE(ask.has_value());
+      hashes_of_parts += asked.payload.size();
+      const PartsRead read =
+          ReadParts(engine, {kDefault, ask->first_token, {}, ask->last_token},
+                    static_cast<std::uint32_t>(asked.payload.size() / 4), ask->salt);
+      std::string bits = DifferingParts(read.packed, asked.payload);
+      if (purged > ask->purged && !narrows) bits.assign(bits.size(), '\xff');
+      return FrameOf(asked.request_id, wire::BucketPartsReply{base::Hash64(bits)}, bits);
+    }
     if (asked.kind != wire::Kind::kBucketPull)  // A client's read, when we abstain.
       return FrameOf(asked.request_id, wire::ErrorReply{});
     const auto pull = wire::Decode<wire::BucketPull>(asked.header);
@@ -75,6 +91,7 @@ struct PeerStore {
       request.from_token = base::LoadBig<base::Token>(pull->after.data());
       request.after_key = pull->after.substr(8);
     }
+    if (purged > pull->purged) request.names_upto = purged;
     Page page = ReadMissing(engine, request, asked.payload);
     sent += page.entries;
     if (spoil_page) spoil_page(page.packed);
@@ -83,10 +100,18 @@ struct PeerStore {
       base::AppendBig(after, endless ? request.from_token : page.last_read_token);
       after += endless ? request.after_key : page.last_read_key;
     }
+    const std::string payload = page.names + page.packed;
     return FrameOf(
         asked.request_id,
-        wire::BucketPullReply{page.done, after, base::Hash64(page.packed), page.unreadable.entries},
-        page.packed);
+        wire::BucketPullReply{.done = page.done,
+                              .after = after,
+                              .payload_digest = base::Hash64(payload),
+                              .unreadable = page.unreadable.entries,
+                              .epoch = purged == 0 ? 0 : pull->epoch,
+                              .purged = purged,
+                              .named_upto = request.names_upto,
+                              .names_bytes = static_cast<std::uint32_t>(page.names.size())},
+        payload);
   }
 
   OneWorker& node;
@@ -97,7 +122,10 @@ struct PeerStore {
   std::size_t page_bytes = kPageBytesStandard;
   std::function<void(std::string&)> spoil_page;
   bool endless = false;
+  std::uint64_t purged = 0;  // Its mark of each bucket.
+  bool narrows = false;      // To parts that differ, whatever the marks.
   std::uint64_t sent = 0;
+  std::size_t hashes_of_parts = 0;  // Bytes.
   std::vector<std::size_t> summaries;
 };
 
@@ -121,6 +149,47 @@ std::size_t Held(OneWorker& node) {
 
 std::string Key(int i) { return fmt::format("key{}", i); }
 
+// What the worker finds on its disk when it starts: entries, and their leaves.
+struct OwnStore {
+  explicit OwnStore(OneWorker& one) : node(one), tree(kDefault) {}
+  void PutAt(const std::string& key, std::uint64_t stamp_ms) {
+    const base::Token token = node.TokenOf(key);
+    const storage::EntryHeader header{.version = {stamp_ms << 16, 2, 1},
+                                      .value_digest = storage::ValueDigest("value")};
+    std::string data_key, entry;
+    storage::EncodeDataKeyTo({kDefault, token, key}, data_key);
+    storage::EncodeEntryTo(header, "value", entry);
+    batch.Put(storage::Family::kData, data_key, entry);
+    tree.Add(base::BucketOf(token),
+             merkle::DigestOf(key, {header.version, 0, 0, header.value_digest},
+                              node.topology().token_seed));
+  }
+  void Write() {
+    for (const std::uint16_t bucket : tree.dirty())
+      batch.Put(storage::Family::kTree, merkle::LeafKey(kDefault, bucket),
+                merkle::EncodeLeaf(tree.Leaf(bucket)));
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+  }
+  OneWorker& node;
+  merkle::Tree tree;
+  storage::Batch batch;
+};
+
+// Keys of one bucket, more than are told of at once.
+const std::vector<std::string>& KeysOfOneBucket() {
+  static const std::vector<std::string> keys = [] {
+    const OneWorker node(topology::FoundedBy(2));
+    std::vector<std::string> found;
+    for (int i = 0; found.size() < 150; ++i) {
+      std::string key = fmt::format("{:x}", i);
+      if (base::BucketOf(node.TokenOf(key)) == 77) found.push_back(std::move(key));
+    }
+    return found;
+  }();
+  return keys;
+}
+
 TEST_SUITE("server/repair_pull") {
   TEST_CASE("what is missing comes, each entry once, and nothing of what is there") {
     OneWorker node(topology::FoundedBy(2));
@@ -134,6 +203,100 @@ TEST_SUITE("server/repair_pull") {
     EXPECT(Held(node) == 500);
     EXPECT(PullAll(node)->entries == 0);
     EXPECT(peer.sent == 500);
+  }
+
+  TEST_CASE("law: entries sent are those missing or older here, however many, on either side") {
+    EXPECT(rc::check([](std::uint64_t seed) {
+      base::Random random(seed);
+      OneWorker node(topology::FoundedBy(2));
+      PeerStore peer(node);
+      OwnStore own(node);
+      peer.page_bytes = random.Chance(0.5) ? kPageBytesStandard : 400;
+      std::vector<std::string> keys = KeysOfOneBucket();
+      for (int i = 0; i < 50; ++i) keys.push_back(Key(i));
+      random.Shuffle(keys);
+      const std::size_t damaged =
+          random.Chance(0.3) ? keys.size() : random.Below(random.Chance(0.5) ? 4 : keys.size());
+      std::uint64_t lacked = 0, all = 0;
+      for (std::size_t i = 0; i < keys.size(); ++i) {
+        constexpr std::uint64_t kOld = 1'600'000'000'000, kNew = kOld + 1;
+        const std::uint64_t how = i < damaged ? 1 + random.Below(4) : 0;
+        if (how != 1) own.PutAt(keys[i], how == 2 ? kOld : kNew);
+        if (how != 3) peer.PutAt(keys[i], "value", how == 4 ? kOld : kNew);
+        lacked += how == 1 || how == 2 ? 1 : 0;
+        ++all;
+      }
+      own.Write();
+      node.Start({kPeer});
+      const auto done = PullAll(node);
+      RC_ASSERT(done->status.ok());
+      RC_ASSERT(done->entries == lacked);
+      RC_ASSERT(peer.sent == lacked);
+      RC_ASSERT(Held(node) == all);
+    }));
+  }
+
+  TEST_CASE("of a large bucket only the entries of parts that differ are told of") {
+    OneWorker node(topology::FoundedBy(2));
+    PeerStore peer(node);
+    OwnStore own(node);
+    const auto& keys = KeysOfOneBucket();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      peer.PutAt(keys[i], "value", 1'600'000'000'000);
+      if (i != 70) own.PutAt(keys[i], 1'600'000'000'000);
+    }
+    own.Write();
+    node.Start({kPeer});
+    EXPECT(PullAll(node)->entries == 1);
+    EXPECT(peer.sent == 1);
+    EXPECT(peer.hashes_of_parts == 4 * PartCountFor(keys.size() - 1));
+    REQUIRE(peer.summaries.size() == 1);
+    EXPECT(peer.summaries[0] < 30 * kSummaryRecordBytes);
+  }
+
+  TEST_CASE("a large bucket is adopted from a higher mark, unless parts of it counted as equal") {
+    constexpr std::uint64_t kStampMs = 1'600'000'000'000;
+    for (const bool narrows : {false, true})
+      for (const std::size_t page_bytes : {kPageBytesStandard, std::size_t{400}}) {
+        OneWorker node(topology::FoundedBy(2));
+        PeerStore peer(node);
+        OwnStore own(node);
+        const auto& keys = KeysOfOneBucket();
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+          if (i != 70) peer.PutAt(keys[i], "value", kStampMs);
+          if (i < 90) own.PutAt(keys[i], kStampMs);
+        }
+        own.Write();
+        peer.purged = (kStampMs + 1) << 16;
+        peer.narrows = narrows;
+        peer.page_bytes = page_bytes;
+        node.Start({kPeer});
+        EXPECT(PullAll(node)->entries == keys.size() - 90);
+        const std::uint64_t adopted = narrows ? 0 : 1;
+        EXPECT(node.Stats().adopted == adopted);
+        EXPECT(node.Stats().quarantined == adopted);
+        EXPECT(Held(node) == keys.size() - adopted);
+      }
+  }
+
+  TEST_CASE("no more than repair.rate a second is read and taken") {
+    Config config;
+    config.repair.bytes_per_second = 1 << 20;
+    OneWorker node(topology::FoundedBy(2), config);
+    PeerStore peer(node);
+    constexpr int kEntries = 100;
+    for (int i = 0; i < kEntries; ++i) peer.Put(Key(i), std::string(100'000, 'x'));
+    node.Start({kPeer});
+    auto order = std::make_unique<PullMail>();
+    order->peer = kPeer;
+    for (unsigned slice = 0; slice < base::kSlices; ++slice)
+      order->slices.emplace_back(kDefault, static_cast<std::uint8_t>(slice));
+    const base::Instant began = node.Now();
+    node.Tell(std::move(order));
+    EXPECT(node.Hear<PullDoneMail>(base::seconds(60))->entries == kEntries);
+    const base::Duration took = node.Now() - began;
+    EXPECT(took > base::seconds(7));  // 10 MB, less what was asked for before any had come.
+    EXPECT(took < base::seconds(12));
   }
 
   TEST_CASE("one damaged entry of the peer is told of, and all others come") {

@@ -3,7 +3,6 @@
 // Thread: confined to one thread.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/hash.h"
@@ -14,9 +13,9 @@
 
 namespace starling::sim {
 
-// Without arguments. Waits for the answer, 120 s at most.
-inline nlohmann::json AnswerOf(Cluster& cluster, Sender& sender, std::uint32_t node,
-                               const std::string& command) {
+// JSON, of a command without arguments. Waits for the answer, 120 s at most.
+inline std::string AnswerOf(Cluster& cluster, Sender& sender, std::uint32_t node,
+                            const std::string& command) {
   wire::AdminRequest request;
   request.command = command;
   request.payload_digest = base::Hash64("");
@@ -25,7 +24,7 @@ inline nlohmann::json AnswerOf(Cluster& cluster, Sender& sender, std::uint32_t n
   wire::AppendFrame(bytes, 1, request);
   sender.Begin({cluster.host(node).ip(), 7701}, bytes, {1});
   REQUIRE(cluster.sim().Await(base::seconds(120), [&] { return sender.settled(); }));
-  return nlohmann::json::parse(sender.answers.back());
+  return sender.answers.back();
 }
 
 }  // namespace starling::sim

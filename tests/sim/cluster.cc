@@ -69,14 +69,17 @@ void Cluster::Start(std::uint32_t index) {
   node.engine = std::make_unique<storage::MemoryEngine>(
       node.disk, storage::MemoryEngineOptions{.miss_probability = options_.cache_misses,
                                               .seed = sim_.random().Next()});
-  const auto identity =
-      server::PrepareIdentity(*node.engine, node.config.cluster.name, sim_.random());
+  std::optional<storage::GuardRecord> last;
+  if (!node.guard_file->empty()) last = *storage::DecodeGuard(*node.guard_file);
+  node.guard = std::make_unique<storage::MemoryGuard>(*node.guard_file);
+  const auto identity = server::PrepareIdentity(*node.engine, *node.guard, last,
+                                                node.config.cluster.name, sim_.random());
   if (!identity) {
     exits_ += fmt::format("node {} does not start: {}\n", index, identity.error().ToString());
     return;
   }
   node.node = std::make_unique<server::Node>(
-      node.config, *identity, *node.engine,
+      node.config, *identity, *node.engine, *node.guard,
       [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); },
       server::NodeKeys{}, options_.look_up);
   node.node->ForEachActor(
@@ -101,6 +104,18 @@ void Cluster::EmptyDisk(std::uint32_t index) {
   CHECK(!up(index));
   Reap(nodes_[index]);
   nodes_[index].disk = std::make_shared<storage::MemoryDisk>();
+  nodes_[index].guard_file->clear();
+}
+
+Cluster::DiskCopy Cluster::CopyDisk(std::uint32_t index) const {
+  return {nodes_[index].disk->Copy(), *nodes_[index].guard_file};
+}
+
+void Cluster::PutBack(std::uint32_t index, const DiskCopy& copy, GuardFile guard) {
+  CHECK(!up(index));
+  Reap(nodes_[index]);
+  nodes_[index].disk = copy.disk->Copy();
+  if (guard == GuardFile::kPutBackToo) *nodes_[index].guard_file = copy.guard_file;
 }
 
 std::uint32_t Cluster::AddNode() {
@@ -121,11 +136,12 @@ server::SnapshotPtr Cluster::SnapshotOf(std::uint32_t node) const {
 
 // Clears away what an ended life left, after noting why it ended if it did so itself.
 void Cluster::Reap(SimNode& node) {
-  if (node.node != nullptr && node.host->exit_status())
+  if (node.node != nullptr && node.host->exit_status() && !node.node->begins_again())
     exits_ += fmt::format("node {} ended itself: {}\n", node.config.node.listen,
                           node.host->exit_status()->ToString());
   node.node.reset();
   node.engine.reset();
+  node.guard.reset();
 }
 
 // --- clients ---

@@ -51,6 +51,14 @@ class Cluster {
   void LosePower(std::uint32_t node);
   // A new, empty disk: the node's next life is another host. REQUIRES: it is down.
   void EmptyDisk(std::uint32_t node);
+  // What a node has on disk now; and that put back. REQUIRES: then it is down.
+  struct DiskCopy {
+    std::shared_ptr<storage::MemoryDisk> disk;
+    std::string guard_file;
+  };
+  DiskCopy CopyDisk(std::uint32_t node) const;
+  enum class GuardFile { kKept, kPutBackToo };
+  void PutBack(std::uint32_t node, const DiskCopy& copy, GuardFile guard);
   // One machine more, with the others' seeds, and not started yet. It is no seed.
   std::uint32_t AddNode();
   // What the node's next life reads.
@@ -62,6 +70,9 @@ class Cluster {
   // REQUIRES: it is up, and a member.
   const gossip::Gossip& GossipOf(std::uint32_t node) const {
     return *nodes_[node].node->control().gossip();
+  }
+  const server::Proofs& ProofsOf(std::uint32_t node) const {
+    return nodes_[node].node->control().proofs();
   }
   SimHost& host(std::uint32_t node) { return *nodes_[node].host; }
   storage::Engine& engine(std::uint32_t node) { return *nodes_[node].engine; }
@@ -108,6 +119,9 @@ class Cluster {
     server::Config config;
     std::shared_ptr<storage::MemoryDisk> disk;
     std::unique_ptr<storage::MemoryEngine> engine;
+    // What outlives the guard; empty: none. Machines move when one is added, and it must not.
+    std::unique_ptr<std::string> guard_file = std::make_unique<std::string>();
+    std::unique_ptr<storage::MemoryGuard> guard;
     std::unique_ptr<server::Node> node;
   };
 

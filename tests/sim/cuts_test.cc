@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 
 #include "tests/sim/admin_answer.h"
 
@@ -30,7 +31,8 @@ struct Moved {
 Moved MovedBy(Cluster& cluster, Sender& sender) {
   Moved sum;
   for (std::uint32_t node = 0; node < kNodes; ++node) {
-    const auto repair = AnswerOf(cluster, sender, node, "netstats")["repair"];
+    const auto repair =
+        nlohmann::json::parse(AnswerOf(cluster, sender, node, "netstats"))["repair"];
     sum.comparisons += repair["comparisons"].get<std::uint64_t>();
     sum.bytes += repair["bytes_sent"].get<std::uint64_t>();
     sum.entries += repair["entries_sent"].get<std::uint64_t>();
@@ -111,7 +113,7 @@ TEST_SUITE("sim/cuts") {
     for (std::uint32_t from = 0; from < 2; ++from)  // What is on its way is lost.
       cluster.sim().ResetBetween(cluster.host(from), cluster.host(2));
     cluster.sim().HealAll();
-    const auto said = AnswerOf(cluster, sender, 2, "repair");
+    const auto said = nlohmann::json::parse(AnswerOf(cluster, sender, 2, "repair"));
     EXPECT(said["equal"] == true);
     EXPECT(said["entries_received"] == 1);
     EXPECT(cluster.StoredValue(2, "late").has_value());

@@ -3,6 +3,7 @@
 // Method: whole nodes; one misses writes, of which one is then damaged on the others' disks.
 #include <fmt/core.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "storage/entry.h"
@@ -38,7 +39,8 @@ TEST_SUITE("sim/damage") {
     REQUIRE(cluster.AwaitAllUp(base::seconds(60)));
     cluster.sim().RunFor(base::seconds(60));
     for (int i = 0; i < 200; ++i) EXPECT(cluster.StoredValue(2, key(i)).has_value() == (i != 50));
-    const auto ranges = AnswerOf(cluster, sender, 2, "repairstatus")["ranges"];
+    const auto ranges =
+        nlohmann::json::parse(AnswerOf(cluster, sender, 2, "repairstatus"))["ranges"];
     REQUIRE(ranges.size() == 1);
     EXPECT(ranges[0]["equal"] == false);
     REQUIRE(ranges[0]["blocked_by"].size() == 2);

@@ -188,6 +188,56 @@ Play RestartedReplicaDoesNotDenyWhatItHeld() {
   return stage.End();
 }
 
+// --- absence: a replica whose disk is of yesterday ---
+
+// Two of three hold a put, one of them on a disk that goes back to before it.
+struct GoneBack {
+  Stage stage{Calm()};
+
+  // The copy of c's disk is of before the put that a and c acknowledge.
+  Cluster::DiskCopy PutOnTwo() {
+    stage.Must(stage.Put(stage.a), "the put on all");
+    stage.Run(seconds(1));
+    Cluster::DiskCopy copy = stage.cluster.CopyDisk(stage.c);
+    stage.Cut(stage.a, stage.b);
+    const History::Id put = stage.Put(stage.a);
+    stage.Must(put, "the put on two of three replicas");
+    stage.Must(stage.Holds(stage.c, put), "it is on c's disk");
+    stage.cluster.Kill(stage.c);
+    return copy;
+  }
+  // Of the replicas, b and c are left.
+  Play ReadWithout() {
+    stage.cluster.Kill(stage.a);
+    stage.Run(seconds(8));
+    stage.Must(stage.cluster.up(stage.c), "c is up");
+    stage.Get(stage.d);
+    return stage.End();
+  }
+};
+
+// Only the guard file knows: whoever got the acknowledgement is gone.
+Play GuardKnowsWhatWasSynced() {
+  GoneBack play;
+  const Cluster::DiskCopy copy = play.PutOnTwo();
+  play.stage.cluster.PutBack(play.stage.c, copy, Cluster::GuardFile::kKept);
+  play.stage.cluster.Kill(play.stage.a);
+  play.stage.cluster.Start(play.stage.c);
+  return play.ReadWithout();
+}
+
+// Only the coordinator knows, which got the acknowledgement: the guard file went back too.
+Play OthersRememberWhatWasAcknowledged() {
+  GoneBack play;
+  const Cluster::DiskCopy copy = play.PutOnTwo();
+  play.stage.cluster.PutBack(play.stage.c, copy, Cluster::GuardFile::kPutBackToo);
+  play.stage.cluster.Start(play.stage.c);
+  play.stage.Run(seconds(3));
+  play.stage.cluster.Start(play.stage.c);  // If it ended to begin anew.
+  play.stage.Run(seconds(3));
+  return play.ReadWithout();
+}
+
 // --- orphans: what a coordinator leaves behind that dies for good ---
 
 // Acknowledged by a quorum; c has not got it, and the others are all who can tell it.
@@ -253,7 +303,7 @@ Play EverywhereIsToldToAll() {
 
 }  // namespace
 
-const std::array<Schedule, 18> kSchedules{{
+const std::array<Schedule, 20> kSchedules{{
     {"a replica that was down gets what it missed by hint", "skip-hint", HintReachesWhoWasDown},
     {"a put of a slow clock is stamped again, not lost", "drop-restamp", PutOfASlowClockIsNotLost},
     {"a replica that was down gets what it missed by repair", "forget-leaf",
@@ -284,6 +334,10 @@ const std::array<Schedule, 18> kSchedules{{
     {"what is purged leaves the tree", "purge-keeps-the-leaf", PurgedEntriesLeaveTheTree},
     {"a fast clock purges nothing that has not expired", "purge-by-the-clock",
      FastClockPurgesNothing},
+    {"a replica with less than its guard file tells of serves no read", "absence-guard-ignored",
+     GuardKnowsWhatWasSynced},
+    {"a replica with less than others remember serves no read", "absence-memory-ignored",
+     OthersRememberWhatWasAcknowledged},
 }};
 
 }  // namespace starling::sim

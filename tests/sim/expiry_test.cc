@@ -1,6 +1,5 @@
 // Goal:   an entry with a TTL is there until its expiry and not from then on, to the second;
-// replicas
-//         with clocks apart stay equal before and after; and it leaves every disk.
+//         replicas with clocks apart stay equal before and after; and it leaves every disk.
 // Method: five nodes whose clocks are up to 250 ms either way; puts with TTLs of 2 to 12 s, read
 //         through each node just before and just after; purge at short intervals.
 #include <fmt/core.h>

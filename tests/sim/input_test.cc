@@ -111,6 +111,11 @@ struct Draw {
   }
   std::string Key() { return fmt::format("key{}", random.Below(30)); }
   std::uint64_t Epoch() { return random.Chance(0.1) ? Odd(random) : facts.map.epoch; }
+  // Mostly one that can be answered.
+  std::int64_t Cut() {
+    return random.Chance(0.8) ? Simulation::kWallStartMs / 1000 + 100'000
+                              : static_cast<std::int64_t>(Odd(random));
+  }
   base::Version Version() {
     if (random.Chance(0.15))
       return {Odd(random), static_cast<std::uint32_t>(Odd(random)), static_cast<std::uint32_t>(7)};
@@ -347,7 +352,7 @@ struct Draw {
   std::string DataFrame(std::uint64_t id, double chance) {
     const std::string key = Key();
     const auto bucket = static_cast<std::uint16_t>(random.Next());
-    switch (random.Below(6)) {
+    switch (random.Below(7)) {
       case 0: {
         const wire::ReplicaWrite write{.keyspace = Keyspace(),
                                        .key = key,
@@ -374,8 +379,18 @@ struct Draw {
       case 3:
         return Framed(id,
                       wire::SliceHashesRequest{Keyspace(), static_cast<std::uint8_t>(bucket),
-                                               Odd(random), Epoch()},
+                                               Odd(random), Epoch(), Cut()},
                       chance);
+      case 5: {
+        const base::Token from = base::FirstToken(bucket) + random.Below(9);
+        const wire::BucketParts parts{.keyspace = Keyspace(),
+                                      .first_token = from,
+                                      .last_token = from + random.Below(1 << 20),
+                                      .salt = Odd(random),
+                                      .epoch = Epoch(),
+                                      .cut_s = Cut()};
+        return Framed(id, parts, Noise(random, 300), chance, &wire::BucketParts::payload_digest);
+      }
       case 4: return Framed(id, wire::Handled{.below = Odd(random)}, chance);
       default: {
         std::string after;
@@ -386,7 +401,8 @@ struct Draw {
                                     .after = after,
                                     .bytes_max = static_cast<std::uint32_t>(Odd(random)),
                                     .epoch = Epoch(),
-                                    .last_token = base::LastToken(bucket)};
+                                    .last_token = base::LastToken(bucket),
+                                    .cut_s = Cut()};
         return Framed(id, pull, Noise(random, 300), chance, &wire::BucketPull::payload_digest);
       }
     }
@@ -435,6 +451,9 @@ struct Draw {
                       std::string(1024, static_cast<char>(random.Below(3))), chance,
                       &wire::SliceHashesReply::payload_digest);
       case Kind::kHandled: return Framed(id, wire::HandledReply{}, chance);
+      case Kind::kBucketParts:
+        return Framed(id, wire::BucketPartsReply{}, Noise(random, 8), chance,
+                      &wire::BucketPartsReply::payload_digest);
       case Kind::kBucketPull: {
         const std::string after = random.Chance(0.7) ? Noise(random, 20) : "";
         const wire::BucketPullReply reply{.done = random.Chance(0.7), .after = after};
@@ -678,9 +697,9 @@ TEST_SUITE("sim/input") {
     Scene scene(2);
     Storm(scene, wire::Role::kPeerData,
           [](Draw& of, std::uint64_t id, double chance) { return of.DataFrame(id, chance); });
-    CheckAnswered(scene,
-                  {Kind::kReplicaWriteReply, Kind::kReplicaReadReply, Kind::kReplicaScanReply,
-                   Kind::kSliceHashesReply, Kind::kBucketPullReply, Kind::kHandledReply});
+    CheckAnswered(scene, {Kind::kReplicaWriteReply, Kind::kReplicaReadReply,
+                          Kind::kReplicaScanReply, Kind::kSliceHashesReply, Kind::kBucketPartsReply,
+                          Kind::kBucketPullReply, Kind::kHandledReply});
     scene.CheckServes(3);
     EXPECT(scene.cluster.exits().empty());
   }

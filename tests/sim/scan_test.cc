@@ -90,7 +90,7 @@ TEST_SUITE("sim/scan") {
   }
 
   TEST_CASE("one of five dies and one stops for a second: what has no quorum is waited for") {
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       Cluster cluster(Nodes(seed, 5));
       const Scanned result = ScanWhile(cluster, [](Cluster& nodes, unsigned pages) {
         if (pages == 3) nodes.Kill(1);

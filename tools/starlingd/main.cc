@@ -28,6 +28,7 @@ struct CommandLine {
   std::string config_file;
   std::vector<std::string> settings;
   bool print_config = false;
+  bool accept_data_loss = false;
 };
 
 void Declare(CLI::App& app, CommandLine& line) {
@@ -38,6 +39,8 @@ void Declare(CLI::App& app, CommandLine& line) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_flag("--print-config", line.print_config, "Prints every key with its default, and ends");
+  app.add_flag("--accept-data-loss", line.accept_data_loss,
+               "Goes on with what is left of data that were lost and no other node has");
   app.footer(
       "Keys are also read from STARLING_SECTION_KEY in the environment.\n"
       "SIGTERM, SIGINT and SIGHUP end the node in order; a second one at once.");
@@ -75,7 +78,8 @@ int Main(int argc, char** argv) {
   }
   const auto config = Load(line);
   if (!config) return Fail(config.error().message());
-  const base::Status ended = RunNode(*config);
+  const base::Status ended =
+      RunNode(*config, line.accept_data_loss ? DataLoss::kAccept : DataLoss::kRefuse);
   if (!ended.ok()) std::_Exit(Fail(ended.message()));
   return 0;
 }

@@ -18,15 +18,11 @@ namespace {
 // What takes longer is worth a line: it is why a node is late.
 constexpr std::chrono::milliseconds kSlowOpen{500};
 
-}  // namespace
-
-base::Status RunNode(const server::Config& config) {
-  ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
-  base::log::SetLevel(level);
-  RaiseOpenFiles(config.limits.connections_max);
+// One life of the node. `again`: it ended to begin another one.
+base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
   // Opened first and closed last: every actor and every job may use it.
   const auto began = std::chrono::steady_clock::now();
-  ASSIGN_OR_RETURN(Store store, OpenStore(config));
+  ASSIGN_OR_RETURN(Store store, OpenStore(config, loss));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - began);
   if (took >= kSlowOpen)
@@ -40,13 +36,31 @@ base::Status RunNode(const server::Config& config) {
   base::UvSystem system(seed,
                         {.stop_mail_kind = static_cast<std::uint16_t>(server::MailKind::kStop)});
   server::Node node(
-      config, store.identity, *store.engine,
+      config, store.identity, *store.engine, *store.guard,
       [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); }, keys);
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
+  *again = node.begins_again();
+  if (*again) {
+    base::log::Warn("node", "{}", ended.message());
+    return ended;
+  }
   // Not in order: RocksDB is left as it is. After a write that failed, closing it could write
   // again, to files whose state is unknown; and the log has all that was acknowledged.
   if (!ended.ok()) static_cast<void>(store.engine.release());
+  return ended;
+}
+
+}  // namespace
+
+base::Status RunNode(const server::Config& config, DataLoss loss) {
+  ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
+  base::log::SetLevel(level);
+  RaiseOpenFiles(config.limits.connections_max);
+  bool again = false;
+  base::Status ended = Live(config, loss, &again);
+  // Once: the second life knows what the first one found out.
+  if (again) ended = Live(config, loss, &again);
   return ended;
 }
 

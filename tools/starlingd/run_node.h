@@ -5,12 +5,13 @@
 
 #include "base/status.h"
 #include "server/config.h"
+#include "tools/starlingd/store.h"
 
 namespace starling {
 
 // Returns when the node has ended: Ok after SIGTERM or SIGINT once everything is drained, else why
 // it could not start or go on. In that case the database may be still open: end the process by
 // std::_Exit, which waits for none of its threads.
-base::Status RunNode(const server::Config& config);
+base::Status RunNode(const server::Config& config, DataLoss loss);
 
 }  // namespace starling

@@ -4,12 +4,18 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <optional>
 #include <random>
+#include <utility>
 
+#include "base/log.h"
+#include "server/absence.h"
 #include "server/meta_records.h"
 #include "storage/batch.h"
+#include "storage/guard_file.h"
 #include "storage/identity.h"
 #include "storage/rocksdb/rocksdb_engine.h"
+#include "storage/rocksdb/set_aside.h"
 
 namespace starling {
 namespace {
@@ -33,9 +39,13 @@ base::Result<Identity> KeepIdentity(storage::Engine& engine, Identity identity) 
   return identity;
 }
 
-base::Result<Identity> LoadOrMakeIdentity(storage::Engine& engine, const server::Config& config) {
+base::Result<Identity> LoadOrMakeIdentity(storage::Engine& engine, const server::Config& config,
+                                          const std::optional<storage::GuardRecord>& last) {
   ASSIGN_OR_RETURN(const auto identity, LoadIdentity(engine));
   const std::string& name = config.cluster.name;
+  if (!identity && last)
+    return KeepIdentity(engine,
+                        {.host = last->host, .cluster_name = name, .cluster_id = last->cluster_id});
   if (!identity)
     return KeepIdentity(engine, {.host = DrawHostId(), .cluster_name = name, .cluster_id = {}});
   if (identity->cluster_name == name) return *identity;
@@ -50,25 +60,96 @@ base::Result<Identity> LoadOrMakeIdentity(storage::Engine& engine, const server:
       identity->cluster_name, config.cluster.name)));
 }
 
-base::Result<Store> Open(const server::Config& config) {
+// What the life before says of itself. A damaged record says nothing, and is told.
+base::Result<std::optional<storage::GuardRecord>> LastGuard(const std::string& directory) {
+  auto last = storage::ReadGuardFile(directory);
+  if (last || last.error().code() != base::Code::kCorruption) return last;
+  base::log::Warn("storage",
+                  "the guard file is damaged: {}. Only the other nodes can say now whether data "
+                  "were lost",
+                  last.error().message());
+  return std::nullopt;
+}
+
+struct Opened {
+  std::unique_ptr<storage::Engine> engine;
+  std::string damage;  // Why it holds less than there was; empty: it does not.
+};
+
+base::Status SetAsideLoudly(const std::string& directory, const std::string& damage) {
+  ASSIGN_OR_RETURN(const std::string aside, storage::SetAside(directory));
+  base::log::Warn("storage", "{}; the data are set aside in {}, and not used again", damage, aside);
+  return base::Ok();
+}
+
+// As much of the database as can be trusted.
+base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_lose) {
+  auto engine = storage::RocksDbEngine::Open(options);
+  if (engine) return Opened{*std::move(engine), {}};
+  if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
+  std::string damage = engine.error().message();
+  if (!may_lose)
+    return base::Fail(engine.error().Annotate(
+        "data are damaged, and no other node is known to have them. Put the lost files back if you "
+        "have them; to go on with what is left, start once with --accept-data-loss"));
+  options.keep_sound_part = true;
+  engine = storage::RocksDbEngine::Open(options);
+  if (engine) {
+    base::log::Warn("storage", "{}; what comes before is kept", damage);
+    return Opened{*std::move(engine), std::move(damage)};
+  }
+  if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
+  RETURN_IF_ERROR(SetAsideLoudly(options.directory, damage));
+  options.keep_sound_part = false;
+  ASSIGN_OR_RETURN(auto fresh, storage::RocksDbEngine::Open(options));
+  return Opened{std::move(fresh), std::move(damage)};
+}
+
+struct Attempt {
+  const server::Config& config;
+  const std::optional<storage::GuardRecord>& last;
+  bool accept = false;
+  bool may_lose = false;
+};
+
+base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
+  const server::Config& config = attempt.config;
+  ASSIGN_OR_RETURN(Opened opened,
+                   OpenWhatIsSound({.directory = config.node.data_dir,
+                                    .block_cache_bytes = config.storage.block_cache_bytes,
+                                    .memtable_bytes = config.storage.memtables_bytes,
+                                    .file_system = nullptr},
+                                   attempt.may_lose));
+  if (damage.empty()) damage = std::move(opened.damage);
   Store store;
-  ASSIGN_OR_RETURN(store.engine, storage::RocksDbEngine::Open(
-                                     {.directory = config.node.data_dir,
-                                      .block_cache_bytes = config.storage.block_cache_bytes,
-                                      .memtable_bytes = config.storage.memtables_bytes,
-                                      .file_system = nullptr}));
-  ASSIGN_OR_RETURN(const Identity identity, LoadOrMakeIdentity(*store.engine, config));
-  store.identity.host = identity.host;
-  store.identity.cluster_id = identity.cluster_id;
-  ASSIGN_OR_RETURN(store.identity.boot, NextBoot(*store.engine));
-  ASSIGN_OR_RETURN(store.identity.clock_floor, LoadClockBound(*store.engine));
+  store.engine = std::move(opened.engine);
+  ASSIGN_OR_RETURN(const Identity identity,
+                   LoadOrMakeIdentity(*store.engine, config, attempt.last));
+  ASSIGN_OR_RETURN(store.guard, storage::GuardFile::Open(config.node.data_dir));
+  ASSIGN_OR_RETURN(store.identity, server::BeginLife(*store.engine, *store.guard,
+                                                     {.identity = identity,
+                                                      .last = attempt.last,
+                                                      .damage = std::move(damage),
+                                                      .accept_loss = attempt.accept}));
   return store;
+}
+
+base::Result<Store> Open(const server::Config& config, DataLoss loss) {
+  ASSIGN_OR_RETURN(const auto last, LastGuard(config.node.data_dir));
+  const bool accept = loss == DataLoss::kAccept;
+  const Attempt attempt{config, last, accept, accept || (last && last->members > 1)};
+  auto store = OpenOnce(attempt, {});
+  if (store || store.error().code() != base::Code::kCorruption || !attempt.may_lose) return store;
+  // It opens, and what is in it makes no sense.
+  const std::string damage = store.error().message();
+  RETURN_IF_ERROR(SetAsideLoudly(config.node.data_dir, damage));
+  return OpenOnce(attempt, damage);
 }
 
 }  // namespace
 
-base::Result<Store> OpenStore(const server::Config& config) {
-  auto store = Open(config);
+base::Result<Store> OpenStore(const server::Config& config, DataLoss loss) {
+  auto store = Open(config, loss);
   if (store) return store;
   return base::Fail(store.error().Annotate(
       fmt::format("cannot use the data directory {}", config.node.data_dir)));

@@ -14,12 +14,19 @@ namespace starling {
 
 struct Store {
   std::unique_ptr<storage::Engine> engine;
+  std::unique_ptr<storage::Guard> guard;
   server::NodeIdentity identity;
 };
+
+// Whether to go on with what is left of data that no other node has.
+enum class DataLoss { kRefuse, kAccept };
 
 // Opens config.node.data_dir, makes it a node's if it is new, and counts the boot. Everything it
 // writes is synced. Fails, with what an operator can do about it, when the directory can't be made
 // or read, is in use, belongs to another cluster, or was written by a newer program.
-base::Result<Store> OpenStore(const server::Config& config);
+//
+// Data that were lost or damaged are told in the log, and in the identity: of what the cluster's
+// other nodes have, the node opens what is sound, or begins empty beside what it sets aside.
+base::Result<Store> OpenStore(const server::Config& config, DataLoss loss);
 
 }  // namespace starling

@@ -123,6 +123,56 @@ TEST_SUITE("topology/changes") {
     }
   }
 
+  TEST_CASE("who lost data is named as back, once, and gives its seat away") {
+    const Topology before = FoundedBy(3);
+    const auto back = ReturnNode(before, NodeOf(2).host, 7);
+    REQUIRE(back.has_value());
+    EXPECT(back->epoch == 2);
+    EXPECT(back->nodes[1].back == 7);
+    EXPECT(back->voters == std::vector<base::HostId>{{0, 1}, {0, 3}});
+    EXPECT(CheckSuccessor(before, *back) == base::Ok());
+    EXPECT(ReturnNode(*back, NodeOf(2).host, 7) == *back);
+    EXPECT(ReturnNode(*back, NodeOf(2).host, 8)->nodes[1].back == 8);
+    Topology forgets = *back;
+    forgets.epoch = 3;
+    forgets.nodes[1].back = 0;
+    EXPECT(Mentions(CheckSuccessor(*back, forgets), "forgets that node 2 lost data"));
+    EXPECT(Mentions(StatusOf(ReturnNode(before, NodeOf(9).host, 1)), "it is no member"));
+    EXPECT(
+        Mentions(StatusOf(ReturnNode(FoundedBy(1), NodeOf(1).host, 1)), "the only one that votes"));
+  }
+
+  TEST_CASE("seats are taken one an epoch, up to an odd number, by members that are ready") {
+    const auto hosts = [](std::uint32_t count) {
+      std::vector<base::HostId> all;
+      for (std::uint32_t n = 1; n <= count; ++n) all.push_back(NodeOf(n).host);
+      return all;
+    };
+    const Topology founded = FoundedBy(3);
+    EXPECT(SeatVoter(founded, hosts(3)) == founded);
+    const auto back = ReturnNode(founded, NodeOf(2).host, 7);
+    REQUIRE(back.has_value());
+    EXPECT(SeatVoter(*back, {NodeOf(1).host, NodeOf(3).host}) == *back);
+    const auto seated = SeatVoter(*back, hosts(3));
+    REQUIRE(seated.has_value());
+    EXPECT(seated->epoch == 3);
+    EXPECT(seated->voters == founded.voters);
+
+    Topology grown = FoundedBy(1);
+    for (std::uint32_t n = 2; n <= 6; ++n) grown = *AdmitNode(grown, NodeOf(n));
+    const std::uint64_t epoch = grown.epoch;
+    for (int i = 0; i < 9; ++i) grown = *SeatVoter(grown, hosts(6));
+    EXPECT(grown.voters == hosts(5));
+    EXPECT(grown.epoch == epoch + 4);
+    const Topology replaced = *ReplaceNode(founded, AddressOf(2), NodeOf(9));
+    EXPECT(SeatVoter(replaced, {NodeOf(1).host, NodeOf(3).host}) == replaced);
+    const Topology reseated = *SeatVoter(replaced, {NodeOf(1).host, NodeOf(9).host});
+    EXPECT(reseated.voters == std::vector<base::HostId>{{0, 1}, {0, 3}, {0, 9}});
+    EXPECT(reseated.epoch == replaced.epoch + 1);
+    const Topology pair = *AdmitNode(FoundedBy(1), NodeOf(2));
+    EXPECT(SeatVoter(pair, hosts(2)) == pair);
+  }
+
   TEST_CASE("a replaced node may never return, nor its number be given again") {
     auto topology = ReplaceNode(FoundedBy(3), AddressOf(2), NodeOf(9));
     REQUIRE(topology.has_value());

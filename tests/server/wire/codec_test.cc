@@ -238,6 +238,15 @@ TEST_SUITE("server/wire/codec") {
       RC_ASSERT(RoundTrips(SliceHashesReply{.epoch = Draw<std::uint64_t>(),
                                             .payload_digest = Draw<std::uint64_t>()}));
       const auto bucket = Draw<std::uint16_t>();
+      RC_ASSERT(RoundTrips(BucketParts{.keyspace = Draw<std::uint32_t>(),
+                                       .first_token = base::FirstToken(bucket) + 7,
+                                       .last_token = base::LastToken(bucket),
+                                       .salt = Draw<std::uint64_t>(),
+                                       .epoch = Draw<std::uint64_t>(),
+                                       .payload_digest = Draw<std::uint64_t>(),
+                                       .cut_s = Draw<std::int64_t>(),
+                                       .purged = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(BucketPartsReply{.payload_digest = Draw<std::uint64_t>()}));
       std::string after;
       base::AppendBig(after, base::FirstToken(bucket));
       RC_ASSERT(RoundTrips(BucketPull{.keyspace = Draw<std::uint32_t>(),
@@ -247,13 +256,18 @@ TEST_SUITE("server/wire/codec") {
                                       .epoch = Draw<std::uint64_t>(),
                                       .payload_digest = Draw<std::uint64_t>(),
                                       .last_token = base::LastToken(bucket),
-                                      .cut_s = Draw<std::int64_t>()}));
+                                      .cut_s = Draw<std::int64_t>(),
+                                      .purged = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(BucketPullReply{.done = Draw<bool>(),
                                            .after = key,
                                            .payload_digest = Draw<std::uint64_t>(),
-                                           .unreadable = Draw<std::uint64_t>()}));
+                                           .unreadable = Draw<std::uint64_t>(),
+                                           .epoch = Draw<std::uint64_t>(),
+                                           .purged = Draw<std::uint64_t>(),
+                                           .named_upto = Draw<std::uint64_t>(),
+                                           .names_bytes = Draw<std::uint32_t>()}));
       RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
-      RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 7)),
+      RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 9)),
                                           .payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlReply{.payload_digest = Draw<std::uint64_t>()}));
     }));
@@ -267,6 +281,8 @@ TEST_SUITE("server/wire/codec") {
       (void)Decode<Hello>(bytes);
       (void)Decode<ErrorReply>(bytes);
       (void)Decode<ReplicaWrite>(bytes);
+      (void)Decode<BucketParts>(bytes);
+      (void)Decode<BucketPartsReply>(bytes);
       (void)Decode<BucketPull>(bytes);
     }));
   }
@@ -350,11 +366,19 @@ TEST_SUITE("server/wire/codec") {
     v1::ReplicaWriteReply reply;
     EXPECT(!Decode<ReplicaWriteReply>(reply.SerializeAsString()).has_value());
     v1::ControlRequest control;
-    control.set_topic(static_cast<v1::ControlTopic>(99));
-    EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
+    for (const int nobodys : {0, 10, 99}) {
+      control.set_topic(static_cast<v1::ControlTopic>(nobodys));
+      EXPECT(!Decode<ControlRequest>(control.SerializeAsString()).has_value());
+    }
     v1::SliceHashesRequest hashes;
     hashes.set_slice(256);
     EXPECT(!Decode<SliceHashesRequest>(hashes.SerializeAsString()).has_value());
+    v1::BucketParts parts;
+    parts.set_first_token(base::FirstToken(5));
+    parts.set_last_token(base::LastToken(6));
+    EXPECT(!Decode<BucketParts>(parts.SerializeAsString()).has_value());
+    parts.set_last_token(base::FirstToken(5) - 1);
+    EXPECT(!Decode<BucketParts>(parts.SerializeAsString()).has_value());
     v1::BucketPull pull;
     pull.set_bucket(65536);
     EXPECT(!Decode<BucketPull>(pull.SerializeAsString()).has_value());

@@ -1,0 +1,186 @@
+"""Goal:   a node that lost data which it had acknowledged notices, says so, serves no read and has
+        them back from the others by itself; one that is alone refuses to start (G7).
+Method: kill node 3, hurt a file of its data directory in each way that can go unnoticed, start it;
+        it must be named as back in a new epoch, be ready, and hold every key by itself. The copies
+        that are put back are those of an earlier life.
+"""
+
+import os
+import shutil
+import unittest
+
+import case
+import cluster
+
+ROWS = 2000
+
+
+def files(directory, ending):
+    """Paths of RocksDB's files with this ending, oldest first."""
+    names = [name for name in os.listdir(directory) if name.endswith(ending)]
+    return [os.path.join(directory, name) for name in sorted(names)]
+
+
+def flip(path, at):
+    """Flips a bit at a share of the file's length."""
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        file.seek(min(int(size * at), size - 1))
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 0x10]))
+
+
+def cut(path, to):
+    os.truncate(path, int(os.path.getsize(path) * to))
+
+
+def largest(paths):
+    return max(paths, key=os.path.getsize)
+
+
+def manifest(directory):
+    return next(os.path.join(directory, name) for name in os.listdir(directory)
+                if name.startswith("MANIFEST-"))
+
+
+# What is done to the data directory, and words of the log that name it.
+DAMAGES = {
+    "log deleted": (lambda data: [os.remove(path) for path in files(data, ".log")],
+                    ["changes are lost"]),
+    "log cut": (lambda data: cut(largest(files(data, ".log")), 0.5), ["lost"]),
+    "log flipped in the middle": (lambda data: flip(largest(files(data, ".log")), 0.5),
+                                  ["damaged"]),
+    "log flipped at the start": (lambda data: flip(largest(files(data, ".log")), 0.001),
+                                 ["damaged"]),
+    "table deleted": (lambda data: os.remove(largest(files(data, ".sst"))), ["set aside"]),
+    "table cut": (lambda data: cut(largest(files(data, ".sst")), 0.5), ["set aside"]),
+    "manifest cut": (lambda data: cut(manifest(data), 0.3), []),
+    "manifest deleted": (lambda data: os.remove(manifest(data)), ["set aside"]),
+    "current deleted": (lambda data: os.remove(os.path.join(data, "CURRENT")), []),
+}
+# The others are run by STARLING_DAMAGES=all: each takes as long as a start and a rebuild.
+FEW = ("log deleted", "log flipped in the middle", "table deleted")
+HARMLESS = {
+    "guard deleted": (lambda data: os.remove(os.path.join(data, "guard")), []),
+    "guard flipped": (lambda data: flip(os.path.join(data, "guard"), 0.7),
+                      ["guard file is damaged"]),
+    "guard cut": (lambda data: cut(os.path.join(data, "guard"), 0.5), ["guard file is damaged"]),
+}
+
+
+class LostData(case.ClusterCase):
+    def setUp(self):
+        self.expected = {}
+        self.round = 0
+
+    def write_more(self, nodes):
+        """Rows in tables, and as many in the log alone."""
+        self.round += 1
+        for part in ("table", "log"):
+            rows = case.rows(ROWS, prefix=f"{self.round}-{part}")
+            case.load(nodes, rows)
+            self.expected.update(rows)
+            if part == "table":
+                nodes.node(3).nodetool("flush")
+
+    def epoch(self, nodes):
+        return nodes.node(1).nodetool("describecluster")["epoch"]
+
+    def hurt(self, nodes, name, damage, words, lost=True):
+        """One round: node 3 is killed and hurt, and has all again."""
+        self.write_more(nodes)
+        node = nodes.node(3)
+        epoch = self.epoch(nodes)
+        said = len(node.log_text())
+        node.kill()
+        damage(node.data)
+        node.start()
+        nodes.wait_whole(60)
+        log = node.log_text()[said:]
+        for word in words + (["lost data that it had acknowledged"] if lost else []):
+            self.assertIn(word, log, name)
+        (self.assertGreater if lost else self.assertEqual)(self.epoch(nodes), epoch, name)
+        if lost:
+            self.assertIn("ready: caught up", log, name)
+        self.alone_has_all(nodes, node, name)
+
+    def alone_has_all(self, nodes, node, name):
+        nodes.wait_equal(cluster.wall_ms(), 60)
+        rest = [each for each in nodes.nodes if each is not node]
+        for each in rest:
+            each.pause()
+        try:
+            self.assertEqual(case.difference(case.export_alone(node), self.expected), "", name)
+        finally:
+            for each in rest:
+                each.go_on()
+        nodes.wait_whole(60)
+
+    def voters_are(self, nodes, count):
+        cluster.wait_for(
+            lambda: len(nodes.node(1).nodetool("describecluster")["voters"]) == count, 30,
+            f"{count} voters")
+
+    def test_each_loss_is_noticed_named_and_healed(self):
+        nodes = self.start_cluster(hints_enabled=False)
+        for name, (damage, words) in DAMAGES.items():
+            if name not in FEW and os.environ.get("STARLING_DAMAGES") != "all":
+                continue
+            with self.subTest(name):
+                self.hurt(nodes, name, damage, words)
+                self.voters_are(nodes, 3)
+
+    def test_a_damaged_guard_loses_nothing(self):
+        nodes = self.start_cluster(hints_enabled=False)
+        for name, (damage, words) in HARMLESS.items():
+            if name != "guard flipped" and os.environ.get("STARLING_DAMAGES") != "all":
+                continue
+            with self.subTest(name):
+                self.hurt(nodes, name, damage, words, lost=False)
+
+    def test_the_others_tell_of_an_older_copy(self):
+        nodes = self.start_cluster(hints_enabled=False)
+        node = nodes.node(3)
+        self.write_more(nodes)
+        node.kill()
+        copy = node.data + ".copy"
+        shutil.copytree(node.data, copy)
+        node.start()
+        nodes.wait_whole(60)
+
+        def put_back(data):
+            shutil.rmtree(data)
+            shutil.copytree(copy, data)
+
+        self.hurt(nodes, "older copy", put_back, ["remember"])
+
+    def test_parts_of_two_directories_are_told_apart(self):
+        nodes = self.start_cluster()
+        self.write_more(nodes)
+        first, third = nodes.node(1), nodes.node(3)
+        third.kill()
+        shutil.copy(os.path.join(first.data, "guard"), os.path.join(third.data, "guard"))
+        self.assert_one_line(third.run_to_end(), "starlingd", "guard file is of host", "mixed")
+
+    def test_a_node_alone_refuses_until_the_loss_is_accepted(self):
+        nodes = self.start_cluster(size=1)
+        node = nodes.node(1)
+        case.load(nodes, case.rows(ROWS))
+        node.kill()
+        for path in files(node.data, ".log"):
+            os.remove(path)
+        refused = node.run_to_end()
+        self.assert_one_line(refused, "starlingd", "no other node", "--accept-data-loss")
+        self.assertIn("--accept-data-loss", node.run_to_end().stderr)  # It still knows.
+
+        node.start(arguments=["--accept-data-loss"])
+        nodes.wait_whole(30)
+        self.assertIn("that is accepted", node.log_text())
+        self.assertEqual(node.stop(), 0)
+        node.start()  # It is over: no word about it is needed any more.
+        nodes.wait_whole(30)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,225 @@
+// Goal:   a start that has less than was acknowledged knows so, and goes on only as a loss.
+// Method: lives on one disk whose guard says more or less; marks of others; trees made anew.
+#include "server/absence.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "merkle/tree.h"
+#include "server/peer_marks.h"
+#include "server/purge/dead.h"
+#include "server/purge/marks.h"
+#include "server/tree_rebuild.h"
+#include "storage/entry.h"
+#include "storage/memory_engine.h"
+#include "tests/test.h"
+
+namespace starling::server {
+namespace {
+
+using storage::Family;
+
+base::Status WriteOne(storage::Engine& engine, const storage::Batch& batch) {
+  const storage::Batch* const batches[] = {&batch};
+  return engine.Write(batches, storage::Sync::kYes);
+}
+
+// A directory through its lives: what is on its disk, and in its guard file.
+struct Directory {
+  std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
+  storage::MemoryEngine engine{disk};
+  std::string file;
+
+  base::Result<NodeIdentity> Begin(std::string damage = {}, bool accept = false) {
+    std::optional<storage::GuardRecord> last;
+    if (!file.empty()) last = *storage::DecodeGuard(file);
+    storage::MemoryGuard guard(file);
+    return BeginLife(engine, guard,
+                     {.identity = {{1, 2}, "test", {3, 4}},
+                      .last = last,
+                      .damage = std::move(damage),
+                      .accept_loss = accept});
+  }
+  // As if the node were a member of a cluster of so many.
+  void SetGuard(std::uint64_t boot, std::uint64_t mark, std::uint32_t members = 3) {
+    file = storage::EncodeGuard({.host = {1, 2},
+                                 .cluster_id = {3, 4},
+                                 .boot = boot,
+                                 .mark = mark,
+                                 .clock_bound = 77,
+                                 .members = members});
+  }
+};
+
+TEST_SUITE("absence") {
+  TEST_CASE("a start that recovers what the guard says has lost nothing") {
+    Directory directory;
+    const auto first = directory.Begin();
+    REQUIRE(first.has_value());
+    EXPECT(first->boot == 1);
+    EXPECT(!first->loss.any());
+    const auto second = directory.Begin();
+    REQUIRE(second.has_value());
+    EXPECT(second->boot == 2);
+    EXPECT(!second->loss.any());
+  }
+
+  TEST_CASE("fewer changes than the guard says are a loss, until the node is ready again") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    directory.SetGuard(1, directory.engine.sequence() + 5);
+    const auto hurt = directory.Begin();
+    REQUIRE(hurt.has_value());
+    EXPECT(hurt->loss.boot == 2);
+    EXPECT(hurt->loss.reason.find("5 changes are lost") != std::string::npos);
+    EXPECT(hurt->clock_floor == 77);
+    const auto again = directory.Begin();
+    REQUIRE(again.has_value());
+    EXPECT(again->loss == hurt->loss);
+    storage::Batch batch;
+    SaveLoss(batch, {});
+    REQUIRE(WriteOne(directory.engine, batch).ok());
+    EXPECT(!directory.Begin()->loss.any());
+  }
+
+  TEST_CASE("purge's marks go with a loss, and its counts are those of the entries") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    storage::Batch batch;
+    purge::Marks marks;
+    marks.Purge(1, 77, 1000);
+    marks.Close(2, 99, 2000);
+    marks.StoreDirty(batch);
+    purge::DeadCounts wrong;
+    const storage::EntryHeader tombstone{.version = {5 << 16, 1, 1},
+                                         .flags = storage::kFlagTombstone};
+    wrong.Add(1, 78, tombstone, 20);
+    wrong.StoreDirty(batch);
+    REQUIRE(WriteOne(directory.engine, batch).ok());
+    const auto records = [&](base::Bytes prefix) {
+      std::size_t count = 0;
+      const auto cursor = directory.engine.Scan(Family::kMeta, prefix, {});
+      for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix);
+           cursor->Next())
+        ++count;
+      return count;
+    };
+    REQUIRE(directory.Begin().has_value());
+    EXPECT(records(purge::Marks::kPrefix) == 2);
+    EXPECT(records(purge::DeadCounts::kPrefix) == 1);
+
+    directory.SetGuard(2, directory.engine.sequence() + 5);
+    REQUIRE(directory.Begin()->loss.any());
+    EXPECT(records(purge::Marks::kPrefix) == 0);
+    EXPECT(records(purge::DeadCounts::kPrefix) == 0);
+  }
+
+  TEST_CASE("an older copy is a loss, and no boot number comes twice") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    directory.SetGuard(9, 0);
+    const auto life = directory.Begin();
+    REQUIRE(life.has_value());
+    EXPECT(life->boot == 10);
+    EXPECT(life->loss.boot == 10);
+  }
+
+  TEST_CASE("a guard of another host is refused") {
+    Directory directory;
+    directory.file = storage::EncodeGuard({{9, 9}, {3, 4}, 1, 0, 0, 3});
+    const auto life = directory.Begin();
+    REQUIRE(!life.has_value());
+    EXPECT(life.error().code() == base::Code::kFailedPrecondition);
+  }
+
+  TEST_CASE("a node alone is told, and goes on only if that is accepted") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    directory.SetGuard(1, directory.engine.sequence() + 1, 1);
+    const auto refused = directory.Begin();
+    REQUIRE(!refused.has_value());
+    EXPECT(refused.error().message().find("--accept-data-loss") != std::string::npos);
+    const auto accepted = directory.Begin({}, true);
+    REQUIRE(accepted.has_value());
+    EXPECT(!accepted->loss.any());
+  }
+
+  TEST_CASE("what others remember: older lives, this one, and a number used twice") {
+    // recovered 100 at start 5, 150 synced by now.
+    const auto against = [](Mark mark, std::uint64_t back = 0) {
+      return LossAgainst(mark, 5, 100, 150, back);
+    };
+    EXPECT(against({}).empty());
+    EXPECT(against({4, 100}).empty());
+    EXPECT(!against({4, 101}).empty());
+    EXPECT(against({5, 150}).empty());
+    EXPECT(!against({5, 151}).empty());
+    EXPECT(!against({6, 1}).empty());
+    EXPECT(against({4, 101}, 5).empty());  // Of before it came back.
+  }
+
+  TEST_CASE("marks of peers: the highest of each, over a restart") {
+    PeerMarks marks;
+    marks.Note(7, {2, 10});
+    marks.Note(7, {1, 99});
+    marks.Note(8, {1, 5});
+    PeerMarks loaded;
+    REQUIRE(loaded.Load(marks.Encode()).ok());
+    EXPECT(loaded.Of(7) == Mark{2, 10});
+    EXPECT(loaded.Of(8) == Mark{1, 5});
+    EXPECT(loaded.Of(9) == Mark{});
+    EXPECT(loaded.Load("x").code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("trees made anew are those of the entries, whatever leaves were there") {
+    Directory directory;
+    constexpr std::uint64_t kSeed = 42;
+    merkle::Tree expected(1);
+    storage::Batch batch;
+    for (std::uint64_t i = 0; i < 1000; ++i) {
+      const std::string key = "key" + std::to_string(i);
+      const base::Token token = base::TokenOf(key, 5) & ~(base::Token{0xff} << 56);
+      const std::uint8_t flags = i % 10 == 0 ? storage::kFlagTombstone : std::uint8_t{0};
+      const storage::EntryHeader header{
+          .version = {i + 1, 1, 1}, .value_digest = i, .flags = flags};
+      std::string stored, value;
+      storage::EncodeDataKeyTo({1, token, key}, stored);
+      storage::EncodeEntryTo(header, "", value);
+      batch.Put(Family::kData, stored, value);
+      expected.Add(base::BucketOf(token),
+                   merkle::DigestOf(key, {header.version, flags, 0, i}, kSeed));
+    }
+    batch.Put(Family::kTree, merkle::LeafKey(1, 0xffff),
+              merkle::EncodeLeaf({.count = 1, .low = 2, .high = 3}));
+    batch.Put(Family::kTree, merkle::LeafKey(2, 1), merkle::EncodeLeaf({.count = 1}));
+    REQUIRE(WriteOne(directory.engine, batch).ok());
+    REQUIRE(RebuildTrees(directory.engine, kSeed).ok());
+
+    merkle::Tree found(1);
+    const auto cursor = directory.engine.Scan(Family::kTree, {}, {});
+    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
+      const auto place = merkle::ParseLeafKey(cursor->key());
+      REQUIRE(place.has_value());
+      EXPECT(place->keyspace == 1);
+      found.Load(place->bucket, *merkle::DecodeLeaf(cursor->value()));
+    }
+    purge::DeadCounts dead;
+    const base::Bytes prefix = purge::DeadCounts::kPrefix;
+    const auto counts = directory.engine.Scan(Family::kMeta, prefix, {});
+    for (counts->Seek(prefix); counts->Valid() && counts->key().starts_with(prefix);
+         counts->Next()) {
+      const auto place = purge::DeadCounts::ParseKey(counts->key());
+      REQUIRE(place.has_value());
+      REQUIRE(dead.Load(place->first, place->second, counts->value()).ok());
+    }
+    EXPECT(dead.TotalsOf(1).tombstones == 100);
+    EXPECT(found.Sum(merkle::BucketSet::All()).count == 1000);
+    for (std::size_t bucket = 0; bucket < base::kBuckets; ++bucket)
+      REQUIRE(found.Leaf(static_cast<std::uint16_t>(bucket)) ==
+              expected.Leaf(static_cast<std::uint16_t>(bucket)));
+  }
+}
+
+}  // namespace
+}  // namespace starling::server

@@ -1,0 +1,55 @@
+"""Goal:   each planted mistake of comparisons and proofs is caught by the test made for it.
+Method: run that test alone, without any mistake and then with its own (STARLING_MUTANT).
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+PROGRAMS = pathlib.Path(sys.argv.pop(1))
+NAMES = pathlib.Path(__file__).parents[2] / "base" / "mutants.h"
+LIMIT_S = 120
+
+# By mistake: a program, and a test case of it that catches it.
+CAUGHT_BY = {
+    "repair-cut-is-now":
+        ("test_sim", "under load, comparisons of equal replicas descend nowhere, and *"),
+    "repair-cut-keeps-replaced":
+        ("test_merkle", "law: a leaf is what it would be had only the writes up to the cut *"),
+    "repair-far-stamps-wait":
+        ("test_sim", "a stamp far in the future is compared as soon as it comes"),
+    "repair-sends-under-way":
+        ("test_server", "what is under way is in no part, but a stamp far ahead is"),
+    "repair-part-passed-over":
+        ("test_server", "law: entries sent are those missing or older here, however many, *"),
+    "repair-proof-by-two":
+        ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
+}
+
+
+def fails(program, test, mutant):
+    environment = dict(os.environ, STARLING_MUTANT=mutant)
+    # doctest splits its filters at commas.
+    done = subprocess.run([PROGRAMS / program, "--test-case=" + test.replace(",", "?")],
+                          check=False, capture_output=True, text=True, env=environment,
+                          timeout=LIMIT_S)
+    # A pattern that fits no case would pass.
+    return done.returncode != 0 or " 1 passed" not in done.stdout
+
+
+class Mutants(unittest.TestCase):
+    def test_every_planted_mistake_has_its_test(self):
+        named = set(re.findall(r'{"(repair-[a-z-]+)"', NAMES.read_text(encoding="utf-8")))
+        self.assertEqual(named - {"repair-superseded-ok"}, set(CAUGHT_BY))
+
+    def test_a_test_passes_without_its_mistake_and_catches_it(self):
+        for mutant, (program, test) in CAUGHT_BY.items():
+            with self.subTest(mutant):
+                self.assertFalse(fails(program, test, ""), "fails without any mistake")
+                self.assertTrue(fails(program, test, mutant), "does not catch it")
+
+
+unittest.main()
