@@ -262,16 +262,18 @@ TEST_SUITE("server/repair_pull") {
         PeerStore peer(node);
         OwnStore own(node);
         const auto& keys = KeysOfOneBucket();
+        // Of these one is too many; when 60 are missing, there is no part that does not differ.
+        const std::size_t held = narrows ? keys.size() - 1 : 90;
         for (std::size_t i = 0; i < keys.size(); ++i) {
           if (i != 70) peer.PutAt(keys[i], "value", kStampMs);
-          if (i < 90) own.PutAt(keys[i], kStampMs);
+          if (i < held) own.PutAt(keys[i], kStampMs);
         }
         own.Write();
         peer.purged = (kStampMs + 1) << 16;
         peer.narrows = narrows;
         peer.page_bytes = page_bytes;
         node.Start({kPeer});
-        EXPECT(PullAll(node)->entries == keys.size() - 90);
+        EXPECT(PullAll(node)->entries == keys.size() - held);
         const std::uint64_t adopted = narrows ? 0 : 1;
         EXPECT(node.Stats().adopted == adopted);
         EXPECT(node.Stats().quarantined == adopted);
