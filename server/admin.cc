@@ -69,6 +69,8 @@ char StateLetter(topology::NodeState state, const Snapshot::Peer& look) {
 
 }  // namespace
 
+json OrNull(std::optional<std::int64_t> value) { return value ? json(*value) : json(); }
+
 base::Status NoKeyspace(const std::string& name) {
   return base::InvalidArgument(
       fmt::format("there is no keyspace '{}'", name.substr(0, wire::kNameBytesMax)));

@@ -33,7 +33,7 @@ struct Admin::Why {
 };
 
 // null where nothing is known.
-inline json OrNull(std::optional<std::int64_t> value) { return value ? json(*value) : json(); }
+json OrNull(std::optional<std::int64_t> value);
 
 base::Status NoKeyspace(const std::string& name);
 

@@ -301,6 +301,7 @@ class Control final : public base::Actor, PeerLinksListener {
   bool ready_ = false;
   bool saving_ready_ = false;
   Loss loss_;                             // Until this node is ready again.
+  bool found_loss_ = false;               // In this life, which ends for it.
   std::set<base::Address> may_remember_;  // Members that have yet to say what they remember of us.
   base::Instant remember_by_;
   base::Instant next_seating_;

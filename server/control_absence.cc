@@ -36,8 +36,8 @@ void Control::OnRemembered(const PeerAddress& peer, const wire::HelloReply& repl
   const Mark mark{reply.remembered_boot, reply.remembered_mark};
   const std::string loss = LossAgainst(mark, shared_.identity.boot, shared_.identity.recovered,
                                        shared_.guard.mark(), snapshot_->me().back);
-  // One that is known already is told again, unless it shows that the boot is an old one, too.
-  if (!loss.empty() && (!loss_.any() || mark.boot > shared_.identity.boot) &&
+  // One that is known already is told again, unless it shows that the boot number was used before.
+  if (!loss.empty() && (!loss_.any() || mark.boot >= shared_.identity.boot) &&
       !base::Mutant("absence-memory-ignored"))
     return FoundLoss(mark, fmt::format("{}: {}", peer.address.ToString(), loss));
   NobodyRemembers(peer.address);
@@ -45,21 +45,27 @@ void Control::OnRemembered(const PeerAddress& peer, const wire::HelloReply& repl
 
 // The boot number is in every packet and cannot change in a life: the node begins another.
 void Control::FoundLoss(const Mark& remembered, const std::string& reason) {
-  if (shared_.begins_again.exchange(true)) return;
+  if (found_loss_ || retired_) return;
+  found_loss_ = true;
+  ready_ = false;
+  Publish();
   const std::uint64_t last = std::max(remembered.boot, shared_.identity.boot);
   auto batch = std::make_unique<storage::Batch>();
   SaveLoss(*batch, {last + 1, reason});
   storage::SaveBoot(*batch, last);
   Persist(std::move(batch), [this, reason] {
+    if (retired_) return;
+    shared_.begins_again = true;
     world_.Exit(base::Unavailable(
         fmt::format("data are lost ({}): starting again, to rebuild them", reason)));
   });
 }
 
-// What an acceptor promised may be lost with the rest. It learns, and votes on nothing, until an
-// epoch has taken its seat.
+// What an acceptor promised may be lost with the rest, and that was of epochs up to the one that
+// names it back. It learns that one as others chose it, and votes on those that follow.
 bool Control::MayVote(const topology::PaxosRequest& request) const {
-  return request.kind == topology::PaxosRequest::Kind::kLearn || IsBack();
+  return request.kind == topology::PaxosRequest::Kind::kLearn ||
+         (IsBack() && may_remember_.empty());
 }
 
 bool Control::IsBack() const {
@@ -72,12 +78,12 @@ void Control::ReturnAfterLoss() {
     may_remember_.erase(may_remember_.begin(), std::prev(may_remember_.end()));
     NobodyRemembers(*may_remember_.begin());
   }
-  if (IsBack() || joining_ || shared_.begins_again) return;
+  if (IsBack() || joining_ || found_loss_) return;
   StartJoining({}, *snapshot_->topology);
 }
 
-// A voter that lost data gave its seat away, and founders may be fewer than could vote: seats are
-// taken by members that are ready, one an epoch, at the word of the first of these.
+// Founders may be fewer than could vote, and who was replaced votes no more: seats are taken by
+// members that are ready, one an epoch, at the word of the first of these.
 void Control::SeatVoters() {
   const base::Instant now = world_.Now();
   if (now < next_seating_ || !serves() || !changes_.empty()) return;

@@ -178,7 +178,8 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                       "node is admitted when all others are ready",
                       who));
     // A replacement has somebody's data to save, and must not wait for a second one that is down.
-    if (!replace && !alive)
+    // One that comes back moves no range, and waits for those that it shares some with by itself.
+    if (!replace && there == nullptr && !alive)
       return base::Unavailable(
           fmt::format("member {} is down, and a new node may need to compare with it before it is "
                       "ready: bring it back, or replace it first",

@@ -308,7 +308,9 @@ void Control::CheckEpochWaits() {
 // majority of the range's other replicas, in an epoch that makes all writes come to it too (design
 // section 8).
 void Control::CheckReady() {
-  if (ready_ || saving_ready_ || !IsBack() || !repair_.CaughtUpSince(not_ready_since_)) return;
+  if (ready_ || saving_ready_ || found_loss_ || !IsBack() ||
+      !repair_.CaughtUpSince(not_ready_since_))
+    return;
   saving_ready_ = true;  // Nobody hears of it before it is synced, and with it what was taken.
   auto batch = std::make_unique<storage::Batch>();
   SaveReady(*batch, true);

@@ -169,7 +169,7 @@ void Repair::OnTick(base::Instant now) {
     due->second.problem = "it is down";
     return;
   }
-  Begin({due->first, kAllKeyspaces, false, 0, INT64_MIN, {}});
+  Begin({due->first, kAllKeyspaces, false, 0, kAnyCut, {}});
 }
 
 void Repair::RunNow(base::KeyspaceId keyspace, Done done) {

@@ -114,6 +114,7 @@ class Repair {
     std::string problem;
     std::map<base::KeyspaceId, Marks> marks;
   };
+  static constexpr merkle::Generation kAnyCut = 0;  // Of 1970: older than any.
   struct Session {
     std::uint64_t serial = 0;
     base::NodeNumber peer = 0;
@@ -123,8 +124,8 @@ class Repair {
     base::Instant gathered_at;
     int look = 0;  // 1, 2 after a pull.
     merkle::Generation cut = 0;
-    merkle::Generation cut_min = INT64_MIN;  // It waits until this one is old enough.
-    merkle::Generation ahead = 0;            // PullMail::ahead.
+    merkle::Generation cut_min = kAnyCut;  // It waits until this one is old enough.
+    merkle::Generation ahead = 0;          // PullMail::ahead.
     int postponed = 0;
     base::Instant look_at = base::Instant::Never();  // While it waits.
     Sums sums;
@@ -142,7 +143,7 @@ class Repair {
     // us, nor for the session after.
     bool may_ask_peer = false;
     std::uint64_t entries = 0;  // That we have pulled already.
-    merkle::Generation cut_min = INT64_MIN;
+    merkle::Generation cut_min = kAnyCut;
     Done done;
   };
   // A peer pulls from us because somebody here waits for a repair; then it is compared once more.

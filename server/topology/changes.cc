@@ -33,11 +33,13 @@ Node MakeNode(const NodeInfo& info, base::NodeNumber number, std::vector<std::ui
 std::vector<base::HostId> ChooseVoters(const std::vector<Node>& nodes) {
   std::map<std::pair<std::string, std::string>, std::size_t> chosen_of_rack;
   std::vector<std::tuple<std::size_t, base::NodeNumber, base::HostId>> order;
+  order.reserve(nodes.size());
   for (const Node& node : nodes)
     order.emplace_back(chosen_of_rack[{node.dc, node.rack}]++, node.number, node.host);
   std::sort(order.begin(), order.end());
   if (order.size() > kVotersMax) order.resize(kVotersMax);
   std::vector<base::HostId> voters;
+  voters.reserve(order.size());
   for (const auto& [turn, number, host] : order) voters.push_back(host);
   std::sort(voters.begin(), voters.end());
   return voters;
@@ -88,6 +90,7 @@ base::Result<Topology> Found(const FoundingPlan& plan) {
   std::sort(seeds.begin(), seeds.end(),
             [](const NodeInfo& a, const NodeInfo& b) { return a.cluster < b.cluster; });
   std::vector<std::uint32_t> vnodes;
+  vnodes.reserve(seeds.size());
   for (const NodeInfo& seed : seeds) vnodes.push_back(seed.vnodes);
   ASSIGN_OR_RETURN(auto tokens, FoundingTokens(vnodes, plan.token_seed));
 
@@ -161,8 +164,7 @@ base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, s
         fmt::format("host {} cannot come back: it is no member", host.ToString())));
   if (node->back >= boot) return topology;
   node->back = boot;
-  std::erase(next.voters, host);
-  if (next.voters.empty())
+  if (next.voters == std::vector<base::HostId>{host})
     return base::Fail(FailedPrecondition(
         fmt::format("the node at {} lost data and is the only one that votes on the topology: it "
                     "cannot be sure of what it voted",

@@ -66,8 +66,9 @@ base::Result<Topology> ReplaceNode(const Topology& topology, base::Address repla
                                    const NodeInfo& node);
 
 // Names the member `host` as back, as of its boot `boot`, after it lost data: what it acknowledged
-// before counts no more, and it has to catch up. It loses its seat among the voters, since what it
-// voted may be lost too. FailedPrecondition when it is no member, or the only voter.
+// before counts no more, and it has to catch up. A voter keeps its seat: the epochs that it may
+// have forgotten votes on end with this one. FailedPrecondition when it is no member, or the only
+// voter.
 base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot);
 
 // Seats one of `ready`, members all, while there are fewer voters than the largest odd number of

@@ -29,6 +29,8 @@ constexpr std::size_t kReaderCacheBytes = 8 << 20;
 rocksdb::Slice ToSlice(base::Bytes bytes) { return {bytes.data(), bytes.size()}; }
 base::Bytes ToBytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+constexpr base::Bytes kLastChangeKey = "last_change";  // Of Family::kMeta: no value.
+
 // RocksDB has no code of its own for "the LOCK file is held".
 bool LockIsHeld(const rocksdb::Status& status) {
   const std::string text = status.ToString();
@@ -173,12 +175,15 @@ void OpenEngine::Get(Family family, std::span<const base::Bytes> keys, Tier tier
 struct MergeVisitor {
   rocksdb::WriteBatch& merged;
   const std::vector<rocksdb::ColumnFamilyHandle*>& families;
-  rocksdb::Status status;  // The first failure.
+  rocksdb::Status status{};    // The first failure.
+  bool ends_in_place = false;  // The last change may be made in place of an older one.
 
   void Put(Family family, base::Bytes key, base::Bytes value) {
+    ends_in_place = family == Family::kTree;
     Keep(merged.Put(families[static_cast<std::size_t>(family)], ToSlice(key), ToSlice(value)));
   }
   void Delete(Family family, base::Bytes key) {
+    ends_in_place = false;
     Keep(merged.Delete(families[static_cast<std::size_t>(family)], ToSlice(key)));
   }
   void Keep(rocksdb::Status added) {
@@ -196,8 +201,13 @@ base::Status OpenEngine::WriteFailed(const rocksdb::Status& status, std::string_
 base::Status OpenEngine::Write(std::span<const Batch* const> batches, Sync sync) {
   RETURN_IF_ERROR(write_failure_);
   merged_.Clear();
-  MergeVisitor merge{merged_, families_, {}};
+  MergeVisitor merge{merged_, families_};
   for (const Batch* batch : batches) batch->ForEach(merge);
+  // A leaf that is changed in place keeps its old sequence number, and the one that it was given
+  // lives in the log alone: once that is flushed and gone, fewer changes would be recovered than
+  // were written, and sequence() says that none is lost. So the last number of a write is never a
+  // leaf's.
+  if (merge.ends_in_place) merge.Put(Family::kMeta, kLastChangeKey, {});
   if (!merge.status.ok()) return WriteFailed(merge.status, "building a write");
   if (merged_.Count() == 0) return sync == Sync::kYes ? SyncLog() : base::Ok();
   rocksdb::WriteOptions options;

@@ -73,6 +73,7 @@ class LostData(case.ClusterCase):
     def setUp(self):
         self.expected = {}
         self.round = 0
+        self.flush_last = False
 
     def write_more(self, nodes):
         """Rows in tables, and as many in the log alone."""
@@ -83,6 +84,8 @@ class LostData(case.ClusterCase):
             self.expected.update(rows)
             if part == "table":
                 nodes.node(3).nodetool("flush")
+        if self.flush_last:
+            nodes.node(3).nodetool("flush")
 
     def epoch(self, nodes):
         return nodes.node(1).nodetool("describecluster")["epoch"]
@@ -138,6 +141,22 @@ class LostData(case.ClusterCase):
                 continue
             with self.subTest(name):
                 self.hurt(nodes, name, damage, words, lost=False)
+
+    def test_what_is_in_tables_alone_is_not_lost(self):
+        nodes = self.start_cluster(hints_enabled=False)
+
+        def start_in_vain(data):
+            node = nodes.node(3)
+            node.name = "mistyped"
+            self.assertIn("cluster.name", node.run_to_end().stderr)
+            node.name = nodes.name
+
+        # All is flushed, and the log is gone: at once after the writes; and by a start that fails.
+        self.flush_last = True
+        self.hurt(nodes, "flushed", lambda data: None, [], lost=False)
+        self.hurt(nodes, "a start in vain", start_in_vain, [], lost=False)
+        self.flush_last = False
+        self.hurt(nodes, "a start in vain after writes", start_in_vain, [], lost=False)
 
     def test_the_others_tell_of_an_older_copy(self):
         nodes = self.start_cluster(hints_enabled=False)

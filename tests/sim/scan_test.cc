@@ -21,6 +21,7 @@ constexpr std::uint32_t kPageBytes = 4096;
 std::multimap<std::string, std::string> Load(Cluster& cluster) {
   SimClient& client = cluster.AddClient();
   std::vector<History::Id> ids;
+  ids.reserve(kRows);
   for (int i = 0; i < kRows; ++i)
     ids.push_back(client.Put(fmt::format("row {}", i), cluster.history().NextValue()));
   REQUIRE(cluster.AwaitIdle(seconds(60)));

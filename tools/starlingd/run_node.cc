@@ -17,6 +17,7 @@ namespace {
 
 // What takes longer is worth a line: it is why a node is late.
 constexpr std::chrono::milliseconds kSlowOpen{500};
+constexpr int kLivesMax = 16;  // Of one process.
 
 // One life of the node. `again`: it ended to begin another one.
 base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
@@ -57,10 +58,10 @@ base::Status RunNode(const server::Config& config, DataLoss loss) {
   ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
   base::log::SetLevel(level);
   RaiseOpenFiles(config.limits.connections_max);
-  bool again = false;
-  base::Status ended = Live(config, loss, &again);
-  // Once: the second life knows what the first one found out.
-  if (again) ended = Live(config, loss, &again);
+  bool again = true;
+  base::Status ended;
+  // Each life knows what the one before found out; at most, each other member has one more to tell.
+  for (int lives = 0; again && lives < kLivesMax; ++lives) ended = Live(config, loss, &again);
   return ended;
 }
 
