@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/unreachable.h"
 #include "server/admin.h"
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
@@ -115,7 +116,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
       return;
     }
     case MailKind::kStop: Stop(); return;
-    default: CHECK(!"a mail that control does not get");
+    default: UNREACHABLE("a mail that control does not get");
   }
 }
 

@@ -155,6 +155,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnJoinReply(const PeerTag& tag, const wire::Frame& frame);
   void OnJoinFailed(std::uint64_t serial, const std::string& why);
   bool NamesUs(const topology::Topology& topology) const;
+  gossip::Envelope MakeEnvelope();
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
                               std::optional<base::Address> replace, std::uint64_t back) const;

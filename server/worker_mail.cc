@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/unreachable.h"
 #include "server/worker.h"
 #include "storage/entry.h"
 
@@ -68,7 +69,7 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kPurgeStepDone:
     case MailKind::kStop: break;
   }
-  CHECK(!"a mail that workers do not get");
+  UNREACHABLE("a mail that workers do not get");
 }
 
 // A write that another node told of. What is not taken here, repair finds.

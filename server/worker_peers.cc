@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "base/hash.h"
+#include "base/unreachable.h"
 #include "server/entry_page.h"
 #include "server/worker.h"
 #include "server/worker_page.h"
@@ -78,7 +78,7 @@ void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire:
     case wire::Kind::kSliceHashes: HandleSliceHashes(reply, peer, frame); return;
     case wire::Kind::kBucketParts: HandleBucketParts(reply, frame); return;
     case wire::Kind::kBucketPull: HandleBucketPull(reply, frame); return;
-    default: CHECK(!"OnPeerFrame lets nothing else through");
+    default: UNREACHABLE("OnPeerFrame lets nothing else through");
   }
 }
 

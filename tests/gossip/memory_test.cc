@@ -2,8 +2,10 @@
 // Method: the heap in use before and after one core has heard of them, counted by malloc itself.
 #include <malloc.h>
 
+#include <algorithm>
 #include <memory>
 
+#include "gossip/update_queue.h"
 #include "tests/gossip/hand.h"
 #include "tests/test.h"
 
@@ -48,6 +50,25 @@ TEST_SUITE("gossip/memory") {
     DOCTEST_INFO("bytes: ", used);
     EXPECT(used < 2'000'000 + kMembers * kMetadataBytes);
     EXPECT(used > kMembers * kMetadataBytes);  // Else this measures nothing.
+  }
+
+  TEST_CASE("news of 10,000 members at once costs 64 bytes each at most, and 16 once told") {
+    const std::size_t before = HeapBytes();
+    if (before == 0) return;
+    UpdateQueue queue;
+    std::size_t peak = 0;
+    for (UpdateQueue::Subject subject = 1; subject <= kMembers; ++subject) queue.Push(subject);
+    for (std::size_t packet = 0; !queue.empty() && packet < 40'000; ++packet) {
+      std::size_t room = 10;
+      queue.SendTo({.target = 0, .others = kMembers},
+                   [&](UpdateQueue::Subject) { return room-- > 0; });
+      peak = std::max(peak, HeapBytes() - before);
+    }
+    EXPECT(queue.empty());
+    DOCTEST_INFO("bytes: ", peak);
+    EXPECT(peak < 64 * kMembers);
+    EXPECT(peak > 12 * kMembers);  // Else this measures nothing.
+    EXPECT(HeapBytes() - before < 16 * kMembers);
   }
 }
 

@@ -137,12 +137,12 @@ TEST_SUITE("topology/topology") {
         {"dc1:3,,dc2:2", "'' lacks a factor"},
         {"dc1:3;dc2:2", "'3;dc2:2' is not a factor"},
     };
-    for (const auto& [text, why] : kBad) {
-      const base::Result<Replication> parsed = Replication::Parse(text);
-      DOCTEST_CAPTURE(text);
+    for (const auto& bad : kBad) {
+      const base::Result<Replication> parsed = Replication::Parse(bad.first);
+      DOCTEST_CAPTURE(bad.first);
       REQUIRE(!parsed.has_value());
       EXPECT(parsed.error().code() == base::Code::kInvalidArgument);
-      EXPECT(Mentions(parsed.error(), why));
+      EXPECT(Mentions(parsed.error(), bad.second));
     }
   }
 }
