@@ -44,6 +44,7 @@ Admin::Json Admin::PurgeStatus(const std::vector<WorkerStats>& stats) const {
   return {{{"enabled", config.purge.enabled},
            {"interval_ms", base::ToMs(config.purge.interval)},
            {"horizon_age_ms", base::ToMs(config.purge.horizon)},
+           {"max_outage_ms", base::ToMs(config.purge.outage_max)},
            {"entries_purged", sum.purged},
            {"writes_too_old", sum.too_old},
            {"buckets_adopted", sum.adopted},
@@ -58,10 +59,17 @@ Admin::Json Admin::Warnings() const {
   if (!control_.shared_.config.purge.enabled) return {warnings};
   for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
     const topology::Node& node = snapshot.node(i);
-    if (!node.member() || snapshot.peers[i].up || control_.SeemsAlive(node)) continue;
+    if (!node.member()) continue;
+    if (node.absent != 0)
+      warnings.push_back(fmt::format(
+          "{} was declared absent in epoch {}: purge goes on without it. When it returns it "
+          "catches "
+          "up before it serves, and what it alone has of what was purged goes to its quarantine",
+          node.cluster.IpString(), node.absent));
+    if (node.absent != 0 || snapshot.peers[i].up || control_.SeemsAlive(node)) continue;
     warnings.push_back(fmt::format(
         "{} is down: what was deleted or has expired is not purged from the ranges that "
-        "it replicates until it is back or replaced",
+        "it replicates until it is back, replaced, or declared absent (purge.max_outage)",
         node.cluster.IpString()));
   }
   if (control_.shared_.config.storage.durability == Durability::kPeriodic)

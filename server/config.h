@@ -59,6 +59,7 @@ struct Config {
     bool enabled = true;
     base::Duration interval = base::seconds(30);
     base::Duration horizon = base::seconds(60);
+    base::Duration outage_max = std::chrono::hours(24);  // purge.max_outage; 0: for ever.
   } purge;
   struct {
     bool enabled = true;
@@ -107,6 +108,9 @@ base::Result<Config> LoadConfig(const ConfigSources& sources);
 // What no key shows by itself: addresses, names, and values that depend on each other. LoadConfig
 // ends with it.
 base::Status CheckConfig(const Config& config);
+
+// How far apart clocks may be (G8).
+inline constexpr base::Duration kClockSkewMax = base::milliseconds(500);
 
 // The least that purge.horizon may be: the write timeout, and twice what clocks may be apart.
 base::Duration PurgeHorizonMin(const Config& config);

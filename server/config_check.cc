@@ -103,8 +103,6 @@ base::Status CheckGossip(const Config& config) {
   return base::Ok();
 }
 
-constexpr base::Duration kClockSkewMax = base::milliseconds(500);  // G8
-
 base::Status CheckPurge(const Config& config) {
   if (config.purge.horizon >= PurgeHorizonMin(config)) return base::Ok();
   return InvalidArgument(fmt::format(

@@ -103,6 +103,12 @@ constexpr ConfigKey kKeys[] = {
      {1000, kDayMs},
      "So old must be what is removed, and older writes that come late are refused.\n"
      "At least timeouts.write and 1s, twice what clocks may be apart."},
+    {"purge.max_outage",
+     FIELD(purge.outage_max),
+     {0, 400 * kDayMs},
+     "A node that is away for longer is declared absent: purge goes on without it, and when it\n"
+     "returns it catches up first, and what it alone has of what was purged goes to quarantine.\n"
+     "0: never; then its ranges are not purged until it is back or replaced."},
 
     {"hints.enabled",
      FIELD(hints.enabled),

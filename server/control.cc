@@ -13,6 +13,7 @@
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
 #include "server/meta_records.h"
+#include "server/quarantine_admin.h"
 #include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
 #include "storage/identity.h"
@@ -41,7 +42,8 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       purge_(world, shared, links_, repair_),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
-      snapshots_(std::make_unique<SnapshotAdmin>(*this)) {}
+      snapshots_(std::make_unique<SnapshotAdmin>(*this)),
+      quarantine_(std::make_unique<QuarantineAdmin>(*this)) {}
 
 Control::~Control() = default;
 
@@ -123,6 +125,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
 void Control::HandleClient(const FrameMail& mail) {
   if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && quarantine_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)
@@ -204,6 +207,7 @@ void Control::Tick() {
   admin_->OnTick(now);
   RenewClockBound();
   ReturnAfterLoss();
+  DeclareAbsent();
   SeatVoters();
   if (published_) {
     repair_.OnTick(now);

@@ -200,8 +200,8 @@ Snapshot::Peer Control::LookOf(const topology::Node& node) const {
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
   const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
-  return {IsRouted(member->liveness) && !held, ParseMetadata(member->metadata).ready,
-          member->generation};
+  const bool ready = ParseMetadata(member->metadata).ready && node.absent == 0;
+  return {IsRouted(member->liveness) && !held, ready, member->generation};
 }
 
 // Whoever is held is one replica less, which must not cost a majority: nobody is held while another

@@ -153,6 +153,8 @@ struct PullMail final : MailOf<MailKind::kPull> {
 struct PullDoneMail final : MailOf<MailKind::kPullDone> {
   std::uint64_t serial = 0;
   std::uint64_t entries = 0;
+  // Of the slices, those in which the peer has nothing that we lack, nor has purged further.
+  std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;
   base::Status status;
 };
 

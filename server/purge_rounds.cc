@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -46,16 +47,33 @@ std::string PurgeRounds::Obstacle(std::size_t node) const {
   return "";
 }
 
+// Rounds go on without a node that was declared absent: it is stale when it returns.
+bool PurgeRounds::TakesPart(std::size_t node) const { return snapshot_->node(node).absent == 0; }
+
+// Empty: those that take part are a majority, so that they have all that was ever acknowledged.
+std::string PurgeRounds::TooFew(std::span<const std::uint16_t> replicas) const {
+  const auto taking = static_cast<std::size_t>(
+      std::ranges::count_if(replicas, [this](std::uint16_t node) { return TakesPart(node); }));
+  if (taking * 2 > replicas.size()) return "";
+  const auto absent =
+      std::ranges::find_if(replicas, [this](std::uint16_t node) { return !TakesPart(node); });
+  return fmt::format("{}: it is absent, and the others are no majority of the replicas",
+                     snapshot_->node(*absent).cluster.IpString());
+}
+
 std::vector<std::string> PurgeRounds::Blockers(base::KeyspaceId keyspace) const {
   std::map<std::size_t, std::string> obstacles;
+  std::set<std::string> too_few;
   for (const topology::Range& range : snapshot_->ring->ranges(keyspace)) {
     if (std::find(range.replicas.begin(), range.replicas.end(), snapshot_->self) ==
         range.replicas.end())
       continue;
+    if (std::string few = TooFew(range.replicas); !few.empty()) too_few.insert(std::move(few));
     for (const std::uint16_t node : range.replicas)
-      if (const std::string why = Obstacle(node); !why.empty()) obstacles[node] = why;
+      if (const std::string why = Obstacle(node); TakesPart(node) && !why.empty())
+        obstacles[node] = why;
   }
-  std::vector<std::string> blockers;
+  std::vector<std::string> blockers(too_few.begin(), too_few.end());
   for (const auto& [node, why] : obstacles)
     blockers.push_back(fmt::format("{}: {}", snapshot_->node(node).cluster.IpString(), why));
   const Standing standing = StandingOf(keyspace);
@@ -114,8 +132,10 @@ void PurgeRounds::MakePlans() {
     std::map<std::vector<base::NodeNumber>, std::vector<std::uint16_t>> by_owners;
     for (const std::uint16_t bucket : due->second) {
       std::vector<base::NodeNumber> owners;
-      std::string obstacle;
-      for (const std::uint16_t node : snapshot_->ring->Replicas(keyspace.id, bucket)) {
+      const auto replicas = snapshot_->ring->Replicas(keyspace.id, bucket);
+      std::string obstacle = TooFew(replicas);
+      for (const std::uint16_t node : replicas) {
+        if (!TakesPart(node)) continue;
         const std::string why = Obstacle(node);
         if (!why.empty() && base::Mutant("purge-skips-the-dead")) continue;
         owners.push_back(snapshot_->node(node).number);

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,8 @@ class PurgeRounds {
   void OnAnswer(base::NodeNumber owner, const base::Result<std::string>& answer);
   void Conclude();
   std::string Obstacle(std::size_t node) const;
+  bool TakesPart(std::size_t node) const;
+  std::string TooFew(std::span<const std::uint16_t> replicas) const;
   std::size_t IndexOf(base::NodeNumber number) const;
 
   base::World& world_;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutants.h"
 
 namespace starling::server {
 
@@ -59,7 +60,29 @@ struct Purger::ScanJob final : base::Job {
 Purger::Purger(const PurgerParts& parts) : parts_(parts) {}
 Purger::~Purger() = default;
 
-void Purger::Adopt(SnapshotPtr snapshot) { snapshot_ = std::move(snapshot); }
+void Purger::Adopt(SnapshotPtr snapshot) {
+  const bool begins = snapshot->catching_up && (snapshot_ == nullptr || !snapshot_->catching_up ||
+                                                snapshot_->me().back != snapshot->me().back);
+  snapshot_ = std::move(snapshot);
+  if (begins) CloseBeforeCatchingUp();
+}
+
+// The others may have purged up to now, and what is older than that may come here by a hint or a
+// slow coordinator: it is refused, as it would be there. What they have of it, repair brings.
+void Purger::CloseBeforeCatchingUp() {
+  if (base::Mutant("catching-up-open")) return;
+  // No owner takes part in a round whose horizon is younger by its own clock.
+  const base::Duration age =
+      std::max(base::Duration(0), parts_.config.timeouts.write - 2 * kClockSkewMax);
+  const std::uint64_t horizon = purge::HorizonAt(parts_.world.WallMs(), base::ToMs(age));
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    for (const topology::Range& range : snapshot_->ring->ranges(keyspace.id)) {
+      if (std::ranges::find(range.replicas, snapshot_->self) == range.replicas.end()) continue;
+      for (std::uint32_t bucket = range.first_bucket; bucket <= range.last_bucket; ++bucket)
+        if (parts_.replica.Owns(static_cast<std::uint16_t>(bucket)))
+          parts_.replica.Close(keyspace.id, static_cast<std::uint16_t>(bucket), horizon);
+    }
+}
 
 void Purger::OnStep(const PurgeStepMail& mail) {
   if (mail.request.step == purge::Step::kProve)
@@ -235,6 +258,16 @@ void Purger::EndPass() {
     busy_.erase({pass->keyspace, bucket});
   }
   ++passes_ended_;
+}
+
+PurgeStats Purger::StatsOf(base::KeyspaceId keyspace) const {
+  PurgeStats stats{parts_.replica.dead().TotalsOf(keyspace),
+                   parts_.replica.marks().Highest(keyspace), UINT64_MAX};
+  parts_.replica.dead().ForEach(keyspace, [&](std::uint16_t bucket) {
+    if (const std::uint64_t purged = parts_.replica.MarkOf(keyspace, bucket).purged; purged != 0)
+      stats.oldest_purged = std::min(stats.oldest_purged, purged);
+  });
+  return stats;
 }
 
 void Purger::OnDueQuery(const PurgeDueQueryMail& mail) {

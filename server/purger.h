@@ -24,6 +24,7 @@
 #include "server/purge_scan.h"
 #include "server/replica.h"
 #include "server/snapshot.h"
+#include "server/stats.h"
 
 namespace starling::server {
 
@@ -47,6 +48,7 @@ class Purger {
   void OnLocalWrite(const Ticket& ticket, const base::Status& error);
   void OnTurnEnd();
 
+  PurgeStats StatsOf(base::KeyspaceId keyspace) const;
   std::uint64_t passes() const { return passes_ended_; }
 
  private:
@@ -64,6 +66,7 @@ class Purger {
   void Done(std::uint64_t serial, const base::Status& status,
             std::vector<merkle::Digest> digests = {});
   bool Stands(const Pass& pass) const;
+  void CloseBeforeCatchingUp();
   void Go();
   void OnScanned(ScanJob& job);
   void EndBatch(Pass& pass);

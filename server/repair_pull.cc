@@ -20,6 +20,7 @@ struct RepairPull::Order {
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
   std::size_t open = 0;  // Slices being worked on.
   std::uint64_t entries = 0;
+  std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;  // PullDoneMail's.
   std::uint64_t unreadable = 0;  // Damaged entries or buckets, here and there; they were left out.
   base::Status damage;           // The first of what was damaged.
   base::Status status;           // Why the rest was given up.
@@ -33,6 +34,7 @@ struct RepairPull::Slice {
   merkle::Generation cut = 0;
   std::string hashes;                  // Ours, as of the cut.
   std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
+  bool settled = true;  // The peer has nothing in it that we lack, nor has purged further, so far.
   // Of the bucket.
   bool in_full = true;   // All of it is asked for, so far: no part of it counted as equal.
   base::Token next = 0;  // Where the next summary begins, if that is not its first token.
@@ -97,6 +99,7 @@ void RepairPull::Next(Order& order) {
   auto done = std::make_unique<PullDoneMail>();
   done->serial = order.serial;
   done->entries = order.entries;
+  done->settled = std::move(order.settled);
   done->status = order.status;
   if (order.status.ok() && order.unreadable > 0)
     done->status = base::Corruption(
@@ -162,8 +165,10 @@ void RepairPull::OnRefused(std::uint64_t id, Slice& slice, const base::Status& w
 }
 
 // What could not be read is no reason to leave the rest as it is.
-void RepairPull::NoteDamage(Order& order, std::uint64_t entries, const base::Status& what) {
+void RepairPull::NoteDamage(Slice& slice, std::uint64_t entries, const base::Status& what) {
   if (entries == 0) return;
+  Order& order = *slice.order;
+  slice.settled = false;
   order.unreadable += entries;
   stats_.unreadable += entries;
   if (order.damage.ok()) order.damage = what;
@@ -231,7 +236,7 @@ void RepairPull::OnSummary(SummaryJob& job) {
   rate_.Count(parts_.world.Now(), done->summary.bytes_read);
   Slice* slice = slices_.Find(done->id);
   if (slice == nullptr) return;
-  NoteDamage(*slice->order, done->summary.unreadable.entries,
+  NoteDamage(*slice, done->summary.unreadable.entries,
              base::Corruption(
                  fmt::format("an entry of this node in bucket {:04x} cannot be read: {}",
                              slice->buckets.back(), done->summary.unreadable.first.message())));
@@ -338,7 +343,7 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
   rate_.Count(parts_.world.Now(), frame.payload.size());
   const std::uint16_t bucket = slice.buckets.back();
   NoteDamage(
-      *slice.order, reply->unreadable,
+      slice, reply->unreadable,
       base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
                                    slice.order->peer, bucket)));
   base::Status status = Take(slice, frame.payload.substr(reply->names_bytes),
@@ -354,7 +359,7 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
 }
 
 void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
-  NoteDamage(*slice.order, 1, why);
+  NoteDamage(slice, 1, why);
   parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
   slice.last_token = base::LastToken(slice.buckets.back());
   EndRange(slice);
@@ -389,15 +394,17 @@ base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& repl
 }
 
 // The peer has purged further than we: up to there, what we have becomes what it has.
-void RepairPull::Adopt(const Slice& slice, const wire::BucketPullReply& reply, base::Bytes names) {
+void RepairPull::Adopt(Slice& slice, const wire::BucketPullReply& reply, base::Bytes names) {
   const std::uint16_t bucket = slice.buckets.back();
   const Adoption::Id id{slice.keyspace, bucket};
   const std::uint64_t epoch = snapshot_->topology->epoch;
+  const bool further = reply.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged;
+  if (further) slice.settled = false;
   if (!slice.in_full || reply.epoch == 0 || reply.epoch != epoch || reply.unreadable > 0) {
     parts_.adoption.GiveUp(id);  // Not all is named that is there.
     return;
   }
-  if (reply.named_upto <= parts_.replica.MarkOf(slice.keyspace, bucket).purged) return;
+  if (!further) return;
   Span span{slice.keyspace, bucket, {}, {}};
   const auto stored = [&](base::Bytes token_and_key) {
     std::string key;
@@ -428,9 +435,10 @@ base::Status RepairPull::Take(Slice& slice, base::Bytes payload, const purge::So
     storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
                                 storage::Origin::kRepair, entry.flags};
     if (const base::Status sound = storage::VerifyValue({header, entry.value}); !sound.ok()) {
-      NoteDamage(*slice.order, 1, sound);
+      NoteDamage(slice, 1, sound);
       continue;
     }
+    slice.settled = false;
     ++slice.order->entries;
     ++stats_.entries_received;
     parts_.replica.Write(
@@ -444,6 +452,7 @@ void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& st
   if (!slice.buckets.empty()) parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
   // When the peer is gone, or in another epoch, so it is for all slices.
   if (!status.ok() && order.status.ok()) order.status = status;
+  if (status.ok() && slice.settled) order.settled.emplace_back(slice.keyspace, slice.slice);
   slices_.Remove(id);
   --order.open;
   Next(order);

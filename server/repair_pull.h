@@ -87,11 +87,11 @@ class RepairPull {
   void AskEntries(std::uint64_t id, Slice& slice);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   base::Status Take(Slice& slice, base::Bytes payload, const purge::Source& source);
-  void Adopt(const Slice& slice, const wire::BucketPullReply& reply, base::Bytes names);
+  void Adopt(Slice& slice, const wire::BucketPullReply& reply, base::Bytes names);
   static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
   static void EndRange(Slice& slice);
   bool MayGoOn() const;
-  void NoteDamage(Order& order, std::uint64_t entries, const base::Status& what);
+  void NoteDamage(Slice& slice, std::uint64_t entries, const base::Status& what);
   void OnRefused(std::uint64_t id, Slice& slice, const base::Status& why);
   void SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why);
   void EndSlice(std::uint64_t id, Slice& slice, const base::Status& status);

@@ -130,6 +130,10 @@ class Replica final : public storage::GetSink {
     return marks_.Of(keyspace, bucket);
   }
   const purge::Marks& marks() const { return marks_; }
+  // Whether it is this worker's.
+  bool Owns(std::uint16_t bucket) const {
+    return base::WorkerOf(bucket, options_.workers) == options_.worker;
+  }
   purge::DeadCounts& dead() { return dead_; }
   // Each rises with this turn's batch. What is refused, is refused from now on.
   void Close(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t horizon);

@@ -107,11 +107,14 @@ struct OrphanStats {
 struct PurgeStats {
   purge::DeadCounts::Totals dead;
   purge::Mark highest;
+  // Of the buckets that hold something dead and were purged before: the lowest mark.
+  std::uint64_t oldest_purged = UINT64_MAX;
 
   PurgeStats& operator+=(const PurgeStats& other) {
     dead += other.dead;
     highest.closed = std::max(highest.closed, other.highest.closed);
     highest.purged = std::max(highest.purged, other.highest.purged);
+    oldest_purged = std::min(oldest_purged, other.oldest_purged);
     return *this;
   }
 };

@@ -163,8 +163,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.adopted = adoption_.adopted();
   if (snapshot_ != nullptr)
     for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
-      stats.purge[keyspace.id] = {replica_.dead().TotalsOf(keyspace.id),
-                                  replica_.marks().Highest(keyspace.id)};
+      stats.purge[keyspace.id] = purger_.StatsOf(keyspace.id);
   if (snapshot_ != nullptr)
     for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
       if (const merkle::Tree* tree = replica_.TreeOf(keyspace.id))

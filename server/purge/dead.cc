@@ -24,6 +24,7 @@ DeadCounts::Totals& DeadCounts::Totals::operator+=(const Totals& other) {
   tombstones += other.tombstones;
   tombstone_bytes += other.tombstone_bytes;
   expiring += other.expiring;
+  due_s = std::min(due_s, other.due_s);
   return *this;
 }
 
@@ -145,6 +146,7 @@ DeadCounts::Totals DeadCounts::TotalsOf(base::KeyspaceId keyspace) const {
       totals.tombstones += cell.tombstones;
       totals.tombstone_bytes += cell.tombstone_bytes;
       totals.expiring += cell.expiring;
+      if (!cell.empty()) totals.due_s = std::min(totals.due_s, cell.due_s);
     }
   }
   return totals;

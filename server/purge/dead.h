@@ -33,6 +33,7 @@ class DeadCounts {
     std::uint64_t tombstones = 0;
     std::uint64_t tombstone_bytes = 0;  // Keys and headers, as stored.
     std::uint64_t expiring = 0;         // Entries with an expiry, over or not.
+    std::uint32_t due_s = kNever;       // From when on something may go: a lower bound.
 
     Totals& operator+=(const Totals& other);
   };
@@ -59,6 +60,17 @@ class DeadCounts {
   static std::uint32_t DueOf(const storage::EntryHeader& header);
 
   Totals TotalsOf(base::KeyspaceId keyspace) const;
+  // Calls visit(bucket) for each bucket that holds any.
+  template <typename Visit>
+  void ForEach(base::KeyspaceId keyspace, Visit&& visit) const {
+    const auto it = pages_.find(keyspace);
+    if (it == pages_.end()) return;
+    for (std::uint32_t slice = 0; slice < base::kSlices; ++slice)
+      for (std::uint32_t leaf = 0; it->second[slice] != nullptr && leaf < base::kLeavesPerSlice;
+           ++leaf)
+        if (!it->second[slice]->cells[leaf].empty())
+          visit(base::BucketAt(static_cast<std::uint8_t>(slice), static_cast<std::uint8_t>(leaf)));
+  }
 
   bool dirty() const { return !dirty_.empty(); }
   void StoreDirty(storage::Batch& batch);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tests/sim/directed_absent.h"
 #include "tests/sim/directed_purge.h"
 #include "tests/sim/stage.h"
 
@@ -303,7 +304,7 @@ Play EverywhereIsToldToAll() {
 
 }  // namespace
 
-const std::array<Schedule, 20> kSchedules{{
+const std::array<Schedule, 23> kSchedules{{
     {"a replica that was down gets what it missed by hint", "skip-hint", HintReachesWhoWasDown},
     {"a put of a slow clock is stamped again, not lost", "drop-restamp", PutOfASlowClockIsNotLost},
     {"a replica that was down gets what it missed by repair", "forget-leaf",
@@ -334,6 +335,12 @@ const std::array<Schedule, 20> kSchedules{{
     {"what is purged leaves the tree", "purge-keeps-the-leaf", PurgedEntriesLeaveTheTree},
     {"a fast clock purges nothing that has not expired", "purge-by-the-clock",
      FastClockPurgesNothing},
+    {"a node that was declared absent brings back nothing that was deleted", "absent-not-stale",
+     AbsentNodeBringsNothingBack},
+    {"a write that is older than what was purged does not come in by a node that was away",
+     "catching-up-open", ReturnedNodeTakesNoOldWrite},
+    {"a node that alone has what the others refuse does catch up", "catching-up-for-ever",
+     ReturnedNodeNeedNotGiveWhatIsRefused},
     {"a replica with less than its guard file tells of serves no read", "absence-guard-ignored",
      GuardKnowsWhatWasSynced},
     {"a replica with less than others remember serves no read", "absence-memory-ignored",

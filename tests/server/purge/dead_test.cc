@@ -121,6 +121,22 @@ TEST_SUITE("server/purge/dead") {
     EXPECT(seen.size() == 100);
   }
 
+  TEST_CASE("totals say from when on something may go, and which buckets hold any") {
+    DeadCounts dead;
+    EXPECT(dead.TotalsOf(1).due_s == DeadCounts::kNever);
+    dead.Add(1, 40, Tombstone(9), 20);
+    dead.Add(1, 7, Tombstone(5), 20);
+    DeadCounts::Totals both = dead.TotalsOf(1);
+    EXPECT(both.due_s == DeadCounts::DueOf(Tombstone(5)));
+    both += DeadCounts::Totals{.tombstones = 1, .due_s = 3};
+    EXPECT(both.due_s == 3);
+    dead.Remove(1, 7, Tombstone(5), 20);
+    EXPECT(dead.TotalsOf(1).due_s == DeadCounts::DueOf(Tombstone(9)));
+    std::vector<std::uint16_t> holds;
+    dead.ForEach(1, [&](std::uint16_t bucket) { holds.push_back(bucket); });
+    EXPECT(holds == std::vector<std::uint16_t>{40});
+  }
+
   TEST_CASE("entries that were never counted take no count below zero") {
     DeadCounts dead;
     dead.Remove(1, 4, Tombstone(1), 20);
