@@ -250,10 +250,11 @@ struct Draw {
       }
       case wire::ControlTopic::kJoin: {
         gossip::Envelope envelope("sim", {}, {Host(), 1, 1});
-        return EncodeJoin({.replaced = random.Chance(0.5) ? base::Address{} : Info().cluster,
-                           .back = random.Chance(0.5) ? 0 : Odd(random),
-                           .node = Info()},
-                          envelope);
+        return server::EncodeJoin(
+            {.replaced = random.Chance(0.5) ? base::Address{} : Info().cluster,
+             .back = random.Chance(0.5) ? 0 : Odd(random),
+             .node = Info()},
+            envelope);
       }
       case wire::ControlTopic::kCompare: {
         std::string payload;
