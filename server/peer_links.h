@@ -114,7 +114,7 @@ class PeerLinks {
     base::Instant retry_at;
     base::Instant greet_by;
     bool given_up = false;  // It is being closed.
-    std::string waiting;  // Frames for when it is ready.
+    std::string waiting;    // Frames for when it is ready.
   };
   struct Request {
     PeerTag tag;
