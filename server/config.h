@@ -60,6 +60,12 @@ struct Config {
   } repair;
   struct {
     bool enabled = true;
+    base::Duration interval = base::seconds(30);
+    base::Duration horizon = base::seconds(60);
+    base::Duration outage_max = std::chrono::hours(24);  // purge.max_outage; 0: for ever.
+  } purge;
+  struct {
+    bool enabled = true;
     std::uint64_t bytes_max = 1ULL << 30;            // hints.max_bytes
     base::Duration age_max = std::chrono::hours(3);  // hints.max_age
   } hints;
@@ -105,6 +111,12 @@ base::Result<Config> LoadConfig(const ConfigSources& sources);
 // What no key shows by itself: addresses, names, and values that depend on each other. LoadConfig
 // ends with it.
 base::Status CheckConfig(const Config& config);
+
+// How far apart clocks may be (G8).
+inline constexpr base::Duration kClockSkewMax = base::milliseconds(500);
+
+// The least that purge.horizon may be: the write timeout, and twice what clocks may be apart.
+base::Duration PurgeHorizonMin(const Config& config);
 
 // Every key with its default and its meaning, as a TOML file.
 std::string PrintConfig();

@@ -117,7 +117,20 @@ base::Status CheckStorage(const Config& config) {
   return base::Ok();
 }
 
+base::Status CheckPurge(const Config& config) {
+  if (config.purge.horizon >= PurgeHorizonMin(config)) return base::Ok();
+  return InvalidArgument(fmt::format(
+      "purge.horizon ({} ms) must be at least {} ms: timeouts.write ({} ms), and twice the {} ms "
+      "that clocks may be apart; else writes that are under way would be refused",
+      base::ToMs(config.purge.horizon), base::ToMs(PurgeHorizonMin(config)),
+      base::ToMs(config.timeouts.write), base::ToMs(kClockSkewMax)));
+}
+
 }  // namespace
+
+base::Duration PurgeHorizonMin(const Config& config) {
+  return config.timeouts.write + 2 * kClockSkewMax;
+}
 
 base::Status CheckConfig(const Config& config) {
   const auto in = [](std::string_view key, const base::Status& status) {
@@ -134,6 +147,7 @@ base::Status CheckConfig(const Config& config) {
   RETURN_IF_ERROR(CheckPorts(config));
   RETURN_IF_ERROR(CheckStorage(config));
   RETURN_IF_ERROR(CheckGossip(config));
+  RETURN_IF_ERROR(CheckPurge(config));
   if (config.limits.memory_bytes_max < config.limits.value_bytes_max)
     return InvalidArgument("limits.memory is below limits.value: no such value could be taken");
   RETURN_IF_ERROR(in("resp.keyspace", topology::CheckKeyspaceName(config.resp.keyspace)));

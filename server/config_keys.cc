@@ -106,6 +106,27 @@ constexpr ConfigKey kKeys[] = {
      {0, 1ULL << 40},
      "Bytes a second that a node reads and takes in for its repairs. 0: no limit."},
 
+    {"purge.enabled",
+     FIELD(purge.enabled),
+     {},
+     "Whether tombstones and expired entries are removed once all replicas proved that they hold\n"
+     "the same. False on one node keeps them on all that share a range with it."},
+    {"purge.interval",
+     FIELD(purge.interval),
+     {100, kDayMs},
+     "How often a node looks for what may be removed. Shorter: space comes back sooner."},
+    {"purge.horizon",
+     FIELD(purge.horizon),
+     {1000, kDayMs},
+     "So old must be what is removed, and older writes that come late are refused.\n"
+     "At least timeouts.write and 1s, twice what clocks may be apart."},
+    {"purge.max_outage",
+     FIELD(purge.outage_max),
+     {0, 400 * kDayMs},
+     "A node that is away for longer is declared absent: purge goes on without it, and when it\n"
+     "returns it catches up first, and what it alone has of what was purged goes to quarantine.\n"
+     "0: never; then its ranges are not purged until it is back or replaced."},
+
     {"hints.enabled",
      FIELD(hints.enabled),
      {},

@@ -13,6 +13,7 @@
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
 #include "server/meta_records.h"
+#include "server/quarantine_admin.h"
 #include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
 #include "server/verify_admin.h"
@@ -39,10 +40,12 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
               [this](std::unique_ptr<storage::Batch> batch, std::function<void()> then) {
                 Persist(std::move(batch), std::move(then));
               }),
+      purge_(world, shared, links_, repair_),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
       snapshots_(std::make_unique<SnapshotAdmin>(*this)),
       verify_(std::make_unique<VerifyAdmin>(*this)),
+      quarantine_(std::make_unique<QuarantineAdmin>(*this)),
       disk_(shared.config.storage.reserve_bytes) {}
 
 Control::~Control() = default;
@@ -104,6 +107,10 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kCompareSoon:
       repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
       return;
+    case MailKind::kPurgeDueAnswer: purge_.OnDue(static_cast<PurgeDueAnswerMail&>(*mail)); return;
+    case MailKind::kPurgeStepDone:
+      purge_.OnStepDone(static_cast<PurgeStepDoneMail&>(*mail));
+      return;
     case MailKind::kPullDone: repair_.OnPulled(static_cast<const PullDoneMail&>(*mail)); return;
     case MailKind::kStats: {
       auto& stats = static_cast<StatsMail&>(*mail);
@@ -125,6 +132,7 @@ void Control::HandleClient(const FrameMail& mail) {
   if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin && verify_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && quarantine_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)
@@ -208,10 +216,12 @@ void Control::Tick() {
   verify_->OnTick(now);
   RenewClockBound();
   ReturnAfterLoss();
+  DeclareAbsent();
   SeatVoters();
   if (published_) {
     repair_.OnTick(now);
     proofs_.OnTick(now);
+    purge_.OnTick(now);
     CheckReady();
   }
   // Who was held may have stayed for long enough.

@@ -29,10 +29,12 @@
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
 #include "server/mail.h"
+#include "server/metrics.h"
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
 #include "server/proofs.h"
+#include "server/purge_rounds.h"
 #include "server/repair.h"
 #include "server/seed_book.h"
 #include "server/snapshot.h"
@@ -44,6 +46,7 @@ namespace starling::server {
 
 class Admin;
 class KeyringAdmin;
+class QuarantineAdmin;
 class SnapshotAdmin;
 class VerifyAdmin;
 
@@ -69,6 +72,7 @@ class Control final : public base::Actor, PeerLinksListener {
  private:
   friend class Admin;
   friend class KeyringAdmin;
+  friend class QuarantineAdmin;
   friend class SnapshotAdmin;
   friend class VerifyAdmin;
 
@@ -169,9 +173,12 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnRemembered(const PeerAddress& peer, const wire::HelloReply& reply);
   void NobodyRemembers(base::Address address);
   void FoundLoss(const Mark& remembered, const std::string& reason);
+  void FoundAbsent();
+  void BeginAgain(std::uint64_t boot, const std::string& reason, std::string_view what);
   bool MayVote(const topology::PaxosRequest& request) const;
   bool IsBack() const;
   void ReturnAfterLoss();
+  void DeclareAbsent();
   void SeatVoters();
   // Serves reads, as far as this node itself is concerned.
   bool serves() const { return ready_ && may_remember_.empty(); }
@@ -224,6 +231,8 @@ class Control final : public base::Actor, PeerLinksListener {
   void ServeHealth(base::ConnId conn);
   std::string Ailment() const;
   std::string Metrics(const std::vector<WorkerStats>& stats) const;
+  PurgeMetrics MetricsOf(const topology::Keyspace& keyspace,
+                         const std::vector<WorkerStats>& stats) const;
   std::int64_t EqualAgeMs(base::KeyspaceId keyspace) const;
   void NoteLag(base::Duration lag);
 
@@ -312,6 +321,8 @@ class Control final : public base::Actor, PeerLinksListener {
   std::set<base::Address> may_remember_;  // Members that have yet to say what they remember of us.
   base::Instant remember_by_;
   base::Instant next_seating_;
+  base::Instant next_declaring_;
+  std::map<base::HostId, base::Instant> away_since_;  // Members that do not seem alive.
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;
@@ -326,10 +337,12 @@ class Control final : public base::Actor, PeerLinksListener {
 
   Repair repair_;
   Proofs proofs_;
+  PurgeRounds purge_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
   std::unique_ptr<SnapshotAdmin> snapshots_;
   std::unique_ptr<VerifyAdmin> verify_;
+  std::unique_ptr<QuarantineAdmin> quarantine_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.

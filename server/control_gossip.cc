@@ -203,7 +203,8 @@ Snapshot::Peer Control::LookOf(const topology::Node& node) const {
   if (!member || !node.member()) return {};
   const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
   const NodeMetadata said = ParseMetadata(member->metadata);
-  return {IsRouted(member->liveness) && !held, said.ready, member->generation, said.disk_full};
+  return {IsRouted(member->liveness) && !held, said.ready && node.absent == 0, member->generation,
+          said.disk_full};
 }
 
 // Whoever is held is one replica less, which must not cost a majority: nobody is held while another

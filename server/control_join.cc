@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mutants.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
 #include "server/join_request.h"
@@ -68,8 +69,9 @@ void Control::AskToJoin() {
   joining.answer_by = now + kJoinAnswerMax;
   ++joining.serial;
   gossip::Envelope envelope = MakeEnvelope();
+  const std::uint64_t back = base::Mutant("absent-not-stale") ? shared_.identity.boot : loss_.boot;
   SendControl({joining.via(), {}}, {kTagJoin, 0, joining.serial, 0}, wire::ControlTopic::kJoin,
-              EncodeJoin({joining.replaced, loss_.boot, self_}, envelope));
+              EncodeJoin({joining.replaced, back, self_}, envelope));
 }
 
 // Another may know more, or be there at all.
@@ -155,16 +157,24 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                                      std::uint64_t back) const {
   RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
   const topology::Node* there = topology.Find(node.host);
-  if (there != nullptr && there->back >= back) return base::Ok();  // The answer was lost.
+  if (there != nullptr && there->back >= back && there->absent == 0)
+    return base::Ok();  // The answer was lost.
   for (const topology::Node* member : topology.members()) {
     if (member == there) continue;
     if (member->cluster == replace) {
       RETURN_IF_ERROR(CheckGone(*member));
       continue;
     }
+    // It takes over what the others have, before it is back itself: nobody waits for it to return.
+    if (there != nullptr && member->absent != 0) continue;
     const Snapshot::Peer look = LookOf(*member);
     const std::string who = member->cluster.ToString();
     const bool alive = SeemsAlive(*member);
+    if (member->absent != 0)
+      return base::Unavailable(
+          fmt::format("member {} is absent since epoch {}, and a new node may need to compare with "
+                      "it before it is ready: bring it back, or replace it first",
+                      who, member->absent));
     if (!look.ready && !alive && !heard_.contains(member->host))
       return base::Unavailable(
           fmt::format("member {} has not been heard of since this node started, so it is unknown "

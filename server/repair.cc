@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mutants.h"
 #include "merkle/compare.h"
 
 namespace starling::server {
@@ -138,6 +139,7 @@ void Repair::Adopt(SnapshotPtr snapshot) {
     }
     if (before == nullptr || before->ring_epoch == snapshot_->ring_epoch) continue;
     peer.marks.clear();
+    peer.contained.clear();
     peer.recheck = world_.Now() + kFirstCompareAfter;
     peer.due = std::min(peer.due, peer.recheck);
   }
@@ -369,6 +371,10 @@ base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slic
   if (!sane(*oldest) || !sane(newest)) return bad;
   if (*oldest > session_->cut) return base::Ok();
   const bool proven = session_->ahead == 0 && session_->cut <= newest + 1;
+  if (session_->look == 1) {
+    session_->asked_as_of = MarkOfLook();
+    session_->asked_proven = proven;
+  }
   const auto count = base::LoadLittle<std::uint32_t>(in.data() + 24);
   in.remove_prefix(kAnswerHead);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -391,14 +397,29 @@ base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slic
   return base::Ok();
 }
 
+// That what is found is as of the session's cut.
+Repair::Mark Repair::MarkOfLook() const {
+  // By any of the clocks that stamp, which may be behind ours.
+  const base::Duration age = merkle::kCutAgeMs * base::milliseconds(1) - UntilNewest(session_->cut);
+  return {session_->gathered_at, session_->gathered_at - age - base::milliseconds(merkle::kSkewMs),
+          merkle::EndOf(session_->cut)};
+}
+
 void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven) {
   const auto peer = peers_.find(session_->peer);
   if (peer == peers_.end() || !proven) return;  // It shares nothing with us any more.
-  // By any of the clocks that stamp, which may be behind ours.
-  const base::Duration age = merkle::kCutAgeMs * base::milliseconds(1) - UntilNewest(session_->cut);
-  peer->second.marks[keyspace][slice] = {
-      session_->gathered_at, session_->gathered_at - age - base::milliseconds(merkle::kSkewMs),
-      merkle::EndOf(session_->cut)};
+  peer->second.marks[keyspace][slice] = MarkOfLook();
+}
+
+// What differs yet though a whole pull of it brought nothing, the peer lacks. A node that is
+// catching up cannot wait for it to take that, since it may have closed what is so old.
+void Repair::MarkContained(const Slices& differing) {
+  const auto peer = peers_.find(session_->peer);
+  if (peer == peers_.end() || !session_->asked_proven) return;
+  if (base::Mutant("catching-up-for-ever")) return;
+  for (const auto& [keyspace, slice] : differing)
+    if (std::ranges::find(session_->settled, std::pair{keyspace, slice}) != session_->settled.end())
+      peer->second.contained[keyspace][slice] = session_->asked_as_of;
 }
 
 void Repair::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -447,6 +468,7 @@ void Repair::OnCompared(base::Bytes answer) {
     Pull(std::move(differing));
     return;
   }
+  MarkContained(differing);
   // We have what it has.
   if (session_->may_ask_peer)
     AskPeer();
@@ -506,6 +528,7 @@ void Repair::OnPulled(const PullDoneMail& mail) {
   if (session_ == nullptr || mail.serial != session_->serial) return;
   session_->entries += mail.entries;
   session_->pulled += mail.entries;
+  session_->settled.insert(session_->settled.end(), mail.settled.begin(), mail.settled.end());
   if (!mail.status.ok()) pulling_.status = mail.status;
   if (--pulling_.open > 0) return;
   if (!pulling_.status.ok()) {

@@ -30,7 +30,8 @@ constexpr std::size_t kLeafKeyBytes = 6;
 constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
 
 // On disk; the order is that of Family's numbers.
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints"};
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints",
+                                                             "quarantine"};
 constexpr std::string_view kTreeName = kFamilyNames[static_cast<std::size_t>(Family::kTree)];
 
 // LZ4 decompresses faster than a disk delivers. Which ones are there was decided when RocksDB was

@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"tablestats", Takes::kNothing, "Entries and, about, bytes of each keyspace on this node"},
     {"repair", Takes::kOptionalKeyspace, "Compare this node's ranges with their replicas now"},
     {"repairstatus", Takes::kNothing, "For each range: since when replicas are proved equal"},
+    {"purgestatus", Takes::kNothing, "What was deleted and is held yet, and what holds it"},
     {"listpendinghints", Takes::kNothing, "Writes kept for nodes that are away"},
     {"netstats", Takes::kNothing, "What repair, hints and reads have moved since start"},
     {"flush", Takes::kNothing, "Write memory tables to disk"},
