@@ -147,6 +147,7 @@ Admin::Json Admin::Status() const {
                      {"status", control_.SeemsAlive(node) ? "U" : "D"},
                      {"state", std::string(1, StateLetter(node.state, snapshot.peers[i]))},
                      {"ready", snapshot.peers[i].ready},
+                     {"disk_full", snapshot.peers[i].disk_full},
                      {"load_bytes", OrNull(control_.LoadOf(node.host))},
                      {"tokens", node.tokens.size()},
                      {"owns", standard == nullptr ? 0.0 : snapshot.ring->Owns(standard->id, i)},
@@ -253,7 +254,8 @@ void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
                  {"peers", result.peers},
                  {"entries_received", result.entries_received},
                  {"equal", result.equal},
-                 {"reason", result.reason}}});
+                 {"reason", result.reason},
+                 {"took_ms", base::ToMs(result.took)}}});
   });
 }
 

@@ -47,8 +47,11 @@ struct Config {
   } ports;
   struct {
     Durability durability = Durability::kGroup;
-    std::uint64_t block_cache_bytes = 256ULL << 20;  // storage.block_cache
-    std::uint64_t memtables_bytes = 128ULL << 20;    // storage.memtables
+    std::uint64_t memory_bytes = 384ULL << 20;      // storage.memory
+    std::uint64_t block_cache_bytes = 0;            // storage.block_cache; 0: a share of memory
+    std::uint64_t memtables_bytes = 0;              // storage.memtables; 0: a share of memory
+    std::uint64_t compaction_bytes_per_second = 0;  // storage.compaction_rate; 0: no limit
+    std::uint64_t reserve_bytes = 1ULL << 30;       // storage.reserve
   } storage;
   struct {
     bool enabled = true;
@@ -108,5 +111,12 @@ std::string PrintConfig();
 
 // node.workers, or the default for this machine.
 std::uint32_t WorkersOf(const Config& config);
+
+// What the storage engine may take: as set, or by its share of storage.memory.
+struct StorageMemory {
+  std::uint64_t block_cache_bytes = 0;
+  std::uint64_t memtables_bytes = 0;
+};
+StorageMemory StorageMemoryOf(const Config& config);
 
 }  // namespace starling::server

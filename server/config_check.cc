@@ -103,6 +103,20 @@ base::Status CheckGossip(const Config& config) {
   return base::Ok();
 }
 
+// 0 stands for a share, so the table of keys lets everything from there on pass.
+base::Status CheckStorage(const Config& config) {
+  constexpr std::uint64_t kBytesMin = 1 << 20;
+  const auto& storage = config.storage;
+  const std::pair<std::string_view, std::uint64_t> sizes[] = {
+      {"storage.block_cache", storage.block_cache_bytes},
+      {"storage.memtables", storage.memtables_bytes},
+      {"storage.compaction_rate", storage.compaction_bytes_per_second}};
+  for (const auto& [key, bytes] : sizes)
+    if (bytes != 0 && bytes < kBytesMin)
+      return InvalidArgument(fmt::format("{} = {} is below 1MiB, and not 0", key, bytes));
+  return base::Ok();
+}
+
 }  // namespace
 
 base::Status CheckConfig(const Config& config) {
@@ -118,6 +132,7 @@ base::Status CheckConfig(const Config& config) {
     return InvalidArgument("node.data_dir is empty; name a directory for the node's data");
   RETURN_IF_ERROR(CheckReplace(config));
   RETURN_IF_ERROR(CheckPorts(config));
+  RETURN_IF_ERROR(CheckStorage(config));
   RETURN_IF_ERROR(CheckGossip(config));
   if (config.limits.memory_bytes_max < config.limits.value_bytes_max)
     return InvalidArgument("limits.memory is below limits.value: no such value could be taken");

@@ -67,14 +67,31 @@ constexpr ConfigKey kKeys[] = {
      {},
      "group: a write is acknowledged after the sync that covers it.\n"
      "periodic: before; a sync every second, and a power loss takes what came since."},
+    {"storage.memory",
+     FIELD(storage.memory_bytes),
+     {3 << 20, 1ULL << 41},
+     "For data: two thirds are the block cache, one third memtables. limits.memory comes on top."},
     {"storage.block_cache",
      FIELD(storage.block_cache_bytes),
-     {1 << 20, 1ULL << 40},
-     "Memory for data read from disk. More: fewer reads go there."},
+     {0, 1ULL << 40},
+     "Memory for data read from disk. More: fewer reads go there. 0: by storage.memory."},
     {"storage.memtables",
      FIELD(storage.memtables_bytes),
-     {1 << 20, 1ULL << 40},
-     "Memory for data not yet written out. More: less rewriting, and a longer start."},
+     {0, 1ULL << 40},
+     "Memory for data not yet written out. More: less rewriting, and a longer start.\n"
+     "0: by storage.memory."},
+    {"storage.compaction_rate",
+     FIELD(storage.compaction_bytes_per_second),
+     {0, 1ULL << 40},
+     "Bytes a second that flushes and compactions write. Lower: steadier answers of a slow disk;\n"
+     "too low, and writes wait for them. 0: no limit."},
+    {"storage.reserve",
+     FIELD(storage.reserve_bytes),
+     {0, 1ULL << 44},
+     "Kept free on the disk: with less, the node takes no put until there is more, only deletes.\n"
+     "Of a small file system no more than a fifth. 0: puts go on until the disk is full, which "
+     "ends\n"
+     "the node."},
 
     {"repair.enabled",
      FIELD(repair.enabled),

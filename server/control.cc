@@ -15,6 +15,7 @@
 #include "server/meta_records.h"
 #include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
+#include "server/verify_admin.h"
 #include "storage/identity.h"
 
 namespace starling::server {
@@ -40,7 +41,9 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
               }),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
-      snapshots_(std::make_unique<SnapshotAdmin>(*this)) {}
+      snapshots_(std::make_unique<SnapshotAdmin>(*this)),
+      verify_(std::make_unique<VerifyAdmin>(*this)),
+      disk_(shared.config.storage.reserve_bytes) {}
 
 Control::~Control() = default;
 
@@ -60,6 +63,9 @@ void Control::OnStart() {
     world_.Exit(status);
     return;
   }
+  // Before the first put can come.
+  if (shared_.look_at_disk && shared_.config.storage.reserve_bytes > 0)
+    if (const auto space = shared_.look_at_disk()) TakeDiskSpace(*space);
   LookUpSeeds();
   next_tick_ = world_.Now() + kTick;
   Rearm();
@@ -118,6 +124,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
 void Control::HandleClient(const FrameMail& mail) {
   if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && verify_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)
@@ -193,10 +200,12 @@ void Control::Tick() {
   http_.OnTick(now);
   CheckQuiet();
   LookUpSeeds();
+  LookAtDiskSoon();
   AskToJoin();
   if (snapshot_ == nullptr) return;
   ReleaseClients();
   admin_->OnTick(now);
+  verify_->OnTick(now);
   RenewClockBound();
   ReturnAfterLoss();
   SeatVoters();

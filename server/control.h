@@ -24,6 +24,7 @@
 #include "base/world.h"
 #include "gossip/gossip.h"
 #include "server/absence.h"
+#include "server/disk_guard.h"
 #include "server/flap_guard.h"
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
@@ -44,6 +45,7 @@ namespace starling::server {
 class Admin;
 class KeyringAdmin;
 class SnapshotAdmin;
+class VerifyAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -68,6 +70,7 @@ class Control final : public base::Actor, PeerLinksListener {
   friend class Admin;
   friend class KeyringAdmin;
   friend class SnapshotAdmin;
+  friend class VerifyAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -87,6 +90,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // Written and synced on the sync lane, whatever storage.durability says.
   struct MetaJob;
   struct SeedJob;
+  struct DiskJob;
   using Then = std::function<void()>;
   using Change = std::function<base::Result<topology::Topology>(const topology::Topology&)>;
   using ChangeDone = std::function<void(const base::Status&, topology::TopologyPtr)>;
@@ -154,6 +158,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnJoinReply(const PeerTag& tag, const wire::Frame& frame);
   void OnJoinFailed(std::uint64_t serial, const std::string& why);
   bool NamesUs(const topology::Topology& topology) const;
+  gossip::Envelope MakeEnvelope();
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
                               std::optional<base::Address> replace, std::uint64_t back) const;
@@ -196,6 +201,9 @@ class Control final : public base::Actor, PeerLinksListener {
   void JoinGossip();
   void DrainGossip();
   void OnGossipEvent(const gossip::Event& event);
+  void LookAtDiskSoon();
+  void OnDiskLook(DiskJob& job);
+  void TakeDiskSpace(const DiskSpace& space);
   std::string Metadata() const;
   void TellLoad();
   // How gossip sees a node: for routing; whether alive and not even suspect; and the epoch it says
@@ -321,10 +329,14 @@ class Control final : public base::Actor, PeerLinksListener {
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
   std::unique_ptr<SnapshotAdmin> snapshots_;
+  std::unique_ptr<VerifyAdmin> verify_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.
   std::int64_t load_bytes_ = 0;
+  DiskGuard disk_;
+  std::unique_ptr<DiskJob> looking_;
+  bool look_failed_ = false;  // The last look at the disk; told once.
   base::Instant next_load_look_;
   base::Instant next_log_sync_;
   std::map<std::uint64_t, StatsGather> stats_gathers_;

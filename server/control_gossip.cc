@@ -68,7 +68,8 @@ std::uint32_t DomainOf(const topology::NodeInfo& node) {
 }  // namespace
 
 std::string Control::Metadata() const {
-  return EncodeMetadata({.epoch = snapshot_->topology->epoch, .ready = serves()});
+  return EncodeMetadata(
+      {.epoch = snapshot_->topology->epoch, .ready = serves(), .disk_full = disk_.full()});
 }
 
 void Control::RefreshMetadata() {
@@ -196,13 +197,14 @@ void Control::SpreadWrite(SpreadMail& mail) {
 }
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
-  if (node.host == shared_.identity.host) return {true, serves(), shared_.identity.boot};
+  if (node.host == shared_.identity.host)
+    return {true, serves(), shared_.identity.boot, disk_.full()};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
   const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
-  return {IsRouted(member->liveness) && !held, ParseMetadata(member->metadata).ready,
-          member->generation};
+  const NodeMetadata said = ParseMetadata(member->metadata);
+  return {IsRouted(member->liveness) && !held, said.ready, member->generation, said.disk_full};
 }
 
 // Whoever is held is one replica less, which must not cost a majority: nobody is held while another

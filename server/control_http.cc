@@ -47,6 +47,10 @@ void Control::ServeHealth(base::ConnId conn) {
   const std::string why = Ailment();
   nlohmann::ordered_json health = {{"status", why.empty() ? "ok" : "unavailable"}};
   if (!why.empty()) health["reason"] = why;
+  if (why.empty() && disk_.full()) {  // It serves reads: no reason to go elsewhere for all.
+    health["status"] = "read-only";
+    health["reason"] = "the disk is full: only reads and deletes are served";
+  }
   health["version"] = kVersion;
   health["host_id"] = shared_.identity.host.ToString();
   if (snapshot_ != nullptr) health["epoch"] = snapshot_->topology->epoch;
@@ -58,6 +62,9 @@ std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
   metrics.healthy = Ailment().empty();
   metrics.uptime = world_.Now() - started_;
   metrics.loop_lag = std::max(lag_, lag_before_);
+  metrics.disk_full = disk_.full();
+  metrics.disk_free_bytes = disk_.space().free_bytes;
+  metrics.disk_reserve_bytes = disk_.reserve_bytes();
   metrics.clients = shared_.clients.load(std::memory_order_relaxed);
   metrics.repair_comparisons = repair_.comparisons();
   metrics.repair_bytes_sent = repair_.bytes_sent();

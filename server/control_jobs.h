@@ -39,6 +39,16 @@ struct Control::SeedJob final : base::Job {
   std::vector<base::Result<std::uint32_t>> found;
 };
 
+// Of how much room there is.
+struct Control::DiskJob final : base::Job {
+  explicit DiskJob(Control& home) : control(home) {}
+  void Run() noexcept override { space = control.shared_.look_at_disk(); }
+  void Done() override;
+
+  Control& control;
+  base::Result<DiskSpace> space{};
+};
+
 inline std::uint64_t PackAddress(base::Address address) {
   return static_cast<std::uint64_t>(address.ip) << 16 | address.port;
 }

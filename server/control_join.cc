@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/join_request.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -20,16 +22,6 @@ constexpr base::Duration kJoinSay = base::seconds(5);
 // Gossip calls a member that it has never heard of every few seconds (gossip/contacts.h): one that
 // stays silent for so long, while a majority is alive, was dead before this node started.
 constexpr base::Duration kUnheardMax = base::seconds(30);
-
-// A request to be admitted: replaced address (0: none) u64, the boot as which a member that lost
-// data comes back (0: it is none) u64, then the node's own description.
-std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced, std::uint64_t back) {
-  std::string out;
-  base::AppendLittle(out, PackAddress(replaced));
-  base::AppendLittle(out, back);
-  return out + topology::EncodeNodeInfo(self);
-}
-constexpr std::size_t kJoinHeadBytes = 16;
 
 }  // namespace
 
@@ -75,8 +67,9 @@ void Control::AskToJoin() {
   joining.ask_at = now + kJoinAgain;
   joining.answer_by = now + kJoinAnswerMax;
   ++joining.serial;
+  gossip::Envelope envelope = MakeEnvelope();
   SendControl({joining.via(), {}}, {kTagJoin, 0, joining.serial, 0}, wire::ControlTopic::kJoin,
-              EncodeJoin(self_, joining.replaced, loss_.boot));
+              EncodeJoin({joining.replaced, loss_.boot, self_}, envelope));
 }
 
 // Another may know more, or be there at all.
@@ -112,26 +105,31 @@ bool Control::NamesUs(const topology::Topology& topology) const {
   return me != nullptr && me->member();
 }
 
+// As gossip's, for what is said before gossip knows of this node.
+gossip::Envelope Control::MakeEnvelope() {
+  return {shared_.config.cluster.name,
+          keyring_->keyring(),
+          {shared_.identity.host, shared_.identity.boot, world_.random().Next()}};
+}
+
 // --- admitting ---
 
 // Another node asks to be admitted, or to take a dead one's place.
 void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
-  if (payload.size() < kJoinHeadBytes)
-    return ReplyError(reply, base::InvalidArgument("a request to join is malformed"));
-  const base::Address replaced = UnpackAddress(base::LoadLittle<std::uint64_t>(payload.data()));
-  const auto back = base::LoadLittle<std::uint64_t>(payload.data() + 8);
-  const auto info = topology::DecodeNodeInfo(payload.substr(kJoinHeadBytes));
-  if (!info) return ReplyError(reply, info.error());
+  gossip::Envelope envelope = MakeEnvelope();
+  const base::Result<JoinRequest> asked = DecodeJoin(payload, envelope);
+  if (!asked) return ReplyError(reply, asked.error());
+  const auto& [replaced, back, node] = *asked;
   const std::optional<base::Address> replace =
       replaced.port == 0 ? std::nullopt : std::optional(replaced);
   // Again within the change, against the topology that it is proposed to follow: of two joins at
   // once, whoever comes second finds the first one's node there.
-  if (const base::Status fits = CheckAdmission(*acceptor_->known(), *info, replace, back);
+  if (const base::Status fits = CheckAdmission(*acceptor_->known(), node, replace, back);
       !fits.ok())
     return ReplyError(reply, fits);
   Propose(
-      [this, node = *info, replace,
-       back](const topology::Topology& before) -> base::Result<topology::Topology> {
+      [this, node = asked->node, replace,
+       back = asked->back](const topology::Topology& before) -> base::Result<topology::Topology> {
         RETURN_IF_ERROR(CheckAdmission(before, node, replace, back));
         if (before.Find(node.host) != nullptr) return topology::ReturnNode(before, node.host, back);
         return replace ? topology::ReplaceNode(before, *replace, node)

@@ -247,7 +247,6 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
 void Control::Publish() {
   auto next = std::make_shared<Snapshot>(*snapshot_);
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
-  next->peers[next->self] = {true, serves(), shared_.identity.boot};
   snapshot_ = next;
   repair_.Adopt(snapshot_);
   proofs_.Adopt(snapshot_);

@@ -55,17 +55,19 @@ std::string NeedsOf(wire::Consistency level, const Requirement& requirement, Rep
 }  // namespace
 
 void Coordinator::Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
-                         base::KeyspaceId keyspace, const Requirement& requirement,
-                         ReplicaMask up) {
+                         base::KeyspaceId keyspace, const Requirement& requirement, ReplicaMask up,
+                         ReplicaMask full) {
   ++stats_.unavailable;
   stats.Refused(Outcome::kUnavailable);
   const topology::Keyspace* space = snapshot_->topology->FindKeyspace(keyspace);
   parts_.replier.ReplyError(
-      reply, {base::Code::kUnavailable,
-              fmt::format("{} of keyspace '{}' needs {}: nothing was tried",
-                          wire::ConsistencyName(level), space == nullptr ? "?" : space->name,
-                          NeedsOf(level, requirement, up, snapshot_->me().dc)),
-              {}});
+      reply,
+      {base::Code::kUnavailable,
+       fmt::format("{} of keyspace '{}' needs {}{}: nothing was tried",
+                   wire::ConsistencyName(level), space == nullptr ? "?" : space->name,
+                   NeedsOf(level, requirement, up, snapshot_->me().dc),
+                   full == 0 ? "" : fmt::format(", and on {} the disk is full", CountOf(full))),
+       {}});
 }
 
 // The wall clock, but not beyond what is reserved on disk: behind it the counter goes on.

@@ -100,7 +100,8 @@ class Coordinator {
   base::Duration Deadline(std::uint32_t asked_ms, base::Duration standard) const;
   PeerAddress AddressOf(std::uint16_t node) const;
   void Refuse(RequestStats& stats, const ReplyTo& reply, wire::Consistency level,
-              base::KeyspaceId keyspace, const Requirement& requirement, ReplicaMask up);
+              base::KeyspaceId keyspace, const Requirement& requirement, ReplicaMask up,
+              ReplicaMask full = 0);
   void NoteMark(const Snapshot& snapshot, std::uint16_t node, const Mark& mark);
   base::Duration Since(base::Instant began) const { return parts_.world.Now() - began; }
   std::int64_t StampWall() const;

@@ -20,10 +20,17 @@ void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, bas
   // A put ends at its deadline; what it gave the replica waits for the disk nevertheless.
   if (!parts_.replica.HasRoom(bytes))
     return RefuseForMemory(stats_.put_requests, reply, parts_.replica.Refusal());
-  const ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
+  ReplicaSet replicas = ReplicasOf(*snapshot_, request.keyspace, base::BucketOf(token));
+  // Like those that are down, they are left out and get hints.
+  ReplicaMask full = request.tombstone ? 0 : replicas.up & FullOf(*snapshot_, replicas);
+  // Of our own disk the replica knows first.
+  if (!request.tombstone && replicas.self >= 0 && parts_.replica.disk_full())
+    full |= ReplicaMask{1} << replicas.self;
+  replicas.up &= ~full;
   const Requirement requirement = RequirementOf(request.level, replicas.all, replicas.local);
   if (!requirement.reachable(replicas.up)) {
-    Refuse(stats_.put_requests, reply, request.level, request.keyspace, requirement, replicas.up);
+    Refuse(stats_.put_requests, reply, request.level, request.keyspace, requirement, replicas.up,
+           full);
     return;
   }
   const auto [id, op] = puts_.Add();

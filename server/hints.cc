@@ -126,7 +126,8 @@ bool Hints::Store(base::NodeNumber target, const storage::DataKey& key,
   hinted.origin = storage::Origin::kHint;
   const std::string stored_key = HintKey(target, key, header.version);
   const std::size_t size = stored_key.size() + storage::kEntryHeaderBytes + value.size();
-  if (bytes() + size > parts_.config.hints.bytes_max / parts_.workers) {
+  const bool no_room = parts_.replica.disk_full() && !header.tombstone();
+  if (no_room || bytes() + size > parts_.config.hints.bytes_max / parts_.workers) {
     ++stats_.dropped;
     return false;
   }

@@ -21,6 +21,12 @@ void WriteProcess(Exposition& out, const NodeMetrics& metrics) {
   out.Gauge("starling_control_loop_lag_seconds",
             "How late control's timer was at worst in the last 10 to 20 seconds.",
             Seconds(metrics.loop_lag));
+  out.Gauge("starling_disk_full", "1 while the node takes no put because its disk is full.",
+            metrics.disk_full ? 1 : 0);
+  out.Gauge("starling_disk_free_bytes", "Free on the data directory's file system.",
+            Number(metrics.disk_free_bytes));
+  out.Gauge("starling_disk_reserve_bytes", "With less, the node takes no put.",
+            Number(metrics.disk_reserve_bytes));
   const ProcessStats& process = metrics.process;
   out.Gauge("process_resident_memory_bytes", "Resident memory.", Number(process.resident_bytes));
   out.Counter("process_cpu_seconds_total", "CPU time, user and system.", process.cpu_seconds);
@@ -235,6 +241,8 @@ void WriteEngine(Exposition& out, const storage::EngineStats& engine) {
               Number(engine.compaction_bytes_written));
   out.Counter("starling_engine_stall_seconds_total", "Writes held back by the engine.",
               static_cast<double>(engine.stall_us) / 1e6);
+  out.Counter("starling_engine_background_errors_total", "Flushes and compactions that failed.",
+              Number(engine.background_errors));
 }
 
 }  // namespace

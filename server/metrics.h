@@ -28,6 +28,9 @@ struct NodeMetrics {
   base::Duration uptime{};
   base::Duration loop_lag{};  // The worst of control's lately.
   std::uint64_t clients = 0;
+  bool disk_full = false;  // As of the last look, like what follows.
+  std::uint64_t disk_free_bytes = 0;
+  std::uint64_t disk_reserve_bytes = 0;
   std::uint64_t repair_comparisons = 0;
   std::uint64_t repair_bytes_sent = 0;
   std::int64_t oldest_proof_age_ms = -1;  // -1: some range has none.

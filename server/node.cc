@@ -21,9 +21,11 @@ topology::NodeInfo InfoOf(const Config& config, const NodeIdentity& identity) {
 }  // namespace
 
 Node::Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
-           storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys, LookUp look_up)
+           storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys, LookUp look_up,
+           LookAtDisk look_at_disk)
     : config_(config), shared_(config_, identity, engine, guard, WorkersOf(config), keys) {
   shared_.look_up = std::move(look_up);
+  shared_.look_at_disk = std::move(look_at_disk);
   control_ = std::make_unique<Control>(make_world(base::kControlActor), shared_,
                                        InfoOf(config_, identity));
   for (unsigned worker = 0; worker < shared_.workers; ++worker)

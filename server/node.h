@@ -32,7 +32,7 @@ class Node {
 
   Node(const Config& config, const NodeIdentity& identity, storage::Engine& engine,
        storage::Guard& guard, const MakeWorld& make_world, const NodeKeys& keys = {},
-       LookUp look_up = SystemLookUp);
+       LookUp look_up = SystemLookUp, LookAtDisk look_at_disk = {});
   ~Node();
 
   std::size_t actors() const { return workers_.size() + 1; }

@@ -14,13 +14,15 @@ std::string EncodeMetadata(const NodeMetadata& metadata) {
   std::string out;
   base::AppendLittle(out, metadata.epoch);
   out.push_back(metadata.ready ? '\1' : '\0');
+  if (metadata.disk_full) out.push_back('\1');
   return out;
 }
 
 NodeMetadata ParseMetadata(base::Bytes bytes) {
   if (bytes.size() < kMetadataBytes) return {};
   return {.epoch = base::LoadLittle<std::uint64_t>(bytes.data()),
-          .ready = bytes[sizeof(std::uint64_t)] == 1};
+          .ready = bytes[sizeof(std::uint64_t)] == 1,
+          .disk_full = bytes.size() > kMetadataBytes && bytes[kMetadataBytes] == 1};
 }
 
 std::string EncodeVitals(const NodeVitals& vitals) {

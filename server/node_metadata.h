@@ -18,9 +18,10 @@ namespace starling::server {
 struct NodeMetadata {
   std::uint64_t epoch = 0;  // The newest one that it has adopted.
   bool ready = false;       // Serves reads.
+  bool disk_full = false;   // Takes deletes, and no put.
 };
 
-// epoch u64 | ready u8; later releases may say more.
+// epoch u64 | ready u8 | u8 1, only if the disk is full; later releases may say more.
 std::string EncodeMetadata(const NodeMetadata& metadata);
 // What is not ours to read gives a node that is not ready, in epoch 0.
 NodeMetadata ParseMetadata(base::Bytes bytes);

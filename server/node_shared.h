@@ -12,6 +12,7 @@
 #include "server/absence.h"
 #include "server/committer.h"
 #include "server/config.h"
+#include "server/disk_guard.h"
 #include "server/keyring_file.h"
 #include "server/peer_marks.h"
 #include "server/resolve.h"
@@ -40,6 +41,7 @@ struct NodeShared {
   const unsigned workers;
   const NodeKeys keys;  // As of the start: control has them as they are (server/keyring_admin.h).
   LookUp look_up = SystemLookUp;  // Of the names of seeds. Set before any actor starts.
+  LookAtDisk look_at_disk;        // Likewise.
 
   PeerMarks peer_marks;  // What others acknowledged to us.
 
@@ -47,6 +49,8 @@ struct NodeShared {
   std::atomic<std::uint64_t> clock_bound{0};
   // The highest stamp of any worker, as of its last tick; control reserves above it.
   std::atomic<std::uint64_t> clock_used{0};
+  // Written by control, as DiskGuard has it: replicas take deletes and nothing else.
+  std::atomic<bool> disk_full{false};
   // Clients' connections, of both protocols: control counts up and gives them away, the worker that
   // has one counts down.
   std::atomic<std::uint32_t> clients{0};

@@ -175,6 +175,7 @@ void Repair::OnTick(base::Instant now) {
 void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   struct All {
     std::size_t open = 0;
+    base::Instant began;
     Result result;
     Done done;
   };
@@ -183,26 +184,31 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
   if (wanted_.size() > kWantedMax)
-    return all->done({0, all->open, 0, false, "too many repairs wait already"});
+    return all->done({0, all->open, 0, false, "too many repairs wait already", {}});
   // All that was written until now.
   const merkle::Generation cut_min = merkle::GenerationOf(world_.WallMs());
+  all->began = world_.Now() + std::max(UntilNewest(cut_min), base::Duration(0));
   for (const auto& [number, peer] : peers_)
-    wanted_.push_back({number, keyspace, true, 0, cut_min, [all](const Result& one) {
+    wanted_.push_back({number, keyspace, true, 0, cut_min, [this, all](const Result& one) {
                          all->result.compared += one.compared;
                          all->result.peers += one.peers;
                          all->result.entries_received += one.entries_received;
                          all->result.equal = all->result.equal && one.equal;
                          if (!one.equal && all->result.reason.empty())
                            all->result.reason = one.reason;
-                         if (--all->open == 0) all->done(all->result);
+                         if (--all->open > 0) return;
+                         all->result.took = std::max(world_.Now() - all->began, base::Duration(0));
+                         all->done(all->result);
                        }});
 }
 
 void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
-  if (!peers_.contains(peer)) return done({0, 1, 0, false, "it shares no range with this node"});
+  if (!peers_.contains(peer))
+    return done({0, 1, 0, false, "it shares no range with this node", {}});
   if (request.size() != sizeof(base::KeyspaceId))
-    return done({0, 1, 0, false, "the request for a repair is malformed"});
-  if (wanted_.size() >= kWantedMax) return done({0, 1, 0, false, "too many repairs wait already"});
+    return done({0, 1, 0, false, "the request for a repair is malformed", {}});
+  if (wanted_.size() >= kWantedMax)
+    return done({0, 1, 0, false, "too many repairs wait already", {}});
   wanted_.push_back({peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0,
                      merkle::GenerationOf(world_.WallMs()), std::move(done)});
 }
@@ -469,8 +475,12 @@ void Repair::OnPeerPulled(std::uint64_t serial, const base::Status& status) {
   if (status.ok())
     wanted_.push_front(std::move(after));
   else
-    after.done({1, 1, after.entries, false,
-                fmt::format("{} did not pull from us: {}", NameOf(after.peer), status.message())});
+    after.done({1,
+                1,
+                after.entries,
+                false,
+                fmt::format("{} did not pull from us: {}", NameOf(after.peer), status.message()),
+                {}});
 }
 
 void Repair::Pull(Slices slices) {
@@ -522,8 +532,17 @@ void Repair::End(const std::string& problem) {
   }
   ++comparisons_;
   if (session->done)
-    session->done({session->answered ? 1U : 0U, 1, session->entries, problem.empty(),
-                   problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem)});
+    session->done({session->answered ? 1U : 0U,
+                   1,
+                   session->entries,
+                   problem.empty(),
+                   problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem),
+                   {}});
+  // Who waits goes on at once, while peers answer; else with the next tick.
+  if (session_ != nullptr || wanted_.empty() || !session->answered) return;
+  Wanted next = std::move(wanted_.front());
+  wanted_.pop_front();
+  Begin(std::move(next));
 }
 
 }  // namespace starling::server

@@ -48,6 +48,8 @@ class Repair {
     std::uint64_t entries_received = 0;
     bool equal = true;
     std::string reason;  // If not.
+    // Without the wait until what was written before is old enough to be compared.
+    base::Duration took{0};
   };
   using Done = std::function<void(const Result&)>;
   // Of one keyspace, or of all that are shared: ids begin at 1.

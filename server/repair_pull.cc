@@ -57,6 +57,14 @@ struct RepairPull::SummaryJob final : base::Job {
   Summary summary;
 };
 
+namespace {
+
+base::Status DiskFull() {
+  return base::Unavailable("the disk of the node that would take it is full");
+}
+
+}  // namespace
+
 RepairPull::RepairPull(const RepairPullParts& parts)
     : parts_(parts), rate_(parts.bytes_per_second) {}
 RepairPull::~RepairPull() = default;
@@ -77,6 +85,7 @@ const topology::Node* RepairPull::PeerOf(const Order& order) const {
 }
 
 void RepairPull::Next(Order& order) {
+  if (order.status.ok() && parts_.replica.disk_full()) order.status = DiskFull();
   while (order.open < kSlicesAtATime && !order.waiting.empty()) {
     const auto [keyspace, number] = order.waiting.front();
     order.waiting.pop_front();
@@ -189,6 +198,7 @@ void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
     EndSlice(id, slice, base::Ok());
     return;
   }
+  if (parts_.replica.disk_full()) return EndSlice(id, slice, DiskFull());
   if (!MayGoOn())
     held_back_.push_back(id);
   else if (slice.runs.empty())
@@ -209,8 +219,17 @@ void RepairPull::OnTurnEnd() {
   }
 }
 
-void RepairPull::StartSummary(std::uint64_t id, const Slice& slice) {
+void RepairPull::StartSummary(std::uint64_t id, Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
+  // Of nothing nothing needs to be read: most buckets of a node that was emptied.
+  const merkle::Tree* tree = parts_.replica.TreeOf(slice.keyspace);
+  if (tree == nullptr || tree->Leaf(bucket).empty()) {
+    slice.first_token = base::FirstToken(bucket);
+    slice.last_token = base::LastToken(bucket);
+    slice.runs = {{slice.first_token, slice.last_token}};
+    AskEntries(id, slice);
+    return;
+  }
   auto job = std::make_unique<SummaryJob>(*this, id);
   job->request.keyspace = slice.keyspace;
   job->request.from_token = std::max(base::FirstToken(bucket), slice.next);

@@ -77,7 +77,7 @@ class RepairPull {
   void Ask(std::uint64_t id, Slice& slice);
   void OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   void NextBucket(std::uint64_t id, Slice& slice);
-  void StartSummary(std::uint64_t id, const Slice& slice);
+  void StartSummary(std::uint64_t id, Slice& slice);
   void OnSummary(SummaryJob& job);
   void AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts);
   void OnParts(std::uint64_t id, Slice& slice, const wire::Frame& frame);

@@ -263,6 +263,11 @@ void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
   const base::Version& version = operation.header.version;
   const auto overlay = overlay_.find(operation.stored_key);
   const std::uint64_t covering = overlay == overlay_.end() ? 0 : overlay->second.commit;
+  if (version > old.version && disk_full() && !operation.header.tombstone()) {
+    listener_.OnLocalWrite(operation.ticket, WriteOutcome::kRefused, {},
+                           base::Unavailable("the disk of this node is full: it takes no put"));
+    return;
+  }
   if (version > old.version || (version < old.version && base::Mutant("accept-older"))) {
     Apply(operation, old);
     AnswerWrite(operation, WriteOutcome::kOk, version, last_commit_);
@@ -486,9 +491,11 @@ void Replica::HandOver() {
   if (open_ == nullptr) return;
   for (const auto& [keyspace, history] : histories_) {
     merkle::Tree& tree = history->tree();
-    for (const std::uint16_t bucket : tree.dirty())
-      open_->batch.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
-                       merkle::EncodeLeaf(tree.Leaf(bucket)));
+    for (const std::uint16_t bucket : tree.dirty()) {
+      merkle::EncodeLeafTo(tree.Leaf(bucket),
+                           open_->batch.BeginPut(Family::kTree, merkle::LeafKey(keyspace, bucket)));
+      open_->batch.EndPut();
+    }
     tree.ClearDirty();
   }
   ++counters_.commits;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -88,6 +89,8 @@ struct ReplicaOptions {
   std::size_t turn_bytes_max = 16 << 20;
   // Of keys and values of writes that wait for their turn or their commit.
   std::uint64_t write_bytes_max = 256 << 20;
+  // Only deletes are taken while it is true. Null: never. Outlives the replica.
+  const std::atomic<bool>* disk_full = nullptr;
 };
 
 class Replica final : public storage::GetSink {
@@ -115,6 +118,10 @@ class Replica final : public storage::GetSink {
   bool HasRoomForRepair() const { return write_bytes_ <= options_.write_bytes_max / 4; }
   // What to tell whoever was refused.
   std::string Refusal() const;
+  // Puts are refused as kUnavailable, hints are not kept, and repair does not pull.
+  bool disk_full() const {
+    return options_.disk_full != nullptr && options_.disk_full->load(std::memory_order_relaxed);
+  }
 
   // Carries out what is queued, and hands the batch over. Answers may queue more: call again until
   // it returns false.

@@ -23,6 +23,7 @@ struct Snapshot {
     bool up = false;
     bool ready = false;      // Serves reads.
     std::uint64_t boot = 0;  // The newest that gossip has heard of; 0: none.
+    bool disk_full = false;  // Takes deletes, and no put.
 
     bool operator==(const Peer&) const = default;
   };
@@ -49,6 +50,14 @@ struct ReplicaSet {
   ReplicaMask readable = 0;  // Up and ready.
   int self = -1;             // Our own place, or -1.
 };
+
+// Those of the set that take no put, since their disks are full.
+inline ReplicaMask FullOf(const Snapshot& snapshot, const ReplicaSet& set) {
+  ReplicaMask full = 0;
+  for (std::size_t i = 0; i < set.nodes.size(); ++i)
+    if (snapshot.peers[set.nodes[i]].disk_full) full |= ReplicaMask{1} << i;
+  return full;
+}
 
 enum class Purpose : std::uint8_t { kWrite, kRead };
 

@@ -22,6 +22,7 @@ ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   ReplicaOptions options{.worker = number, .workers = shared.workers};
   options.turn_bytes_max = std::min<std::uint64_t>(options.turn_bytes_max, memory / 16);
   options.write_bytes_max = memory;
+  options.disk_full = &shared.disk_full;
   return options;
 }
 

@@ -70,7 +70,8 @@ struct EngineStats {
   std::uint64_t wal_syncs = 0;
   std::uint64_t wal_bytes = 0;
   std::uint64_t compaction_bytes_written = 0;
-  std::uint64_t stall_us = 0;  // Writes that the engine held back.
+  std::uint64_t stall_us = 0;           // Writes that the engine held back.
+  std::uint64_t background_errors = 0;  // Flushes and compactions that failed.
 };
 
 class Engine {

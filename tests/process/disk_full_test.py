@@ -1,5 +1,5 @@
-"""Goal:   a disk that fills up ends the node with status 2 and one line that says so; once there is
-        room again, the node has all that it acknowledged.
+"""Goal:   a disk that fills up, with no reserve kept, ends the node with status 2 and one line that
+        says so; once there is room again, the node has all that it acknowledged.
 Method: a node whose data directory is a small file system in memory; starling-stress fills it, one
         write at a time and many at once; then the file system is made larger, and `verify` reads
         back every record. Needs the right to mount: elsewhere it is skipped, and says why.
@@ -36,7 +36,7 @@ class DiskFull(case.ClusterCase):
         return folder
 
     def fill_and_go_on(self, connections, in_flight):
-        nodes = self.make_cluster(1, **{"storage_memtables": "8MiB"})
+        nodes = self.make_cluster(1, storage_memtables="8MiB", storage_reserve="0")
         node = nodes.node(1)
         disk = self.small_disk(nodes)
         nodes.start()

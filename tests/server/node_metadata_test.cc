@@ -21,6 +21,14 @@ TEST_SUITE("server/node_metadata") {
     EXPECT(!ParseMetadata(EncodeMetadata({.epoch = 3, .ready = false})).ready);
   }
 
+  TEST_CASE("metadata: a full disk in a tenth byte, which others do not have") {
+    const std::string full = EncodeMetadata({.epoch = 7, .ready = true, .disk_full = true});
+    EXPECT(full.size() == 10);
+    EXPECT(ParseMetadata(full).disk_full);
+    EXPECT(ParseMetadata(full).ready);
+    EXPECT(!ParseMetadata(full.substr(0, 9)).disk_full);
+  }
+
   TEST_CASE("metadata that is cut says neither epoch nor readiness") {
     const std::string bytes = EncodeMetadata({.epoch = 7, .ready = true});
     for (std::size_t size = 0; size < bytes.size(); ++size) {

@@ -316,6 +316,11 @@ TEST_SUITE("server/repair_pull") {
     storage::EncodeDataKeyTo({kDefault, node.TokenOf(Key(5)), Key(5)}, data_key);
     storage::Batch batch;
     batch.Put(storage::Family::kData, data_key, "no entry");
+    // Its leaf is as it was before the damage. Where the tree knows of no entry, none is looked
+    // for.
+    batch.Put(storage::Family::kTree,
+              merkle::LeafKey(kDefault, base::BucketOf(node.TokenOf(Key(5)))),
+              merkle::EncodeLeaf({1, 2, 3}));
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(node.engine.Write(batches, storage::Sync::kNo).ok());
     node.Start({kPeer});

@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "gossip/codec.h"
 #include "gossip/envelope.h"
+#include "server/join_request.h"
 #include "server/node_shared.h"
 #include "server/topology/codec.h"
 #include "server/wire/entries.h"
@@ -241,9 +242,11 @@ struct Draw {
         return topology::EncodePaxosRequest(request);
       }
       case wire::ControlTopic::kJoin: {
-        std::string payload;
-        base::AppendLittle(payload, random.Chance(0.5) ? std::uint64_t{0} : Odd(random));
-        return payload + topology::EncodeNodeInfo(Info());
+        gossip::Envelope envelope("sim", {}, {Host(), 1, 1});
+        return EncodeJoin({.replaced = random.Chance(0.5) ? base::Address{} : Info().cluster,
+                           .back = random.Chance(0.5) ? 0 : Odd(random),
+                           .node = Info()},
+                          envelope);
       }
       case wire::ControlTopic::kCompare: {
         std::string payload;

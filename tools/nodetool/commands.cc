@@ -40,8 +40,8 @@ constexpr Command kCommands[] = {
 };
 
 bool TakesLong(std::string_view command) {
-  constexpr std::string_view kLong[] = {"repair",   "compact",       "flush",        "drain",
-                                        "snapshot", "listsnapshots", "clearsnapshot"};
+  constexpr std::string_view kLong[] = {"repair",   "compact",       "flush",         "drain",
+                                        "snapshot", "listsnapshots", "clearsnapshot", "verify"};
   return std::ranges::find(kLong, command) != std::end(kLong);
 }
 
@@ -59,6 +59,7 @@ base::Result<std::string> Ask(const Question& question) {
   if (!question.tag.empty()) arguments["name"] = question.tag;
   if (!question.keyspaces.empty()) arguments["keyspaces"] = question.keyspaces;
   if (question.all) arguments["all"] = true;
+  if (question.deep) arguments["deep"] = true;
   if (question.dry_run) arguments["dry_run"] = true;
   ASSIGN_OR_RETURN(
       const auto client,

@@ -11,6 +11,7 @@
 #include "tools/nodetool/keyring.h"
 #include "tools/nodetool/render.h"
 #include "tools/nodetool/restore_command.h"
+#include "tools/nodetool/verify_command.h"
 #include "tools/parse_error.h"
 #include "tools/say.h"
 
@@ -55,6 +56,15 @@ void AddRestore(CLI::App& app, RestoreQuestion& question) {
   sub->add_flag("--dry-run", question.dry_run, "Count what it would do; change nothing");
   sub->add_flag("--partial", question.partial, "Even if a part of a keyspace is in none of them");
   sub->add_flag("--damaged", question.damaged, "Unverified, and without what can't be read");
+}
+
+void AddVerify(CLI::App& app, VerifyQuestion& question) {
+  CLI::App* sub =
+      app.add_subcommand("verify", "On each node, its tree against its entries on disk");
+  sub->fallthrough();
+  sub->add_option("KEYSPACE", question.keyspace, "Default: all");
+  sub->add_flag("--deep", question.deep,
+                "Each value against its digest, too, and all replicas against each other");
 }
 
 CLI::App* AddKeyringAction(CLI::App& keyring, KeyringQuestion& question,
@@ -134,6 +144,8 @@ int Main(int argc, char** argv, Output output) {
   AddKeyring(app, keyring);
   RestoreQuestion restore;
   AddRestore(app, restore);
+  VerifyQuestion verify;
+  AddVerify(app, verify);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -149,6 +161,11 @@ int Main(int argc, char** argv, Output output) {
     restore.host = question.host;
     restore.port = question.port;
     return RunRestore(restore, output);
+  }
+  if (app.got_subcommand("verify")) {
+    verify.host = question.host;
+    verify.port = question.port;
+    return RunVerify(verify, output);
   }
   if (question.command == "snapshot" && question.tag.empty())
     question.tag = std::to_string(WallMs());

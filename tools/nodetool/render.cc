@@ -120,6 +120,16 @@ std::string ShowShare(const Json& owns) {
   return owns.is_number() ? fmt::format("{:.1f}%", owns.get<double>() * 100) : "?";
 }
 
+// Nodes that take no put, a line each.
+std::string ShowFullDisks(const Json& nodes, std::int64_t now_ms) {
+  std::string text;
+  for (const Json& node : nodes)
+    if (node.value("disk_full", false))
+      text += fmt::format("{} is read-only but for deletes: its disk is full\n",
+                          ShowValue("", node.value("address", Json()), now_ms));
+  return text.empty() ? text : "\n" + text;
+}
+
 std::vector<std::string> StatusRow(Json& node, std::int64_t now_ms) {
   const std::string letters = TakeText(node, "status", now_ms) + TakeText(node, "state", now_ms);
   return {letters,
@@ -132,6 +142,7 @@ std::vector<std::string> StatusRow(Json& node, std::int64_t now_ms) {
 }
 
 std::string ShowStatus(Json answer, std::int64_t now_ms) {
+  const std::string full_disks = ShowFullDisks(answer["nodes"], now_ms);
   std::map<std::string, Table> by_dc;
   for (Json& node : answer["nodes"]) {
     const std::string dc = TakeText(node, "dc", now_ms);
@@ -147,7 +158,7 @@ std::string ShowStatus(Json answer, std::int64_t now_ms) {
         fmt::format("{}{}\n{}\n", text.empty() ? "" : "\n", title, std::string(title.size(), '='));
     text += "Status=Up/Down\n|/ State=Normal/Leaving/Joining/Moving\n" + table.Print();
   }
-  return text;
+  return text + full_disks;
 }
 
 std::string ShowRing(Json answer, std::int64_t now_ms) {

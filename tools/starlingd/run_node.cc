@@ -38,7 +38,8 @@ base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
                         {.stop_mail_kind = static_cast<std::uint16_t>(server::MailKind::kStop)});
   server::Node node(
       config, store.identity, *store.engine, *store.guard,
-      [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); }, keys);
+      [&system](base::ActorId id) -> base::World& { return system.MakeWorld(id); }, keys,
+      server::SystemLookUp, [&config] { return server::LookAtDirectory(config.node.data_dir); });
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
   *again = node.begins_again();

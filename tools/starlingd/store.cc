@@ -4,13 +4,16 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <random>
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
 #include "server/absence.h"
 #include "server/meta_records.h"
+#include "server/verify_admin.h"
 #include "storage/batch.h"
 #include "storage/guard_file.h"
 #include "storage/identity.h"
@@ -114,12 +117,14 @@ struct Attempt {
 
 base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
   const server::Config& config = attempt.config;
-  ASSIGN_OR_RETURN(Opened opened,
-                   OpenWhatIsSound({.directory = config.node.data_dir,
-                                    .block_cache_bytes = config.storage.block_cache_bytes,
-                                    .memtable_bytes = config.storage.memtables_bytes,
-                                    .file_system = nullptr},
-                                   attempt.may_lose));
+  const server::StorageMemory memory = server::StorageMemoryOf(config);
+  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound({.directory = config.node.data_dir,
+                                                   .block_cache_bytes = memory.block_cache_bytes,
+                                                   .memtable_bytes = memory.memtables_bytes,
+                                                   .compaction_bytes_per_second =
+                                                       config.storage.compaction_bytes_per_second,
+                                                   .file_system = nullptr},
+                                                  attempt.may_lose));
   if (damage.empty()) damage = std::move(opened.damage);
   Store store;
   store.engine = std::move(opened.engine);
@@ -149,6 +154,8 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss) {
 }  // namespace
 
 base::Result<Store> OpenStore(const server::Config& config, DataLoss loss) {
+  std::error_code ignored;  // Its files are shared: it only takes room. `verify` would say why.
+  std::filesystem::remove_all(config.node.data_dir + "/" + server::kVerifyingDirectory, ignored);
   auto store = Open(config, loss);
   if (store) return store;
   return base::Fail(store.error().Annotate(

@@ -26,6 +26,7 @@ std::string FolderOf(const std::string& path) {
 
 // Written-ahead logs only: RocksDB's LOG of messages has no ending.
 bool IsLog(const std::string& path) { return path.ends_with(".log"); }
+bool IsTable(const std::string& path) { return path.ends_with(".sst"); }
 
 }  // namespace
 
@@ -124,17 +125,23 @@ void UnsyncedFs::SaveSurvivors(const std::string& directory, const std::string& 
         << bytes;
 }
 
-void UnsyncedFs::FailAt(std::uint64_t n, Failing failing) {
+void UnsyncedFs::FailAt(std::uint64_t n, Failing failing, Cause cause) {
   CHECK(n > 0);
   const std::lock_guard lock(mutex_);
   until_failure_ = n;
   failing_ = failing;
+  cause_ = cause;
   has_failed_ = false;
 }
 
 void UnsyncedFs::StopFailing() {
   const std::lock_guard lock(mutex_);
   until_failure_ = 0;
+}
+
+void UnsyncedFs::SetFull(bool full) {
+  const std::lock_guard lock(mutex_);
+  full_ = full;
 }
 
 bool UnsyncedFs::has_failed() const {
@@ -144,6 +151,7 @@ bool UnsyncedFs::has_failed() const {
 
 IOStatus UnsyncedFs::MayFail(const std::string& path) {
   const std::lock_guard lock(mutex_);
+  if (full_ && IsTable(path)) return IOStatus::NoSpace(path, "injected failure");
   if (until_failure_ == 0) return IOStatus::OK();
   if (until_failure_ > 1) {
     --until_failure_;
@@ -151,7 +159,8 @@ IOStatus UnsyncedFs::MayFail(const std::string& path) {
   }
   if (failing_ == Failing::kOnce) until_failure_ = 0;
   has_failed_ = true;
-  return IOStatus::IOError(path, "injected failure");
+  return cause_ == Cause::kFull ? IOStatus::NoSpace(path, "injected failure")
+                                : IOStatus::IOError(path, "injected failure");
 }
 
 void UnsyncedFs::OnAppend(const std::string& path, std::uint64_t size) {

@@ -28,6 +28,7 @@ namespace starling::storage {
 class UnsyncedFs final : public rocksdb::FileSystemWrapper {
  public:
   enum class Failing { kOnce, kFromThenOn };
+  enum class Cause { kBroken, kFull };  // The error that it fails with: RocksDB treats them apart.
 
   UnsyncedFs();
 
@@ -35,8 +36,10 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   void SaveSurvivors(const std::string& directory, const std::string& to, base::Random& random);
 
   // The nth write, sync, creation or rename from now on fails, n = 1 being the next.
-  void FailAt(std::uint64_t n, Failing failing);
+  void FailAt(std::uint64_t n, Failing failing, Cause cause = Cause::kBroken);
   void StopFailing();
+  // While it is full no table can be begun or grow, as when there is room for a log alone.
+  void SetFull(bool full);
   bool has_failed() const;  // Since FailAt.
 
   const char* Name() const override { return "UnsyncedFs"; }
@@ -83,6 +86,8 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   std::vector<Rename> renames_;
   std::uint64_t until_failure_ = 0;  // 0: no failure is planned.
   Failing failing_ = Failing::kOnce;
+  Cause cause_ = Cause::kBroken;
+  bool full_ = false;
   bool has_failed_ = false;
 };
 

@@ -56,13 +56,13 @@ void ExpectAcknowledged(const std::string& directory, int acknowledged, std::uin
 }
 
 // One run in which the nth I/O fails. Returns whether there was an nth.
-bool RunWithFailureAt(std::uint64_t n, UnsyncedFs::Failing failing) {
+bool RunWithFailureAt(std::uint64_t n, UnsyncedFs::Failing failing, UnsyncedFs::Cause cause) {
   TempDirectory directory, survivors;
   auto fs = std::make_shared<UnsyncedFs>();
   base::Random random(n);
   std::unique_ptr<Engine> engine;
   int acknowledged = 0;
-  fs->FailAt(n, failing);
+  fs->FailAt(n, failing, cause);
   if (auto opened = RocksDbEngine::Open(SmallOptions(directory.path(), fs))) {
     engine = *std::move(opened);
     acknowledged = RunWorkload(*engine);
@@ -76,7 +76,7 @@ bool RunWithFailureAt(std::uint64_t n, UnsyncedFs::Failing failing) {
   return fs->has_failed();
 }
 
-void FailEach(UnsyncedFs::Failing failing) {
+void FailEach(UnsyncedFs::Failing failing, UnsyncedFs::Cause cause) {
   // RocksDB's thread rests for a second after a flush that failed, so runs go beside each other,
   // with threads enough for all.
   rocksdb::Env::Default()->SetBackgroundThreads(kRunsAtOnce, rocksdb::Env::HIGH);
@@ -85,7 +85,7 @@ void FailEach(UnsyncedFs::Failing failing) {
   while (all_failed && n < kFailuresMax) {
     std::vector<std::future<bool>> runs;
     for (int i = 0; i < kRunsAtOnce; ++i)
-      runs.push_back(std::async(std::launch::async, RunWithFailureAt, ++n, failing));
+      runs.push_back(std::async(std::launch::async, RunWithFailureAt, ++n, failing, cause));
     for (std::future<bool>& run : runs) all_failed = run.get() && all_failed;
   }
   EXPECT(n > 2 * kWrites);  // A write is at least an append and a sync.
@@ -94,11 +94,16 @@ void FailEach(UnsyncedFs::Failing failing) {
 
 TEST_SUITE("storage/rocksdb/write_failure") {
   TEST_CASE("an I/O that fails once is never followed by a false acknowledgement") {
-    FailEach(UnsyncedFs::Failing::kOnce);
+    FailEach(UnsyncedFs::Failing::kOnce, UnsyncedFs::Cause::kBroken);
   }
 
   TEST_CASE("a disk that fails from some point on keeps all that was acknowledged before") {
-    FailEach(UnsyncedFs::Failing::kFromThenOn);
+    FailEach(UnsyncedFs::Failing::kFromThenOn, UnsyncedFs::Cause::kBroken);
+  }
+
+  TEST_CASE("so does one that is full for a moment, and one that is full from some point on") {
+    FailEach(UnsyncedFs::Failing::kOnce, UnsyncedFs::Cause::kFull);
+    FailEach(UnsyncedFs::Failing::kFromThenOn, UnsyncedFs::Cause::kFull);
   }
 }
 

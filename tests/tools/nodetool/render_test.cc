@@ -35,6 +35,14 @@ TEST_SUITE("tools/nodetool/render") {
            std::string::npos);
   }
 
+  TEST_CASE("status names the nodes whose disks are full, below") {
+    const std::string text = Show("status", R"({"nodes":[
+      {"address":"127.0.0.1","dc":"a","disk_full":false},
+      {"address":"127.0.0.2","dc":"a","disk_full":true}]})");
+    EXPECT(text.ends_with("\n127.0.0.2 is read-only but for deletes: its disk is full\n"));
+    EXPECT(text.find("127.0.0.1 is read-only") == std::string::npos);
+  }
+
   TEST_CASE("snapshots are a table with a sum; what is wrong with one shows only if something is") {
     EXPECT(Show("listsnapshots", R"({"snapshots":[]})") == "This node has no snapshots\n");
     const std::string sound = Show("listsnapshots", R"({"snapshots":[

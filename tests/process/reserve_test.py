@@ -1,0 +1,145 @@
+"""Goal:   a node whose disk is nearly full takes deletes and reads and no puts, says so everywhere,
+        keeps all that it acknowledged over a kill -9, and takes puts again by itself once there is
+        room; in a cluster the other replicas take its part meanwhile.
+Method: data directories on small file systems in memory, filled through the node itself, then made
+        larger. Needs the right to mount: elsewhere it is skipped, and says why.
+"""
+
+import http.client
+import json
+import os
+import random
+import subprocess
+import unittest
+
+import case
+import cluster
+
+ROWS_MAX = 8000  # 160 MB: more than there is room for.
+
+
+def value_of(key):
+    """20 KB that do not compress."""
+    return random.Random(key).randbytes(10_000).hex()
+
+
+class Reserve(case.ClusterCase):
+    def mount(self, folder, options):
+        run = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder],
+                             capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            reason = f"no file system can be mounted here: {run.stderr.strip()}"
+            print(f"skipped: {reason}", flush=True)
+            self.skipTest(reason)
+
+    def small_disk(self, nodes, node, size):
+        folder = os.path.join(nodes.folder, f"disk{node.number}")
+        os.mkdir(folder)
+        self.mount(folder, f"size={size}")
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        self.addCleanup(lambda: node.running and node.kill())
+        node.data = os.path.join(folder, "data")
+        return folder
+
+    def fill(self, node, prefix="fill"):
+        """Puts until the first refusal; the keys that were acknowledged, and the refusal."""
+        acknowledged = []
+        for key in [f"{prefix}{number:05d}" for number in range(ROWS_MAX)]:
+            run = node.alone("put", key, value_of(key), check=False)
+            if run.returncode != 0:
+                return acknowledged, run
+            acknowledged.append(key)
+        raise cluster.Failure(f"{ROWS_MAX} rows, and the disk is not full")
+
+    def ask(self, node, path):
+        conn = http.client.HTTPConnection(node.address, 7703, timeout=10)
+        try:
+            conn.request("GET", path)
+            answer = conn.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            conn.close()
+
+    def is_full(self, node):
+        return node.nodetool("info")["disk_full"]
+
+    def test_a_node_alone(self):
+        nodes = self.make_cluster(1, storage_memtables="8MiB")
+        node = nodes.node(1)
+        disk = self.small_disk(nodes, node, "80m")
+        nodes.start()
+        self.assertFalse(self.is_full(node))
+        self.assertEqual(node.nodetool("info")["disk_reserve_bytes"], 16 << 20)
+        acknowledged, refusal = self.fill(node)
+        self.assertGreater(len(acknowledged), 500)
+        self.assert_refused(refusal, "unavailable", "disk is full", "nothing was tried")
+
+        self.assertTrue(self.is_full(node))
+        self.assertTrue(node.nodetool("status")["nodes"][0]["disk_full"])
+        shown = cluster.run_tool("nodetool", "-h", node.address, "status").stdout.decode()
+        self.assertIn(f"{node.address} is read-only", shown)
+        status, text = self.ask(node, "/health")
+        self.assertEqual((status, json.loads(text)["status"]), (200, "read-only"))
+        self.assertIn("\nstarling_disk_full 1\n", self.ask(node, "/metrics")[1])
+        self.assertIn("the disk is full", node.log_text())
+
+        gone = acknowledged[::10]
+        for key in gone:
+            node.alone("delete", key)
+        left = [key for key in acknowledged if key not in set(gone)]
+        self.assertEqual(node.alone("get", left[0]).stdout.decode(), value_of(left[0]))
+
+        node.kill()
+        node.start()
+        nodes.wait_whole()
+        self.assertTrue(self.is_full(node))
+        self.assert_refused(node.alone("put", "more", "x", check=False), "disk is full")
+        found = case.export_alone(node)
+        self.assertEqual(case.difference(found, {key: value_of(key) for key in left}), "")
+
+        self.mount(disk, "remount,size=400m")
+        cluster.wait_for(lambda: not self.is_full(node), 10, "the node to see the room")
+        node.alone("put", "more", "x")
+        self.assertEqual(json.loads(self.ask(node, "/health")[1])["status"], "ok")
+        self.assertIn("starling_disk_full 0", self.ask(node, "/metrics")[1])
+        self.assertIn("room on the disk again", node.log_text())
+        node.nodetool("compact")
+        self.assertEqual(node.alone("get", left[-1]).stdout.decode(), value_of(left[-1]))
+
+    def test_one_of_three(self):
+        nodes = self.make_cluster(3, storage_memtables="8MiB")
+        full = nodes.node(2)
+        disk = self.small_disk(nodes, full, "60m")
+        nodes.start()
+        filler = os.path.join(disk, "filler")
+        with open(filler, "wb") as file:
+            file.truncate(1)
+        space = os.statvfs(disk)
+        subprocess.run(["fallocate", "-l", str(space.f_bavail * space.f_frsize - (6 << 20)),
+                        filler], check=True)
+        for node in nodes.nodes:
+            cluster.wait_for(
+                lambda node=node: [each["address"] for each in node.nodetool("status")["nodes"]
+                                   if each["disk_full"]] == [full.address],
+                10, "all to know that the disk is full")
+        during = case.rows(300, prefix="during")
+        for number, (key, value) in enumerate(during.items()):
+            nodes.nodes[number % 3].alone("put", key, value)  # Through the full one too.
+        refused = full.alone("--consistency", "ALL", "put", "all", "x", check=False)
+        self.assert_refused(refused, "ALL", "disk is full")
+        deleted = list(during)[:20]
+        for key in deleted:
+            full.alone("--consistency", "ALL", "delete", key)
+        left = {key: value for key, value in during.items() if key not in deleted}
+        self.assertEqual(full.nodetool("tablestats")["keyspaces"][0]["keys_estimate"], 20)
+        repair = cluster.run_tool("nodetool", "-h", full.address, "repair", check=False)
+        self.assertIn("disk", (repair.stdout + repair.stderr).decode())
+
+        os.remove(filler)
+        cluster.wait_for(lambda: not self.is_full(full), 10, "the node to see the room")
+        nodes.wait_equal(cluster.wall_ms())
+        self.assertEqual(case.difference(case.export_alone(full), left), "")
+
+
+if __name__ == "__main__":
+    unittest.main()

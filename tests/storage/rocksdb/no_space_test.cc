@@ -1,0 +1,106 @@
+// Goal:   a flush or a compaction that finds no room loses nothing, and goes on once there is some.
+// Method: a file system on which tables cannot grow while it is full, but the log can; then one
+//         that lets them grow again.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "tests/storage/engine_suite.h"
+#include "tests/storage/rocksdb/rocksdb_machine.h"
+#include "tests/test.h"
+
+namespace starling::storage {
+namespace {
+
+constexpr int kRuns = 4;  // Each one table of family `data`, overlapping the others.
+constexpr int kEntries = 50;
+constexpr std::chrono::seconds kRoomSeenMax{60};
+
+// A machine, what it runs on, and what it acknowledged.
+struct Life {
+  std::shared_ptr<UnsyncedFs> fs = std::make_shared<UnsyncedFs>();
+  RocksDbMachine machine{fs};
+  Entries acknowledged;
+
+  base::Status Write(int run) {
+    for (int i = 0; i < kEntries; ++i) {
+      std::string key = fmt::format("k{:03}-{}", i, run);
+      std::string value = std::string(200, static_cast<char>('a' + run));
+      RETURN_IF_ERROR(WriteOne(machine.engine(), PutBatch(key, value), Sync::kYes));
+      acknowledged.emplace_back(std::move(key), std::move(value));
+    }
+    return base::Ok();
+  }
+
+  // All that was acknowledged, now and after a power loss.
+  void ExpectAll() {
+    std::ranges::sort(acknowledged);
+    EXPECT(ScanAll(machine.engine(), Family::kData) == acknowledged);
+    base::Random random(1);
+    machine.LosePower(random);
+    EXPECT(ScanAll(machine.engine(), Family::kData) == acknowledged);
+  }
+};
+
+void ExpectNoSpace(const base::Status& status) {
+  EXPECT(status.code() == base::Code::kIo);
+  EXPECT(status.message().find("No space left") != std::string::npos);
+}
+
+// RocksDB looks for room every 5 s, by the machine's clock, and says nothing when it has found
+// some.
+template <typename Call>
+bool WorksInTime(Call&& call) {
+  const auto ends = std::chrono::steady_clock::now() + kRoomSeenMax;
+  while (!call().ok()) {
+    if (std::chrono::steady_clock::now() > ends) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST_SUITE("storage/rocksdb/no_space") {
+  TEST_CASE("a compaction without room fails; writes go on, and so do compactions with room") {
+    Life life;
+    for (int run = 0; run < kRuns; ++run) {
+      REQUIRE(life.Write(run).ok());
+      REQUIRE(life.machine.engine().Flush().ok());
+    }
+    life.fs->SetFull(true);
+    ExpectNoSpace(life.machine.engine().Compact());
+    EXPECT(life.Write(kRuns).ok());
+    life.fs->SetFull(false);
+    EXPECT(WorksInTime([&] { return life.machine.engine().Compact(); }));
+    life.ExpectAll();
+  }
+
+  TEST_CASE("a flush without room is made up for by itself, if there was no write meanwhile") {
+    Life life;
+    REQUIRE(life.Write(0).ok());
+    life.fs->SetFull(true);
+    ExpectNoSpace(life.machine.engine().Flush());
+    EXPECT(life.machine.engine().stats().background_errors > 0);
+    life.fs->SetFull(false);
+    EXPECT(WorksInTime([&] { return life.machine.engine().Flush(); }));
+    EXPECT(life.Write(1).ok());
+    life.ExpectAll();
+  }
+
+  TEST_CASE("a write after a flush without room fails, as do all that follow, until a new start") {
+    Life life;
+    REQUIRE(life.Write(0).ok());
+    life.fs->SetFull(true);
+    ExpectNoSpace(life.machine.engine().Flush());
+    ExpectNoSpace(life.Write(1));
+    life.fs->SetFull(false);
+    ExpectNoSpace(life.Write(1));
+    life.ExpectAll();
+    EXPECT(life.Write(1).ok());
+  }
+}
+
+}  // namespace
+}  // namespace starling::storage
