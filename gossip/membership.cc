@@ -111,7 +111,7 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
 // Says something newer. A generation whose incarnations are used up is followed by the next.
 void Membership::Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation) {
   const bool ended = incarnation == kLastIncarnation;
-  self_.generation = ended ? generation + 1 : generation;
+  self_.generation = ended ? NextGeneration(generation) : generation;
   self_.incarnation = ended ? 0 : incarnation + 1;
   self_.since = now;
   Announce();
