@@ -7,12 +7,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "server/mail.h"
+#include "base/json.h"
+#include "base/version.h"
+#include "server/admin_call.h"
+#include "server/admin_jobs.h"
 #include "server/peer_links.h"
+#include "storage/engine.h"
 
 namespace starling::server {
 
@@ -23,8 +27,8 @@ class Admin {
   explicit Admin(Control& control);
   ~Admin();
 
-  // Answers one AdminRequest, now or later.
-  void Handle(const FrameMail& mail);
+  // Answers, now or later.
+  void Handle(const AdminCall& call);
 
   // What a replica has of the key of a `why`.
   void OnWhyReply(const PeerTag& tag, const wire::Frame& frame);
@@ -35,9 +39,22 @@ class Admin {
  private:
   static constexpr base::Duration kWhyMax = base::seconds(2);
 
-  struct Json;       // nlohmann::json, kept out of the header.
-  struct Why;        // One `why` under way.
-  struct EngineJob;  // A flush or a compaction.
+  using Json = base::Json;
+
+  struct WhyRow {
+    Json shown;
+    base::Version version;  // Empty: it has none, or did not answer.
+  };
+  // One `why` under way.
+  struct Why {
+    ReplyTo reply;
+    std::string key;
+    std::vector<base::NodeNumber> order;  // Of the replicas, in that of the ring.
+    std::map<base::NodeNumber, WhyRow> rows;
+    std::set<base::NodeNumber> open;  // Asked, and silent as yet.
+    base::Instant ends;
+    base::Version highest;
+  };
 
   void Answer(const ReplyTo& to, const Json& json);
   void Fail(const ReplyTo& to, const base::Status& status);
@@ -52,8 +69,7 @@ class Admin {
   void EndWhy(std::uint64_t id);
   void GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void StartRepair(const ReplyTo& to, const std::string& keyspace);
-  void RunEngineJob(const ReplyTo& to, bool compact);
-  void OnEngineJob(EngineJob& job);
+  void RunOnEngine(const ReplyTo& to, base::Status (storage::Engine::*work)());
   void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);
   Json NetStats(const std::vector<WorkerStats>& stats) const;
   Json TableStats(const std::vector<WorkerStats>& stats) const;
@@ -63,8 +79,8 @@ class Admin {
   Json Warnings() const;
 
   Control& control_;
-  std::map<std::uint64_t, std::unique_ptr<Why>> whys_;
-  std::vector<std::unique_ptr<EngineJob>> jobs_;
+  std::map<std::uint64_t, Why> whys_;
+  AdminJobs jobs_;  // Flushes and compactions.
   std::uint64_t next_why_ = 0;
 };
 

@@ -1,33 +1,29 @@
 // server/admin_gossip.cc: what gossip knows of the members, for `nodetool gossipinfo` and
 // `nodetool failuredetector`.
-#include <nlohmann/json.hpp>
 
-#include "server/admin_json.h"
+#include "server/admin.h"
 #include "server/control.h"
 
 namespace starling::server {
 
-// As in each file that fills one: the type is kept out of headers.
-struct Admin::Json {
-  json value;
-};
+using base::Json;
 
 namespace {
 
-json RoundTripOf(const std::optional<gossip::RoundTrip>& trip, base::Instant now) {
+Json RoundTripOf(const std::optional<gossip::RoundTrip>& trip, base::Instant now) {
   if (!trip) return nullptr;
-  json made = {{"answered_age_ms", base::ToMs(now - trip->answered)}, {"late_answers", trip->late}};
-  made["samples"] = trip->samples;
+  Json made = {{"answered_age_ms", base::ToMs(now - trip->answered)}, {"late_answers", trip->late}};
+  made.Set("samples", trip->samples);
   if (trip->samples == 0) return made;
-  made["last_us"] = trip->last / base::microseconds(1);
-  made["mean_us"] = trip->mean / base::microseconds(1);
-  made["p99_us"] = trip->p99 / base::microseconds(1);
+  made.Set("last_us", trip->last / base::microseconds(1));
+  made.Set("mean_us", trip->mean / base::microseconds(1));
+  made.Set("p99_us", trip->p99 / base::microseconds(1));
   return made;
 }
 
-json AccusersOf(const gossip::MemberReport& report, const gossip::Gossip& gossip,
+Json AccusersOf(const gossip::MemberReport& report, const gossip::Gossip& gossip,
                 base::Instant now) {
-  json accusers = json::array();
+  Json accusers = Json::Array();
   for (const gossip::AccuserReport& accuser : report.accusers) {
     std::string who = "a host never heard of";
     if (accuser.host == gossip.self().host) {
@@ -35,20 +31,20 @@ json AccusersOf(const gossip::MemberReport& report, const gossip::Gossip& gossip
     } else if (accuser.host) {
       if (const auto member = gossip.View(*accuser.host)) who = member->address.IpString();
     }
-    accusers.push_back({{"address", who}, {"age_ms", base::ToMs(now - accuser.heard)}});
+    accusers.Append({{"address", who}, {"age_ms", base::ToMs(now - accuser.heard)}});
   }
   return accusers;
 }
 
 }  // namespace
 
-Admin::Json Admin::GossipInfo() const {
+Json Admin::GossipInfo() const {
   const base::Instant now = control_.world_.Now();
   const topology::Topology& topology = *control_.snapshot_->topology;
-  json members = json::array();
+  Json members = Json::Array();
   control_.gossip_->ForEach([&](const gossip::Member& member) {
     const NodeMetadata said = ParseMetadata(member.metadata);
-    json row = {{"address", member.address.IpString()},
+    Json row = {{"address", member.address.IpString()},
                 {"host_id", member.host.ToString()},
                 {"liveness", gossip::Name(member.liveness)},
                 {"liveness_age_ms", base::ToMs(now - member.since)},
@@ -56,48 +52,48 @@ Admin::Json Admin::GossipInfo() const {
                 {"incarnation", member.incarnation},
                 {"epoch", said.epoch},
                 {"ready", said.ready},
-                {"load_bytes", OrNull(control_.LoadOf(member.host))}};
+                {"load_bytes", control_.LoadOf(member.host)}};
     const gossip::Vitals* vitals = control_.gossip_->VitalsOf(member.host);
-    if (vitals != nullptr) row["load_age_ms"] = base::ToMs(now - vitals->heard);
+    if (vitals != nullptr) row.Set("load_age_ms", base::ToMs(now - vitals->heard));
     if (const topology::Node* node = topology.Find(member.host)) {
-      row["dc"] = node->dc;
-      row["rack"] = node->rack;
+      row.Set("dc", node->dc);
+      row.Set("rack", node->rack);
     }
-    members.push_back(std::move(row));
+    members.Append(std::move(row));
   });
-  return {{{"members", members}}};
+  return {{"members", members}};
 }
 
-Admin::Json Admin::FailureDetector() const {
+Json Admin::FailureDetector() const {
   const base::Instant now = control_.world_.Now();
   const gossip::Report report = control_.gossip_->report();
-  json members = json::array();
+  Json members = Json::Array();
   for (const gossip::MemberReport& each : report.members) {
     const bool stream_only = each.round_trip && each.round_trip->stream_only;
-    json row = {{"address", each.member.address.IpString()},
+    Json row = {{"address", each.member.address.IpString()},
                 {"host_id", each.member.host.ToString()},
                 {"liveness", gossip::Name(each.member.liveness)},
                 {"liveness_age_ms", base::ToMs(now - each.member.since)},
                 {"stream_only", stream_only},
                 {"round_trip", RoundTripOf(each.round_trip, now)},
                 {"accusers", AccusersOf(each, *control_.gossip_, now)}};
-    row["verdict_in_ms"] = each.verdict ? json(base::ToMs(*each.verdict - now)) : json();
-    members.push_back(std::move(row));
+    row.Set("verdict_in_ms", each.verdict ? Json(base::ToMs(*each.verdict - now)) : Json());
+    members.Append(std::move(row));
   }
   const gossip::Counters& counters = report.counters;
-  return {{{"health_score", report.health_score},
-           {"probe_interval_ms", base::ToMs(report.probe_interval)},
-           {"ack_timeout_ms", base::ToMs(report.ack_timeout)},
-           {"probes", counters.probes},
-           {"probes_failed", counters.probes_failed},
-           {"suspicions", counters.suspicions},
-           {"refutations", counters.refutations},
-           {"late", counters.late},
-           {"slept", counters.slept},
-           {"stream_only", report.stream_only},
-           {"conflicts", counters.conflicts},
-           {"yielded", report.yielded},
-           {"members", members}}};
+  return {{"health_score", report.health_score},
+          {"probe_interval_ms", base::ToMs(report.probe_interval)},
+          {"ack_timeout_ms", base::ToMs(report.ack_timeout)},
+          {"probes", counters.probes},
+          {"probes_failed", counters.probes_failed},
+          {"suspicions", counters.suspicions},
+          {"refutations", counters.refutations},
+          {"late", counters.late},
+          {"slept", counters.slept},
+          {"stream_only", report.stream_only},
+          {"conflicts", counters.conflicts},
+          {"yielded", report.yielded},
+          {"members", members}};
 }
 
 }  // namespace starling::server

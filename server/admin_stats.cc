@@ -1,17 +1,13 @@
 // server/admin_stats.cc: what the workers and the engine count, for `nodetool info` and its kin.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "server/admin_json.h"
+#include "server/admin.h"
 #include "server/control.h"
 #include "storage/entry.h"
 
 namespace starling::server {
 
-// As in each file that fills one: the type is kept out of headers.
-struct Admin::Json {
-  json value;
-};
+using base::Json;
 
 void Admin::WithStats(const ReplyTo& to,
                       Json (Admin::*make)(const std::vector<WorkerStats>&) const) {
@@ -20,38 +16,38 @@ void Admin::WithStats(const ReplyTo& to,
   });
 }
 
-Admin::Json Admin::Info(const std::vector<WorkerStats>& stats) const {
+Json Admin::Info(const std::vector<WorkerStats>& stats) const {
   WorkerStats sum;
   for (const WorkerStats& each : stats) sum += each;
   const Snapshot& snapshot = *control_.snapshot_;
-  return {{{"host_id", snapshot.me().host.ToString()},
-           {"address", snapshot.me().cluster.IpString()},
-           {"dc", snapshot.me().dc},
-           {"rack", snapshot.me().rack},
-           {"boot", control_.shared_.identity.boot},
-           {"ready", snapshot.ready()},
-           {"workers", stats.size()},
-           {"load_bytes", control_.load_bytes_},
-           {"disk_full", control_.disk_.full()},
-           {"disk_free_bytes", control_.disk_.space().free_bytes},
-           {"disk_reserve_bytes", control_.disk_.reserve_bytes()},
-           {"puts", sum.puts},
-           {"gets", sum.gets},
-           {"restamps", sum.restamps},
-           {"timeouts", sum.timeouts},
-           {"unavailable", sum.unavailable},
-           {"overloaded", sum.overloaded},
-           {"read_repairs", sum.read_repairs},
-           {"replica_writes", sum.replica_writes},
-           {"superseded", sum.superseded},
-           {"replica_reads", sum.replica_reads},
-           {"fetches", sum.fetches},
-           {"commits", sum.commits},
-           {"connections", sum.connections},
-           {"in_flight", sum.in_flight}}};
+  return {{"host_id", snapshot.me().host.ToString()},
+          {"address", snapshot.me().cluster.IpString()},
+          {"dc", snapshot.me().dc},
+          {"rack", snapshot.me().rack},
+          {"boot", control_.shared_.identity.boot},
+          {"ready", snapshot.ready()},
+          {"workers", stats.size()},
+          {"load_bytes", control_.load_bytes_},
+          {"disk_full", control_.disk_.full()},
+          {"disk_free_bytes", control_.disk_.space().free_bytes},
+          {"disk_reserve_bytes", control_.disk_.reserve_bytes()},
+          {"puts", sum.puts},
+          {"gets", sum.gets},
+          {"restamps", sum.restamps},
+          {"timeouts", sum.timeouts},
+          {"unavailable", sum.unavailable},
+          {"overloaded", sum.overloaded},
+          {"read_repairs", sum.read_repairs},
+          {"replica_writes", sum.replica_writes},
+          {"superseded", sum.superseded},
+          {"replica_reads", sum.replica_reads},
+          {"fetches", sum.fetches},
+          {"commits", sum.commits},
+          {"connections", sum.connections},
+          {"in_flight", sum.in_flight}};
 }
 
-Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
+Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   WorkerStats sum;
   for (const WorkerStats& each : stats) sum += each;
   const RepairStats& repair = sum.repair;
@@ -62,36 +58,36 @@ Admin::Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
       control_.gossip_ == nullptr ? gossip::Counters{} : control_.gossip_->counters();
   const storage::EngineStats engine = control_.shared_.engine.stats();
   return {
-      {{"repair",
-        {{"comparisons", control_.repair_.comparisons()},
-         {"entries_sent", repair.entries_sent},
-         {"entries_received", repair.entries_received},
-         {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
-         {"data_bytes_read", repair.data_bytes_read},
-         {"unreadable", repair.unreadable},
-         {"descents", control_.repair_.descents()},
-         {"vain_descents", control_.repair_.vain_descents()},
-         {"cut_bytes", sum.cut_bytes}}},
-       {"engine", {{"bytes_read", engine.bytes_read}, {"iter_bytes_read", engine.iter_bytes_read}}},
-       {"hints",
-        {{"stored", hints.stored},
-         {"replayed", hints.replayed},
-         {"dropped", hints.dropped},
-         {"pending", pending}}},
-       {"orphans",
-        {{"remembered_bytes", sum.orphans.remembered_bytes},
-         {"taken_over", sum.orphans.taken_over},
-         {"sent", sum.orphans.sent},
-         {"forgotten", sum.orphans.forgotten},
-         {"handled_messages", sum.handled_messages}}},
-       {"rumored_writes",
-        {{"sent", gossip.passing_sent},
-         {"taken", gossip.passing_taken},
-         {"refused", gossip.passing_refused + sum.rumors_refused}}}}};
+      {"repair",
+       {{"comparisons", control_.repair_.comparisons()},
+        {"entries_sent", repair.entries_sent},
+        {"entries_received", repair.entries_received},
+        {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
+        {"data_bytes_read", repair.data_bytes_read},
+        {"unreadable", repair.unreadable},
+        {"descents", control_.repair_.descents()},
+        {"vain_descents", control_.repair_.vain_descents()},
+        {"cut_bytes", sum.cut_bytes}}},
+      {"engine", {{"bytes_read", engine.bytes_read}, {"iter_bytes_read", engine.iter_bytes_read}}},
+      {"hints",
+       {{"stored", hints.stored},
+        {"replayed", hints.replayed},
+        {"dropped", hints.dropped},
+        {"pending", pending}}},
+      {"orphans",
+       {{"remembered_bytes", sum.orphans.remembered_bytes},
+        {"taken_over", sum.orphans.taken_over},
+        {"sent", sum.orphans.sent},
+        {"forgotten", sum.orphans.forgotten},
+        {"handled_messages", sum.handled_messages}}},
+      {"rumored_writes",
+       {{"sent", gossip.passing_sent},
+        {"taken", gossip.passing_taken},
+        {"refused", gossip.passing_refused + sum.rumors_refused}}}};
 }
 
-Admin::Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {
-  json keyspaces = json::array();
+Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {
+  Json keyspaces = Json::Array();
   for (const topology::Keyspace& keyspace : control_.snapshot_->topology->keyspaces) {
     std::uint64_t entries = 0;
     for (const WorkerStats& each : stats)
@@ -100,24 +96,24 @@ Admin::Json Admin::TableStats(const std::vector<WorkerStats>& stats) const {
     const std::uint64_t bytes = control_.shared_.engine.ApproximateBytes(
         storage::Family::kData, storage::BucketBegin(keyspace.id, 0),
         storage::BucketEnd(keyspace.id, base::kBuckets - 1));
-    keyspaces.push_back({{"name", keyspace.name}, {"keys_estimate", entries}, {"bytes", bytes}});
+    keyspaces.Append({{"name", keyspace.name}, {"keys_estimate", entries}, {"bytes", bytes}});
   }
-  return {{{"keyspaces", keyspaces}}};
+  return {{"keyspaces", keyspaces}};
 }
 
-Admin::Json Admin::PendingHints(const std::vector<WorkerStats>& stats) const {
+Json Admin::PendingHints(const std::vector<WorkerStats>& stats) const {
   HintStats sum;
   for (const WorkerStats& each : stats) sum += each.hints;
-  json targets = json::array();
+  Json targets = Json::Array();
   for (const auto& [number, target] : sum.pending) {
     if (target.hints == 0) continue;
     const topology::Node* node = control_.snapshot_->topology->FindNumber(number);
-    targets.push_back({{"address", node == nullptr ? "?" : node->cluster.IpString()},
-                       {"hints", target.hints},
-                       {"bytes", target.bytes},
-                       {"oldest_ms", target.oldest_ms}});
+    targets.Append({{"address", node == nullptr ? "?" : node->cluster.IpString()},
+                    {"hints", target.hints},
+                    {"bytes", target.bytes},
+                    {"oldest_ms", target.oldest_ms}});
   }
-  return {{{"targets", targets}}};
+  return {{"targets", targets}};
 }
 
 }  // namespace starling::server

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/unreachable.h"
 #include "server/admin.h"
+#include "server/admin_call.h"
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
 #include "server/meta_records.h"
@@ -129,15 +130,19 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
 }
 
 void Control::HandleClient(const FrameMail& mail) {
-  if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
-  if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
-  if (mail.frame_kind == wire::Kind::kAdmin && verify_->Handle(mail)) return;
-  if (mail.frame_kind == wire::Kind::kAdmin && quarantine_->Handle(mail)) return;
-  if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
+  if (mail.frame_kind == wire::Kind::kAdmin) return HandleAdmin(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)
     return ReplyError(mail.reply, base::Unavailable("this node is not in a cluster yet"));
   HandleCreateKeyspace(mail);
+}
+
+void Control::HandleAdmin(const FrameMail& mail) {
+  const auto call = AdminCall::Read(mail);
+  if (!call) return ReplyError(mail.reply, call.error());
+  if (!keyring_->Handle(*call) && !snapshots_->Handle(*call) && !verify_->Handle(*call) &&
+      !quarantine_->Handle(*call))
+    admin_->Handle(*call);
 }
 
 void Control::HandleCreateKeyspace(const FrameMail& mail) {

@@ -21,6 +21,7 @@
 
 #include "base/actor.h"
 #include "base/hybrid_clock.h"
+#include "base/json.h"
 #include "base/world.h"
 #include "gossip/gossip.h"
 #include "server/absence.h"
@@ -245,6 +246,7 @@ class Control final : public base::Actor, PeerLinksListener {
                    base::Bytes payload);
   void ReplyBytes(const ReplyTo& to, base::Bytes payload);
   void ReplyError(const ReplyTo& to, const base::Status& status);
+  void ReplyJson(const ReplyTo& to, const base::Json& answer);
   void CloseSilent();
   void RefuseClient(base::ConnId conn, base::ListenerId listener);
   bool HoldsClients() const;
@@ -253,6 +255,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // --- everything else: server/control.cc ---
   base::Status ListenEverywhere();
   void HandleClient(const FrameMail& mail);
+  void HandleAdmin(const FrameMail& mail);
   void HandleCreateKeyspace(const FrameMail& mail);
   void GatherStats(std::function<void(const std::vector<WorkerStats>&)> then);
   void RenewClockBound();

@@ -95,6 +95,11 @@ void Control::ReplyError(const ReplyTo& to, const base::Status& status) {
   Reply(to, wire::ErrorOf(status));
 }
 
+void Control::ReplyJson(const ReplyTo& to, const base::Json& answer) {
+  const std::string text = answer.Text();
+  Reply(to, wire::AdminReply{base::Hash64(text)}, text);
+}
+
 void Control::SendControl(const PeerAddress& peer, const PeerTag& tag, wire::ControlTopic topic,
                           base::Bytes payload) {
   links_.Send(peer, tag, wire::ControlRequest{topic, base::Hash64(payload)}, payload);

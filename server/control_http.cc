@@ -2,8 +2,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "server/control.h"
 #include "server/exposition.h"
@@ -45,16 +45,16 @@ std::string Control::Ailment() const {
 
 void Control::ServeHealth(base::ConnId conn) {
   const std::string why = Ailment();
-  nlohmann::ordered_json health = {{"status", why.empty() ? "ok" : "unavailable"}};
-  if (!why.empty()) health["reason"] = why;
+  base::Json health = {{"status", why.empty() ? "ok" : "unavailable"}};
+  if (!why.empty()) health.Set("reason", why);
   if (why.empty() && disk_.full()) {  // It serves reads: no reason to go elsewhere for all.
-    health["status"] = "read-only";
-    health["reason"] = "the disk is full: only reads and deletes are served";
+    health.Set("status", "read-only");
+    health.Set("reason", "the disk is full: only reads and deletes are served");
   }
-  health["version"] = kVersion;
-  health["host_id"] = shared_.identity.host.ToString();
-  if (snapshot_ != nullptr) health["epoch"] = snapshot_->topology->epoch;
-  http_.Answer(conn, why.empty() ? 200 : 503, "application/json", health.dump() + '\n');
+  health.Set("version", kVersion);
+  health.Set("host_id", shared_.identity.host.ToString());
+  if (snapshot_ != nullptr) health.Set("epoch", snapshot_->topology->epoch);
+  http_.Answer(conn, why.empty() ? 200 : 503, "application/json", health.Text() + '\n');
 }
 
 std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {

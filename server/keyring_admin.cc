@@ -3,36 +3,29 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "server/control.h"
 
 namespace starling::server {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-std::string StringIn(const Json& object, const char* name) {
-  const auto it = object.find(name);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 // What was done, for the log.
 base::Result<std::string> Apply(gossip::Keyring& keyring, std::string_view command,
-                                const Json& arguments) {
+                                const base::JsonObject& arguments) {
   if (command == "keyring-require") {
     RETURN_IF_ERROR(keyring.Require());
     return std::string("a seal is required: unsealed packets are dropped");
   }
   if (command == "keyring-add") {
-    ASSIGN_OR_RETURN(const gossip::KeyBytes key, gossip::ParseKey(StringIn(arguments, "key")));
+    ASSIGN_OR_RETURN(const std::string text, arguments.Text("key"));
+    ASSIGN_OR_RETURN(const gossip::KeyBytes key, gossip::ParseKey(text));
     RETURN_IF_ERROR(keyring.Add(key));
     return fmt::format("key {} is installed", gossip::PrintKeyId(gossip::Fingerprint(key)));
   }
-  ASSIGN_OR_RETURN(const gossip::KeyId id, gossip::ParseKeyId(StringIn(arguments, "id")));
+  ASSIGN_OR_RETURN(const std::string text, arguments.Text("id"));
+  ASSIGN_OR_RETURN(const gossip::KeyId id, gossip::ParseKeyId(text));
   if (command == "keyring-use") {
     RETURN_IF_ERROR(keyring.Use(id));
     return fmt::format("key {} seals packets", gossip::PrintKeyId(id));
@@ -65,54 +58,43 @@ KeyringAdmin::KeyringAdmin(Control& control, const NodeKeys& keys)
     : control_(control), file_(keys.file), keyring_(keys.keyring) {}
 KeyringAdmin::~KeyringAdmin() = default;
 
-bool KeyringAdmin::Handle(const FrameMail& mail) {
-  const auto request = wire::Decode<wire::AdminRequest>(mail.header);
-  if (!request || !request->command.starts_with("keyring")) return false;
-  if (base::Hash64(mail.payload) != request->payload_digest)
-    control_.ReplyError(mail.reply, base::Corruption("the arguments were damaged on their way"));
-  else if (request->command == "keyring")
-    Answer(mail.reply);
-  else
-    Change(mail.reply, *request, mail.payload);
+bool KeyringAdmin::Handle(const AdminCall& call) {
+  if (!call.command.starts_with("keyring")) return false;
+  if (call.command == "keyring")
+    Answer(call.reply);
+  else if (const base::Status begun = Change(call); !begun.ok())
+    control_.ReplyError(call.reply, begun);
   return true;
 }
 
 void KeyringAdmin::Answer(const ReplyTo& to) {
-  Json keys = Json::array();
-  for (const gossip::Keyring::Key& key : keyring_.keys())
-    keys.push_back(gossip::PrintKeyId(key.id));
-  Json members = Json::array();
+  base::Json keys = base::Json::Array();
+  for (const gossip::Keyring::Key& key : keyring_.keys()) keys.Append(gossip::PrintKeyId(key.id));
+  base::Json members = base::Json::Array();
   if (control_.snapshot_ != nullptr) {
     for (const topology::Node* node : control_.snapshot_->topology->members())
-      members.push_back(
-          {{"address", node->cluster.IpString()}, {"client", node->client.ToString()}});
+      members.Append({{"address", node->cluster.IpString()}, {"client", node->client.ToString()}});
   }
   const std::optional<gossip::KeyId> primary = keyring_.primary();
-  const Json answer = {{"address", control_.self_.cluster.IpString()},
-                       {"keys", keys},
-                       {"primary", primary ? Json(gossip::PrintKeyId(*primary)) : Json()},
-                       {"required", keyring_.required()},
-                       {"members", members}};
-  const std::string text = answer.dump();
-  control_.Reply(to, wire::AdminReply{base::Hash64(text)}, text);
+  control_.ReplyJson(
+      to, {{"address", control_.self_.cluster.IpString()},
+           {"keys", keys},
+           {"primary", primary ? base::Json(gossip::PrintKeyId(*primary)) : base::Json()},
+           {"required", keyring_.required()},
+           {"members", members}});
 }
 
-void KeyringAdmin::Change(const ReplyTo& to, const wire::AdminRequest& request,
-                          base::Bytes arguments) {
+base::Status KeyringAdmin::Change(const AdminCall& call) {
   if (saving_ != nullptr)
-    return control_.ReplyError(
-        to, base::Overloaded("another change of the keyring is being written: try again"));
-  const Json parsed = arguments.empty() ? Json::object() : Json::parse(arguments, nullptr, false);
-  if (!parsed.is_object())
-    return control_.ReplyError(to, base::InvalidArgument("the arguments are not a JSON object"));
+    return base::Overloaded("another change of the keyring is being written: try again");
   gossip::Keyring changed = keyring_;
-  auto done = Apply(changed, request.command, parsed);
-  if (!done) return control_.ReplyError(to, done.error());
+  ASSIGN_OR_RETURN(std::string done, Apply(changed, call.command, call.arguments));
   saving_ = std::make_unique<SaveJob>(*this);
   saving_->keyring = std::move(changed);
-  saving_->done = *std::move(done);
-  saving_->reply = to;
+  saving_->done = std::move(done);
+  saving_->reply = call.reply;
   control_.world_.Offload(base::Lane::kSync, *saving_);
+  return base::Ok();
 }
 
 void KeyringAdmin::OnSaved() {

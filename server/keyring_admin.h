@@ -16,10 +16,10 @@
 #include <memory>
 #include <string>
 
+#include "base/status.h"
 #include "gossip/keyring.h"
+#include "server/admin_call.h"
 #include "server/keyring_file.h"
-#include "server/mail.h"
-#include "server/wire/messages.h"
 
 namespace starling::server {
 
@@ -31,7 +31,7 @@ class KeyringAdmin {
   ~KeyringAdmin();
 
   // Answers, now or later, if it is a command of the keyring; else false.
-  bool Handle(const FrameMail& mail);
+  bool Handle(const AdminCall& call);
 
   const gossip::Keyring& keyring() const { return keyring_; }
 
@@ -39,7 +39,7 @@ class KeyringAdmin {
   struct SaveJob;
 
   void Answer(const ReplyTo& to);
-  void Change(const ReplyTo& to, const wire::AdminRequest& request, base::Bytes arguments);
+  base::Status Change(const AdminCall& call);
   void OnSaved();
 
   Control& control_;

@@ -3,46 +3,24 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/base64.h"
-#include "base/check.h"
-#include "base/hash.h"
 #include "server/control.h"
 #include "server/wire/limits.h"
 #include "storage/entry.h"
 
 namespace starling::server {
 
+using base::Json;
 using base::Result;
 using base::Status;
-using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr std::size_t kJobsMax = 16;
 constexpr std::size_t kPageEntriesMax = 1000;
 constexpr std::size_t kPageKeyBytesMax = 1 << 20;
 constexpr std::size_t kPieceBytesMax = 4 << 20;
-
-Result<std::string> BytesOf(const Json& object, const char* name) {
-  const std::string in_base64 = object.value(std::string(name) + "_base64", "");
-  if (in_base64.empty()) return object.value(name, "");
-  auto bytes = base::FromBase64(in_base64);
-  if (!bytes) return base::Fail(bytes.error().Annotate(std::string(name) + "_base64"));
-  return bytes;
-}
-
-void PutKey(Json& object, base::Bytes key) {
-  if (base::IsUtf8(key))
-    object["key"] = key;
-  else
-    object["key_base64"] = base::ToBase64(key);
-}
-
-std::string TextOf(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 }  // namespace
 
@@ -53,41 +31,28 @@ struct QuarantineAdmin::Arguments {
   std::string after{};  // A stored key.
   std::uint64_t from = 0;
 
-  static Result<Arguments> Parse(base::Bytes text) {
-    const Json object = text.empty() ? Json::object() : Json::parse(text, nullptr, false);
-    if (!object.is_object())
-      return base::Fail(base::InvalidArgument("the arguments are not a JSON object"));
-    try {
-      Arguments arguments{.keyspace = object.value("keyspace", ""),
-                          .version = object.value("version", "")};
-      if (const auto from = object.find("from"); from != object.end()) {
-        if (!from->is_number_unsigned())  // get() would cut off what is none.
-          return base::Fail(base::InvalidArgument("the arguments: 'from' is no whole number"));
-        arguments.from = from->get<std::uint64_t>();
-      }
-      ASSIGN_OR_RETURN(arguments.key, BytesOf(object, "key"));
-      ASSIGN_OR_RETURN(arguments.after, base::FromBase64(object.value("after", "")));
-      return arguments;
-    } catch (const Json::exception& error) {
-      return base::Fail(base::InvalidArgument(fmt::format("the arguments: {}", error.what())));
-    }
+  static Result<Arguments> Read(const base::JsonObject& object) {
+    Arguments arguments;
+    ASSIGN_OR_RETURN(arguments.keyspace, object.Text("keyspace"));
+    ASSIGN_OR_RETURN(arguments.key, object.Bytes("key"));
+    ASSIGN_OR_RETURN(arguments.version, object.Text("version"));
+    ASSIGN_OR_RETURN(const std::string after, object.Text("after"));
+    ASSIGN_OR_RETURN(arguments.after, base::FromBase64(after));
+    ASSIGN_OR_RETURN(arguments.from, object.Whole("from"));
+    return arguments;
   }
 };
 
-struct QuarantineAdmin::Job final : base::Job {
-  Job(QuarantineAdmin& home, std::string asked, Arguments with)
-      : admin(home), command(std::move(asked)), arguments(std::move(with)) {}
-
-  void Run() noexcept override {
-    answer = command == "quarantine" ? List() : command == "quarantine-value" ? Piece() : Find();
+struct QuarantineAdmin::Job {
+  Result<Json> Run() {
+    return command == "quarantine" ? List() : command == "quarantine-value" ? Piece() : Find();
   }
-  void Done() override { admin.OnDone(*this); }
 
   Result<Json> List() {
-    Json entries = Json::array();
+    Json entries = Json::Array();
     Json after;
     std::size_t key_bytes = 0;
-    const auto cursor = engine->Scan(storage::Family::kQuarantine, {}, {});
+    const auto cursor = engine.Scan(storage::Family::kQuarantine, {}, {});
     for (cursor->Seek(arguments.after); cursor->Valid(); cursor->Next()) {
       if (cursor->key() == arguments.after) continue;
       const auto key = storage::DecodeDataKey(cursor->key());
@@ -96,15 +61,16 @@ struct QuarantineAdmin::Job final : base::Job {
       if (!arguments.keyspace.empty() && (space == nullptr || space->name != arguments.keyspace))
         continue;
       const auto entry = storage::DecodeEntry(cursor->value());
-      Json row = {{"keyspace", space == nullptr ? fmt::format("{}", key->keyspace) : space->name}};
-      PutKey(row, key->key);
-      row["version"] = entry ? Json(entry->header.version.ToString()) : Json();
-      row["stamped_ms"] = entry ? Json(entry->header.version.wall_ms()) : Json();
-      row["bytes"] = entry ? Json(entry->value.size()) : Json();
       const bool expires = entry && (entry->header.flags & storage::kFlagHasExpiry) != 0;
-      row["expires_ms"] = expires ? Json(entry->header.expiry_ms) : Json();
-      row["problem"] = entry ? Json() : Json(entry.error().message());
-      entries.push_back(std::move(row));
+      const bool plain = base::IsUtf8(key->key);
+      entries.Append(
+          {{"keyspace", space == nullptr ? fmt::format("{}", key->keyspace) : space->name},
+           {plain ? "key" : "key_base64", plain ? std::string(key->key) : base::ToBase64(key->key)},
+           {"version", entry ? Json(entry->header.version.ToString()) : Json()},
+           {"stamped_ms", entry ? Json(entry->header.version.wall_ms()) : Json()},
+           {"bytes", entry ? Json(entry->value.size()) : Json()},
+           {"expires_ms", expires ? Json(entry->header.expiry_ms) : Json()},
+           {"problem", entry ? Json() : Json(entry.error().message())}});
       key_bytes += key->key.size();
       if (entries.size() < kPageEntriesMax && key_bytes < kPageKeyBytesMax) continue;
       after = base::ToBase64(cursor->key());
@@ -122,7 +88,7 @@ struct QuarantineAdmin::Job final : base::Job {
           base::InvalidArgument(fmt::format("there is no keyspace '{}'", arguments.keyspace)));
     const base::Token token = base::TokenOf(arguments.key, topology->token_seed);
     storage::EncodeDataKeyTo({space->id, token, arguments.key}, stored_key);
-    auto stored = storage::GetOne(*engine, storage::Family::kQuarantine, stored_key);
+    auto stored = storage::GetOne(engine, storage::Family::kQuarantine, stored_key);
     if (!stored) return stored;
     const auto entry = storage::DecodeEntry(*stored);
     if (entry && entry->header.version.ToString() != arguments.version)
@@ -148,73 +114,49 @@ struct QuarantineAdmin::Job final : base::Job {
     return Json{{"dropped", 1}};
   }
 
-  QuarantineAdmin& admin;
   const std::string command;
   const Arguments arguments;
-  storage::Engine* engine = nullptr;
-  topology::TopologyPtr topology{};
-  ReplyTo reply{};
+  storage::Engine& engine;
+  const topology::TopologyPtr topology;
   std::string stored_key{};
-  Result<Json> answer{};
 };
 
-QuarantineAdmin::QuarantineAdmin(Control& control) : control_(control) {}
+QuarantineAdmin::QuarantineAdmin(Control& control) : control_(control), jobs_(control.world_) {}
 QuarantineAdmin::~QuarantineAdmin() = default;
 
-bool QuarantineAdmin::Handle(const FrameMail& mail) {
-  const auto request = wire::Decode<wire::AdminRequest>(mail.header);
-  if (!request) return false;
-  const std::string& command = request->command;
-  if (command != "quarantine" && command != "quarantine-value" && command != "quarantine-drop")
+bool QuarantineAdmin::Handle(const AdminCall& call) {
+  if (call.command != "quarantine" && call.command != "quarantine-value" &&
+      call.command != "quarantine-drop")
     return false;
-  const ReplyTo& to = mail.reply;
-  if (base::Hash64(mail.payload) != request->payload_digest) {
-    control_.ReplyError(to, base::Corruption("the arguments were damaged on their way"));
-  } else if (auto arguments = Arguments::Parse(mail.payload); !arguments) {
-    control_.ReplyError(to, arguments.error());
-  } else {
-    Start(to, command, *std::move(arguments));
-  }
+  if (const Status started = Start(call); !started.ok()) control_.ReplyError(call.reply, started);
   return true;
 }
 
-void QuarantineAdmin::Start(const ReplyTo& to, const std::string& command, Arguments arguments) {
-  Status may;
+Status QuarantineAdmin::Start(const AdminCall& call) {
+  ASSIGN_OR_RETURN(Arguments arguments, Arguments::Read(call.arguments));
   if (control_.snapshot_ == nullptr)
-    may = base::Unavailable("this node is not in a cluster yet: it waits for its seeds");
-  else if (jobs_.size() >= kJobsMax)
-    may = base::Overloaded(fmt::format(
-        "{} commands on the quarantine wait already: try again when they are done", kJobsMax));
-  else if (command != "quarantine" && arguments.key.empty())
-    may = base::InvalidArgument("the key is empty");
-  else if (arguments.key.size() > wire::kKeyBytesMax)
-    may = base::InvalidArgument(fmt::format("the key has {} bytes, at most {} are taken",
-                                            arguments.key.size(), wire::kKeyBytesMax));
-  if (!may.ok()) return control_.ReplyError(to, may);
-  auto job = std::make_unique<Job>(*this, command, std::move(arguments));
-  job->engine = &control_.shared_.engine;
-  job->topology = control_.snapshot_->topology;
-  job->reply = to;
-  Job& running = *job;
-  jobs_.push_back(std::move(job));
-  control_.world_.Offload(base::Lane::kMaintenance, running);
+    return base::Unavailable("this node is not in a cluster yet: it waits for its seeds");
+  if (call.command != "quarantine" && arguments.key.empty())
+    return base::InvalidArgument("the key is empty");
+  if (arguments.key.size() > wire::kKeyBytesMax)
+    return base::InvalidArgument(fmt::format("the key has {} bytes, at most {} are taken",
+                                             arguments.key.size(), wire::kKeyBytesMax));
+  const auto job = std::make_shared<Job>(Job{.command = call.command,
+                                             .arguments = std::move(arguments),
+                                             .engine = control_.shared_.engine,
+                                             .topology = control_.snapshot_->topology});
+  return jobs_.Start([job] { return job->Run(); },
+                     [this, job, to = call.reply](const Result<Json>& answer) {
+                       return answer ? OnDone(*job, to, *answer)
+                                     : control_.ReplyError(to, answer.error());
+                     });
 }
 
-void QuarantineAdmin::OnDone(Job& job) {
-  const auto it = std::ranges::find_if(jobs_, [&](const auto& each) { return each.get() == &job; });
-  CHECK(it != jobs_.end());
-  const std::unique_ptr<Job> done = std::move(*it);
-  jobs_.erase(it);
-  if (!done->answer) return control_.ReplyError(done->reply, done->answer.error());
-  const std::string text = TextOf(*done->answer);
-  if (done->command != "quarantine-drop") return Answer(done->reply, text);
+void QuarantineAdmin::OnDone(const Job& job, const ReplyTo& to, const Json& answer) {
+  if (job.command != "quarantine-drop") return control_.ReplyJson(to, answer);
   auto batch = std::make_unique<storage::Batch>();
-  batch->Delete(storage::Family::kQuarantine, done->stored_key);
-  control_.Persist(std::move(batch), [this, to = done->reply, text] { Answer(to, text); });
-}
-
-void QuarantineAdmin::Answer(const ReplyTo& to, const std::string& text) {
-  control_.Reply(to, wire::AdminReply{base::Hash64(text)}, text);
+  batch->Delete(storage::Family::kQuarantine, job.stored_key);
+  control_.Persist(std::move(batch), [this, to, answer] { control_.ReplyJson(to, answer); });
 }
 
 }  // namespace starling::server

@@ -12,12 +12,10 @@
 // Read next: server/adoption.h, tools/nodetool/quarantine.h
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "base/place.h"
-#include "server/mail.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "server/admin_call.h"
+#include "server/admin_jobs.h"
 
 namespace starling::server {
 
@@ -29,18 +27,17 @@ class QuarantineAdmin {
   ~QuarantineAdmin();
 
   // Answers, now or later, if it is one of these commands; else false.
-  bool Handle(const FrameMail& mail);
+  bool Handle(const AdminCall& call);
 
  private:
   struct Arguments;
   struct Job;
 
-  void Start(const ReplyTo& to, const std::string& command, Arguments arguments);
-  void OnDone(Job& job);
-  void Answer(const ReplyTo& to, const std::string& text);
+  base::Status Start(const AdminCall& call);
+  void OnDone(const Job& job, const ReplyTo& to, const base::Json& answer);
 
   Control& control_;
-  std::vector<std::unique_ptr<Job>> jobs_;
+  AdminJobs jobs_;
 };
 
 }  // namespace starling::server

@@ -10,12 +10,11 @@
 // Read next: disk_snapshots.h
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
+#include "base/json_object.h"
+#include "base/status.h"
+#include "server/admin_call.h"
+#include "server/admin_jobs.h"
 #include "server/disk_snapshots.h"
-#include "server/mail.h"
 
 namespace starling::server {
 
@@ -27,18 +26,16 @@ class SnapshotAdmin {
   ~SnapshotAdmin();
 
   // Answers, now or later, if it is one of these commands; else false.
-  bool Handle(const FrameMail& mail);
+  bool Handle(const AdminCall& call);
 
  private:
-  struct Job;
-  struct Arguments;
-
-  void Start(const ReplyTo& to, const std::string& command, Arguments arguments);
-  void OnDone(Job& job);
+  // What is to be done on the lane, or why it is not.
+  base::Result<AdminJobs::Work> Taking(const base::JsonObject& arguments);
+  base::Result<AdminJobs::Work> Clearing(const base::JsonObject& arguments);
 
   Control& control_;
   const DiskSnapshots snapshots_;
-  std::vector<std::unique_ptr<Job>> jobs_;
+  AdminJobs jobs_;
 };
 
 }  // namespace starling::server

@@ -1,9 +1,8 @@
 #include "server/snapshot_facts.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "server/admin_json.h"
+#include "server/admin_places.h"
 
 namespace starling::server {
 namespace {

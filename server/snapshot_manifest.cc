@@ -8,11 +8,13 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/json.h"
 
 namespace starling::server {
 namespace {
 
-using json = nlohmann::ordered_json;  // Fields stand as written here, for people to read.
+using base::Json;
+using Parsed = nlohmann::json;
 
 constexpr std::uint32_t kFormat = 1;
 
@@ -21,16 +23,16 @@ std::string Hex(const merkle::Digest& digest) {
 }
 
 // The text, ended by its own checksum: XXH3 of all before that.
-std::string Sealed(json object) {
-  const std::uint64_t sum = base::Hash64(object.dump(2));
-  object["checksum"] = fmt::format("{:016x}", sum);
-  return object.dump(2) + "\n";
+std::string Sealed(Json object) {
+  const std::uint64_t sum = base::Hash64(object.Text(Json::Layout::kIndented));
+  object.Set("checksum", fmt::format("{:016x}", sum));
+  return object.Text(Json::Layout::kIndented) + "\n";
 }
 
-json ToJson(const SnapshotKeyspace& keyspace) {
-  json ranges = json::array();
+Json ToJson(const SnapshotKeyspace& keyspace) {
+  Json ranges = Json::Array();
   for (const BucketRange& range : keyspace.ranges)
-    ranges.push_back(fmt::format("{:04x}-{:04x}", range.first, range.last));
+    ranges.Append(fmt::format("{:04x}-{:04x}", range.first, range.last));
   return {{"id", keyspace.id},
           {"name", keyspace.name},
           {"replication", keyspace.replication},
@@ -69,24 +71,25 @@ base::Result<merkle::Digest> ParseDigest(std::uint64_t entries, const std::strin
   return digest;
 }
 
-// Throws json::exception, as at() does, also if it is no whole number that T has room for: get()
+// Throws Parsed::exception, as at() does, also if it is no whole number that T has room for: get()
 // would cut it off.
 template <typename T>
-T WholeNumber(const json& value, std::string_view field) {
+T WholeNumber(const Parsed& value, std::string_view field) {
   const bool fits = value.is_number_unsigned()
                         ? std::in_range<T>(value.get<std::uint64_t>())
                         : value.is_number_integer() && std::in_range<T>(value.get<std::int64_t>());
   if (!fits)
-    throw json::type_error::create(302, fmt::format("'{}' is no number that fits", field), &value);
+    throw Parsed::type_error::create(302, fmt::format("'{}' is no number that fits", field),
+                                     &value);
   return value.get<T>();
 }
 template <typename T>
-void TakeNumber(const json& object, const char* field, T& into) {
+void TakeNumber(const Parsed& object, const char* field, T& into) {
   into = WholeNumber<T>(object.at(field), field);
 }
 
-// May throw json::exception, whose words name the field.
-base::Result<SnapshotKeyspace> KeyspaceIn(const json& object) {
+// May throw Parsed::exception, whose words name the field.
+base::Result<SnapshotKeyspace> KeyspaceIn(const Parsed& object) {
   SnapshotKeyspace keyspace;
   TakeNumber(object, "id", keyspace.id);
   object.at("name").get_to(keyspace.name);
@@ -94,7 +97,7 @@ base::Result<SnapshotKeyspace> KeyspaceIn(const json& object) {
   ASSIGN_OR_RETURN(keyspace.digest,
                    ParseDigest(WholeNumber<std::uint64_t>(object.at("entries"), "entries"),
                                object.at("digest").get<std::string>()));
-  for (const json& range : object.at("ranges")) {
+  for (const Parsed& range : object.at("ranges")) {
     ASSIGN_OR_RETURN(const BucketRange parsed, ParseRange(range.get<std::string>()));
     keyspace.ranges.push_back(parsed);
   }
@@ -102,7 +105,7 @@ base::Result<SnapshotKeyspace> KeyspaceIn(const json& object) {
 }
 
 // Likewise.
-base::Result<SnapshotManifest> ManifestIn(const json& object) {
+base::Result<SnapshotManifest> ManifestIn(const Parsed& object) {
   const auto format = WholeNumber<std::uint32_t>(object.at("format"), "format");
   if (format > kFormat)
     return base::Fail(base::FailedPrecondition(fmt::format(
@@ -115,16 +118,16 @@ base::Result<SnapshotManifest> ManifestIn(const json& object) {
                    base::HostId::Parse(object.at("cluster_id").get<std::string>()));
   TakeNumber(object, "token_seed", manifest.token_seed);
   TakeNumber(object, "epoch", manifest.epoch);
-  const json& node = object.at("node");
+  const Parsed& node = object.at("node");
   ASSIGN_OR_RETURN(manifest.node.host, base::HostId::Parse(node.at("host_id").get<std::string>()));
   TakeNumber(node, "number", manifest.node.number);
   ASSIGN_OR_RETURN(manifest.node.cluster,
                    base::ParseAddress(node.at("address").get<std::string>()));
   node.at("dc").get_to(manifest.node.dc);
   node.at("rack").get_to(manifest.node.rack);
-  for (const json& token : node.at("tokens"))
+  for (const Parsed& token : node.at("tokens"))
     manifest.node.tokens.push_back(WholeNumber<std::uint16_t>(token, "tokens"));
-  for (const json& each : object.at("keyspaces")) {
+  for (const Parsed& each : object.at("keyspaces")) {
     ASSIGN_OR_RETURN(SnapshotKeyspace keyspace, KeyspaceIn(each));
     manifest.keyspaces.push_back(std::move(keyspace));
   }
@@ -134,29 +137,29 @@ base::Result<SnapshotManifest> ManifestIn(const json& object) {
 }  // namespace
 
 std::string ToJson(const SnapshotManifest& manifest) {
-  json keyspaces = json::array();
-  for (const SnapshotKeyspace& keyspace : manifest.keyspaces) keyspaces.push_back(ToJson(keyspace));
+  Json keyspaces = Json::Array();
+  for (const SnapshotKeyspace& keyspace : manifest.keyspaces) keyspaces.Append(ToJson(keyspace));
   const topology::Node& node = manifest.node;
-  const json object = {{"format", kFormat},
-                       {"name", manifest.name},
-                       {"created_ms", manifest.created_ms},
-                       {"cluster", manifest.cluster_name},
-                       {"cluster_id", manifest.cluster_id.ToString()},
-                       {"token_seed", manifest.token_seed},
-                       {"epoch", manifest.epoch},
-                       {"node",
-                        {{"host_id", node.host.ToString()},
-                         {"number", node.number},
-                         {"address", node.cluster.ToString()},
-                         {"dc", node.dc},
-                         {"rack", node.rack},
-                         {"tokens", node.tokens}}},
-                       {"keyspaces", keyspaces}};
-  return Sealed(object);
+  Json object = {{"format", kFormat},
+                 {"name", manifest.name},
+                 {"created_ms", manifest.created_ms},
+                 {"cluster", manifest.cluster_name},
+                 {"cluster_id", manifest.cluster_id.ToString()},
+                 {"token_seed", manifest.token_seed},
+                 {"epoch", manifest.epoch},
+                 {"node",
+                  {{"host_id", node.host.ToString()},
+                   {"number", node.number},
+                   {"address", node.cluster.ToString()},
+                   {"dc", node.dc},
+                   {"rack", node.rack},
+                   {"tokens", node.tokens}}},
+                 {"keyspaces", keyspaces}};
+  return Sealed(std::move(object));
 }
 
 base::Result<SnapshotManifest> ParseManifest(std::string_view text, Damaged damaged) {
-  const json object = json::parse(text, nullptr, false);
+  const Parsed object = Parsed::parse(text, nullptr, false);
   if (object.is_discarded()) return base::Fail(base::Corruption("it is no JSON"));
   try {
     ASSIGN_OR_RETURN(SnapshotManifest manifest, ManifestIn(object));
@@ -165,7 +168,7 @@ base::Result<SnapshotManifest> ParseManifest(std::string_view text, Damaged dama
     if (damaged == Damaged::kRefuse && ToJson(manifest) != text)
       return base::Fail(base::Corruption("its checksum does not fit: it was changed or damaged"));
     return manifest;
-  } catch (const json::exception& error) {
+  } catch (const Parsed::exception& error) {
     return base::Fail(base::Corruption(error.what()));
   }
 }

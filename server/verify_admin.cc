@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
 
-#include "base/hash.h"
-#include "server/admin_json.h"
+#include "server/admin_places.h"
 #include "server/control.h"
 #include "server/tree_check.h"
 
@@ -18,10 +16,6 @@ namespace starling::server {
 namespace {
 
 constexpr std::uint64_t kStepBytes = 4 << 20;  // Some ms; flushes and snapshots go in between.
-
-std::string TextOf(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 base::Status Remove(const std::string& directory) {
   std::error_code error;
@@ -79,42 +73,37 @@ VerifyAdmin::VerifyAdmin(Control& control)
     : control_(control), rate_(control.shared_.config.repair.bytes_per_second) {}
 VerifyAdmin::~VerifyAdmin() = default;
 
-bool VerifyAdmin::Handle(const FrameMail& mail) {
-  const auto request = wire::Decode<wire::AdminRequest>(mail.header);
-  if (!request || request->command != "verify") return false;
-  if (base::Hash64(mail.payload) != request->payload_digest)
-    control_.ReplyError(mail.reply, base::Corruption("the arguments were damaged on their way"));
-  else
-    Start(mail.reply, mail.payload);
+bool VerifyAdmin::Handle(const AdminCall& call) {
+  if (call.command != "verify") return false;
+  if (const base::Status started = Start(call); !started.ok())
+    control_.ReplyError(call.reply, started);
   return true;
 }
 
-void VerifyAdmin::Start(const ReplyTo& to, base::Bytes text) {
-  const auto fail = [&](const base::Status& status) { control_.ReplyError(to, status); };
-  const json arguments = text.empty() ? json::object() : json::parse(text, nullptr, false);
-  if (!arguments.is_object() || !arguments.value("keyspace", json("")).is_string() ||
-      !arguments.value("deep", json(false)).is_boolean())
-    return fail(base::InvalidArgument("the arguments are not what verify takes"));
+base::Status VerifyAdmin::Start(const AdminCall& call) {
+  ASSIGN_OR_RETURN(const std::string name, call.arguments.Text("keyspace"));
+  ASSIGN_OR_RETURN(const bool deep, call.arguments.Flag("deep"));
   if (control_.snapshot_ == nullptr)
-    return fail(base::Unavailable("this node is not in a cluster yet: it waits for its seeds"));
+    return base::Unavailable("this node is not in a cluster yet: it waits for its seeds");
   if (job_ != nullptr)
-    return fail(base::Overloaded("a verification of this node runs already: wait until it ends"));
+    return base::Overloaded("a verification of this node runs already: wait until it ends");
   const topology::Topology& topology = *control_.snapshot_->topology;
   auto job = std::make_unique<Job>(*this);
   job->options.digest_seed = topology.token_seed;
-  job->options.values = arguments.value("deep", false);
-  if (const std::string name = arguments.value("keyspace", ""); !name.empty()) {
+  job->options.values = deep;
+  if (!name.empty()) {
     const topology::Keyspace* keyspace = topology.FindKeyspace(name);
-    if (keyspace == nullptr) return fail(NoKeyspace(name));
+    if (keyspace == nullptr) return NoKeyspace(name);
     job->options.keyspace = keyspace->id;
   }
   job->engine = &control_.shared_.engine;
   job->directory = control_.shared_.config.node.data_dir + "/" + kVerifyingDirectory;
-  job->reply = to;
+  job->reply = call.reply;
   job->snapshot = control_.snapshot_;
   job->began = control_.world_.Now();
   job_ = std::move(job);
   GoOn(job_->began);
+  return base::Ok();
 }
 
 void VerifyAdmin::GoOn(base::Instant now) {
@@ -132,25 +121,23 @@ void VerifyAdmin::OnStep() {
   if (!job_->ended) return GoOn(now);
   const std::unique_ptr<Job> done = std::move(job_);
   if (!done->status.ok()) return control_.ReplyError(done->reply, done->status);
-  json keyspaces = json::array();
+  base::Json keyspaces = base::Json::Array();
   for (const auto& [id, each] : done->report.keyspaces) {
     const topology::Keyspace* keyspace = done->snapshot->topology->FindKeyspace(id);
-    json wrong = json::array();
-    for (const std::uint16_t bucket : each.first_wrong)
-      wrong.push_back(fmt::format("{:04x}", bucket));
-    keyspaces.push_back({{"keyspace", keyspace == nullptr ? fmt::format("{}", id) : keyspace->name},
-                         {"entries", each.entries},
-                         {"data_bytes", each.bytes},
-                         {"wrong_buckets", each.wrong_buckets},
-                         {"first_wrong", wrong}});
+    base::Json wrong = base::Json::Array();
+    for (const std::uint16_t bucket : each.first_wrong) wrong.Append(fmt::format("{:04x}", bucket));
+    keyspaces.Append({{"keyspace", keyspace == nullptr ? fmt::format("{}", id) : keyspace->name},
+                      {"entries", each.entries},
+                      {"data_bytes", each.bytes},
+                      {"wrong_buckets", each.wrong_buckets},
+                      {"first_wrong", wrong}});
   }
-  const std::string text = TextOf({{"sound", done->report.sound()},
+  control_.ReplyJson(done->reply, {{"sound", done->report.sound()},
                                    {"keyspaces", keyspaces},
                                    {"damaged_entries", done->report.damaged_entries},
                                    {"unread_buckets", done->report.unread_buckets},
                                    {"problem", done->report.first_problem},
                                    {"took_ms", base::ToMs(now - done->began)}});
-  control_.Reply(done->reply, wire::AdminReply{base::Hash64(text)}, text);
 }
 
 }  // namespace starling::server

@@ -12,7 +12,8 @@
 
 #include <memory>
 
-#include "server/mail.h"
+#include "base/status.h"
+#include "server/admin_call.h"
 #include "server/rate_limit.h"
 
 namespace starling::server {
@@ -28,13 +29,13 @@ class VerifyAdmin {
   ~VerifyAdmin();
 
   // Answers, now or later, if it is this command; else false.
-  bool Handle(const FrameMail& mail);
+  bool Handle(const AdminCall& call);
   void OnTick(base::Instant now);
 
  private:
   struct Job;
 
-  void Start(const ReplyTo& to, base::Bytes arguments);
+  base::Status Start(const AdminCall& call);
   void GoOn(base::Instant now);
   void OnStep();
 
