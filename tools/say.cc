@@ -6,18 +6,19 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <system_error>
+
+#include "base/json.h"
 
 namespace starling::tools {
 
 namespace {
 
 std::string AsJson(const base::Status& status) {
-  const nlohmann::json error = {
+  const base::Json error = {
       {"error", {{"code", CodeName(status.code())}, {"message", status.message()}}}};
-  return error.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return error.Text();
 }
 
 int Say(const std::string& text) {

@@ -6,19 +6,17 @@
 
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "base/json.h"
 #include "tools/gossip_sim/svg_plot.h"
 
 namespace starling::gossip_sim {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
-
 constexpr double kBarCharacters = 40;  // Of the most frequent number of rounds.
 
-OrderedJson ToJson(const Summary& summary) {
+base::Json ToJson(const Summary& summary) {
   return {{"mean", summary.mean}, {"p50", summary.p50}, {"p99", summary.p99}, {"max", summary.max}};
 }
 
@@ -132,29 +130,32 @@ std::string CsvLine(std::uint64_t number, std::uint64_t seed, const RumorRun& ru
 
 std::string Json(const RumorOptions& options, std::uint64_t seed, const RumorTally& tally) {
   const RumorStatistics statistics = tally.Statistics();
-  OrderedJson json = {{"nodes", options.nodes},
-                      {"fanout", options.fanout},
-                      {"variant", NameOf(options.variant)},
-                      {"direction", NameOf(options.direction)},
-                      {"counter", options.counter_k},
-                      {"loss", options.loss},
-                      {"seed", seed},
-                      {"runs", statistics.runs},
-                      {"rounds", ToJson(statistics.rounds)},
-                      {"complete", statistics.complete},
-                      {"residue", statistics.residue},
-                      {"messages_per_node", statistics.messages_per_node},
-                      {"pulled_per_node", statistics.pulled_per_node},
-                      {"t_ave", statistics.rounds_to_hear},
-                      {"t_last", statistics.rounds.mean}};
-  if (statistics.seconds.count > 0) json["seconds"] = ToJson(statistics.seconds);
+  base::Json json = {{"nodes", options.nodes},
+                     {"fanout", options.fanout},
+                     {"variant", NameOf(options.variant)},
+                     {"direction", NameOf(options.direction)},
+                     {"counter", options.counter_k},
+                     {"loss", options.loss},
+                     {"seed", seed},
+                     {"runs", statistics.runs},
+                     {"rounds", ToJson(statistics.rounds)},
+                     {"complete", statistics.complete},
+                     {"residue", statistics.residue},
+                     {"messages_per_node", statistics.messages_per_node},
+                     {"pulled_per_node", statistics.pulled_per_node},
+                     {"t_ave", statistics.rounds_to_hear},
+                     {"t_last", statistics.rounds.mean}};
+  if (statistics.seconds.count > 0) json.Set("seconds", ToJson(statistics.seconds));
+  base::Json distribution = base::Json::Array(), spread = base::Json::Array();
   for (const auto& [rounds, runs] : tally.rounds())
-    json["distribution"].push_back({{"rounds", rounds}, {"runs", runs}});
+    distribution.Append({{"rounds", rounds}, {"runs", runs}});
   for (const CurvePoint& point : tally.Curve()) {
-    json["spread"].push_back(
+    spread.Append(
         {{"round", point.round}, {"mean", point.mean}, {"p5", point.low}, {"p95", point.high}});
   }
-  return json.dump(2) + "\n";
+  json.Set("distribution", std::move(distribution));
+  json.Set("spread", std::move(spread));
+  return json.Text(base::Json::Layout::kIndented) + "\n";
 }
 
 std::string Svg(const RumorOptions& options, std::uint64_t seed, const RumorRun& run) {

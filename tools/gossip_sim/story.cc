@@ -4,7 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "base/json.h"
 
 namespace starling::gossip_sim {
 namespace {
@@ -74,15 +75,15 @@ std::string Story::Text() const {
 std::string Story::JsonLines() const {
   std::string text;
   for (const Told& told : Lines()) {
-    nlohmann::ordered_json line = {{"at_s", base::ToSeconds(told.at)}, {"what", told.what}};
-    if (told.subject) line["node"] = *told.subject;
-    if (told.observer) line["observer"] = *told.observer;
+    base::Json line = {{"at_s", base::ToSeconds(told.at)}, {"what", told.what}};
+    if (told.subject) line.Set("node", *told.subject);
+    if (told.observer) line.Set("observer", *told.observer);
     if (told.generation > 0) {
-      line["generation"] = told.generation;
-      line["incarnation"] = told.incarnation;
+      line.Set("generation", told.generation);
+      line.Set("incarnation", told.incarnation);
     }
-    if (!told.reason.empty()) line["reason"] = told.reason;
-    text += line.dump() + "\n";
+    if (!told.reason.empty()) line.Set("reason", told.reason);
+    text += line.Text() + "\n";
   }
   return text;
 }

@@ -3,9 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/base64.h"
+#include "base/json.h"
 #include "client/client.h"
 
 namespace starling::nodetool {
@@ -51,24 +51,23 @@ bool TakesLong(std::string_view command) {
 std::span<const Command> Commands() { return kCommands; }
 
 base::Result<std::string> Ask(const Question& question) {
-  nlohmann::json arguments = nlohmann::json::object();
-  if (!question.keyspace.empty()) arguments["keyspace"] = question.keyspace;
+  base::Json arguments = base::Json::Object();
+  if (!question.keyspace.empty()) arguments.Set("keyspace", question.keyspace);
   if (base::IsUtf8(question.key))
-    arguments["key"] = question.key;
+    arguments.Set("key", question.key);
   else
-    arguments["key_base64"] = base::ToBase64(question.key);
-  if (!question.tag.empty()) arguments["name"] = question.tag;
-  if (!question.keyspaces.empty()) arguments["keyspaces"] = question.keyspaces;
-  if (question.all) arguments["all"] = true;
-  if (question.deep) arguments["deep"] = true;
-  if (question.dry_run) arguments["dry_run"] = true;
+    arguments.Set("key_base64", base::ToBase64(question.key));
+  if (!question.tag.empty()) arguments.Set("name", question.tag);
+  if (!question.keyspaces.empty()) arguments.Set("keyspaces", question.keyspaces);
+  if (question.all) arguments.Set("all", true);
+  if (question.deep) arguments.Set("deep", true);
+  if (question.dry_run) arguments.Set("dry_run", true);
   ASSIGN_OR_RETURN(
       const auto client,
       client::Client::Connect({.hosts = fmt::format("{}:{}", question.host, question.port),
                                .listed_only = true,
                                .connections_per_node = 1}));
-  const auto text = arguments.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return client->Admin(question.command, text,
+  return client->Admin(question.command, arguments.Text(),
                        TakesLong(question.command) ? kLongTimeout : kTimeout);
 }
 

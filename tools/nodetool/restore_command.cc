@@ -2,9 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/base64.h"
+#include "base/json.h"
 #include "tools/nodetool/restore.h"
 #include "tools/starling/input.h"
 #include "tools/starling/progress.h"
@@ -12,7 +11,7 @@
 namespace starling::nodetool {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using base::Json;
 using base::Result;
 using base::Status;
 
@@ -24,8 +23,8 @@ std::string Printable(const std::string& key) {
 }
 
 Json KeysOf(const std::vector<std::string>& keys) {
-  Json list = Json::array();
-  for (const std::string& key : keys) list.push_back(Printable(key));
+  Json list = Json::Array();
+  for (const std::string& key : keys) list.Append(Printable(key));
   return list;
 }
 
@@ -37,16 +36,16 @@ Json AsJson(const Restored& restored, bool dry_run) {
                  {"damaged_entries", restored.skipped.entries},
                  {"unreadable_gaps", restored.skipped.gaps}};
   if (dry_run) {
-    object["same"] = restored.same;
-    object["would_be_added"] = restored.missing;
-    object["would_be_overwritten"] = restored.overwritten;
-    object["overwritten_keys"] = KeysOf(restored.overwritten_keys);
-    object["would_be_brought_back"] = restored.revived;
-    object["brought_back_keys"] = KeysOf(restored.revived_keys);
+    object.Set("same", restored.same);
+    object.Set("would_be_added", restored.missing);
+    object.Set("would_be_overwritten", restored.overwritten);
+    object.Set("overwritten_keys", KeysOf(restored.overwritten_keys));
+    object.Set("would_be_brought_back", restored.revived);
+    object.Set("brought_back_keys", KeysOf(restored.revived_keys));
   } else {
-    object["restored"] = restored.puts.imported;
-    object["failed"] = restored.puts.failed;
-    object["unknown"] = restored.puts.unknown;
+    object.Set("restored", restored.puts.imported);
+    object.Set("failed", restored.puts.failed);
+    object.Set("unknown", restored.puts.unknown);
   }
   return object;
 }
@@ -116,14 +115,14 @@ Result<std::vector<Restored>> Do(const RestoreQuestion& question, const cli::Int
 }
 
 void Print(const std::vector<Restored>& all, bool dry_run, tools::Output output) {
-  Json keyspaces = Json::array();
+  Json keyspaces = Json::Array();
   std::string text;
   for (const Restored& restored : all) {
-    keyspaces.push_back(AsJson(restored, dry_run));
+    keyspaces.Append(AsJson(restored, dry_run));
     text += AsText(restored, dry_run);
   }
   if (output == tools::Output::kJson)
-    fmt::print("{}\n", Json{{"dry_run", dry_run}, {"keyspaces", keyspaces}}.dump());
+    fmt::print("{}\n", Json{{"dry_run", dry_run}, {"keyspaces", keyspaces}}.Text());
   else
     fmt::print("{}", text);
 }

@@ -4,30 +4,30 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "base/base64.h"
+#include "base/json.h"
 #include "tools/starling/connect.h"
 
 namespace starling::cli {
 
+using base::Json;
 using base::Result;
-using nlohmann::json;
 
 namespace {
 
 // A field of bytes: as they are if they are UTF-8, else as NAME_base64.
-void AddBytes(json& document, const std::string& name, const std::string& bytes) {
+void AddBytes(Json& document, const std::string& name, const std::string& bytes) {
   if (base::IsUtf8(bytes))
-    document[name] = bytes;
+    document.Set(name, bytes);
   else
-    document[name + "_base64"] = base::ToBase64(bytes);
+    document.Set(name + "_base64", base::ToBase64(bytes));
 }
 
-void AddVersion(json& document, const base::Version& version) {
+void AddVersion(Json& document, const base::Version& version) {
   if (version.empty()) return;
-  document["version"] = version.ToString();
-  document["written_ms"] = version.wall_ms();
+  document.Set("version", version.ToString());
+  document.Set("written_ms", version.wall_ms());
 }
 
 int Report(const Options& options, client::Client& client, std::string_view done,
@@ -39,19 +39,19 @@ int Report(const Options& options, client::Client& client, std::string_view done
                fmt::join(replicas, " and "));
     return kExitDone;
   }
-  json document = {{"replicas", replicas}};
+  Json document = {{"replicas", replicas}};
   AddBytes(document, "key", options.key);
   AddVersion(document, written->version);
   PrintJson(document);
   return kExitDone;
 }
 
-json DescribeRead(const Options& options, client::Client& client, const client::Value& value) {
-  json document = {{"found", value.found}};
+Json DescribeRead(const Options& options, client::Client& client, const client::Value& value) {
+  Json document = {{"found", value.found}};
   AddBytes(document, "key", options.key);
   AddVersion(document, value.version);
-  if (value.found && value.expiry_ms != 0) document["expiry_ms"] = value.expiry_ms;
-  document["replicas"] = NameNodes(client, value.replicas);
+  if (value.found && value.expiry_ms != 0) document.Set("expiry_ms", value.expiry_ms);
+  document.Set("replicas", NameNodes(client, value.replicas));
   return document;
 }
 
@@ -77,7 +77,7 @@ int Get(const Options& options) {
   const auto value = session->client->Get(options.key, session->request);
   if (!value) return Complain(options.output, value.error());
   if (options.output == Output::kJson) {
-    json document = DescribeRead(options, *session->client, *value);
+    Json document = DescribeRead(options, *session->client, *value);
     if (value->found) AddBytes(document, "value", value->value);
     PrintJson(document);
   } else if (value->found) {
@@ -102,7 +102,7 @@ int Exists(const Options& options) {
 int Ping(const Options& options) {
   const auto hosts = client::ResolveHosts(options.hosts);
   if (!hosts) return Complain(options.output, hosts.error());
-  json answers = json::array();
+  Json answers = Json::Array();
   bool all = true;
   for (const base::Address host : *hosts) {
     auto client = client::Client::Connect(
@@ -112,13 +112,13 @@ int Ping(const Options& options) {
     const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::steady_clock::now() - start);
     all = all && status.ok();
-    json answer = {{"host", host.ToString()}, {"ok", status.ok()}};
+    Json answer = {{"host", host.ToString()}, {"ok", status.ok()}};
     if (status.ok()) {
-      answer["us"] = took.count();
+      answer.Set("us", took.count());
     } else {
-      answer["error"] = {{"code", CodeName(status.code())}, {"message", status.message()}};
+      answer.Set("error", {{"code", CodeName(status.code())}, {"message", status.message()}});
     }
-    answers.push_back(answer);
+    answers.Append(answer);
     if (options.output == Output::kJson) continue;
     if (status.ok())
       fmt::print("{} answers in {} us\n", host.ToString(), took.count());

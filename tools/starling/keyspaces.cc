@@ -4,16 +4,16 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "server/topology/topology.h"
 #include "tools/starling/commands.h"
 #include "tools/starling/connect.h"
 
 namespace starling::cli {
 
+using base::Json;
 using base::Result;
-using nlohmann::json;
 using Keyspace = wire::ClusterMap::Keyspace;
 
 namespace {
@@ -39,7 +39,7 @@ std::string Plural(std::uint64_t n, std::string_view noun) {
 
 bool Everywhere(const Keyspace& keyspace) { return keyspace.replication == "everywhere"; }
 
-json Describe(const Keyspace& keyspace) {
+Json Describe(const Keyspace& keyspace) {
   return {{"name", keyspace.name},
           {"id", keyspace.id},
           {"replication", keyspace.replication},
@@ -96,10 +96,10 @@ int ListKeyspaces(const Options& options) {
   if (!session) return Complain(options.output, session.error());
   const auto map = session->client->Map();
   if (!map) return Complain(options.output, map.error());
-  json list = json::array();
+  Json list = Json::Array();
   std::size_t width = 0;
   for (const Keyspace& keyspace : map->keyspaces) {
-    list.push_back(Describe(keyspace));
+    list.Append(Describe(keyspace));
     width = std::max(width, keyspace.name.size());
   }
   if (options.output == Output::kJson) {

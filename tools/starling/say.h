@@ -3,8 +3,7 @@
 // Thread: one.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "base/json.h"
 #include "base/status.h"
 #include "tools/say.h"
 
@@ -16,6 +15,6 @@ using tools::Output;
 int Complain(Output output, const base::Status& status);
 
 // On one line. Bytes that are no UTF-8 are replaced: whoever may print such uses base64.
-void PrintJson(const nlohmann::json& document);
+void PrintJson(const base::Json& document);
 
 }  // namespace starling::cli

@@ -3,8 +3,8 @@
 
 #include <chrono>
 #include <istream>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "server/config_units.h"
 #include "tools/starling/client_putter.h"
 #include "tools/starling/commands.h"
@@ -15,6 +15,7 @@
 
 namespace starling::cli {
 
+using base::Json;
 using base::Status;
 
 namespace {
@@ -32,16 +33,16 @@ std::string Describe(const ImportReport& report, double seconds) {
                      static_cast<double>(report.bytes) / 1e6, rate, DescribeFailures(report));
 }
 
-nlohmann::json AsJson(const ImportFailure& failure) {
+Json AsJson(const ImportFailure& failure) {
   return {{"line", failure.line}, {"message", failure.why}};
 }
 
-nlohmann::json AsJson(const ImportReport& report, double seconds) {
-  nlohmann::json failures = nlohmann::json::array();
-  for (const ImportFailure& failure : report.failures) failures.push_back(AsJson(failure));
-  nlohmann::json by_code = nlohmann::json::object();
+Json AsJson(const ImportReport& report, double seconds) {
+  Json failures = Json::Array();
+  for (const ImportFailure& failure : report.failures) failures.Append(AsJson(failure));
+  Json by_code = Json::Object();
   for (const auto& [code, alike] : report.failures_by_code)
-    by_code[std::string(CodeName(code))] = {{"count", alike.count}, {"first", AsJson(alike.first)}};
+    by_code.Set(CodeName(code), {{"count", alike.count}, {"first", AsJson(alike.first)}});
   return {{"lines", report.lines},
           {"imported", report.imported},
           {"failed", report.failed},

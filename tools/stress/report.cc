@@ -2,12 +2,14 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/json.h"
 
 namespace starling::stress {
 
 using base::Histogram;
-using Json = nlohmann::ordered_json;
+using base::Json;
 
 namespace {
 
@@ -83,28 +85,30 @@ std::string ShowReport(const LoadReport& report, const std::string& described,
 
 std::string ReportAsJson(const LoadReport& report, const std::string& described,
                          const std::optional<Verdict>& verdict) {
+  Json errors = Json::Object();
+  for (const auto& [name, count] : report.errors_by_class) errors.Set(name, count);
+  Json latency = {{"all", LatencyAsJson(report.operations, report.seconds, report.all_ns)}};
+  for (const auto& [type, latencies] : report.by_type)
+    latency.Set(type, LatencyAsJson(latencies.operations, report.seconds, latencies.ns));
   Json document = {{"load", described},
                    {"seconds", report.seconds},
                    {"operations", report.operations},
                    {"ops_per_second", PerSecond(report.operations, report.seconds)},
                    {"interrupted", report.interrupted},
-                   {"errors", report.errors_by_class},
-                   {"latency", Json::object()}};
-  document["latency"]["all"] = LatencyAsJson(report.operations, report.seconds, report.all_ns);
-  for (const auto& [type, latencies] : report.by_type)
-    document["latency"][type] = LatencyAsJson(latencies.operations, report.seconds, latencies.ns);
+                   {"errors", std::move(errors)},
+                   {"latency", std::move(latency)}};
   if (report.late_ns.count() > 0 || report.never_begun > 0)
-    document["open_loop"] = {{"late_p50_us", report.late_ns.Percentile(50) / 1000},
-                             {"late_p99_us", report.late_ns.Percentile(99) / 1000},
-                             {"late_max_us", report.late_ns.max() / 1000},
-                             {"never_begun", report.never_begun}};
+    document.Set("open_loop", {{"late_p50_us", report.late_ns.Percentile(50) / 1000},
+                               {"late_p99_us", report.late_ns.Percentile(99) / 1000},
+                               {"late_max_us", report.late_ns.max() / 1000},
+                               {"never_begun", report.never_begun}});
   if (verdict)
-    document["check"] = {{"reads", verdict->reads},
-                         {"lost", verdict->lost},
-                         {"stale", verdict->stale},
-                         {"resurrected", verdict->resurrected},
-                         {"phantom", verdict->phantom}};
-  return document.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+    document.Set("check", {{"reads", verdict->reads},
+                           {"lost", verdict->lost},
+                           {"stale", verdict->stale},
+                           {"resurrected", verdict->resurrected},
+                           {"phantom", verdict->phantom}});
+  return document.Text(Json::Layout::kIndented) + '\n';
 }
 
 }  // namespace starling::stress
