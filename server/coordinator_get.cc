@@ -4,6 +4,7 @@
 #include "base/mutants.h"
 #include "server/coordinator.h"
 #include "server/coordinator_ops.h"
+#include "server/replica_write.h"
 
 namespace starling::server {
 namespace {
@@ -312,16 +313,10 @@ void Coordinator::SendRepair(std::uint64_t id, GetOp& op, int replica) {
          op.source});
     return;
   }
-  const wire::ReplicaWrite write{.keyspace = op.keyspace,
-                                 .key = op.key,
-                                 .version = header.version,
-                                 .flags = header.flags,
-                                 .origin = static_cast<std::uint8_t>(header.origin),
-                                 .expiry_ms = header.expiry_ms,
-                                 .value_digest = header.value_digest,
-                                 .epoch = op.snapshot->topology->epoch,
-                                 .source_epoch = op.source.epoch,
-                                 .source_purged = op.source.purged};
+  wire::ReplicaWrite write =
+      ReplicaWriteOf(op.keyspace, op.key, header, op.snapshot->topology->epoch);
+  write.source_epoch = op.source.epoch;
+  write.source_purged = op.source.purged;
   parts_.links.Send(AddressOf(op.replicas.nodes[static_cast<std::size_t>(replica)]),
                     {kTagGet, static_cast<std::uint32_t>(replica), id, op.repair_round}, write,
                     op.value);

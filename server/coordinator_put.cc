@@ -7,6 +7,7 @@
 #include "base/mutants.h"
 #include "server/coordinator.h"
 #include "server/coordinator_ops.h"
+#include "server/replica_write.h"
 
 namespace starling::server {
 
@@ -126,14 +127,8 @@ void Coordinator::SendWrite(std::uint64_t id, PutOp& op, int replica) {
     StoreHints(op, ReplicaMask{1} << replica);
     return;
   }
-  wire::ReplicaWrite write{.keyspace = op.keyspace,
-                           .key = op.key,
-                           .version = op.header.version,
-                           .flags = op.header.flags,
-                           .origin = static_cast<std::uint8_t>(op.header.origin),
-                           .expiry_ms = op.header.expiry_ms,
-                           .value_digest = op.header.value_digest,
-                           .epoch = op.snapshot->topology->epoch};
+  wire::ReplicaWrite write =
+      ReplicaWriteOf(op.keyspace, op.key, op.header, op.snapshot->topology->epoch);
   const PeerAddress to = AddressOf(op.replicas.nodes[index]);
   const base::NodeNumber peer = op.snapshot->node(op.replicas.nodes[index]).number;
   const std::uint64_t number = watermarks_.Next(peer);

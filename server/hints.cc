@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutants.h"
+#include "server/replica_write.h"
 
 namespace starling::server {
 namespace {
@@ -258,14 +259,9 @@ void Hints::SendHint(base::NodeNumber target, std::size_t index, const Hint& hin
   const topology::Node* node = Target(target);
   CHECK(entry.has_value() && node != nullptr);  // Doomed has looked.
   const storage::EntryHeader& header = entry->header;
-  const wire::ReplicaWrite write{KeyspaceOf(hint.stored_key),
-                                 base::Bytes(hint.stored_key).substr(kKeyAt),
-                                 header.version,
-                                 header.flags,
-                                 static_cast<std::uint8_t>(header.origin),
-                                 header.expiry_ms,
-                                 header.value_digest,
-                                 snapshot_->topology->epoch};
+  const wire::ReplicaWrite write =
+      ReplicaWriteOf(KeyspaceOf(hint.stored_key), base::Bytes(hint.stored_key).substr(kKeyAt),
+                     header, snapshot_->topology->epoch);
   parts_.links.Send({node->cluster, node->host},
                     {kTagHint, static_cast<std::uint32_t>(index), target, 0}, write, entry->value);
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mutants.h"
+#include "server/replica_write.h"
 
 namespace starling::server {
 
@@ -132,19 +133,12 @@ void Orphans::Offer(std::uint64_t id, Entry& entry, std::size_t node) {
 
 void Orphans::Send(std::uint64_t id, Entry& entry, std::size_t node) {
   const topology::Node& to = snapshot_->node(node);
-  const storage::EntryHeader& header = entry.header;
   ++entry.open;
   ++stats_.sent;
-  parts_.links.Send({to.cluster, to.host}, {kTagOrphanWrite, to.number, id, 0},
-                    wire::ReplicaWrite{.keyspace = entry.keyspace,
-                                       .key = entry.key,
-                                       .version = header.version,
-                                       .flags = header.flags,
-                                       .origin = static_cast<std::uint8_t>(header.origin),
-                                       .expiry_ms = header.expiry_ms,
-                                       .value_digest = header.value_digest,
-                                       .epoch = snapshot_->topology->epoch},
-                    entry.value);
+  parts_.links.Send(
+      {to.cluster, to.host}, {kTagOrphanWrite, to.number, id, 0},
+      ReplicaWriteOf(entry.keyspace, entry.key, entry.header, snapshot_->topology->epoch),
+      entry.value);
 }
 
 void Orphans::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
