@@ -1,32 +1,16 @@
-// Goal:   silence on all ways makes a member suspect, any answer does not, and sleep accuses
-// nobody.
-//
+// Goal:   silence on all ways makes a member suspect, and any answer does not.
 // Method: one core driven by hand; its packets are read and answered as peers would.
 #include "gossip/prober.h"
 
-#include <functional>
 #include <map>
 #include <set>
+#include <vector>
 
-#include "tests/gossip/hand.h"
+#include "tests/gossip/probing.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
 namespace {
-
-// Rounds so rare that only the probes of the test take place.
-const GossipOptions kQuiet = {.probe_interval = base::seconds(1000),
-                              .push_pull_interval = base::seconds(1000),
-                              .dead_contact_interval = base::seconds(1000)};
-
-// A core at rest at 100 s: no round is near.
-Hand Probing(std::initializer_list<std::uint64_t> others) {
-  Hand hand(kQuiet);
-  hand.Knows(others);
-  hand.RunTo(At(100000));  // The first round is at a random time; let it pass.
-  hand.Forget();
-  return hand;
-}
 
 TEST_SUITE("gossip/prober") {
   TEST_CASE("every member is probed once in a round of N intervals") {
@@ -98,20 +82,6 @@ TEST_SUITE("gossip/prober") {
       EXPECT(pings() == 4);
       EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
     }
-  }
-
-  TEST_CASE("a helper pings twice before it says nack") {
-    Hand hand = Probing({2, 3});
-    hand.Hear(At(100000), 3, PingRequest{77, Host(2), AddressOf(2)});
-    EXPECT(hand.Datagrams<Ping>().size() == 1);
-    hand.RunTo(At(100119));
-    EXPECT(hand.Datagrams<Ping>().size() == 1);
-    hand.RunTo(At(100239));
-    EXPECT(hand.Datagrams<Ping>().size() == 2);
-    EXPECT(hand.Datagrams<Nack>().empty());
-    hand.RunTo(At(102000));
-    EXPECT(hand.Datagrams<Ping>().size() == 2);
-    EXPECT(hand.Datagrams<Nack>().size() == 1);
   }
 
   TEST_CASE("an ack saves a member, by whichever way it comes") {
@@ -205,124 +175,6 @@ TEST_SUITE("gossip/prober") {
     }) == "");
   }
 
-  TEST_CASE("a helper pings in another's place and passes on the ack, and only that one") {
-    Hand hand = Probing({2, 3});
-    hand.Hear(At(100000), 2, PingRequest{5, Host(3), AddressOf(3)});
-    REQUIRE(hand.Datagrams<Ping>().size() == 1);
-    const Hand::Sent ping = hand.Datagrams<Ping>()[0];
-    EXPECT(ping.to == AddressOf(3));
-    const std::uint64_t nonce = std::get<Ping>(ping.message.body).nonce;
-    hand.Forget();
-    hand.Hear(At(100010), 3, Ack{nonce + 1});
-    EXPECT(hand.datagrams.empty());
-    hand.Hear(At(100010), 3, Ack{nonce});
-    hand.Hear(At(100010), 3, Ack{nonce});
-    REQUIRE(hand.datagrams.size() == 1);
-    EXPECT(hand.datagrams[0].to == AddressOf(2));
-    EXPECT(std::get<Ack>(hand.Datagrams<Ack>()[0].message.body).nonce == 5);
-  }
-
-  TEST_CASE("a helper that hears nothing either says so in time, once") {
-    Hand hand = Probing({2, 3});
-    hand.Hear(At(100000), 2, PingRequest{5, Host(3), AddressOf(3)});
-    hand.RunTo(At(100239));
-    EXPECT(hand.Datagrams<Nack>().empty());
-    hand.RunTo(At(101000));
-    REQUIRE(hand.Datagrams<Nack>().size() == 1);
-    EXPECT(hand.Datagrams<Nack>()[0].to == AddressOf(2));
-    EXPECT(std::get<Nack>(hand.Datagrams<Nack>()[0].message.body).nonce == 5);
-  }
-
-  TEST_CASE("once all helpers heard nothing the member is accused, and they are witnesses") {
-    Hand hand = Probing({2, 3, 4, 5});
-    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
-    hand.RunTo(At(100300));
-    const std::vector<Hand::Sent> requests = hand.Datagrams<PingRequest>();
-    REQUIRE(requests.size() == 3);
-    const Nack nack{std::get<PingRequest>(requests[0].message.body).nonce};
-    hand.RunTo(At(100550));
-    for (const std::uint64_t helper : {3, 4}) hand.Hear(At(100550), helper, nack);
-    hand.RunTo(At(100560));
-    EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
-    hand.Hear(At(100560), 5, nack);
-    hand.RunTo(At(100561));
-    EXPECT(hand.LivenessOf(2) == Liveness::kUnreachable);
-    EXPECT(hand.core->health_score() == 0);  // They answered: this node is well connected.
-    EXPECT(hand.Datagrams<Confirm>().empty());
-  }
-
-  TEST_CASE(
-      "a helper is one witness, however often its nack comes, and who was not asked is none") {
-    Hand hand = Probing({2, 3, 4, 5});
-    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
-    hand.RunTo(At(100300));
-    const std::vector<Hand::Sent> requests = hand.Datagrams<PingRequest>();
-    REQUIRE(requests.size() == 3);
-    const Nack nack{std::get<PingRequest>(requests[0].message.body).nonce};
-    hand.RunTo(At(100550));
-    for (int copy = 0; copy < 3; ++copy) hand.Hear(At(100550), 3, nack);
-    for (const std::uint64_t stranger : {2, 66, 67}) hand.Hear(At(100550), stranger, nack);
-    hand.RunTo(At(100899));
-    EXPECT(hand.core->counters().nacks == 1);
-    EXPECT(hand.LivenessOf(2) == Liveness::kAlive);  // Two may still have heard it.
-    hand.RunTo(At(100901));
-    EXPECT(hand.LivenessOf(2) == Liveness::kSuspect);  // Of two accusers, not three.
-    EXPECT(hand.core->health_score() == 2);
-  }
-
-  TEST_CASE("helpers that say nothing at all speak against this node") {
-    Hand hand = Probing({2, 3, 4, 5});
-    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
-    hand.RunTo(At(100900));
-    EXPECT(hand.LivenessOf(2) == Liveness::kSuspect);
-    EXPECT(hand.core->health_score() == 3);
-  }
-
-  TEST_CASE("the first to accuse asks others to probe now") {
-    Hand hand = Probing({2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
-    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
-    hand.RunTo(At(100900));
-    const std::vector<Hand::Sent> confirms = hand.Datagrams<Confirm>();
-    REQUIRE(confirms.size() == 8);
-    std::set<base::Address> asked;
-    for (const Hand::Sent& confirm : confirms) {
-      asked.insert(confirm.to);
-      EXPECT(std::get<Confirm>(confirm.message.body).target == Host(2));
-      REQUIRE(!confirm.message.claims.empty());
-      EXPECT(confirm.message.claims[0].accusers.size() == 1);
-    }
-    EXPECT(asked.size() == 8);
-    EXPECT(!asked.contains(AddressOf(2)));
-  }
-
-  TEST_CASE("who is asked to confirm probes at once and accuses after one ack_timeout") {
-    Hand hand = Probing({2, 3, 4, 5});
-    Claim accusation = ClaimBy(2, Liveness::kSuspect);
-    accusation.accusers.Add({ShortId(Host(3)), 0});
-    hand.Hear(At(100000), 3, Confirm{Host(2)}, {accusation});
-    REQUIRE(hand.Datagrams<Ping>().size() == 1);
-    EXPECT(hand.Datagrams<Ping>()[0].message.claims[0].liveness == Liveness::kSuspect);
-    EXPECT(hand.Streams<Ping>().size() == 1);
-    SUBCASE("silence") {
-      hand.RunTo(At(100400));
-      const std::vector<Hand::Sent> told = hand.Datagrams<Spread>();
-      REQUIRE(!told.empty());
-      EXPECT(told.back().message.claims[0].accusers.size() == 2);
-      EXPECT(hand.Datagrams<Confirm>().empty());  // Only the first accuser asks.
-    }
-    SUBCASE("a refusal, at once") {
-      hand.Do([](Gossip& core) {
-        core.OnStreamFailed(At(100001), AddressOf(2), Gossip::StreamFailure::kRefused);
-      });
-      EXPECT(hand.core->counters().probes_failed == 1);
-    }
-    SUBCASE("an answer") {
-      hand.Hear(At(100100), 2, Ack{std::get<Ping>(hand.Datagrams<Ping>()[0].message.body).nonce});
-      hand.RunTo(At(100900));
-      EXPECT(hand.core->counters().probes_failed == 0);
-    }
-  }
-
   TEST_CASE("guards probe their members every interval, beside the turn of all") {
     Hand hand({.guards = 2, .push_pull_interval = base::seconds(1000)});
     hand.Knows({2, 3, 4, 5, 6, 7, 8, 9});
@@ -341,80 +193,6 @@ TEST_SUITE("gossip/prober") {
     EXPECT(pings.size() == 8);
   }
 
-  TEST_CASE("a timer that fires late fails no probe and raises the score") {
-    Hand hand({.push_pull_interval = base::seconds(1000)});
-    hand.Knows({2, 3, 4, 5});
-    hand.RunTo(At(1000));
-    hand.Forget();
-    const base::Instant due = hand.core->next_tick();
-    const std::uint64_t score = static_cast<std::uint64_t>(hand.core->health_score());
-    hand.Do([&](Gossip& core) { core.OnTick(due + base::milliseconds(700)); });
-    EXPECT(hand.core->counters().late == 1);
-    EXPECT(hand.core->counters().slept == 0);
-    EXPECT(hand.core->counters().probes_failed == 0);
-    EXPECT(hand.core->health_score() == static_cast<std::int64_t>(score) + 1);
-  }
-
-  // A stopped loop may find its sockets before its timers.
-  TEST_CASE(
-      "whatever is handled first after a stall, no probe fails by it, and the sleep is seen") {
-    base::Instant woke;
-    std::function<void(Hand&)> first = [](Hand&) {};
-    SUBCASE("a refused stream") {}
-    SUBCASE("a datagram, and then it") {
-      first = [&](Hand& hand) { hand.Hear(woke, 4, Spread{1}); };
-    }
-    SUBCASE("a request, and then it") {
-      first = [&](Hand& hand) {
-        (void)hand.Do([&](Gossip& core) { return core.OnStreamRequest(woke, Say(4, Push{})); });
-      };
-    }
-    SUBCASE("an answer, and then it") {
-      first = [&](Hand& hand) {
-        hand.Do([&](Gossip& core) { core.OnStreamReply(woke, Say(4, Ack{1})); });
-      };
-    }
-    SUBCASE("a lost connection, and then it") {
-      first = [&](Hand& hand) {
-        hand.Do([&](Gossip& core) { core.ReportConnectionLost(woke, Host(4)); });
-      };
-    }
-    for (const std::int64_t stall_ms : {900, 60000}) {
-      Hand hand = Probing({2, 3, 4, 5});
-      hand.Do([](Gossip& core) {
-        for (const std::uint64_t number : {2, 3})
-          core.ReportConnectionLost(At(100000), Host(number));
-      });
-      hand.RunTo(At(100310));
-      woke = At(100310 + stall_ms);
-      first(hand);
-      hand.Do([&](Gossip& core) {
-        core.OnStreamFailed(woke, AddressOf(2), Gossip::StreamFailure::kRefused);
-      });
-      hand.Do([&](Gossip& core) { core.OnTick(woke); });
-      EXPECT(hand.core->counters().probes_failed == 0);
-      EXPECT(hand.LivenessOf(3) == Liveness::kAlive);
-      EXPECT(hand.core->counters().late == 1);
-    }
-  }
-
-  TEST_CASE("a sleep is seen by what comes before the timers, once") {
-    Hand hand({.push_pull_interval = base::seconds(1000)});
-    hand.Knows({2, 3});
-    hand.RunTo(At(1000));
-    REQUIRE(hand.core->counters().probes > 0);
-    hand.Forget();
-    hand.Do([](Gossip& core) {
-      core.OnStreamFailed(At(61000), AddressOf(2), Gossip::StreamFailure::kRefused);
-    });
-    for (int i = 0; i < 3; ++i) hand.Hear(At(61000), 2, Spread{1});
-    hand.Do([](Gossip& core) { core.OnTick(At(61000)); });
-    EXPECT(hand.core->counters().slept == 1);
-    EXPECT(hand.core->counters().late == 1);
-    EXPECT(hand.core->counters().probes_failed == 0);
-    EXPECT(hand.Streams<Sync>().size() == 1);
-  }
-
   TEST_CASE("plain SWIM neither nacks, nor confirms, nor tells the accused") {
     GossipOptions swim = kQuiet;
     swim.mode = Mode::kSwim;
@@ -431,13 +209,6 @@ TEST_SUITE("gossip/prober") {
     EXPECT(std::get<Ack>(hand.Datagrams<Ack>()[0].message.body).seen_as == Liveness::kAlive);
     hand.Hear(At(9000), 2, Confirm{Host(3)});
     EXPECT(hand.Datagrams<Ping>().empty());
-  }
-
-  TEST_CASE("endless ping requests don't pile up") {
-    Hand hand = Probing({2, 3});
-    for (std::uint64_t i = 0; i < 10000; ++i)
-      hand.Hear(At(100000), 2, PingRequest{i, Host(3), AddressOf(3)});
-    EXPECT(hand.Datagrams<Ping>().size() == 256);
   }
 
   TEST_CASE("who is not seen as alive is told so when it speaks and when it is pinged") {
@@ -465,20 +236,6 @@ TEST_SUITE("gossip/prober") {
     EXPECT(said.seen_as == Liveness::kAlive);
     EXPECT(said.generation == 1);
     EXPECT(said.incarnation == 5);
-  }
-
-  TEST_CASE("a process that was asleep fails none of its probes") {
-    Hand hand({.push_pull_interval = base::seconds(1000)});
-    hand.Knows({2, 3});
-    hand.RunTo(At(1000));
-    REQUIRE(hand.core->counters().probes > 0);
-    hand.Forget();
-    hand.Do([](Gossip& core) { core.OnTick(At(61000)); });
-    EXPECT(hand.core->counters().slept == 1);
-    EXPECT(hand.core->counters().probes_failed == 0);
-    EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
-    EXPECT(hand.LivenessOf(3) == Liveness::kAlive);
-    EXPECT(hand.Streams<Sync>().size() == 1);  // And it asks what it missed.
   }
 }
 
