@@ -4,7 +4,6 @@ Method: seven processes; kill -9, SIGSTOP and SIGCONT, and the logs of all. The 
 """
 
 import re
-import time
 import unittest
 
 import case
@@ -25,6 +24,10 @@ class Kills(case.ClusterCase):
                             for about, word in LINE.findall(node.log_text()[since[node]:]))]
 
         cluster.wait_until_empty(missing, seconds, f"logs to say {words} of {victim.address}")
+
+    def probes(self, node):
+        """How many it has begun."""
+        return node.nodetool("failuredetector")["probes"]
 
     def marks(self, nodes):
         return {node: len(node.log_text()) for node in nodes.nodes}
@@ -47,7 +50,10 @@ class Kills(case.ClusterCase):
         since = self.marks(nodes)
         stopped.go_on()
         self.wait_said(nodes, stopped, ("alive",), since, BACK_S)
-        time.sleep(2)  # In which it would have accused others of its own sleep.
+        # By then it would have accused others of its own sleep.
+        probes = self.probes(stopped)
+        cluster.wait_for(lambda: self.probes(stopped) >= probes + 2 * SIZE, BACK_S,
+                         "the node that was stopped to probe the others")
         accusations = [(about, word) for about, word in
                        LINE.findall(stopped.log_text()[since[stopped]:])
                        if word in ("unreachable", "dead")]

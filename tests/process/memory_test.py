@@ -35,11 +35,10 @@ class ReadsOfLargeValues(case.ClusterCase):
         done = threading.Event()
 
         def watch():
-            while not done.is_set():
+            while not done.wait(0.05):
                 for index, node in enumerate(nodes.nodes):
                     if node.running:
                         most[index] = max(most[index], node.memory_bytes())
-                time.sleep(0.05)
 
         watcher = threading.Thread(target=watch)
         watcher.start()
