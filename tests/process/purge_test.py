@@ -77,14 +77,19 @@ class Purge(case.ClusterCase):
             self.assertLess(space["bytes"], KEYS * 10)
         self.assertGreaterEqual(nodes.node(1).nodetool("purgestatus")["entries_purged"], KEYS)
 
-    def test_a_node_that_is_down_keeps_what_was_deleted_and_all_say_so(self):
-        nodes = self.start_cluster(**FAST)
+    def delete_while_the_third_is_down(self, **settings):
+        """A cluster and what all three had before; two of them know that it was deleted."""
+        nodes = self.start_cluster(**FAST, **settings)
         data = case.rows(200)
         case.load(nodes, data, "--consistency", "ALL")
-        down, up = nodes.node(3), nodes.nodes[:2]
-        down.kill()
-        nodes.wait_seen({down: "DN"}, 30)
+        nodes.node(3).kill()
+        nodes.wait_seen({nodes.node(3): "DN"}, 30)
         delete(nodes, data)
+        return nodes, data
+
+    def test_a_node_that_is_down_keeps_what_was_deleted_and_all_say_so(self):
+        nodes, data = self.delete_while_the_third_is_down()
+        down, up = nodes.node(3), nodes.nodes[:2]
         cluster.wait_for(
             lambda: all(any(down.address in why for why in standing(node)["blocked_by"])
                         for node in up), 20, "purgestatus to name who is down")
@@ -115,13 +120,8 @@ class Purge(case.ClusterCase):
             self.assertEqual(case.export_alone(node), {})
 
     def test_a_node_that_was_declared_absent_brings_nothing_back(self):
-        nodes = self.start_cluster(**FAST, purge_max_outage="5s")
-        data = case.rows(200)
-        case.load(nodes, data, "--consistency", "ALL")
+        nodes, data = self.delete_while_the_third_is_down(purge_max_outage="5s")
         away, rest = nodes.node(3), nodes.nodes[:2]
-        away.kill()
-        nodes.wait_seen({away: "DN"}, 30)
-        delete(nodes, data)
         cluster.wait_until_empty(
             lambda: {node.number: standing(node) for node in rest
                      if standing(node)["tombstones"] > 0}, 90, "tombstones to go without it")
