@@ -26,6 +26,7 @@
 #include "server/worker.h"
 #include "storage/memory_engine.h"
 #include "tests/server/topology/builders.h"
+#include "tests/sim/frames.h"
 #include "tests/sim/simulation.h"
 
 namespace starling::server {
@@ -78,13 +79,7 @@ class PlayedPeer final : public QuietActor {
 
   void OnStart() override { REQUIRE(world_.Listen(kClusterListener, address_).ok()); }
   std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override {
-    std::size_t used = 0;
-    for (;;) {
-      wire::Frame frame;
-      const auto size = wire::CutFrame(bytes.substr(used), &frame);
-      REQUIRE(size.has_value());
-      if (*size == 0) return used;
-      used += *size;
+    return sim::ForEachFrame(bytes, [&](const wire::Frame& frame) {
       std::string reply;
       if (frame.kind == wire::Kind::kHello) {
         reply = FrameOf(frame.request_id, greeting_);
@@ -93,11 +88,8 @@ class PlayedPeer final : public QuietActor {
             {frame.kind, frame.request_id, std::string(frame.header), std::string(frame.payload)});
         reply = answer(frame);
       }
-      if (reply.empty()) continue;
-      const auto room = world_.Reserve(conn, reply.size());
-      std::copy(reply.begin(), reply.end(), room.begin());
-      world_.Commit(conn, reply.size());
-    }
+      if (!reply.empty()) sim::SendBytes(world_, conn, reply);
+    });
   }
 
  private:
@@ -158,23 +150,15 @@ class PlayedClient final : public QuietActor {
   }
   void OnWake() override {
     if (!open_ || waiting_.empty()) return;
-    const auto room = world_.Reserve(conn_, waiting_.size());
-    std::copy(waiting_.begin(), waiting_.end(), room.begin());
-    world_.Commit(conn_, waiting_.size());
+    sim::SendBytes(world_, conn_, waiting_);
     waiting_.clear();
   }
   std::size_t OnBytes(base::ConnId, base::Bytes bytes) override {
-    std::size_t used = 0;
-    for (;;) {
-      wire::Frame frame;
-      const auto size = wire::CutFrame(bytes.substr(used), &frame);
-      REQUIRE(size.has_value());
-      if (*size == 0) return used;
-      used += *size;
+    return sim::ForEachFrame(bytes, [&](const wire::Frame& frame) {
       if (frame.kind != wire::Kind::kHelloReply)
         got.push_back(
             {frame.kind, frame.request_id, std::string(frame.header), std::string(frame.payload)});
-    }
+    });
   }
 
  private:

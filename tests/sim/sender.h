@@ -4,7 +4,6 @@
 // Ownership: the host outlives it.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "server/wire/frame.h"
+#include "tests/sim/frames.h"
 #include "tests/sim/simulation.h"
 #include "tests/test.h"
 
@@ -54,23 +54,15 @@ class Sender final : public base::Actor {
     conn_ = world_.Connect(to_);
   }
   void OnOpen(base::ConnId conn, base::Address, base::ListenerId) override {
-    const auto room = world_.Reserve(conn, bytes_.size());
-    std::copy(bytes_.begin(), bytes_.end(), room.begin());
-    world_.Commit(conn, bytes_.size());
+    SendBytes(world_, conn, bytes_);
   }
   std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override {
-    std::size_t used = 0;
-    for (;;) {
-      wire::Frame frame;
-      const auto size = wire::CutFrame(bytes.substr(used), &frame);
-      REQUIRE(size.has_value());  // What a node sends is always sound.
-      if (*size == 0) return used;
-      used += *size;
-      if (conn != conn_) continue;
+    return ForEachFrame(bytes, [&](const wire::Frame& frame) {
+      if (conn != conn_) return;
       waiting.erase(frame.request_id);
       answers.emplace_back(frame.payload);
       kinds.push_back(frame.kind);
-    }
+    });
   }
   void OnClose(base::ConnId conn, base::CloseReason) override { closed |= conn == conn_; }
   void OnDatagram(base::Address, base::Bytes) override {}
