@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/sim/calm.h"
 #include "tests/sim/cluster.h"
 #include "tests/test.h"
 
@@ -19,12 +20,6 @@ namespace {
 
 using base::milliseconds;
 using base::seconds;
-
-ClusterOptions Calm(std::uint32_t nodes) {
-  ClusterOptions options{.seed = 1, .nodes = nodes, .workers = 1, .cache_misses = 0};
-  options.faults.latency_min = options.faults.latency_max = milliseconds(1);
-  return options;
-}
 
 bool IsMember(const Cluster& cluster, std::uint32_t node) {
   return cluster.SnapshotOf(node) != nullptr;

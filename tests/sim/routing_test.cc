@@ -7,6 +7,7 @@
 
 #include "gossip/codec.h"
 #include "gossip/envelope.h"
+#include "tests/sim/calm.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/sender.h"
 #include "tests/test.h"
@@ -16,12 +17,6 @@ namespace {
 
 using base::milliseconds;
 using base::seconds;
-
-ClusterOptions Calm(std::uint32_t nodes) {
-  ClusterOptions options{.seed = 1, .nodes = nodes, .workers = 1, .cache_misses = 0};
-  options.faults.latency_min = options.faults.latency_max = milliseconds(1);
-  return options;
-}
 
 // Tells node `to` that some host of its cluster found `accused` silent, as in a lossy network.
 // Each accusation of a test is a round of its own.
