@@ -1,0 +1,96 @@
+// tests/sim/input_answers.cc: what a peer may answer, right or wrong.
+#include "base/bytes.h"
+#include "server/purge/round.h"
+#include "tests/sim/input_draw.h"
+
+namespace starling::sim {
+
+using wire::Kind;
+
+std::string Draw::Answer(const wire::Frame& asked, double chance) {
+  const std::uint64_t id = random_.Chance(0.01) ? Odd(random_) : asked.request_id;
+  std::uint64_t what = static_cast<std::uint64_t>(asked.kind);
+  if (random_.Chance(0.05)) what = 64 + random_.Below(40);
+  if (random_.Chance(0.05))
+    return Framed(id,
+                  wire::ErrorReply{static_cast<base::Code>(1 + random_.Below(9)),
+                                   Noise(random_, 50), Version()},
+                  chance);
+  switch (static_cast<Kind>(what)) {
+    case Kind::kReplicaWrite:
+      return Framed(
+          id,
+          wire::ReplicaWriteReply{static_cast<wire::WriteOutcome>(1 + random_.Below(4)), Version()},
+          chance);
+    case Kind::kReplicaRead: {
+      const wire::ReplicaReadReply reply{.version = Version(),
+                                         .flags = Small(4),
+                                         .origin = Small(6),
+                                         .expiry_ms = Odd(random_),
+                                         .epoch = Epoch(),
+                                         .purged = Mark()};
+      return Framed(id, reply, Value(), chance, &wire::ReplicaReadReply::value_digest);
+    }
+    case Kind::kReplicaScan:
+      return Framed(id, wire::ReplicaScanReply{.done = random_.Chance(0.7)}, Packed(), chance,
+                    &wire::ReplicaScanReply::payload_digest);
+    case Kind::kSliceHashes:
+      return Framed(id, wire::SliceHashesReply{.epoch = Epoch()},
+                    std::string(1024, static_cast<char>(random_.Below(3))), chance,
+                    &wire::SliceHashesReply::payload_digest);
+    case Kind::kHandled: return Framed(id, wire::HandledReply{}, chance);
+    case Kind::kBucketParts:
+      return Framed(id, wire::BucketPartsReply{}, Noise(random_, 8), chance,
+                    &wire::BucketPartsReply::payload_digest);
+    case Kind::kBucketPull: {
+      const std::string after = random_.Chance(0.7) ? Noise(random_, 20) : "";
+      wire::BucketPullReply reply{
+          .done = random_.Chance(0.7), .after = after, .epoch = Epoch(), .purged = Mark()};
+      std::string names;
+      if (random_.Chance(0.5)) {
+        reply.named_upto = random_.Chance(0.7) ? reply.purged : Mark();
+        names = Noise(random_, 100);
+        reply.names_bytes =
+            static_cast<std::uint32_t>(random_.Chance(0.8) ? names.size() : Odd(random_));
+      }
+      return Framed(id, reply, names + Packed(), chance, &wire::BucketPullReply::payload_digest);
+    }
+    default:
+      return Framed(id, wire::ControlReply{}, ControlAnswer(asked), chance,
+                    &wire::ControlReply::payload_digest);
+  }
+}
+
+std::string Draw::PurgeReport(base::Bytes asked) {
+  server::purge::Report report;
+  report.epoch = Epoch();
+  const auto request = server::purge::DecodeRequest(asked);
+  const std::size_t count =
+      request && random_.Chance(0.8) ? request->buckets.size() : random_.Below(9);
+  report.digests.resize(count);
+  return server::purge::EncodeReport(report);
+}
+
+std::string Draw::ControlAnswer(const wire::Frame& asked) {
+  const auto request = wire::Decode<wire::ControlRequest>(asked.header);
+  if (!request || random_.Chance(0.1)) return Noise(random_, 60);
+  if (request->topic == wire::ControlTopic::kTopology)
+    return Mutated(random_, facts_.topology, 0.3);
+  if (request->topic == wire::ControlTopic::kPurge) return PurgeReport(asked.payload);
+  if (request->topic == wire::ControlTopic::kProve) {
+    std::string answer;
+    base::AppendLittle(answer, Epoch());
+    const auto count = static_cast<std::uint32_t>(asked.payload.size() / 32);
+    base::AppendLittle(answer, count);
+    return answer + std::string(count, static_cast<char>(random_.Below(3)));
+  }
+  if (request->topic != wire::ControlTopic::kCompare) return GossipMessage();
+  std::string answer;
+  base::AppendLittle(answer, Epoch());
+  base::AppendLittle(answer, std::uint32_t{1});
+  base::AppendLittle(answer, Keyspace());
+  answer.push_back(random_.Chance(0.3) ? '\1' : '\0');
+  return answer + std::string(2048, static_cast<char>(random_.Below(3)));
+}
+
+}  // namespace starling::sim
