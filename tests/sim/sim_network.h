@@ -74,6 +74,8 @@ struct End {
   std::deque<Chunk> out{};
   std::size_t queued = 0;     // Bytes in `out`.
   std::size_t in_flight = 0;  // Sent, and not shown to the peer's actor.
+
+  bool live() const { return state != State::kNone && state != State::kDead; }
 };
 
 struct Link {

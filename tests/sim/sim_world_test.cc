@@ -50,6 +50,23 @@ struct Work final : base::Job {
   Instant ran_at;
 };
 
+enum class Spread : std::uint8_t { kByTheWorker, kOverBoth };
+
+// Twenty jobs that are with a lane, and what became of them.
+struct Works {
+  Works(Two& two, Lane lane, Spread spread) {
+    for (int i = 0; i < 20; ++i) {
+      jobs.push_back(std::make_unique<Work>(two.sim, i, runs, dones));
+      const bool control = spread == Spread::kOverBoth && i % 2 == 0;
+      (control ? two.control : two.worker).world.Offload(lane, *jobs.back());
+    }
+  }
+
+  std::vector<int> runs;
+  std::vector<int> dones;
+  std::vector<std::unique_ptr<Work>> jobs;
+};
+
 TEST_SUITE("sim/world") {
   TEST_CASE("OnStart comes before anything else, and each turn ends once") {
     struct Starter : Toy {
@@ -169,18 +186,12 @@ TEST_SUITE("sim/world") {
   TEST_CASE("the sync lane runs jobs one by one in the order of Offload, over all actors") {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       Two two(seed, {.slow_job = 0.3});
-      std::vector<int> runs;
-      std::vector<int> dones;
-      std::vector<std::unique_ptr<Work>> jobs;
-      for (int i = 0; i < 20; ++i) {
-        jobs.push_back(std::make_unique<Work>(two.sim, i, runs, dones));
-        (i % 2 == 0 ? two.control : two.worker).world.Offload(Lane::kSync, *jobs.back());
-      }
-      EXPECT(runs.empty());
+      Works works(two, Lane::kSync, Spread::kOverBoth);
+      EXPECT(works.runs.empty());
       two.sim.RunFor(seconds(10));
-      EXPECT(runs.size() == 20);
-      EXPECT(std::is_sorted(runs.begin(), runs.end()));
-      EXPECT(dones.size() == 20);
+      EXPECT(works.runs.size() == 20);
+      EXPECT(std::is_sorted(works.runs.begin(), works.runs.end()));
+      EXPECT(works.dones.size() == 20);
     }
   }
 
@@ -188,16 +199,10 @@ TEST_SUITE("sim/world") {
     bool reordered = false;
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
       Two two(seed);
-      std::vector<int> runs;
-      std::vector<int> dones;
-      std::vector<std::unique_ptr<Work>> jobs;
-      for (int i = 0; i < 20; ++i) {
-        jobs.push_back(std::make_unique<Work>(two.sim, i, runs, dones));
-        two.worker.world.Offload(Lane::kRead, *jobs.back());
-      }
+      Works works(two, Lane::kRead, Spread::kByTheWorker);
       two.sim.RunFor(seconds(1));
-      EXPECT(dones.size() == 20);
-      reordered |= !std::is_sorted(dones.begin(), dones.end());
+      EXPECT(works.dones.size() == 20);
+      reordered |= !std::is_sorted(works.dones.begin(), works.dones.end());
     }
     EXPECT(reordered);
   }
@@ -206,21 +211,15 @@ TEST_SUITE("sim/world") {
     bool some_ran = false;
     for (std::uint64_t seed = 1; seed <= 50; ++seed) {
       Two two(seed);
-      std::vector<int> runs;
-      std::vector<int> dones;
-      std::vector<std::unique_ptr<Work>> jobs;
-      for (int i = 0; i < 20; ++i) {
-        jobs.push_back(std::make_unique<Work>(two.sim, i, runs, dones));
-        two.worker.world.Offload(Lane::kSync, *jobs.back());
-      }
+      Works works(two, Lane::kSync, Spread::kByTheWorker);
       two.sim.RunFor(milliseconds(3));
       two.host.Crash(How::kKilled);
-      const auto ran = runs.size();
-      const auto done = dones.size();
-      jobs.clear();
+      const auto ran = works.runs.size();
+      const auto done = works.dones.size();
+      works.jobs.clear();
       two.sim.RunFor(seconds(1));
-      EXPECT(runs.size() == ran);
-      EXPECT(dones.size() == done);
+      EXPECT(works.runs.size() == ran);
+      EXPECT(works.dones.size() == done);
       some_ran |= ran > done;
     }
     EXPECT(some_ran);
