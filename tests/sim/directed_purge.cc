@@ -45,6 +45,13 @@ void ReadWithC(Stage& stage) {
   stage.Heal(stage.e, stage.b);
 }
 
+// c has nothing of the key, or the play ends in this violation.
+Play EndWithoutTheKey(Stage& stage, const char* violation) {
+  ReadWithC(stage);
+  if (stage.cluster.HasEntry(stage.c, kKey)) stage.play.violation = violation;
+  return stage.End();
+}
+
 }  // namespace
 
 Play DeadReplicaHoldsPurgeUp() {
@@ -83,10 +90,7 @@ Play LateWriteStaysDeleted() {
   stage.Must(AwaitGone(stage, {stage.a, stage.b, stage.c}), "the tombstone goes everywhere");
   stage.Heal(stage.d, stage.c);
   stage.Run(seconds(2));
-  ReadWithC(stage);
-  if (stage.cluster.HasEntry(stage.c, kKey))
-    stage.play.violation = "a replica took a write that is older than what was purged";
-  return stage.End();
+  return EndWithoutTheKey(stage, "a replica took a write that is older than what was purged");
 }
 
 // d keeps a hint for c, and is away while the key is deleted and the tombstone goes.
@@ -106,10 +110,7 @@ Play LateHintStaysDeleted() {
   stage.cluster.Start(stage.d);
   stage.Must(stage.cluster.AwaitAllUp(seconds(20)), "the coordinator comes back");
   stage.Run(seconds(10));
-  ReadWithC(stage);
-  if (stage.cluster.HasEntry(stage.c, kKey))
-    stage.play.violation = "a replica took a hint that is older than what was purged";
-  return stage.End();
+  return EndWithoutTheKey(stage, "a replica took a hint that is older than what was purged");
 }
 
 // It has closed and reported, and dies before COMMIT reaches it.

@@ -74,6 +74,16 @@ auto MemberAnswer(std::uint32_t n, const Topology& topology, std::string cluster
   };
 }
 
+// `node` votes for host 33's founding among `voters`.
+void PromiseTo33(const Booting& node, const std::vector<base::HostId>& voters) {
+  const PaxosRequest prepare{.kind = PaxosRequest::Kind::kPrepare,
+                             .epoch = 1,
+                             .ballot = {.round = 1, .proposer = {0, 33}},
+                             .voters = voters,
+                             .value = {}};
+  REQUIRE(node.acceptor->OnRequest(prepare).reply.kind == PaxosReply::Kind::kPromise);
+}
+
 TEST_SUITE("topology/founding") {
   TEST_CASE("a single seed proposes a cluster of one at once") {
     const Booting node = Start({.n = 1, .seeds = Seeds(1)});
@@ -362,12 +372,7 @@ TEST_SUITE("topology/founding") {
     Booting one = Start({.n = 1, .seeds = Seeds(3)});
     Booting three = Start({.n = 3, .seeds = Seeds(3)});
     const Booting two = Start({.n = 2, .seeds = Seeds(3)});
-    const PaxosRequest prepare{.kind = PaxosRequest::Kind::kPrepare,
-                               .epoch = 1,
-                               .ballot = {.round = 1, .proposer = {0, 33}},
-                               .voters = begun,
-                               .value = {}};
-    REQUIRE(two.acceptor->OnRequest(prepare).reply.kind == PaxosReply::Kind::kPromise);
+    PromiseTo33(two, begun);
     Exchange(one, At(0), {{AddressOf(2), AnswerOf(two)}, {AddressOf(3), AnswerOf(three)}});
     REQUIRE(one.decision().kind == Kind::kPropose);
     EXPECT(one.decision().voters == std::vector<Voter>{{NodeOf(1).host, AddressOf(1)},
@@ -383,12 +388,7 @@ TEST_SUITE("topology/founding") {
     Booting one = Start({.n = 1, .seeds = Seeds(3)});
     const Booting two = Start({.n = 2, .seeds = Seeds(3)}),
                   three = Start({.n = 3, .seeds = Seeds(3)});
-    const PaxosRequest prepare{.kind = PaxosRequest::Kind::kPrepare,
-                               .epoch = 1,
-                               .ballot = {.round = 1, .proposer = {0, 33}},
-                               .voters = begun,
-                               .value = {}};
-    REQUIRE(two.acceptor->OnRequest(prepare).reply.kind == PaxosReply::Kind::kPromise);
+    PromiseTo33(two, begun);
     Exchange(one, At(0), {{AddressOf(2), AnswerOf(two)}, {AddressOf(3), AnswerOf(three)}});
     REQUIRE(one.decision().kind == Kind::kFail);
     EXPECT(Mentions(one.decision().status, "Empty the data directories of all seeds"));
