@@ -1,28 +1,13 @@
 // Goal:   a connection's commands seem to run one after the other, whatever order the store answers
 //         in; requests of many keys gather; and neither a client nor a store can make it hold much.
-// Method: drive the core by hand, answering its operations in the order that hurts; then random
-//         pipelines against a plain map that runs the same commands one by one.
+// Method: drive the core by hand, answering its operations in the order that hurts.
 #include "server/resp/session.h"
 
-#include <rapidcheck.h>
-
 #include "tests/server/resp/client.h"
+#include "tests/server/resp/replies.h"
 
 namespace starling::resp {
 namespace {
-
-const std::string kNull = "$-1\r\n";
-const std::string kOk = "+OK\r\n";
-
-std::string Bulk(const std::string& text) {
-  return fmt::format("${}\r\n{}\r\n", text.size(), text);
-}
-
-Client SmallClient(std::uint32_t in_flight_max) {
-  SessionOptions options;
-  options.in_flight_max = in_flight_max;
-  return Client(options);
-}
 
 TEST_SUITE("server/resp/session") {
   TEST_CASE("replies come in the order of the requests, not of the results") {
@@ -376,89 +361,6 @@ TEST_SUITE("server/resp/session") {
     client.AnswerAll();
     EXPECT(client.Take() ==
            kOk + kOk + Bulk("a b") + Bulk("2") + "*2\r\n" + Bulk("a b") + Bulk("2"));
-  }
-}
-
-// --- against a plain map ---
-
-// What Redis would say if nothing were ever under way together.
-class Model {
- public:
-  std::string Run(const Words& words) {
-    const std::string& name = words[0];
-    if (name == "PING") return "+PONG\r\n";
-    if (name == "SET") {
-      store_[words[1]] = words[2];
-      return kOk;
-    }
-    if (name == "MSET") {
-      for (std::size_t i = 1; i + 1 < words.size(); i += 2) store_[words[i]] = words[i + 1];
-      return kOk;
-    }
-    if (name == "GET") return Value(words[1]);
-    std::size_t count = 0;
-    std::string values;
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      if (name == "DEL") count += store_.erase(words[i]);
-      if (name == "EXISTS") count += store_.count(words[i]);
-      if (name == "MGET") values += Value(words[i]);
-    }
-    return name == "MGET" ? fmt::format("*{}\r\n", words.size() - 1) + values
-                          : fmt::format(":{}\r\n", count);
-  }
-
- private:
-  std::string Value(const std::string& key) const {
-    const auto it = store_.find(key);
-    return it == store_.end() ? kNull : Bulk(it->second);
-  }
-  std::map<std::string, std::string> store_;
-};
-
-// Few keys, so that most commands meet another on theirs.
-Words DrawCommand() {
-  const auto key = [] { return fmt::format("k{}", *rc::gen::inRange(0, 4)); };
-  const auto value = [] { return std::to_string(*rc::gen::inRange(0, 1000)); };
-  Words words{
-      *rc::gen::element<std::string>("PING", "SET", "GET", "DEL", "EXISTS", "MGET", "MSET")};
-  if (words[0] == "PING") return words;
-  const bool many = words[0] != "SET" && words[0] != "GET";
-  const int keys = many ? *rc::gen::inRange(1, 5) : 1;
-  for (int i = 0; i < keys; ++i) {
-    words.push_back(key());
-    if (words[0] == "SET" || words[0] == "MSET") words.push_back(value());
-  }
-  return words;
-}
-
-TEST_SUITE("server/resp/session") {
-  TEST_CASE("a pipeline gives what its commands give one by one, whatever the order of results") {
-    EXPECT(rc::check("pipelines", [] {
-      Client client = SmallClient(static_cast<std::uint32_t>(*rc::gen::inRange(1, 12)));
-      Model model;
-      std::string expected;
-      std::string stream;
-      const int commands = *rc::gen::inRange(1, 40);
-      for (int i = 0; i < commands; ++i) {
-        const Words words = DrawCommand();
-        expected += model.Run(words);
-        stream += Encode(words);
-      }
-      base::Bytes rest = stream;
-      while (!rest.empty() || !client.open.empty()) {
-        if (!rest.empty() && (client.open.empty() || *rc::gen::arbitrary<bool>())) {
-          const auto size =
-              *rc::gen::inRange<std::size_t>(1, std::min<std::size_t>(rest.size(), 100) + 1);
-          client.Send(rest.substr(0, size));
-          rest.remove_prefix(size);
-        } else {
-          client.Answer(*rc::gen::inRange<std::size_t>(0, client.open.size()));
-        }
-      }
-      RC_ASSERT(client.Take() == expected);
-      RC_ASSERT(!client.unused());
-      RC_ASSERT(client.session.in_flight() == 0u);
-    }));
   }
 }
 
