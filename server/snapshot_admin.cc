@@ -94,23 +94,24 @@ SnapshotAdmin::SnapshotAdmin(Control& control)
 SnapshotAdmin::~SnapshotAdmin() = default;
 
 bool SnapshotAdmin::Handle(const AdminCall& call) {
-  Result<AdminJobs::Work> work;
-  if (call.command == "snapshot")
-    work = Taking(call.arguments);
-  else if (call.command == "listsnapshots")
-    work = [this] { return List(snapshots_); };
-  else if (call.command == "clearsnapshot")
-    work = Clearing(call.arguments);
-  else
+  if (call.command != "snapshot" && call.command != "listsnapshots" &&
+      call.command != "clearsnapshot")
     return false;
-  const ReplyTo& to = call.reply;
-  Status started = work ? base::Ok() : work.error();
-  if (work)
-    started = jobs_.Start(*std::move(work), [this, to](const Result<Json>& answer) {
-      return answer ? control_.ReplyJson(to, *answer) : control_.ReplyError(to, answer.error());
-    });
-  if (!started.ok()) control_.ReplyError(to, started);
+  if (const Status started = Start(call); !started.ok()) control_.ReplyError(call.reply, started);
   return true;
+}
+
+Status SnapshotAdmin::Start(const AdminCall& call) {
+  ASSIGN_OR_RETURN(AdminJobs::Work work, WorkOf(call));
+  return jobs_.Start(std::move(work), [this, to = call.reply](const Result<Json>& answer) {
+    return answer ? control_.ReplyJson(to, *answer) : control_.ReplyError(to, answer.error());
+  });
+}
+
+Result<AdminJobs::Work> SnapshotAdmin::WorkOf(const AdminCall& call) {
+  if (call.command == "snapshot") return Taking(call.arguments);
+  if (call.command == "clearsnapshot") return Clearing(call.arguments);
+  return [this] { return List(snapshots_); };
 }
 
 Result<AdminJobs::Work> SnapshotAdmin::Taking(const base::JsonObject& arguments) {

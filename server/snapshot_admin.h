@@ -29,7 +29,9 @@ class SnapshotAdmin {
   bool Handle(const AdminCall& call);
 
  private:
+  base::Status Start(const AdminCall& call);
   // What is to be done on the lane, or why it is not.
+  base::Result<AdminJobs::Work> WorkOf(const AdminCall& call);
   base::Result<AdminJobs::Work> Taking(const base::JsonObject& arguments);
   base::Result<AdminJobs::Work> Clearing(const base::JsonObject& arguments);
 
