@@ -69,14 +69,15 @@ starling_precompiled(starling_precompiled_tests ${CMAKE_SOURCE_DIR}/tests/test.h
 target_link_libraries(starling_precompiled_tests PRIVATE doctest::doctest rapidcheck)
 target_compile_options(starling_precompiled_tests PRIVATE ${STARLING_TEST_OPTIONS})
 
-# Nor, under sanitizers, are the tools, which run briefly and whose JSON takes long to compile.
+# Nor, under sanitizers, are command lines and what they print, which run briefly and whose options and
+# JSON take long to compile: BRIEF, below.
 if(STARLING_SANITIZE)
   starling_precompiled(starling_precompiled_tools)
   target_compile_options(starling_precompiled_tools PRIVATE -O0)
 endif()
 
 function(starling_precompile target)
-  if(STARLING_SANITIZE AND CMAKE_CURRENT_SOURCE_DIR MATCHES "/tools/(nodetool|starling|stress)$")
+  if(STARLING_SANITIZE AND "BRIEF" IN_LIST ARGN)
     target_precompile_headers(${target} REUSE_FROM starling_precompiled_tools)
     target_compile_options(${target} PRIVATE -O0)
   else()
@@ -113,11 +114,12 @@ function(starling_wire name)
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
 endfunction()
 
-# starling_program(NAME SOURCES... ): an executable in build/bin; link what it needs afterwards.
+# starling_program(NAME SOURCES... ): an executable in build/bin, a main and little else; link what it
+# needs afterwards.
 function(starling_program name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE starling_flags)
-  starling_precompile(${name})
+  starling_precompile(${name} BRIEF)
 endfunction()
 
 # starling_test(NAME DEPS...): all *_test.cc files beside the caller as one doctest program; its
