@@ -142,7 +142,7 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
     EndSlice(id, slice, base::Unavailable("the peer's hashes of a slice are malformed"));
     return;
   }
-  for (std::uint32_t leaf = 0; leaf < base::kLeavesPerSlice; ++leaf) {
+  for (std::uint32_t leaf = base::kLeavesPerSlice; leaf-- > 0;) {
     const auto theirs = base::LoadLittle<std::uint32_t>(frame.payload.data() + 4 * leaf);
     if (theirs != base::LoadLittle<std::uint32_t>(slice.hashes.data() + 4 * leaf))
       slice.buckets.push_back(base::BucketAt(slice.slice, static_cast<std::uint8_t>(leaf)));
@@ -165,7 +165,8 @@ void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
 }
 
 bool RepairPull::MayGoOn() const {
-  return parts_.replica.HasRoomForRepair() && rate_.Ready(parts_.world.Now());
+  return parts_.replica.HasRoomForRepair() && taking_bytes_ < parts_.taking_bytes_max &&
+         rate_.Ready(parts_.world.Now());
 }
 
 void RepairPull::OnTurnEnd() {

@@ -17,6 +17,30 @@ std::string RepairPull::BeginOf(const Slice& slice) {
   return begin;
 }
 
+// The next bucket is asked for as one that we have nothing of.
+void RepairPull::TakeWhole(Slice& slice) {
+  slice.first_token = base::FirstToken(slice.buckets.back());
+  slice.last_token = base::LastToken(slice.buckets.back());
+  slice.runs = {{slice.first_token, slice.last_token}};
+}
+
+// The leaves of the buckets behind this one, as long as nothing of them is here: an emptied node
+// would else ask for each of 65,536 apart.
+std::string RepairPull::FurtherOf(const Slice& slice) const {
+  std::string leaves;
+  if (slice.runs.size() > 1 || slice.last_token != base::LastToken(slice.buckets.back()))
+    return leaves;
+  const std::uint64_t purged = parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged;
+  for (std::size_t i = slice.buckets.size() - 1; i-- > 0;) {
+    const std::uint16_t bucket = slice.buckets[i];
+    if (!NothingOf(slice.keyspace, bucket) ||
+        parts_.replica.MarkOf(slice.keyspace, bucket).purged != purged)
+      break;
+    leaves.push_back(static_cast<char>(base::LeafOf(bucket)));
+  }
+  return leaves;
+}
+
 // What we have in the run goes along; after a page that was full, of the rest of it.
 void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
   const topology::Node* peer = PeerOf(*slice.order);
@@ -25,16 +49,18 @@ void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
   if (!slice.after.empty()) run.first = base::LoadBig<base::Token>(slice.after.data());
   const std::string after = BeginOf(slice);
   const base::Bytes summary = SummaryOf(slice.summary, run);
-  const wire::BucketPull request{
-      slice.keyspace,
-      slice.buckets.back(),
-      after,
-      static_cast<std::uint32_t>(kPageBytesStandard),
-      snapshot_->topology->epoch,
-      base::Hash64(summary),
-      run.last,
-      slice.cut,
-      parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged};
+  const std::string further = FurtherOf(slice);
+  slice.further = further.size();
+  const wire::BucketPull request{slice.keyspace,
+                                 slice.buckets.back(),
+                                 after,
+                                 kPageBytes,
+                                 snapshot_->topology->epoch,
+                                 base::Hash64(summary),
+                                 run.last,
+                                 slice.cut,
+                                 parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged,
+                                 further};
   stats_.bytes_sent += summary.size();
   slice.answer_due = parts_.world.Now() + kAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, summary);
@@ -42,27 +68,64 @@ void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
 
 void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
   const auto reply = wire::Decode<wire::BucketPullReply>(frame.header);
-  if (!reply || base::Hash64(frame.payload) != reply->payload_digest ||
-      reply->names_bytes > frame.payload.size()) {
+  std::size_t first_bytes = frame.payload.size();
+  bool fits = reply && base::Hash64(frame.payload) == reply->payload_digest &&
+              reply->further.size() <= slice.further;
+  if (fits) {
+    for (const wire::FurtherBucket& told : reply->further) {
+      fits = fits && told.bytes <= first_bytes;
+      first_bytes -= fits ? told.bytes : 0;
+    }
+    fits = fits && reply->names_bytes <= first_bytes;
+  }
+  if (!fits) {
     SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
   rate_.Count(parts_.world.Now(), frame.payload.size());
-  const std::uint16_t bucket = slice.buckets.back();
-  NoteDamage(
-      slice, reply->unreadable,
-      base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
-                                   slice.order->peer, bucket)));
-  base::Status status = Take(slice, frame.payload.substr(reply->names_bytes),
-                             {.repair = true, .epoch = reply->epoch, .purged = reply->purged});
-  if (status.ok()) Adopt(slice, *reply, frame.payload.substr(0, reply->names_bytes));
-  if (status.ok()) status = Advance(slice, *reply);
-  if (status.ok() && (slice.buckets.empty() || slice.buckets.back() != bucket))
-    parts_.adoption.OnLastPage({slice.keyspace, bucket});
+  base::Bytes rest = frame.payload;
+  const auto take = [&](std::size_t bytes, std::size_t names_bytes, bool last) {
+    Section section;
+    section.done = !last || reply->done;
+    if (last) section.after = reply->after;
+    section.names = rest.substr(0, names_bytes);
+    section.entries = rest.substr(names_bytes, bytes - names_bytes);
+    rest.remove_prefix(bytes);
+    return section;
+  };
+  Section section = take(first_bytes, reply->names_bytes, reply->further.empty());
+  section.unreadable = reply->unreadable;
+  section.source = {.repair = true, .epoch = reply->epoch, .purged = reply->purged};
+  section.named_upto = reply->named_upto;
+  base::Status status = OnSection(slice, section);
+  for (std::size_t i = 0; status.ok() && i < reply->further.size(); ++i) {
+    const wire::FurtherBucket& told = reply->further[i];
+    TakeWhole(slice);
+    section = take(told.bytes, told.names_bytes, i + 1 == reply->further.size());
+    section.unreadable = told.unreadable;
+    section.source = {.repair = true, .epoch = reply->epoch, .purged = told.purged};
+    section.named_upto = told.named_upto;
+    status = OnSection(slice, section);
+  }
   if (status.ok())
     NextBucket(id, slice);
   else
     SkipBucket(id, slice, status);
+}
+
+// What the peer has of the next bucket, or a part of that.
+base::Status RepairPull::OnSection(Slice& slice, const Section& section) {
+  const std::uint16_t bucket = slice.buckets.back();
+  NoteDamage(
+      slice, section.unreadable,
+      base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
+                                   slice.order->peer, bucket)));
+  RETURN_IF_ERROR(Take(slice, section.entries, section.source));
+  Adopt(slice, section);
+  RETURN_IF_ERROR(Advance(slice, section));
+  if (slice.buckets.empty() || slice.buckets.back() != bucket)
+    parts_.adoption.OnLastPage({slice.keyspace, bucket});
+  return base::Ok();
 }
 
 void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
@@ -86,12 +149,13 @@ void RepairPull::EndRange(Slice& slice) {
 }
 
 // To behind what the answer has told.
-base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& reply) {
-  if (!reply.done) {
-    const bool onwards = reply.after.size() > sizeof(base::Token) && reply.after > slice.after &&
-                         base::LoadBig<base::Token>(reply.after.data()) <= slice.runs.front().last;
+base::Status RepairPull::Advance(Slice& slice, const Section& section) {
+  const base::Bytes after = section.after;
+  if (!section.done) {
+    const bool onwards = after.size() > sizeof(base::Token) && after > slice.after &&
+                         base::LoadBig<base::Token>(after.data()) <= slice.runs.front().last;
     if (!onwards) return base::Corruption("the peer's pages do not come to an end");
-    slice.after = reply.after;
+    slice.after = after;
     return base::Ok();
   }
   slice.after.clear();
@@ -101,13 +165,14 @@ base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& repl
 }
 
 // The peer has purged further than we: up to there, what we have becomes what it has.
-void RepairPull::Adopt(Slice& slice, const wire::BucketPullReply& reply, base::Bytes names) {
+void RepairPull::Adopt(Slice& slice, const Section& section) {
   const std::uint16_t bucket = slice.buckets.back();
   const Adoption::Id id{slice.keyspace, bucket};
   const std::uint64_t epoch = snapshot_->topology->epoch;
-  const bool further = reply.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged;
+  const bool further = section.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged;
   if (further) slice.settled = false;
-  if (!slice.in_full || reply.epoch == 0 || reply.epoch != epoch || reply.unreadable > 0) {
+  if (!slice.in_full || section.source.epoch == 0 || section.source.epoch != epoch ||
+      section.unreadable > 0) {
     parts_.adoption.GiveUp(id);  // Not all is named that is there.
     return;
   }
@@ -120,20 +185,20 @@ void RepairPull::Adopt(Slice& slice, const wire::BucketPullReply& reply, base::B
   };
   // What the page was asked for, as far as it goes.
   if (const std::string begin = BeginOf(slice); !begin.empty()) span.after = stored(begin);
-  if (!reply.done) {
-    span.last = stored(reply.after);
+  if (!section.done) {
+    span.last = stored(section.after);
   } else if (const base::Token last = slice.runs.front().last; last != base::LastToken(bucket)) {
     std::string next;
     base::AppendBig(next, last + 1);
     span.last = stored(next);
   }
-  parts_.adoption.OnPage(epoch, reply.named_upto, std::move(span), std::string(names));
+  parts_.adoption.OnPage(epoch, section.named_upto, std::move(span), std::string(section.names));
 }
 
-base::Status RepairPull::Take(Slice& slice, base::Bytes payload, const purge::Source& source) {
+base::Status RepairPull::Take(Slice& slice, base::Bytes entries, const purge::Source& source) {
   const std::uint16_t bucket = slice.buckets.back();
-  while (!payload.empty()) {
-    const auto unpacked = wire::UnpackEntry(payload);
+  while (!entries.empty()) {
+    const auto unpacked = wire::UnpackEntry(entries);
     if (!unpacked) return base::Corruption(unpacked.error().message());
     const wire::PackedEntry& entry = *unpacked;
     const base::Token token = base::TokenOf(entry.key, snapshot_->topology->token_seed);
@@ -148,8 +213,16 @@ base::Status RepairPull::Take(Slice& slice, base::Bytes payload, const purge::So
     slice.settled = false;
     ++slice.order->entries;
     ++stats_.entries_received;
-    parts_.replica.Write(
-        {slice.keyspace, token, entry.key, header, entry.value, false, {}, source});
+    const std::uint64_t bytes = entry.key.size() + entry.value.size();
+    taking_bytes_ += bytes;
+    parts_.replica.Write({slice.keyspace,
+                          token,
+                          entry.key,
+                          header,
+                          entry.value,
+                          false,
+                          {Ticket::Kind::kPull, bytes, 0, 0},
+                          source});
   }
   return base::Ok();
 }

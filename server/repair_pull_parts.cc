@@ -9,14 +9,16 @@
 
 namespace starling::server {
 
+bool RepairPull::NothingOf(base::KeyspaceId keyspace, std::uint16_t bucket) const {
+  const merkle::Tree* tree = parts_.replica.TreeOf(keyspace);
+  return tree == nullptr || tree->Leaf(bucket).empty();
+}
+
 void RepairPull::StartSummary(std::uint64_t id, Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
   // Of nothing nothing needs to be read: most buckets of a node that was emptied.
-  const merkle::Tree* tree = parts_.replica.TreeOf(slice.keyspace);
-  if (tree == nullptr || tree->Leaf(bucket).empty()) {
-    slice.first_token = base::FirstToken(bucket);
-    slice.last_token = base::LastToken(bucket);
-    slice.runs = {{slice.first_token, slice.last_token}};
+  if (NothingOf(slice.keyspace, bucket)) {
+    TakeWhole(slice);
     AskEntries(id, slice);
     return;
   }

@@ -31,7 +31,7 @@ struct RepairPull::Slice {
   std::uint64_t salt = 0;
   merkle::Generation cut = 0;
   std::string hashes;                  // Ours, as of the cut.
-  std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
+  std::vector<std::uint16_t> buckets;  // That differ, descending; the last one is next.
   bool settled = true;  // The peer has nothing in it that we lack, nor has purged further, so far.
   // Of the bucket.
   bool in_full = true;   // All of it is asked for, so far: no part of it counted as equal.
@@ -42,6 +42,7 @@ struct RepairPull::Slice {
   std::string part_hashes;     // Of it.
   std::deque<TokenRun> runs;   // That differ; the first is being asked for.
   std::string after;           // Within it: the stored key to resume after.
+  std::size_t further = 0;     // So many of the next buckets are asked for along with it.
   enum class Step : std::uint8_t { kHashes, kParts, kEntries } step = Step::kHashes;
   base::Instant answer_due;  // Of the request that is open.
 };

@@ -443,6 +443,8 @@ struct Draw {
         std::string after;
         if (random.Chance(0.5)) base::AppendBig(after, base::FirstToken(bucket) + random.Below(9));
         if (random.Chance(0.5)) after += key;
+        // Often leaves that do not ascend: noise.
+        const std::string further = random.Chance(0.5) ? Noise(random, 3) : "\xfe\xff";
         const wire::BucketPull pull{.keyspace = Keyspace(),
                                     .bucket = bucket,
                                     .after = after,
@@ -450,7 +452,8 @@ struct Draw {
                                     .epoch = Epoch(),
                                     .last_token = base::LastToken(bucket),
                                     .cut_s = Cut(),
-                                    .purged = Mark()};
+                                    .purged = Mark(),
+                                    .further = random.Chance(0.5) ? further : ""};
         return Framed(id, pull, Noise(random, 300), chance, &wire::BucketPull::payload_digest);
       }
     }
@@ -508,8 +511,11 @@ struct Draw {
                       &wire::BucketPartsReply::payload_digest);
       case Kind::kBucketPull: {
         const std::string after = random.Chance(0.7) ? Noise(random, 20) : "";
-        wire::BucketPullReply reply{
-            .done = random.Chance(0.7), .after = after, .epoch = Epoch(), .purged = Mark()};
+        wire::BucketPullReply reply{.done = random.Chance(0.7),
+                                    .after = after,
+                                    .epoch = Epoch(),
+                                    .purged = Mark(),
+                                    .further = {}};
         std::string names;
         if (random.Chance(0.5)) {
           reply.named_upto = random.Chance(0.7) ? reply.purged : Mark();
@@ -517,7 +523,17 @@ struct Draw {
           reply.names_bytes =
               static_cast<std::uint32_t>(random.Chance(0.8) ? names.size() : Odd(random));
         }
-        return Framed(id, reply, names + Packed(), chance, &wire::BucketPullReply::payload_digest);
+        std::string payload = names + Packed();
+        for (std::uint64_t n = random.Chance(0.3) ? random.Below(4) : 0; n > 0; --n) {
+          const std::string more = Packed();
+          payload += more;
+          reply.further.push_back({.unreadable = Odd(random),
+                                   .purged = Mark(),
+                                   .named_upto = random.Chance(0.5) ? Mark() : 0,
+                                   .bytes = static_cast<std::uint32_t>(
+                                       random.Chance(0.8) ? more.size() : Odd(random))});
+        }
+        return Framed(id, reply, payload, chance, &wire::BucketPullReply::payload_digest);
       }
       default:
         return Framed(id, wire::ControlReply{}, ControlAnswer(asked), chance,
