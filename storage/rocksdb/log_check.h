@@ -22,7 +22,7 @@ namespace starling::storage {
 
 // Corruption, naming the file, when a record in the logs of `directory` cannot be
 // read and records come after the gap. Looks at those from number `first` on, the first that still
-// counts (storage/rocksdb/live_logs.h): older ones may end in a power loss that later writes have
+// counts (storage/rocksdb/manifest.h): older ones may end in a power loss that later writes have
 // long left behind. Ok when there is no directory or no log yet. Reads each log once; changes
 // nothing.
 base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, std::uint64_t first);
