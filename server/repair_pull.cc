@@ -29,8 +29,18 @@ void RepairPull::Start(const PullMail& mail) {
   order->peer = mail.peer;
   order->ahead = mail.ahead;
   order->waiting.assign(mail.slices.begin(), mail.slices.end());
+  order->slices = mail.slices.size();
+  order->began = parts_.world.Now();
   orders_.push_back(std::move(order));
   Next(*orders_.back());
+}
+
+RepairStats RepairPull::stats() const {
+  RepairStats stats = stats_;
+  for (const auto& order : orders_)
+    stats.pulling += {order->slices, order->slices - order->waiting.size() - order->open,
+                      parts_.world.Now() - order->began};
+  return stats;
 }
 
 const topology::Node* RepairPull::PeerOf(const Order& order) const {

@@ -71,7 +71,7 @@ class RepairPull {
   base::Result<std::string> HashesFor(const wire::SliceHashesRequest& request,
                                       base::NodeNumber peer);
 
-  const RepairStats& stats() const { return stats_; }
+  RepairStats stats() const;
   RepairStats& mutable_stats() { return stats_; }
 
  private:

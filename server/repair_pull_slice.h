@@ -16,7 +16,9 @@ struct RepairPull::Order {
   base::NodeNumber peer = 0;
   merkle::Generation ahead = 0;
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
-  std::size_t open = 0;  // Slices being worked on.
+  std::size_t open = 0;    // Slices being worked on.
+  std::size_t slices = 0;  // Of the order.
+  base::Instant began;
   std::uint64_t entries = 0;
   std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;  // PullDoneMail's.
   std::uint64_t unreadable = 0;  // Damaged entries or buckets, here and there; they were left out.

@@ -248,6 +248,14 @@ TEST_SUITE("server/repair_pull") {
       }
   }
 
+  TEST_CASE("how long a pull has yet to go is told by what it took so far") {
+    EXPECT(PullProgress{}.Left() == base::Duration(0));
+    EXPECT(!PullProgress{.slices = 256, .elapsed = base::seconds(1)}.Left().has_value());
+    PullProgress sum{.slices = 100, .done = 20, .elapsed = base::seconds(10)};
+    sum += {.slices = 100, .done = 30, .elapsed = base::seconds(9)};
+    EXPECT(sum.Left() == base::seconds(30));
+  }
+
   TEST_CASE("no more than repair.rate a second is read and taken") {
     Config config;
     config.repair.bytes_per_second = 1 << 20;
@@ -257,11 +265,22 @@ TEST_SUITE("server/repair_pull") {
     for (int i = 0; i < kEntries; ++i) peer.Put(Key(i), std::string(100'000, 'x'));
     node.Start({kPeer});
     const base::Instant began = node.Now();
+    EXPECT(node.Stats().repair.pulling.slices == 0);
     node.Tell(OrderOfAll());
+    node.RunFor(base::seconds(4));
+    const PullProgress half = node.Stats().repair.pulling;
+    EXPECT(half.slices == base::kSlices);
+    EXPECT(half.done > 0);
+    EXPECT(half.done < base::kSlices);
+    EXPECT(half.elapsed >= base::seconds(4));
+    REQUIRE(half.Left().has_value());
+    EXPECT(*half.Left() > base::seconds(2));
+    EXPECT(*half.Left() < base::seconds(12));
     EXPECT(node.Hear<PullDoneMail>(base::seconds(60))->entries == kEntries);
     const base::Duration took = node.Now() - began;
     EXPECT(took > base::seconds(7));  // 10 MB, less what was asked for before any had come.
     EXPECT(took < base::seconds(12));
+    EXPECT(node.Stats().repair.pulling.slices == 0);
   }
 
   TEST_CASE("no more is asked for while what was taken waits for the disk") {
