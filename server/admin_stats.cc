@@ -51,6 +51,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   WorkerStats sum;
   for (const WorkerStats& each : stats) sum += each;
   const RepairStats& repair = sum.repair;
+  const auto left = repair.pulling.Left();
   const HintStats& hints = sum.hints;
   std::uint64_t pending = 0;
   for (const auto& [target, waiting] : hints.pending) pending += waiting.hints;
@@ -65,6 +66,10 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
         {"data_bytes_read", repair.data_bytes_read},
         {"unreadable", repair.unreadable},
+        {"slices_to_pull", repair.pulling.slices},
+        {"slices_pulled", repair.pulling.done},
+        {"pulling_ms", base::ToMs(repair.pulling.elapsed)},
+        {"left_ms", left ? Json(base::ToMs(*left)) : Json()},
         {"descents", control_.repair_.descents()},
         {"vain_descents", control_.repair_.vain_descents()},
         {"cut_bytes", sum.cut_bytes}}},

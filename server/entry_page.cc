@@ -39,22 +39,25 @@ base::Result<storage::Entry> Read(const storage::DataKey& key, base::Bytes store
   return entry;
 }
 
+std::unique_ptr<storage::Cursor> CursorOver(storage::Engine& engine, base::KeyspaceId keyspace,
+                                            std::uint16_t first, std::uint16_t last) {
+  return engine.Scan(storage::Family::kData, storage::BucketBegin(keyspace, first),
+                     storage::BucketEnd(keyspace, last));
+}
+
 // Calls visit(key, entry) for each entry of the range until it returns false. One that cannot be
 // read is counted in `skipped`; without, it ends the walk.
 template <typename Visit>
-base::Status Walk(storage::Engine& engine, const PageRequest& request, std::uint64_t& bytes_read,
+base::Status Walk(storage::Cursor& cursor, const PageRequest& request, std::uint64_t& bytes_read,
                   Unreadable* skipped, Visit&& visit) {
   std::string begin;
   storage::EncodeDataKeyTo({request.keyspace, request.from_token, request.after_key}, begin);
   if (!request.after_key.empty()) begin.push_back('\0');  // The first key after it.
-  const std::uint16_t last_bucket = base::BucketOf(request.last_token);
-  const std::string end = storage::BucketEnd(request.keyspace, last_bucket);
-  const auto cursor = engine.Scan(storage::Family::kData, begin, end);
-  for (cursor->Seek(begin); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const storage::DataKey key, storage::DecodeDataKey(cursor->key()));
+  for (cursor.Seek(begin); cursor.Valid(); cursor.Next()) {
+    ASSIGN_OR_RETURN(const storage::DataKey key, storage::DecodeDataKey(cursor.key()));
     if (key.token > request.last_token) break;
-    bytes_read += cursor->key().size() + cursor->value().size();
-    const auto entry = Read(key, cursor->value());
+    bytes_read += cursor.key().size() + cursor.value().size();
+    const auto entry = Read(key, cursor.value());
     if (entry) {
       if (!visit(key, *entry)) return base::Ok();
     } else if (skipped == nullptr) {
@@ -63,7 +66,15 @@ base::Status Walk(storage::Engine& engine, const PageRequest& request, std::uint
       skipped->first = entry.error();
     }
   }
-  return cursor->status();
+  return cursor.status();
+}
+
+template <typename Visit>
+base::Status Walk(storage::Engine& engine, const PageRequest& request, std::uint64_t& bytes_read,
+                  Unreadable* skipped, Visit&& visit) {
+  const auto cursor = CursorOver(engine, request.keyspace, base::BucketOf(request.from_token),
+                                 base::BucketOf(request.last_token));
+  return Walk(*cursor, request, bytes_read, skipped, visit);
 }
 
 void AppendRecord(std::string& records, base::Token token, const base::Version& version) {
@@ -71,6 +82,16 @@ void AppendRecord(std::string& records, base::Token token, const base::Version& 
   records.resize(at + kSummaryRecordBytes);
   base::StoreLittle(records.data() + at, token);
   version.StoreTo(records.data() + at + 8);
+}
+
+// Puts an entry on the page; false: there is no room for it.
+bool Pack(const storage::DataKey& key, const storage::Entry& entry, std::size_t bytes_max,
+          Page& page) {
+  const wire::PackedEntry packed = Packed(key, entry);
+  if (page.entries > 0 && page.packed.size() + wire::PackedBytes(packed) > bytes_max) return false;
+  wire::PackEntryTo(packed, page.packed);
+  ++page.entries;
+  return true;
 }
 
 enum class OnDamage : std::uint8_t { kFail, kSkip };
@@ -84,21 +105,43 @@ Page ReadWanted(storage::Engine& engine, const PageRequest& request, OnDamage on
   Unreadable* const skipped = on_damage == OnDamage::kSkip ? &page.unreadable : nullptr;
   page.status =
       Walk(engine, request, page.bytes_read, skipped, [&](const auto& key, const auto& entry) {
-        if (wanted(key, entry)) {
-          const wire::PackedEntry packed = Packed(key, entry);
-          if (page.entries > 0 &&
-              page.packed.size() + wire::PackedBytes(packed) > request.bytes_max) {
-            page.done = false;
-            return false;
-          }
-          wire::PackEntryTo(packed, page.packed);
-          ++page.entries;
-        }
+        page.done = !wanted(key, entry) || Pack(key, entry, request.bytes_max, page);
+        if (!page.done) return false;
         page.last_read_token = key.token;
         page.last_read_key = key.key;
         return true;
       });
   return page;
+}
+
+// Appends a whole bucket, or what there is room for. False: nothing was told of it.
+bool ReadWhole(storage::Cursor& cursor, const PageRequest& request, Page& page) {
+  const std::size_t begin = page.packed.size();
+  const std::uint64_t entries = page.entries;
+  std::string names;
+  Unreadable skipped;
+  bool some = false;
+  const base::Status status =
+      Walk(cursor, request, page.bytes_read, &skipped, [&](const auto& key, const auto& entry) {
+        const base::Version& version = entry.header.version;
+        page.done = request.under_way.Has(version) || Pack(key, entry, request.bytes_max, page);
+        if (!page.done) return false;
+        if (version.timestamp <= request.names_upto) AppendRecord(names, key.token, version);
+        page.last_read_token = key.token;
+        page.last_read_key = key.key;
+        some = true;
+        return true;
+      });
+  if (!status.ok() || (!page.done && !some)) {
+    page.packed.resize(begin);
+    page.entries = entries;
+    page.done = true;  // As far as it tells.
+    return false;
+  }
+  page.packed.insert(begin, names);
+  page.further.push_back({skipped.entries, static_cast<std::uint32_t>(names.size()),
+                          static_cast<std::uint32_t>(page.packed.size() - begin)});
+  return true;
 }
 
 }  // namespace
@@ -162,6 +205,24 @@ Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Byte
   });
   page.names = std::move(names);
   return page;
+}
+
+void ReadFurther(storage::Engine& engine, const PageRequest& request,
+                 std::span<const WholeBucket> buckets, Page& page) {
+  if (buckets.empty() || !page.status.ok() || !page.done) return;
+  const auto cursor =
+      CursorOver(engine, request.keyspace, buckets.front().bucket, buckets.back().bucket);
+  for (const WholeBucket& bucket : buckets) {
+    if (!page.done || page.packed.size() >= request.bytes_max) return;
+    PageRequest whole{request.keyspace,
+                      base::FirstToken(bucket.bucket),
+                      {},
+                      base::LastToken(bucket.bucket),
+                      request.bytes_max};
+    whole.under_way = request.under_way;
+    whole.names_upto = bucket.names_upto;
+    if (!ReadWhole(*cursor, whole, page)) return;
+  }
 }
 
 }  // namespace starling::server

@@ -11,7 +11,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/actor.h"
 #include "base/mutants.h"
@@ -52,15 +54,29 @@ struct Unreadable {
   base::Status first;  // What is wrong with the first of them.
 };
 
+// A bucket that is asked for whole, beside the one of the request.
+struct WholeBucket {
+  std::uint16_t bucket = 0;
+  std::uint64_t names_upto = 0;  // As in PageRequest.
+};
+// What a page holds of it, behind what it holds of those before.
+struct ToldBucket {
+  std::uint64_t unreadable = 0;
+  std::uint32_t names_bytes = 0;
+  std::uint32_t bytes = 0;  // With the names, which come first.
+};
+
 struct Page {
   std::string packed;  // server/wire/entries.h
   std::string names;   // Records as of a Summary, of what was read.
   std::uint64_t entries = 0;
-  bool done = false;                // Nothing more up to last_token.
+  // Nothing more up to last_token; with further buckets: in the last of them.
+  bool done = false;
   base::Token last_read_token = 0;  // If not done: where to resume...
   std::string last_read_key;        // ...after this key.
   std::uint64_t bytes_read = 0;
-  Unreadable unreadable;  // Repair's pages only.
+  Unreadable unreadable;            // Repair's pages only.
+  std::vector<ToldBucket> further;  // Of ReadFurther.
   base::Status status;
 };
 
@@ -81,5 +97,9 @@ Summary Summarize(storage::Engine& engine, const PageRequest& request);
 
 // The entries of the range that the holder of `summary` lacks or has older.
 Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Bytes summary);
+// Goes on with the entries of `buckets`, which ascend and are held nowhere by who asks, as far as
+// the page has room. A bucket that cannot be read ends it: asked for by itself, it says why.
+void ReadFurther(storage::Engine& engine, const PageRequest& request,
+                 std::span<const WholeBucket> buckets, Page& page);
 
 }  // namespace starling::server

@@ -31,6 +31,16 @@ void HeldMemory::Note(base::KeyspaceId keyspace, base::Token token, const base::
       oldest_ = (oldest_ + 1) % records_max_;
     }
   }
+  Add(record, held);
+}
+
+void HeldMemory::NotePulled(base::KeyspaceId keyspace, base::Token token,
+                            const base::Version& held) {
+  if (const auto it = records_.find(KeyOf(keyspace, token)); it != records_.end())
+    Add(it->second, held);
+}
+
+void HeldMemory::Add(Record& record, const base::Version& held) {
   if (record.held.size() == kVersionsMax) {
     const auto lowest = std::min_element(record.held.begin(), record.held.end());
     record.base = std::max(record.base, *lowest);

@@ -30,6 +30,10 @@ class HeldMemory {
   void Note(base::KeyspaceId keyspace, base::Token token, const base::Version& replaced,
             const base::Version& held);
 
+  // The same for what repair brought. A key that is not remembered is not begun with it, since a
+  // refill of millions would push out all that clients lately wrote.
+  void NotePulled(base::KeyspaceId keyspace, base::Token token, const base::Version& held);
+
   // Versions stamped up to `timestamp` are not ours to deny: another node owned the range then.
   void RaiseFloor(std::uint64_t timestamp) { floor_ = std::max(floor_, timestamp); }
 
@@ -46,6 +50,7 @@ class HeldMemory {
     base::Version base;
     std::vector<base::Version> held;
   };
+  static void Add(Record& record, const base::Version& held);
   static std::uint64_t KeyOf(base::KeyspaceId keyspace, base::Token token);
 
   const std::size_t records_max_;

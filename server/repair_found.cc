@@ -2,6 +2,7 @@
 // node that is catching up has done so.
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "server/repair.h"
 
 namespace starling::server {
@@ -65,6 +66,31 @@ bool Repair::ContainedSince(std::size_t replica, base::KeyspaceId keyspace,
     if (!later(found->second.marks, slice) && !later(found->second.contained, slice)) return false;
   }
   return true;
+}
+
+// That what is found is as of the session's cut.
+Repair::Mark Repair::MarkOfLook() const {
+  // By any of the clocks that stamp, which may be behind ours.
+  const base::Duration age = merkle::kCutAgeMs * base::milliseconds(1) - UntilNewest(session_->cut);
+  return {session_->gathered_at, session_->gathered_at - age - base::milliseconds(merkle::kSkewMs),
+          merkle::EndOf(session_->cut)};
+}
+
+void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven) {
+  const auto peer = peers_.find(session_->peer);
+  if (peer == peers_.end() || !proven) return;  // It shares nothing with us any more.
+  peer->second.marks[keyspace][slice] = MarkOfLook();
+}
+
+// What differs yet though a whole pull of it brought nothing, the peer lacks. A node that is
+// catching up cannot wait for it to take that, since it may have closed what is so old.
+void Repair::MarkContained(const Slices& differing) {
+  const auto peer = peers_.find(session_->peer);
+  if (peer == peers_.end() || !session_->asked_proven) return;
+  if (base::Mutant("catching-up-for-ever")) return;
+  for (const auto& [keyspace, slice] : differing)
+    if (std::ranges::find(session_->settled, std::pair{keyspace, slice}) != session_->settled.end())
+      peer->second.contained[keyspace][slice] = session_->asked_as_of;
 }
 
 }  // namespace starling::server

@@ -32,6 +32,10 @@ namespace starling::server {
 
 inline constexpr std::uint32_t kTagPull = 4;  // PeerTag::kind of its requests.
 
+// Of a node's pulls: what was taken and is not committed yet, shared evenly by its workers. Higher:
+// larger commits, so a client's write waits longer for the one that it is in; lower: more syncs.
+inline constexpr std::uint64_t kTakingBytesMax = 1 << 20;
+
 struct RepairPullParts {
   base::World& world;
   storage::Engine& engine;
@@ -40,6 +44,7 @@ struct RepairPullParts {
   SharedBuckets& shared;
   Adoption& adoption;
   std::uint64_t bytes_per_second = 0;  // 0: no limit.
+  std::uint64_t taking_bytes_max = kTakingBytesMax;
 };
 
 class RepairPull {
@@ -53,6 +58,8 @@ class RepairPull {
 
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
+  // An entry of ours is committed, or refused.
+  void OnTaken(const Ticket& ticket) { taking_bytes_ -= ticket.a; }
   // Gives up what a peer has left unanswered for long. To be called now and then.
   void OnTick(base::Instant now);
   // Goes on with what waited for the disk to take the pages before it.
@@ -64,16 +71,30 @@ class RepairPull {
   base::Result<std::string> HashesFor(const wire::SliceHashesRequest& request,
                                       base::NodeNumber peer);
 
-  const RepairStats& stats() const { return stats_; }
+  RepairStats stats() const;
   RepairStats& mutable_stats() { return stats_; }
 
  private:
-  static constexpr std::size_t kSlicesAtATime = 16;
+  // Higher: more is under way from a peer that is far; lower: less is taken in one turn, for which
+  // clients' requests wait, and less in one commit.
+  static constexpr std::size_t kSlicesAtATime = 8;
+  // Of a page, but for a larger entry. Higher: fewer exchanges; lower: as above.
+  static constexpr std::uint32_t kPageBytes = 64 << 10;
   static constexpr base::Duration kAnswerMax = base::seconds(30);
 
   struct Order;
   struct Slice;
   struct SummaryJob;
+  // What a page holds of one bucket.
+  struct Section {
+    bool done = false;
+    base::Bytes after;  // If not done.
+    std::uint64_t unreadable = 0;
+    purge::Source source;
+    std::uint64_t named_upto = 0;
+    base::Bytes names;
+    base::Bytes entries;
+  };
 
   void Next(Order& order);
   void Ask(std::uint64_t id, Slice& slice);
@@ -83,12 +104,16 @@ class RepairPull {
   void OnSummary(SummaryJob& job);
   void AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts);
   void OnParts(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  bool NothingOf(base::KeyspaceId keyspace, std::uint16_t bucket) const;
+  static void TakeWhole(Slice& slice);
   static std::string BeginOf(const Slice& slice);
+  std::string FurtherOf(const Slice& slice) const;
   void AskEntries(std::uint64_t id, Slice& slice);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
-  base::Status Take(Slice& slice, base::Bytes payload, const purge::Source& source);
-  void Adopt(Slice& slice, const wire::BucketPullReply& reply, base::Bytes names);
-  static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
+  base::Status OnSection(Slice& slice, const Section& section);
+  base::Status Take(Slice& slice, base::Bytes entries, const purge::Source& source);
+  void Adopt(Slice& slice, const Section& section);
+  static base::Status Advance(Slice& slice, const Section& section);
   static void EndRange(Slice& slice);
   bool MayGoOn() const;
   void NoteDamage(Slice& slice, std::uint64_t entries, const base::Status& what);
@@ -105,6 +130,7 @@ class RepairPull {
   base::Slab<Slice> slices_;
   std::vector<std::unique_ptr<SummaryJob>> jobs_;
   std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk, or their turn.
+  std::uint64_t taking_bytes_ = 0;       // Of entries that are not committed yet.
   RateLimit rate_;
   RepairStats stats_;
 };

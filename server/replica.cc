@@ -335,10 +335,13 @@ void Replica::Apply(const Operation& operation, const EntryHeader& old) {
   history.Change(bucket, generation,
                  forgets ? merkle::Digest{} : DigestOf(operation, operation.header), removed);
 
-  // What was purged may have been held: nothing up to there can be denied.
-  held_.Note(operation.keyspace, operation.token,
-             std::max(old.version, purge::HighestAt(marks_.Of(operation.keyspace, bucket).purged)),
-             operation.header.version);
+  if (operation.ticket.kind == Ticket::Kind::kPull)
+    held_.NotePulled(operation.keyspace, operation.token, operation.header.version);
+  else  // What was purged may have been held: nothing up to there can be denied.
+    held_.Note(
+        operation.keyspace, operation.token,
+        std::max(old.version, purge::HighestAt(marks_.Of(operation.keyspace, bucket).purged)),
+        operation.header.version);
   if (!old.version.empty())
     dead_.Remove(operation.keyspace, bucket, old, operation.stored_key.size());
   dead_.Add(operation.keyspace, bucket, operation.header, operation.stored_key.size());

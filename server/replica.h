@@ -39,7 +39,7 @@ namespace starling::server {
 
 // Whose operation it was; the meaning of the numbers is the listener's.
 struct Ticket {
-  enum class Kind : std::uint8_t { kNobody, kPut, kGet, kPeer, kOrphan, kPurge, kAdopt };
+  enum class Kind : std::uint8_t { kNobody, kPut, kGet, kPeer, kOrphan, kPurge, kAdopt, kPull };
   Kind kind = Kind::kNobody;
   std::uint64_t a = 0;
   std::uint64_t b = 0;

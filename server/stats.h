@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "base/histogram.h"
@@ -18,6 +19,26 @@
 
 namespace starling::server {
 
+// Of the pulls that are under way now.
+struct PullProgress {
+  std::uint64_t slices = 0;  // That differed,
+  std::uint64_t done = 0;    // and those of them that are done with.
+  base::Duration elapsed{0};
+
+  PullProgress& operator+=(const PullProgress& other) {
+    slices += other.slices;
+    done += other.done;
+    elapsed = std::max(elapsed, other.elapsed);
+    return *this;
+  }
+  // Tokens are hashes, so slices are much the same size. nullopt: nothing to tell it by, yet.
+  std::optional<base::Duration> Left() const {
+    if (done == 0 && slices > 0) return std::nullopt;
+    if (slices == 0) return base::Duration(0);
+    return elapsed * static_cast<std::int64_t>(slices - done) / static_cast<std::int64_t>(done);
+  }
+};
+
 struct RepairStats {
   std::uint64_t comparisons = 0;  // Exchanges with a peer that came to an end.
   std::uint64_t entries_sent = 0;
@@ -25,6 +46,7 @@ struct RepairStats {
   std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
   std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
   std::uint64_t unreadable = 0;       // Damaged entries or buckets that its pulls left out.
+  PullProgress pulling{};
 
   RepairStats& operator+=(const RepairStats& other) {
     comparisons += other.comparisons;
@@ -33,6 +55,7 @@ struct RepairStats {
     bytes_sent += other.bytes_sent;
     data_bytes_read += other.data_bytes_read;
     unreadable += other.unreadable;
+    pulling += other.pulling;
     return *this;
   }
 };

@@ -47,7 +47,8 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_),
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
-               shared.config.repair.bytes_per_second / shared.workers}),
+               shared.config.repair.bytes_per_second / shared.workers,
+               kTakingBytesMax / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_}) {}
 
 Worker::~Worker() = default;

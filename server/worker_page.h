@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "server/bucket_parts.h"
 #include "server/entry_page.h"
@@ -29,12 +30,20 @@ class Worker::PeerPage final : public PageWork {
 
   // kPull: what we say of ourselves, as of when it was asked.
   void KeepFacts(const purge::Source& facts) { facts_ = facts; }
+  // kPull: another bucket that is asked for, behind those before it, and our mark of it.
+  void AddFurther(const WholeBucket& bucket, std::uint64_t purged) {
+    further_.push_back(bucket);
+    further_purged_.push_back(purged);
+  }
 
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
     switch (kind_) {
       case Kind::kScan: page_ = ReadPage(engine, request_); return;
-      case Kind::kPull: page_ = ReadMissing(engine, request_, summary_); return;
+      case Kind::kPull:
+        page_ = ReadMissing(engine, request_, summary_);
+        ReadFurther(engine, request_, further_, page_);
+        return;
       case Kind::kParts:
         parts_ =
             ReadParts(engine, request_, static_cast<std::uint32_t>(summary_.size() / 4), salt_);
@@ -60,6 +69,8 @@ class Worker::PeerPage final : public PageWork {
   std::string summary_;
   std::uint64_t salt_ = 0;
   purge::Source facts_{};
+  std::vector<WholeBucket> further_;
+  std::vector<std::uint64_t> further_purged_;
   PartsRead parts_;
   Page page_;
 };

@@ -248,6 +248,11 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                                                frame.payload.size(), kPageBytesStandard));
   if (status.ok() && !memory_.HasRoom(frame.payload.size()))
     status = base::Overloaded(memory_.Refusal());
+  const auto further = [&](char leaf) {
+    return base::BucketAt(base::SliceOf(pull->bucket), static_cast<std::uint8_t>(leaf));
+  };
+  for (const char leaf : pull->further)
+    if (status.ok()) status = CheckOwner(pull->keyspace, further(leaf), pull->epoch);
   if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
   PageRequest request{pull->keyspace,
                       base::FirstToken(pull->bucket),
@@ -257,7 +262,10 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   request.under_way = {pull->cut_s, world_.WallMs()};
   // Before the page is read: what is removed after this mark, is not named below it.
   const purge::Source self = OwnFacts(pull->keyspace, pull->bucket);
-  if (purge::Adopts(self, pull->epoch, pull->purged)) request.names_upto = self.purged;
+  const auto names_upto = [&](const purge::Source& facts) {
+    return purge::Adopts(facts, pull->epoch, pull->purged) ? facts.purged : 0;
+  };
+  request.names_upto = names_upto(self);
   if (!pull->after.empty()) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);
@@ -266,6 +274,10 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                                          base::Instant::Never(), std::move(request));
   page->KeepSummary(frame.payload);
   page->KeepFacts(self);
+  for (const char leaf : pull->further) {
+    const purge::Source facts = OwnFacts(pull->keyspace, further(leaf));
+    page->AddFurther({further(leaf), names_upto(facts)}, facts.purged);
+  }
   ReadForPeer(std::move(page));
 }
 
@@ -307,7 +319,14 @@ void Worker::OnPeerPage(PeerPage& page) {
                               read.unreadable.entries,
                               page.facts_.epoch,
                               page.facts_.purged,
-                              page.request_.names_upto};
+                              page.request_.names_upto,
+                              0,
+                              {}};
+  for (std::size_t i = 0; i < read.further.size(); ++i) {
+    const ToldBucket& told = read.further[i];
+    reply.further.push_back({told.unreadable, page.further_purged_[i], page.further_[i].names_upto,
+                             told.names_bytes, told.bytes});
+  }
   if (read.names.empty()) return Reply(page.to_, reply, read.packed);
   const std::string payload = read.names + read.packed;
   reply.names_bytes = static_cast<std::uint32_t>(read.names.size());

@@ -396,11 +396,23 @@ struct BucketPull {
   base::Token last_token = 0;  // Up to where the payload tells; the answer goes no further.
   std::int64_t cut_s = 0;      // What is newer is on its way, and not asked for.
   std::uint64_t purged = 0;    // My mark of the bucket (server/purge/marks.h).
+  // Leaves, ascending, of further buckets of the slice, of which I have nothing and have that mark
+  // too: of each all is asked for, as far as the page has room. Only with all of the bucket's end.
+  base::Bytes further;
 };
-// Payload: names, then packed entries.
+// What a page tells of a bucket beyond the one that was asked for first.
+struct FurtherBucket {
+  std::uint64_t unreadable = 0;
+  std::uint64_t purged = 0;
+  std::uint64_t named_upto = 0;
+  std::uint32_t names_bytes = 0;
+  std::uint32_t bytes = 0;  // Of the payload, its names included.
+};
+// Payload: names, then packed entries; the same of each further bucket that is told of.
 struct BucketPullReply {
   static constexpr Kind kKind = Kind::kBucketPullReply;
-  bool done = false;  // Nothing more up to last_token.
+  // Nothing more up to last_token; where further buckets are told of, to the end of the last.
+  bool done = false;
   base::Bytes after;  // Where to resume, if not done.
   std::uint64_t payload_digest = 0;
   std::uint64_t unreadable = 0;  // Entries there that are damaged, and were left out.
@@ -411,6 +423,7 @@ struct BucketPullReply {
   // epoch.
   std::uint64_t named_upto = 0;
   std::uint32_t names_bytes = 0;
+  std::vector<FurtherBucket> further;  // In the order asked for, from the first on.
 };
 
 // What a control frame's payload is. The payload's encoding belongs to its owner.

@@ -279,7 +279,17 @@ void EncodeTo(const BucketPull& message, std::string& out) {
   pb.set_last_token(message.last_token);
   pb.set_cut_s(message.cut_s);
   pb.set_purged(message.purged);
+  pb.set_further(message.further.data(), message.further.size());
   parts::AppendTo(pb, out);
+}
+
+// Leaves of further buckets: each after the one before it, so none twice.
+bool Ascend(std::uint8_t leaf, Bytes further) {
+  for (const char next : further) {
+    if (static_cast<std::uint8_t>(next) <= leaf) return false;
+    leaf = static_cast<std::uint8_t>(next);
+  }
+  return true;
 }
 
 template <>
@@ -298,15 +308,21 @@ Result<BucketPull> Decode(Bytes header) {
     if (!in_bucket(token) || token > pb->last_token())
       return parts::Refuse("BucketPull", "after lies outside of what is asked for");
   }
+  const auto bucket = static_cast<std::uint16_t>(pb->bucket());
+  if (!Ascend(base::LeafOf(bucket), pb->further()))
+    return parts::Refuse("BucketPull", "its further buckets do not ascend");
+  if (!pb->further().empty() && pb->last_token() != base::LastToken(bucket))
+    return parts::Refuse("BucketPull", "it asks for further buckets before the end of one");
   return BucketPull{.keyspace = pb->keyspace(),
-                    .bucket = static_cast<std::uint16_t>(pb->bucket()),
+                    .bucket = bucket,
                     .after = pb->after(),
                     .bytes_max = pb->bytes_max(),
                     .epoch = pb->epoch(),
                     .payload_digest = pb->payload_digest(),
                     .last_token = pb->last_token(),
                     .cut_s = pb->cut_s(),
-                    .purged = pb->purged()};
+                    .purged = pb->purged(),
+                    .further = pb->further()};
 }
 
 void EncodeTo(const BucketPullReply& message, std::string& out) {
@@ -319,6 +335,14 @@ void EncodeTo(const BucketPullReply& message, std::string& out) {
   pb.set_purged(message.purged);
   pb.set_named_upto(message.named_upto);
   pb.set_names_bytes(message.names_bytes);
+  for (const FurtherBucket& bucket : message.further) {
+    v1::FurtherBucket& told = *pb.add_further();
+    told.set_unreadable(bucket.unreadable);
+    told.set_purged(bucket.purged);
+    told.set_named_upto(bucket.named_upto);
+    told.set_names_bytes(bucket.names_bytes);
+    told.set_bytes(bucket.bytes);
+  }
   parts::AppendTo(pb, out);
 }
 
@@ -328,14 +352,28 @@ Result<BucketPullReply> Decode(Bytes header) {
   if (pb == nullptr) return parts::RefuseBytes("BucketPullReply");
   RETURN_IF_ERROR(
       parts::CheckSize("BucketPullReply", "after", pb->after().size(), kCursorBytesMax));
-  return BucketPullReply{.done = pb->done(),
-                         .after = pb->after(),
-                         .payload_digest = pb->payload_digest(),
-                         .unreadable = pb->unreadable(),
-                         .epoch = pb->epoch(),
-                         .purged = pb->purged(),
-                         .named_upto = pb->named_upto(),
-                         .names_bytes = pb->names_bytes()};
+  if (pb->further_size() >= static_cast<int>(base::kLeavesPerSlice))
+    return parts::Refuse("BucketPullReply", "it tells of more buckets than a slice has");
+  BucketPullReply reply{.done = pb->done(),
+                        .after = pb->after(),
+                        .payload_digest = pb->payload_digest(),
+                        .unreadable = pb->unreadable(),
+                        .epoch = pb->epoch(),
+                        .purged = pb->purged(),
+                        .named_upto = pb->named_upto(),
+                        .names_bytes = pb->names_bytes(),
+                        .further = {}};
+  reply.further.reserve(static_cast<std::size_t>(pb->further_size()));
+  for (const v1::FurtherBucket& told : pb->further()) {
+    if (told.names_bytes() > told.bytes())
+      return parts::Refuse("BucketPullReply", "a further bucket's names exceed its bytes");
+    reply.further.push_back({.unreadable = told.unreadable(),
+                             .purged = told.purged(),
+                             .named_upto = told.named_upto(),
+                             .names_bytes = told.names_bytes(),
+                             .bytes = told.bytes()});
+  }
+  return reply;
 }
 
 void EncodeTo(const ControlRequest& message, std::string& out) {

@@ -138,6 +138,17 @@ TEST_SUITE("server/held_memory: what is not known any more") {
     EXPECT(Ask(memory, 20) == Answer::kHeld);
   }
 
+  TEST_CASE("what repair brings pushes nothing out, and is known where the key is") {
+    HeldMemory memory(2);
+    memory.Note(kKeyspace, kToken, At(10), At(20));
+    for (base::Token token = 1; token < 100; ++token) memory.NotePulled(kKeyspace, token, At(30));
+    EXPECT(memory.size() == 1);
+    memory.NotePulled(kKeyspace, kToken, At(30));
+    memory.Note(kKeyspace, kToken, At(30), At(40));
+    EXPECT(Ask(memory, 30) == Answer::kHeld);
+    EXPECT(Ask(memory, 25) == Answer::kNeverHeld);
+  }
+
   TEST_CASE("law: what is said is true, over any life with restarts, evictions and new ranges") {
     EXPECT(rc::check([](std::uint64_t seed) {
       base::Random random(seed);
@@ -151,7 +162,10 @@ TEST_SUITE("server/held_memory: what is not known any more") {
         if (random.Chance(0.01)) memory->RaiseFloor(current[key]);
         if (random.Chance(0.4)) {
           const std::uint64_t next = current[key] + 1 + random.Below(4);
-          memory->Note(kKeyspace, key, At(current[key]), At(next));
+          if (random.Chance(0.3))
+            memory->NotePulled(kKeyspace, key, At(next));
+          else
+            memory->Note(kKeyspace, key, At(current[key]), At(next));
           held[key].insert(current[key] = next);
           continue;
         }

@@ -118,6 +118,7 @@ TEST_SUITE("server/worker: a replica whose purge mark is higher") {
     OneWorker node(topology::FoundedBy(2));
     purge::Marks marks;
     marks.Purge(kDefault, kBucket, kMark);
+    marks.Purge(kDefault, kBucket + 2 * base::kSlices, kMark + 1);
     storage::Batch batch;
     marks.StoreDirty(batch);
     const storage::Batch* const batches[] = {&batch};
@@ -145,11 +146,29 @@ TEST_SUITE("server/worker: a replica whose purge mark is higher") {
                                   .epoch = in_epoch,
                                   .payload_digest = base::Hash64(""),
                                   .last_token = base::LastToken(kBucket),
-                                  .purged = purged};
+                                  .purged = purged,
+                                  .further = {}};
       const Told told = AskAsPeer(node, pull);
       REQUIRE(told.kind == wire::Kind::kBucketPullReply);
       return wire::Decode<wire::BucketPullReply>(told.header)->named_upto;
     };
+    // The bucket behind it in its slice has no mark of its own.
+    const wire::BucketPull two{.keyspace = kDefault,
+                               .bucket = kBucket,
+                               .after = {},
+                               .bytes_max = 4096,
+                               .epoch = epoch,
+                               .payload_digest = base::Hash64(""),
+                               .last_token = base::LastToken(kBucket),
+                               .further = "\x01\x02"};
+    const auto reply = wire::Decode<wire::BucketPullReply>(AskAsPeer(node, two).header);
+    REQUIRE(reply.has_value());
+    EXPECT(reply->named_upto == kMark);
+    REQUIRE(reply->further.size() == 2);
+    EXPECT(reply->further[0].purged == 0);
+    EXPECT(reply->further[0].named_upto == 0);
+    EXPECT(reply->further[1].purged == kMark + 1);
+    EXPECT(reply->further[1].named_upto == kMark + 1);
     const std::string all(2, '\xff'), none(2, '\0');
     EXPECT(parts(kMark - 1, epoch) == all);
     EXPECT(named_upto(kMark - 1, epoch) == kMark);

@@ -44,8 +44,11 @@ std::string Draw::Answer(const wire::Frame& asked, double chance) {
                     &wire::BucketPartsReply::payload_digest);
     case Kind::kBucketPull: {
       const std::string after = random_.Chance(0.7) ? Noise(random_, 20) : "";
-      wire::BucketPullReply reply{
-          .done = random_.Chance(0.7), .after = after, .epoch = Epoch(), .purged = Mark()};
+      wire::BucketPullReply reply{.done = random_.Chance(0.7),
+                                  .after = after,
+                                  .epoch = Epoch(),
+                                  .purged = Mark(),
+                                  .further = {}};
       std::string names;
       if (random_.Chance(0.5)) {
         reply.named_upto = random_.Chance(0.7) ? reply.purged : Mark();
@@ -53,7 +56,17 @@ std::string Draw::Answer(const wire::Frame& asked, double chance) {
         reply.names_bytes =
             static_cast<std::uint32_t>(random_.Chance(0.8) ? names.size() : Odd(random_));
       }
-      return Framed(id, reply, names + Packed(), chance, &wire::BucketPullReply::payload_digest);
+      std::string payload = names + Packed();
+      for (std::uint64_t n = random_.Chance(0.3) ? random_.Below(4) : 0; n > 0; --n) {
+        const std::string more = Packed();
+        payload += more;
+        reply.further.push_back({.unreadable = Odd(random_),
+                                 .purged = Mark(),
+                                 .named_upto = random_.Chance(0.5) ? Mark() : 0,
+                                 .bytes = static_cast<std::uint32_t>(
+                                     random_.Chance(0.8) ? more.size() : Odd(random_))});
+      }
+      return Framed(id, reply, payload, chance, &wire::BucketPullReply::payload_digest);
     }
     default:
       return Framed(id, wire::ControlReply{}, ControlAnswer(asked), chance,

@@ -177,7 +177,7 @@ TEST_SUITE("server/wire/codec") {
   TEST_CASE("a pull asks for a part of one bucket") {
     std::string after;
     base::AppendBig(after, base::FirstToken(5));
-    BucketPull pull{.bucket = 5, .after = after, .last_token = base::LastToken(5)};
+    BucketPull pull{.bucket = 5, .after = after, .last_token = base::LastToken(5), .further = {}};
     REQUIRE(RoundTrips(pull));
     SUBCASE("up to another bucket") { pull.last_token = base::FirstToken(6); }
     SUBCASE("from another bucket") { pull.bucket = 6; }
@@ -188,6 +188,29 @@ TEST_SUITE("server/wire/codec") {
     }
     SUBCASE("from no token") { pull.after = "1234567"; }
     EXPECT(!Decode<BucketPull>(Encoded(pull)).has_value());
+  }
+
+  TEST_CASE(
+      "a pull of further buckets takes the first to its end, and names each once, ascending") {
+    BucketPull pull{.bucket = 0x0305,
+                    .after = {},
+                    .last_token = base::LastToken(0x0305),
+                    .further = "\x04\xff"};
+    REQUIRE(RoundTrips(pull));
+    SUBCASE("not to its end") { --pull.last_token; }
+    SUBCASE("twice") { pull.further = "\x04\x04"; }
+    SUBCASE("descending") { pull.further = "\xff\x04"; }
+    SUBCASE("itself") { pull.further = "\x03"; }
+    EXPECT(!Decode<BucketPull>(Encoded(pull)).has_value());
+  }
+
+  TEST_CASE("a page tells of no more buckets than a slice has, and of no more names than bytes") {
+    BucketPullReply reply;
+    reply.further.resize(255);
+    REQUIRE(RoundTrips(reply));
+    SUBCASE("too many") { reply.further.resize(256); }
+    SUBCASE("names") { reply.further[7] = {.names_bytes = 2, .bytes = 1}; }
+    EXPECT(!Decode<BucketPullReply>(Encoded(reply)).has_value());
   }
 
   TEST_CASE("an error's text may be any bytes, and is cut to what its reader takes") {

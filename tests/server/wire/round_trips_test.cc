@@ -245,7 +245,15 @@ TEST_SUITE("server/wire/round_trips") {
                                       .payload_digest = Draw<std::uint64_t>(),
                                       .last_token = base::LastToken(bucket),
                                       .cut_s = Draw<std::int64_t>(),
-                                      .purged = Draw<std::uint64_t>()}));
+                                      .purged = Draw<std::uint64_t>(),
+                                      .further = base::LeafOf(bucket) < 250 ? "\xfb\xff" : ""}));
+      std::vector<FurtherBucket> further;
+      for (std::uint32_t n = Draw(0, 255); n > 0; --n)
+        further.push_back({.unreadable = Draw<std::uint64_t>(),
+                           .purged = Draw<std::uint64_t>(),
+                           .named_upto = Draw<std::uint64_t>(),
+                           .names_bytes = Draw(0u, 1000u),
+                           .bytes = Draw(1000u, 2000u)});
       RC_ASSERT(RoundTrips(BucketPullReply{.done = Draw<bool>(),
                                            .after = key,
                                            .payload_digest = Draw<std::uint64_t>(),
@@ -253,7 +261,8 @@ TEST_SUITE("server/wire/round_trips") {
                                            .epoch = Draw<std::uint64_t>(),
                                            .purged = Draw<std::uint64_t>(),
                                            .named_upto = Draw<std::uint64_t>(),
-                                           .names_bytes = Draw<std::uint32_t>()}));
+                                           .names_bytes = Draw<std::uint32_t>(),
+                                           .further = further}));
       RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 9)),
                                           .payload_digest = Draw<std::uint64_t>()}));

@@ -1,0 +1,230 @@
+// server/repair_pull_entries.cc: pages of entries, asked for and taken: the puller's side.
+#include <fmt/core.h>
+
+#include "base/hash.h"
+#include "server/repair_pull_slice.h"
+#include "server/wire/entries.h"
+
+namespace starling::server {
+
+// The token and key behind which the next page begins; of the first page of a run: its first token,
+// and empty where the bucket begins.
+std::string RepairPull::BeginOf(const Slice& slice) {
+  std::string begin = slice.after;
+  const TokenRun& run = slice.runs.front();
+  if (begin.empty() && run.first != base::FirstToken(slice.buckets.back()))
+    base::AppendBig(begin, run.first);
+  return begin;
+}
+
+// The next bucket is asked for as one that we have nothing of.
+void RepairPull::TakeWhole(Slice& slice) {
+  slice.first_token = base::FirstToken(slice.buckets.back());
+  slice.last_token = base::LastToken(slice.buckets.back());
+  slice.runs = {{slice.first_token, slice.last_token}};
+}
+
+// The leaves of the buckets behind this one, as long as nothing of them is here: an emptied node
+// would else ask for each of 65,536 apart.
+std::string RepairPull::FurtherOf(const Slice& slice) const {
+  std::string leaves;
+  if (slice.runs.size() > 1 || slice.last_token != base::LastToken(slice.buckets.back()))
+    return leaves;
+  const std::uint64_t purged = parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged;
+  for (std::size_t i = slice.buckets.size() - 1; i-- > 0;) {
+    const std::uint16_t bucket = slice.buckets[i];
+    if (!NothingOf(slice.keyspace, bucket) ||
+        parts_.replica.MarkOf(slice.keyspace, bucket).purged != purged)
+      break;
+    leaves.push_back(static_cast<char>(base::LeafOf(bucket)));
+  }
+  return leaves;
+}
+
+// What we have in the run goes along; after a page that was full, of the rest of it.
+void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
+  const topology::Node* peer = PeerOf(*slice.order);
+  slice.step = Slice::Step::kEntries;
+  TokenRun run = slice.runs.front();
+  if (!slice.after.empty()) run.first = base::LoadBig<base::Token>(slice.after.data());
+  const std::string after = BeginOf(slice);
+  const base::Bytes summary = SummaryOf(slice.summary, run);
+  const std::string further = FurtherOf(slice);
+  slice.further = further.size();
+  const wire::BucketPull request{slice.keyspace,
+                                 slice.buckets.back(),
+                                 after,
+                                 kPageBytes,
+                                 snapshot_->topology->epoch,
+                                 base::Hash64(summary),
+                                 run.last,
+                                 slice.cut,
+                                 parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged,
+                                 further};
+  stats_.bytes_sent += summary.size();
+  slice.answer_due = parts_.world.Now() + kAnswerMax;
+  parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, summary);
+}
+
+void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
+  const auto reply = wire::Decode<wire::BucketPullReply>(frame.header);
+  std::size_t first_bytes = frame.payload.size();
+  bool fits = reply && base::Hash64(frame.payload) == reply->payload_digest &&
+              reply->further.size() <= slice.further;
+  if (fits) {
+    for (const wire::FurtherBucket& told : reply->further) {
+      fits = fits && told.bytes <= first_bytes;
+      first_bytes -= fits ? told.bytes : 0;
+    }
+    fits = fits && reply->names_bytes <= first_bytes;
+  }
+  if (!fits) {
+    SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
+    return;
+  }
+  rate_.Count(parts_.world.Now(), frame.payload.size());
+  base::Bytes rest = frame.payload;
+  const auto take = [&](std::size_t bytes, std::size_t names_bytes, bool last) {
+    Section section;
+    section.done = !last || reply->done;
+    if (last) section.after = reply->after;
+    section.names = rest.substr(0, names_bytes);
+    section.entries = rest.substr(names_bytes, bytes - names_bytes);
+    rest.remove_prefix(bytes);
+    return section;
+  };
+  Section section = take(first_bytes, reply->names_bytes, reply->further.empty());
+  section.unreadable = reply->unreadable;
+  section.source = {.repair = true, .epoch = reply->epoch, .purged = reply->purged};
+  section.named_upto = reply->named_upto;
+  base::Status status = OnSection(slice, section);
+  for (std::size_t i = 0; status.ok() && i < reply->further.size(); ++i) {
+    const wire::FurtherBucket& told = reply->further[i];
+    TakeWhole(slice);
+    section = take(told.bytes, told.names_bytes, i + 1 == reply->further.size());
+    section.unreadable = told.unreadable;
+    section.source = {.repair = true, .epoch = reply->epoch, .purged = told.purged};
+    section.named_upto = told.named_upto;
+    status = OnSection(slice, section);
+  }
+  if (status.ok())
+    NextBucket(id, slice);
+  else
+    SkipBucket(id, slice, status);
+}
+
+// What the peer has of the next bucket, or a part of that.
+base::Status RepairPull::OnSection(Slice& slice, const Section& section) {
+  const std::uint16_t bucket = slice.buckets.back();
+  NoteDamage(
+      slice, section.unreadable,
+      base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
+                                   slice.order->peer, bucket)));
+  RETURN_IF_ERROR(Take(slice, section.entries, section.source));
+  Adopt(slice, section);
+  RETURN_IF_ERROR(Advance(slice, section));
+  if (slice.buckets.empty() || slice.buckets.back() != bucket)
+    parts_.adoption.OnLastPage({slice.keyspace, bucket});
+  return base::Ok();
+}
+
+void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
+  NoteDamage(slice, 1, why);
+  parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
+  slice.last_token = base::LastToken(slice.buckets.back());
+  EndRange(slice);
+  NextBucket(id, slice);
+}
+
+// What the summary told of has been asked for.
+void RepairPull::EndRange(Slice& slice) {
+  slice.summary = {};
+  slice.runs.clear();
+  slice.after.clear();
+  slice.next = slice.last_token + 1;
+  if (slice.last_token != base::LastToken(slice.buckets.back())) return;
+  slice.next = 0;
+  slice.in_full = true;
+  slice.buckets.pop_back();
+}
+
+// To behind what the answer has told.
+base::Status RepairPull::Advance(Slice& slice, const Section& section) {
+  const base::Bytes after = section.after;
+  if (!section.done) {
+    const bool onwards = after.size() > sizeof(base::Token) && after > slice.after &&
+                         base::LoadBig<base::Token>(after.data()) <= slice.runs.front().last;
+    if (!onwards) return base::Corruption("the peer's pages do not come to an end");
+    slice.after = after;
+    return base::Ok();
+  }
+  slice.after.clear();
+  slice.runs.pop_front();
+  if (slice.runs.empty()) EndRange(slice);
+  return base::Ok();
+}
+
+// The peer has purged further than we: up to there, what we have becomes what it has.
+void RepairPull::Adopt(Slice& slice, const Section& section) {
+  const std::uint16_t bucket = slice.buckets.back();
+  const Adoption::Id id{slice.keyspace, bucket};
+  const std::uint64_t epoch = snapshot_->topology->epoch;
+  const bool further = section.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged;
+  if (further) slice.settled = false;
+  if (!slice.in_full || section.source.epoch == 0 || section.source.epoch != epoch ||
+      section.unreadable > 0) {
+    parts_.adoption.GiveUp(id);  // Not all is named that is there.
+    return;
+  }
+  if (!further) return;
+  Span span{slice.keyspace, bucket, {}, {}};
+  const auto stored = [&](base::Bytes token_and_key) {
+    std::string key;
+    base::AppendBig(key, slice.keyspace);
+    return key.append(token_and_key);
+  };
+  // What the page was asked for, as far as it goes.
+  if (const std::string begin = BeginOf(slice); !begin.empty()) span.after = stored(begin);
+  if (!section.done) {
+    span.last = stored(section.after);
+  } else if (const base::Token last = slice.runs.front().last; last != base::LastToken(bucket)) {
+    std::string next;
+    base::AppendBig(next, last + 1);
+    span.last = stored(next);
+  }
+  parts_.adoption.OnPage(epoch, section.named_upto, std::move(span), std::string(section.names));
+}
+
+base::Status RepairPull::Take(Slice& slice, base::Bytes entries, const purge::Source& source) {
+  const std::uint16_t bucket = slice.buckets.back();
+  while (!entries.empty()) {
+    const auto unpacked = wire::UnpackEntry(entries);
+    if (!unpacked) return base::Corruption(unpacked.error().message());
+    const wire::PackedEntry& entry = *unpacked;
+    const base::Token token = base::TokenOf(entry.key, snapshot_->topology->token_seed);
+    if (base::BucketOf(token) != bucket)
+      return base::Corruption("the peer sent an entry of another bucket");
+    storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
+                                storage::Origin::kRepair, entry.flags};
+    if (const base::Status sound = storage::VerifyValue({header, entry.value}); !sound.ok()) {
+      NoteDamage(slice, 1, sound);
+      continue;
+    }
+    slice.settled = false;
+    ++slice.order->entries;
+    ++stats_.entries_received;
+    const std::uint64_t bytes = entry.key.size() + entry.value.size();
+    taking_bytes_ += bytes;
+    parts_.replica.Write({slice.keyspace,
+                          token,
+                          entry.key,
+                          header,
+                          entry.value,
+                          false,
+                          {Ticket::Kind::kPull, bytes, 0, 0},
+                          source});
+  }
+  return base::Ok();
+}
+
+}  // namespace starling::server
