@@ -40,7 +40,10 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
       snapshots_(std::make_unique<SnapshotAdmin>(*this)),
-      disk_(shared.config.storage.reserve_bytes) {}
+      disk_(shared.config.storage.reserve_bytes),
+      scrub_({.interval = shared.config.scrub.interval,
+              .bytes_per_second = shared.config.scrub.bytes_per_second},
+             world.Now()) {}
 
 Control::~Control() = default;
 
@@ -208,6 +211,7 @@ void Control::Tick() {
     repair_.OnTick(now);
     proofs_.OnTick(now);
     CheckReady();
+    ScrubSoon();
   }
   // Who was held may have stayed for long enough.
   heard_more_ = heard_more_ || was_holding_;

@@ -88,10 +88,13 @@ class MemoryEngine final : public Engine {
   // Copies the range: O(what is in it).
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
   std::uint64_t sequence() const override;
-  base::Status Flush() override;  // Syncs: flushed tables survive a power loss.
+  base::Status Flush() override;    // Syncs: flushed tables survive a power loss.
   base::Status Compact() override;  // The same.
   // FailedPrecondition.
   base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
+  // One table, of all entries.
+  std::vector<Table> Tables() const override;
+  base::Status CheckTable(const std::string& name) override;
   // pending_compaction_bytes and memtable_bytes stay 0.
   EngineStats stats() const override;
   // O(what is in it).

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "storage/entry.h"
 #include "storage/rocksdb/live_logs.h"
 #include "storage/rocksdb/log_check.h"
+#include "storage/rocksdb/table_check.h"
 #include "storage/rocksdb/to_status.h"
 #include "storage/rocksdb/tuning.h"
 
@@ -111,6 +113,8 @@ class OpenEngine final : public Engine {
   base::Status Flush() override;
   base::Status Compact() override;
   base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
+  std::vector<Table> Tables() const override;
+  base::Status CheckTable(const std::string& name) override;
   EngineStats stats() const override;
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 
@@ -262,6 +266,30 @@ base::Result<std::unique_ptr<Engine>> OpenEngine::Checkpoint(const std::string& 
                                     .block_cache_bytes = kReaderCacheBytes,
                                     .memtable_bytes = kReaderCacheBytes,
                                     .file_system = options_.file_system});
+}
+
+std::vector<Table> OpenEngine::Tables() const {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db_->GetLiveFilesMetaData(&files);
+  std::vector<Table> tables;
+  for (const auto& file : files) tables.push_back({file.name, file.size});
+  return tables;
+}
+
+base::Status OpenEngine::CheckTable(const std::string& name) {
+  const auto find = [&]() -> std::optional<std::string> {
+    std::vector<rocksdb::LiveFileMetaData> files;
+    db_->GetLiveFilesMetaData(&files);
+    for (const auto& file : files)
+      if (file.name == name) return file.column_family_name;
+    return std::nullopt;
+  };
+  const std::optional<std::string> family = find();
+  if (!family) return base::Ok();
+  const base::Status found = CheckTableFile(*db_->GetEnv(), options_.directory + name,
+                                            *family == handle(Family::kData)->GetName());
+  // A compaction may have replaced it meanwhile, and removed it.
+  return found.ok() || !find() ? base::Ok() : found;
 }
 
 EngineStats OpenEngine::stats() const {

@@ -53,8 +53,13 @@ DAMAGES = {
                                   ["damaged"]),
     "log flipped at the start": (lambda data: flip(largest(files(data, ".log")), 0.001),
                                  ["damaged"]),
-    "table deleted": (lambda data: os.remove(largest(files(data, ".sst"))), ["set aside"]),
-    "table cut": (lambda data: cut(largest(files(data, ".sst")), 0.5), ["set aside"]),
+    "table deleted": (lambda data: os.remove(largest(files(data, ".sst"))), ["taken out"]),
+    "table cut": (lambda data: cut(largest(files(data, ".sst")), 0.5), ["taken out"]),
+    "table flipped at the end": (lambda data: flip(largest(files(data, ".sst")), 1), ["taken out"]),
+    "table flipped in the middle": (lambda data: flip(largest(files(data, ".sst")), 0.5),
+                                    ["taken out"]),
+    "table flipped at the start": (lambda data: flip(largest(files(data, ".sst")), 0),
+                                   ["taken out"]),
     "manifest cut": (lambda data: cut(manifest(data), 0.3), []),
     "manifest deleted": (lambda data: os.remove(manifest(data)), ["set aside"]),
     "current deleted": (lambda data: os.remove(os.path.join(data, "CURRENT")), []),
@@ -99,6 +104,8 @@ class LostData(case.ClusterCase):
         node.kill()
         damage(node.data)
         node.start()
+        if lost:  # Of a flipped table it knows once a scrub has read it.
+            cluster.wait_for(lambda: "ready: caught up" in node.log_text()[said:], 90, name)
         nodes.wait_whole(60)
         log = node.log_text()[said:]
         for word in words + (["lost data that it had acknowledged"] if lost else []):
@@ -126,7 +133,7 @@ class LostData(case.ClusterCase):
             f"{count} voters")
 
     def test_each_loss_is_noticed_named_and_healed(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
         for name, (damage, words) in DAMAGES.items():
             if name not in FEW and os.environ.get("STARLING_DAMAGES") != "all":
                 continue
@@ -135,7 +142,7 @@ class LostData(case.ClusterCase):
                 self.voters_are(nodes, 3)
 
     def test_a_damaged_guard_loses_nothing(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
         for name, (damage, words) in HARMLESS.items():
             if name != "guard flipped" and os.environ.get("STARLING_DAMAGES") != "all":
                 continue
@@ -143,7 +150,7 @@ class LostData(case.ClusterCase):
                 self.hurt(nodes, name, damage, words, lost=False)
 
     def test_what_is_in_tables_alone_is_not_lost(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
 
         def start_in_vain(data):
             node = nodes.node(3)
@@ -159,7 +166,7 @@ class LostData(case.ClusterCase):
         self.hurt(nodes, "a start in vain after writes", start_in_vain, [], lost=False)
 
     def test_the_others_tell_of_an_older_copy(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
         node = nodes.node(3)
         self.write_more(nodes)
         node.kill()

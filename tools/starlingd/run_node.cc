@@ -2,7 +2,9 @@
 #include "tools/starlingd/run_node.h"
 
 #include <chrono>
+#include <optional>
 #include <random>
+#include <string>
 
 #include "base/log.h"
 #include "base/uv/uv_world.h"
@@ -20,10 +22,12 @@ constexpr std::chrono::milliseconds kSlowOpen{500};
 constexpr int kLivesMax = 16;  // Of one process.
 
 // One life of the node. `again`: it ended to begin another one.
-base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
+base::Status Live(const server::Config& config, DataLoss loss, std::optional<std::string>* damage,
+                  bool* again) {
   // Opened first and closed last: every actor and every job may use it.
   const auto began = std::chrono::steady_clock::now();
-  ASSIGN_OR_RETURN(Store store, OpenStore(config, loss));
+  ASSIGN_OR_RETURN(Store store, OpenStore(config, loss, *damage));
+  damage->reset();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - began);
   if (took >= kSlowOpen)
@@ -42,8 +46,10 @@ base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
       server::SystemLookUp, [&config] { return server::LookAtDirectory(config.node.data_dir); });
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
-  *again = node.begins_again();
+  // RocksDB takes no write any more once a compaction has met a damaged table.
+  *again = node.begins_again() || ended.code() == base::Code::kCorruption;
   if (*again) {
+    *damage = node.begins_again() ? std::string() : ended.message();
     base::log::Warn("node", "{}", ended.message());
     return ended;
   }
@@ -61,8 +67,10 @@ base::Status RunNode(const server::Config& config, DataLoss loss) {
   RaiseOpenFiles(config.limits.connections_max);
   bool again = true;
   base::Status ended;
+  std::optional<std::string> damage;  // As the life before found it.
   // Each life knows what the one before found out; at most, each other member has one more to tell.
-  for (int lives = 0; again && lives < kLivesMax; ++lives) ended = Live(config, loss, &again);
+  for (int lives = 0; again && lives < kLivesMax; ++lives)
+    ended = Live(config, loss, &damage, &again);
   return ended;
 }
 

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/status.h"
 #include "server/config.h"
@@ -27,6 +29,10 @@ enum class DataLoss { kRefuse, kAccept };
 //
 // Data that were lost or damaged are told in the log, and in the identity: of what the cluster's
 // other nodes have, the node opens what is sound, or begins empty beside what it sets aside.
-base::Result<Store> OpenStore(const server::Config& config, DataLoss loss);
+//
+// With `damage` all tables are read first, and those that are damaged taken out: the life before of
+// this process ended for it. Empty: it has written down why.
+base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
+                              const std::optional<std::string>& damage);
 
 }  // namespace starling
