@@ -20,7 +20,7 @@ struct MutantName {
   std::string_view mistake;
 };
 
-inline constexpr std::array<MutantName, 13> kMutants{{
+inline constexpr std::array<MutantName, 23> kMutants{{
     {"skip-hint", "no hint is kept for a replica that is down"},
     {"drop-restamp", "a superseded write is acknowledged instead of being stamped again"},
     {"forget-leaf", "a write does not change its leaf of the tree"},
@@ -32,6 +32,16 @@ inline constexpr std::array<MutantName, 13> kMutants{{
     {"watermark-early", "a write counts as handled when its client is answered"},
     {"orphan-restamped", "a write of a dead coordinator is passed on under a new version"},
     {"everywhere-untold", "a write to a keyspace that is everywhere is not told to the others"},
+    {"purge-skips-the-dead", "a purge round goes on without the owners that are down"},
+    {"purge-commits-unequal", "a bucket is purged although the owners' digests differ"},
+    {"purge-takes-late-writes", "a direct write is taken that is older than what was purged"},
+    {"purge-takes-late-hints", "a hint is taken that is older than what was purged"},
+    {"purge-no-adoption", "a replica that missed a COMMIT does not take over what its peers have"},
+    {"purge-keeps-the-leaf", "what is purged stays in the hash tree"},
+    {"purge-by-the-clock", "an entry is purged that has expired by the replica's own clock"},
+    {"absent-not-stale", "a node that was declared absent counts again as it is"},
+    {"catching-up-open", "a node that catches up takes writes that the others have purged"},
+    {"catching-up-for-ever", "a node that catches up waits for others to take what they refuse"},
     {"absence-guard-ignored", "a start does not look at what the guard file says was synced"},
     {"absence-memory-ignored", "what others remember of a node is not looked at"},
 }};

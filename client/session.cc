@@ -25,8 +25,6 @@ namespace {
 constexpr std::uint64_t kUpkeepTag = 0;  // No slab id.
 constexpr Duration kUpkeepPeriod = base::milliseconds(100);
 constexpr Duration kMapTimeout = base::milliseconds(500);
-// Between two requests for a map that errors call for.
-constexpr Duration kMapIntervalMin = base::milliseconds(200);
 // How much longer than the node we wait, so that its own answer, with a put's stamp, comes first.
 constexpr Duration kGrace = base::milliseconds(300);
 

@@ -27,9 +27,11 @@ add_library(starling_flags INTERFACE)
 target_compile_options(starling_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        -Wnon-virtual-dtor)
 # The sanitizers' instrumentation makes g++ 12 warn of fall-throughs and uses that are not there.
-if(NOT STARLING_SANITIZE)
+if(NOT (STARLING_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL GNU))
   target_compile_options(starling_flags INTERFACE -Werror)
 endif()
+# As g++ understands -Wconversion in C++.
+target_compile_options(starling_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>)
 target_include_directories(starling_flags INTERFACE ${CMAKE_SOURCE_DIR})
 
 # starling_library(NAME DEPS...): all .cc files beside the caller, linked to what it may include.

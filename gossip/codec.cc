@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/hash.h"
 #include "gossip/wire_format.h"
@@ -17,8 +18,7 @@ using wire_format::Reader;
 using wire_format::Type;
 using wire_format::Writer;
 
-// Room to count up from any claim that is accepted, so that its subject can always refute.
-constexpr std::uint64_t kGenerationMax = 1ULL << 62;
+const GossipOptions kDefaults;
 constexpr std::uint64_t kAgeMsMax = 1ULL << 41;
 constexpr std::uint64_t kRumorAgeMsMax = 1ULL << 31;  // 24 days: as good as for ever.
 
@@ -52,7 +52,7 @@ enum : std::uint32_t {
 // The numbers of Liveness on the wire, in the order of claims.
 constexpr std::array<std::uint64_t, 5> kLivenesses = {1, 2, 5, 3, 4};
 
-constexpr std::array<char, kConfirmPaddingBytes> kPadding{};
+constexpr std::array<char, std::max(kConfirmPaddingBytes, kPingRequestPaddingBytes)> kPadding{};
 
 std::uint64_t NumberOf(Liveness liveness) {
   return kLivenesses[static_cast<std::size_t>(liveness)];
@@ -129,12 +129,13 @@ struct PutBody {
       Put(out, 2, request.target);
       out.Fixed32(3, request.address.ip);
       out.Varint(4, request.address.port);
+      out.Present(5, {kPadding.data(), kPingRequestPaddingBytes});
     });
   }
   void operator()(const Confirm& confirm) const {
     out.Message(kConfirm, [&] {
       Put(out, 1, confirm.target);
-      out.Present(2, {kPadding.data(), kPadding.size()});
+      out.Present(2, {kPadding.data(), kConfirmPaddingBytes});
     });
   }
   void operator()(const Farewell& farewell) const { Nonce(kFarewell, farewell.nonce); }
@@ -214,9 +215,13 @@ base::Status Check(std::uint64_t ip, std::uint64_t port, const char* field_name,
   return base::Ok();
 }
 
-base::Status CheckGeneration(std::uint64_t generation) {
-  if (generation <= kGenerationMax) return base::Ok();
-  return Wrong(fmt::format("generation {} is out of range", generation));
+// Whatever is within has a next one that is, too: its subject can always refute.
+base::Status Check(std::uint64_t generation, std::uint64_t incarnation) {
+  if (generation >= kGenerations)
+    return Wrong(fmt::format("generation {} is out of range", generation));
+  if (incarnation > std::numeric_limits<std::uint32_t>::max())
+    return Wrong(fmt::format("incarnation {} is out of range", incarnation));
+  return base::Ok();
 }
 
 base::Status Read(std::uint64_t number, Liveness& liveness) {
@@ -237,13 +242,13 @@ base::Status Read(base::Bytes bytes, Accuser& accuser) {
 
 base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim) {
   base::Bytes host;
-  std::uint64_t liveness = 0, ip = 0, port = 0, age_ms = 0;
+  std::uint64_t incarnation = 0, liveness = 0, ip = 0, port = 0, age_ms = 0;
   std::size_t accusers = 0;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
     if (field.Is(1, Type::kBytes)) host = field.bytes;
     if (field.Is(2, Type::kVarint)) claim.generation = field.value;
-    if (field.Is(3, Type::kVarint)) claim.incarnation = static_cast<std::uint32_t>(field.value);
+    if (field.Is(3, Type::kVarint)) incarnation = field.value;
     if (field.Is(4, Type::kVarint)) liveness = field.value;
     if (field.Is(5, Type::kFixed32)) ip = field.value;
     if (field.Is(6, Type::kVarint)) port = field.value;
@@ -259,7 +264,8 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
   if (!in.ok()) return NotProtobuf();
   RETURN_IF_ERROR(Read(host, "a claim's host", claim.host));
   RETURN_IF_ERROR(Check(ip, port, "a claim's address", claim.address));
-  RETURN_IF_ERROR(CheckGeneration(claim.generation));
+  RETURN_IF_ERROR(Check(claim.generation, incarnation));
+  claim.incarnation = static_cast<std::uint32_t>(incarnation);
   RETURN_IF_ERROR(Read(liveness, claim.liveness));
   if (claim.metadata.size() > options.metadata_bytes_max) {
     return Wrong(fmt::format("metadata of {} bytes, at most {} are taken", claim.metadata.size(),
@@ -271,25 +277,28 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
 }
 
 base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& rumor) {
+  base::Bytes key;
+  std::optional<base::Bytes> payload;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
-    if (field.Is(1, Type::kBytes)) rumor.key.assign(field.bytes);
+    if (field.Is(1, Type::kBytes)) key = field.bytes;
     if (field.Is(2, Type::kVarint)) rumor.version = field.value;
     if (field.Is(3, Type::kFixed64)) rumor.hash = field.value;
-    if (field.Is(4, Type::kBytes)) rumor.payload.emplace(field.bytes);
+    if (field.Is(4, Type::kBytes)) payload = field.bytes;
     if (field.Is(5, Type::kVarint))
       rumor.age = base::milliseconds(std::min(field.value, kRumorAgeMsMax));
   }
   if (!in.ok()) return NotProtobuf();
-  if (rumor.key.empty() || rumor.key.size() > kRumorKeyBytesMax)
-    return Wrong(fmt::format("a rumor's key of {} bytes", rumor.key.size()));
-  if (!rumor.payload) return base::Ok();
-  if (rumor.payload->size() > options.rumor_payload_bytes_max) {
-    return Wrong(fmt::format("rumor '{}' has {} bytes, at most {} are taken", rumor.key,
-                             rumor.payload->size(), options.rumor_payload_bytes_max));
+  if (key.empty() || key.size() > kRumorKeyBytesMax)
+    return Wrong(fmt::format("a rumor's key of {} bytes", key.size()));
+  rumor.key.assign(key);
+  if (!payload) return base::Ok();
+  if (payload->size() > options.rumor_payload_bytes_max) {
+    return Wrong(fmt::format("a rumor's payload of {} bytes, at most {} are taken", payload->size(),
+                             options.rumor_payload_bytes_max));
   }
-  if (base::Hash64(*rumor.payload) != rumor.hash)
-    return Wrong(fmt::format("rumor '{}' is not what its hash says", rumor.key));
+  if (base::Hash64(*payload) != rumor.hash) return Wrong("a rumor is not what its hash says");
+  rumor.payload.emplace(*payload);
   return base::Ok();
 }
 
@@ -322,7 +331,7 @@ base::Status ReadAck(const BodyFields& fields, Body& body) {
   RETURN_IF_ERROR(Read(fields.values[1], ack.seen_as));
   ack.generation = fields.values[2];
   ack.incarnation = static_cast<std::uint32_t>(fields.values[3]);
-  RETURN_IF_ERROR(CheckGeneration(ack.generation));
+  RETURN_IF_ERROR(Check(ack.generation, fields.values[3]));
   body = ack;
   return base::Ok();
 }
@@ -350,7 +359,13 @@ base::Status ReadRumorSync(base::Bytes digests, Body& body) {
   return base::Ok();
 }
 
-base::Status ReadBody(std::uint32_t kind, base::Bytes bytes, Body& body) {
+base::Status CheckCount(const char* what, std::size_t count, std::size_t max) {
+  if (count <= max) return base::Ok();
+  return Wrong(fmt::format("more {} than the {} that any node has", what, max));
+}
+
+base::Status ReadBody(std::uint32_t kind, base::Bytes bytes, const GossipOptions& options,
+                      Body& body) {
   BodyFields fields;
   RETURN_IF_ERROR(Read(bytes, fields));
   const std::uint64_t nonce = fields.values[0];
@@ -375,11 +390,15 @@ base::Status ReadBody(std::uint32_t kind, base::Bytes bytes, Body& body) {
     case kCompare:
       if (fields.bytes[0].size() != kBucketsBytes || fields.bytes[1].size() % kEntryBytes != 0)
         return Wrong("a comparison of odd length");
+      RETURN_IF_ERROR(
+          CheckCount("members", fields.bytes[1].size() / kEntryBytes, ClaimsMax(options)));
       body = Compare{fields.bytes[0], fields.bytes[1]};
       break;
     case kDifference:
       if (fields.bytes[0].size() % sizeof(std::uint64_t) != 0)
         return Wrong("a list of the wanted of odd length");
+      RETURN_IF_ERROR(CheckCount("members", fields.bytes[0].size() / sizeof(std::uint64_t),
+                                 ClaimsMax(options)));
       body = Difference{fields.bytes[0]};
       break;
     case kState: return ReadState(fields, body);
@@ -422,32 +441,46 @@ void AppendClaim(const Claim& claim, std::string& packet) {
   Put(out, claim);
 }
 
+std::size_t ClaimsMax(const GossipOptions& options) {
+  return std::size_t{std::max(options.members_max, kDefaults.members_max)} + 1;  // Itself.
+}
+
+std::size_t RumorsMax(const GossipOptions& options) {
+  return std::max({options.rumors_max, kDefaults.rumors_max, options.passing_rumors_max,
+                   kDefaults.passing_rumors_max});
+}
+
 base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& message) {
   message.header = {};
   message.claims.clear();
   message.rumors.clear();
   base::Bytes from, body;
+  std::uint64_t incarnation = 0;
   std::uint32_t kind = 0;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
     if (field.Is(kGeneration, Type::kVarint)) message.header.generation = field.value;
-    if (field.Is(kIncarnation, Type::kVarint))
-      message.header.incarnation = static_cast<std::uint32_t>(field.value);
+    if (field.Is(kIncarnation, Type::kVarint)) incarnation = field.value;
     if (field.Is(kRumorsDigest, Type::kFixed64)) message.header.rumors_digest = field.value;
     if (field.type != Type::kBytes) continue;
     if (field.number == kFrom) from = field.bytes;
-    if (field.number == kClaims)
+    if (field.number == kClaims) {
+      RETURN_IF_ERROR(CheckCount("members", message.claims.size() + 1, ClaimsMax(options)));
       RETURN_IF_ERROR(Read(field.bytes, options, message.claims.emplace_back()));
-    if (field.number == kRumors)
+    }
+    if (field.number == kRumors) {
+      RETURN_IF_ERROR(CheckCount("rumors", message.rumors.size() + 1, RumorsMax(options)));
       RETURN_IF_ERROR(Read(field.bytes, options, message.rumors.emplace_back()));
+    }
     if (!IsBody(field.number)) continue;
     kind = field.number;
     body = field.bytes;
   }
   if (!in.ok()) return NotProtobuf();
   RETURN_IF_ERROR(Read(from, "the sender", message.header.from));
-  RETURN_IF_ERROR(CheckGeneration(message.header.generation));
-  return ReadBody(kind, body, message.body);
+  RETURN_IF_ERROR(Check(message.header.generation, incarnation));
+  message.header.incarnation = static_cast<std::uint32_t>(incarnation);
+  return ReadBody(kind, body, options, message.body);
 }
 
 }  // namespace starling::gossip

@@ -19,6 +19,11 @@ void Encode(const Message& message, std::string& packet);
 // As if the message that was just appended had had this claim, too.
 void AppendClaim(const Claim& claim, std::string& packet);
 
+// As many as the largest table has, and as rumors may be: a message with more is refused before
+// there is room for them. Not fewer than by default, since others may have larger limits than this.
+std::size_t ClaimsMax(const GossipOptions& options);
+std::size_t RumorsMax(const GossipOptions& options);
+
 // Reads a message that an Envelope opened. Replaces what is in `message`, and uses its room. What
 // it has of bytes points into `bytes`. Fails with InvalidArgument, naming the field, on anything
 // that no sound node with these limits sends; `message` is then of no use. Of a field that comes

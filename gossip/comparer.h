@@ -30,7 +30,8 @@ class Comparer {
 
   // Of a datagram whose own rumors are heard already.
   void OnHeader(const Header& header) {
-    if (membership_.left()) return;
+    // 0: it has none that is old enough, or its packet had no room to say. Nothing to pull.
+    if (membership_.left() || header.rumors_digest == 0) return;
     const std::optional<Member> peer = membership_.Find(header.from);
     if (!peer || !rumors_.WantsToCompare(header.rumors_digest)) return;
     courier_.Ask(peer->address, peer->host, RumorSync{rumors_.digests()});

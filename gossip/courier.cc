@@ -59,15 +59,17 @@ void Courier::Send(base::Instant now, base::Address to, const Body& body,
   Post(to, way, std::move(packet));
 }
 
-bool Courier::Reply(base::Instant now, base::Address to, const Body& body, const Asked& asked,
-                    std::span<const Claim> claims) {
+bool Courier::Reply(base::Instant now, base::Address to, const Body& body, Asked& asked,
+                    std::span<const Claim> claims, std::size_t kept) {
   if (base::Mutant("gossip-large-reply")) {
     Send(now, to, body, claims);
     return true;
   }
   if (!envelope_.Has(asked.way)) return false;  // Its key was removed meanwhile.
-  const std::size_t size_max =
-      std::min(asked.bytes, options_.datagram_bytes_max) - Envelope::TailBytes(asked.way);
+  const std::size_t tail = Envelope::TailBytes(asked.way);
+  const std::size_t left = std::min(asked.bytes, options_.datagram_bytes_max);
+  if (left < tail) return false;
+  const std::size_t size_max = left - tail;
   Start(body, {}, {});
   std::string packet = Room();
   envelope_.Begin(asked.way, packet);
@@ -93,11 +95,37 @@ bool Courier::Reply(base::Instant now, base::Address to, const Body& body, const
     outputs_.spare.push_back(std::move(packet));
     return false;
   }
-  for (const Claim& claim : claims) AppendWithin(size_max, claim, packet);
-  AddAlong(now, size_max, packet);
+  const std::size_t filled_max =
+      std::min(size_max, asked.bytes - std::min(asked.bytes, kept + tail));
+  for (const Claim& claim : claims) AppendWithin(filled_max, claim, packet);
+  AddAlong(now, filled_max, packet);
   Post(to, asked.way, std::move(packet));
-  CHECK(outputs_.datagrams.back().bytes.size() <= asked.bytes);
+  const std::size_t bytes = outputs_.datagrams.back().bytes.size();
+  CHECK(bytes <= asked.bytes);
+  asked.bytes -= bytes;
   return true;
+}
+
+bool Courier::AskFor(Asked& asked, base::Address to, base::HostId host, const Body& body) {
+  const std::size_t bytes = BytesOf(body, envelope_.way());
+  if (bytes > asked.bytes) {
+    ++counters_.replies_withheld;
+    return false;
+  }
+  asked.bytes -= bytes;
+  Ask(to, host, body);
+  return true;
+}
+
+std::size_t Courier::BytesOf(const Body& body, Envelope::Way way) {
+  if (!envelope_.Has(way)) return 0;  // Its key was removed: nothing goes that way.
+  Start(body, {}, {});
+  std::string packet = Room();
+  envelope_.Begin(way, packet);
+  Encode(message_, packet);
+  const std::size_t bytes = packet.size() + Envelope::TailBytes(way);
+  outputs_.spare.push_back(std::move(packet));
+  return bytes;
 }
 
 void Courier::SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,
@@ -139,7 +167,7 @@ std::string Courier::Pack(Envelope::Way way, const Body& body, std::span<const C
   envelope_.Begin(way, packet);
   Encode(message_, packet);
   envelope_.Close(way, packet);
-  ClearClaims(message_);
+  ClearItems(message_);
   return packet;
 }
 

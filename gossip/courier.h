@@ -20,12 +20,12 @@
 
 namespace starling::gossip {
 
-// What is known of a datagram that may be answered. Its address may be forged, so that nothing
-// larger than it is sent for it.
+// What is known of a datagram that may be answered. Its address may be forged, so that all that is
+// sent for it, at once and later, is together not larger than it.
 struct Asked {
   base::Address from;
-  base::HostId host;  // As it says.
-  std::size_t bytes = 0;
+  base::HostId host;      // As it says.
+  std::size_t bytes = 0;  // What may still be sent.
   Envelope::Way way{};
 };
 
@@ -47,12 +47,16 @@ class Courier {
   void Send(base::Instant now, base::Address to, const Body& body,
             std::span<const Claim> claims = {});
 
-  // The one datagram that `asked` gives rise to, to whoever sent it or to a third: sealed as it
-  // was, not larger than it, with those of `claims` and of the waiting updates that fit. False,
-  // with nothing sent, if not even the body fits, or its sender is held for dead and was answered
-  // within a second.
-  bool Reply(base::Instant now, base::Address to, const Body& body, const Asked& asked,
-             std::span<const Claim> claims = {});
+  // A datagram that `asked` gives rise to, to whoever sent it or to a third: sealed as it was, no
+  // larger than what is left of asked.bytes, which it takes away; with those of `claims` and of the
+  // waiting updates that fit and leave `kept` bytes for what follows. False, with nothing sent, if
+  // not even the body fits, or its sender is held for dead and was answered within a second.
+  bool Reply(base::Instant now, base::Address to, const Body& body, Asked& asked,
+             std::span<const Claim> claims = {}, std::size_t kept = 0);
+  // Likewise a request on a stream, without any claims.
+  bool AskFor(Asked& asked, base::Address to, base::HostId host, const Body& body);
+  // What a datagram of this body takes, without claims.
+  std::size_t BytesOf(const Body& body, Envelope::Way way);
 
   // A datagram that is full already. REQUIRES: within datagram_bytes_max.
   void SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,

@@ -117,7 +117,7 @@ Envelope::Opened Envelope::OpenSealed(base::Bytes packet) {
   if (lock == nullptr || forgotten) return {Verdict::kUnknownKey, key, {}};
   Nonce nonce{};
   std::memcpy(nonce.data(), packet.data() + kNonceAt, nonce.size());
-  if (text_.capacity() > kTextKeptMax && packet.size() <= kTextKeptMax) text_ = {};
+  if (text_.capacity() > kTextKeptMax && packet.size() <= kTextKeptMax) text_ = std::string();
   const bool whole = lock->aead.Open(nonce, packet.substr(kSealedHeaderBytes), text_);
   if (!whole && !base::Mutant("gossip-seal-unchecked")) return {Verdict::kBroken, key, {}};
   return {Verdict::kOpened, key, text_};

@@ -129,6 +129,17 @@ bool Exchange::OpenSession(base::Instant now, base::HostId host) {
   return true;
 }
 
+// In the session that its Sync opened; one that comes again, or without a Sync, needs room for its
+// own.
+bool Exchange::MayCompare(base::Instant now, base::HostId host) {
+  const auto open = [&](const Session& session) {
+    return session.host == host && session.expires > now && !session.compared;
+  };
+  if (std::ranges::none_of(sessions_, open) && !OpenSession(now, host)) return false;
+  std::ranges::find(sessions_, host, &Session::host)->compared = true;
+  return true;
+}
+
 void Exchange::CloseSession(base::HostId host) {
   std::erase_if(sessions_, [&](const Session& session) { return session.host == host; });
 }
@@ -171,6 +182,7 @@ void Exchange::AskToCompare(const State& state, const Member& peer) {
 }
 
 std::string Exchange::OnCompare(base::Instant now, const Message& message, const Compare& compare) {
+  if (!MayCompare(now, message.header.from)) return Refuse(now, message, {});
   const std::vector<Entry> theirs = ReadEntries(compare.entries);
   std::vector<bool> met(theirs.size());
   std::string wanted;
@@ -295,9 +307,7 @@ void Exchange::AskForMissing(base::Instant now) {
     if (now < missing.due) return false;
     const Header& header = missing.header;
     const std::optional<Member> known = membership_.Find(header.from);
-    const bool came = known && std::pair(known->generation, known->incarnation) >=
-                                   std::pair(header.generation, header.incarnation);
-    if (!came) SyncWith(missing.from, header.from);
+    if (!known || IsNewer(header, *known)) SyncWith(missing.from, header.from);
     return true;
   });
 }

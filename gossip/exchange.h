@@ -78,8 +78,10 @@ class Exchange {
   struct Session {
     base::HostId host;
     base::Instant expires;
+    bool compared = false;  // Its differences went out: once a session.
   };
   bool OpenSession(base::Instant now, base::HostId host);
+  bool MayCompare(base::Instant now, base::HostId host);
   std::string Refuse(base::Instant now, const Message& message, State state);
   void CloseSession(base::HostId host);
 

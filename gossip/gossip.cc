@@ -78,12 +78,22 @@ Gossip::Letter Gossip::Read(base::Instant now, base::Address from, base::Bytes b
     case Envelope::Verdict::kBroken: ReportUnopened(now, from, opened); return {};
   }
   // Our own packets come back from an address of ours among the seeds.
-  if (!Decode(opened.body, options_, message_).ok() ||
-      message_.header.from == membership_.self().host) {
-    ++counters_.rejected;
-    return {};
-  }
-  return {&message_, opened.way};
+  const base::Status read = Decode(opened.body, options_, message_);
+  if (read.ok() && message_.header.from != membership_.self().host) return {&message_, opened.way};
+  if (!read.ok()) ReportMalformed(now, from, read);
+  ++counters_.rejected;
+  ClearItems(message_);
+  return {};
+}
+
+void Gossip::ReportMalformed(base::Instant now, base::Address from, const base::Status& why) {
+  if (last_malformed_ && now - *last_malformed_ < kReportGap) return;
+  last_malformed_ = now;
+  Event event{
+      .kind = Event::kMalformed,
+      .reason = fmt::format("a packet from {} is refused: {}", Sender(from), why.message())};
+  event.member.address = from;
+  outputs_.events.push_back(std::move(event));
 }
 
 void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
@@ -129,9 +139,10 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   ++counters_.datagrams_in;
   counters_.datagram_bytes_in += bytes.size();
   if (yielded()) return;
+  NoticeLateness(now);
   const auto [message, way] = Read(now, from, bytes);
   if (message == nullptr) return;
-  const Asked asked{from, message->header.from, bytes.size(), way};
+  Asked asked{from, message->header.from, bytes.size(), way};
   rumors_.Advance(now);
   HearClaims(now, from, *message);
   if (yielded()) return;
@@ -178,8 +189,7 @@ void Gossip::HearHowSeen(base::Instant now, const Header& header, const Ack& ack
     claim.generation = ack.generation;
     claim.incarnation = ack.incarnation;
     membership_.Hear(now, claim, Membership::Source::kGossip);
-  } else if (std::pair(ack.generation, ack.incarnation) >
-             std::pair(self.generation, self.incarnation)) {
+  } else if (ack.generation != 0 && IsNewer(ack, self)) {
     if (const std::optional<Member> teller = membership_.Find(header.from))
       exchange_.Reunite(now, teller->address, teller->host);
   }
@@ -210,9 +220,7 @@ void Gossip::HearClaims(base::Instant now, base::Address from, const Message& me
 
 void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header) {
   const std::optional<Member> known = membership_.Find(header.from);
-  if (known && std::pair(known->generation, known->incarnation) >=
-                   std::pair(header.generation, header.incarnation))
-    return;
+  if (known && !IsNewer(header, *known)) return;
   exchange_.MissNewsOf(now, from, header);
   // It has refuted what it is accused of, though its words did not fit into this packet.
   membership_.Vouch(now, header.from);
@@ -222,12 +230,13 @@ std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
   ++counters_.streams_in;
   counters_.stream_bytes_in += request.size();
   if (yielded()) return {};
+  NoticeLateness(now);
   const auto [message, way] = Read(now, {}, request);
   if (message == nullptr) return {};
   courier_.AnswerBy(way);
   rumors_.Advance(now);
   std::string answer = Answer(now, *message);
-  ClearClaims(message_);
+  ClearItems(message_);
   return answer;
 }
 
@@ -249,11 +258,13 @@ std::string Gossip::Answer(base::Instant now, const Message& message) {
 void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   counters_.stream_bytes_in += reply.size();
   if (reply.empty() || yielded()) return;  // A shell that passes on "no answer".
+  NoticeLateness(now);
+  NoticeLateness(now);
   const Message* const message = Read(now, {}, reply).message;
   if (message == nullptr) return;
   rumors_.Advance(now);
   OnAnswer(now, *message);
-  ClearClaims(message_);
+  ClearItems(message_);
 }
 
 void Gossip::OnAnswer(base::Instant now, const Message& message) {
@@ -274,13 +285,15 @@ void Gossip::OnAnswer(base::Instant now, const Message& message) {
 }
 
 void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure) {
-  if (failure == StreamFailure::kRefused && !yielded()) prober_.OnStreamRefused(now, to);
+  if (failure != StreamFailure::kRefused || yielded()) return;
+  NoticeLateness(now);
+  prober_.OnStreamRefused(now, to);
 }
 
 void Gossip::OnTick(base::Instant now) {
   if (yielded()) return;
   rumors_.Advance(now);
-  if (options_.mode == Mode::kStarling) NoticeLateness(now);
+  NoticeLateness(now);
   prober_.OnTick(now);
   membership_.OnTick(now);
   exchange_.OnTick(now);
@@ -290,14 +303,18 @@ void Gossip::OnTick(base::Instant now) {
   goodbye_.OnTick(now);
 }
 
-// A timer that fires late shows that this process, not its peers, was slow.
+// A timer that is late shows that this process, not its peers, was slow. Whatever comes first after
+// a stall notices: a loop that was stopped may find its sockets before its timers.
 void Gossip::NoticeLateness(base::Instant now) {
-  const base::Instant due = prober_.next_tick();
+  if (options_.mode != Mode::kStarling) return;
+  const base::Instant due = std::max(prober_.next_tick(), noticed_);
   if (now - due <= options_.ack_timeout / kLateAckTimeoutParts) return;
   if (base::Mutant("gossip-sleeper-accuses")) return;
+  const base::Instant round = std::max(prober_.next_round(), noticed_);
+  noticed_ = now;  // What is due stays so until the timer fires.
   ++counters_.late;
   membership_.health().Worse();
-  if (now - prober_.next_round() > kAsleepProbeIntervals * options_.probe_interval) {
+  if (now - round > kAsleepProbeIntervals * options_.probe_interval) {
     ++counters_.slept;
     prober_.Slept(now);
     membership_.Slept(now);
@@ -316,7 +333,9 @@ base::Instant Gossip::next_tick() const {
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
-  if (options_.mode == Mode::kStarling && !yielded()) prober_.ProbeNow(now, host);
+  if (options_.mode != Mode::kStarling || yielded()) return;
+  NoticeLateness(now);
+  prober_.ProbeNow(now, host);
 }
 
 void Gossip::Publish(base::Instant now, const std::string& key, std::uint64_t version,

@@ -27,6 +27,7 @@
 #include "base/bytes.h"
 #include "base/host_id.h"
 #include "base/random.h"
+#include "base/status.h"
 #include "base/time.h"
 #include "gossip/comparer.h"
 #include "gossip/contacts.h"
@@ -163,6 +164,7 @@ class Gossip {
     Envelope::Way way{};
   };
   Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
+  void ReportMalformed(base::Instant now, base::Address from, const base::Status& why);
   void ReportOtherCluster(base::Instant now, base::Address from);
   void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
   std::string Answer(base::Instant now, const Message& message);
@@ -192,7 +194,9 @@ class Gossip {
   Goodbye goodbye_;
   Comparer comparer_;
   Message message_;  // The one being handled; its room is used for one after another.
-  std::optional<base::Instant> last_mismatch_, last_unopened_, last_stream_warning_;
+  std::optional<base::Instant> last_mismatch_, last_unopened_, last_malformed_;
+  std::optional<base::Instant> last_stream_warning_;
+  base::Instant noticed_;  // Until then this process's lateness is dealt with.
 };
 
 }  // namespace starling::gossip

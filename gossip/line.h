@@ -39,6 +39,11 @@ class Line {
     first_ = 0;
     GiveBack();
   }
+  void Clear() {
+    items_.clear();
+    first_ = 0;
+    GiveBack();
+  }
   template <typename Gone>
   void EraseIf(Gone gone) {
     items_.erase(items_.begin(), std::next(items_.begin(), static_cast<std::ptrdiff_t>(first_)));

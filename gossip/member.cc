@@ -8,10 +8,18 @@
 namespace starling::gossip {
 namespace {
 
+// Within a generation.
 template <typename T>
 auto Rank(const T& said) {
   const bool ended = said.liveness == Liveness::kLeft && !base::Mutant("gossip-left-revived");
-  return std::tuple(said.generation, ended, said.incarnation, said.liveness);
+  return std::tuple(ended, said.incarnation, said.liveness);
+}
+
+template <typename Known>
+bool IsNews(const Claim& claim, const Known& known) {
+  if (claim.generation != known.generation)
+    return IsNewerGeneration(claim.generation, known.generation);
+  return Rank(claim) > Rank(known);
 }
 
 template <typename To, typename From>
@@ -28,8 +36,8 @@ To Same(const From& member) {
 
 }  // namespace
 
-bool Supersedes(const Claim& claim, const Member& known) { return Rank(claim) > Rank(known); }
-bool Supersedes(const Claim& claim, const Claim& known) { return Rank(claim) > Rank(known); }
+bool Supersedes(const Claim& claim, const Member& known) { return IsNews(claim, known); }
+bool Supersedes(const Claim& claim, const Claim& known) { return IsNews(claim, known); }
 
 Member ViewOf(const MemberInfo& member) { return Same<Member>(member); }
 MemberInfo CopyOf(const Member& member) { return Same<MemberInfo>(member); }

@@ -17,6 +17,26 @@
 
 namespace starling::gossip {
 
+// Generations count round a circle: of two, the newer is the one that the other comes to in less
+// than half a turn. So none is the last: to whatever is claimed of it, by mistake or by a forger,
+// a member has something newer to say that all others take (RFC 1982 does so for DNS serials).
+inline constexpr std::uint64_t kGenerations = 1ULL << 63;  // And nine bytes each on the wire.
+constexpr std::uint64_t NextGeneration(std::uint64_t generation) {
+  return generation % (kGenerations - 1) + 1;  // 0 is left out: in an Ack it says nothing.
+}
+constexpr bool IsNewerGeneration(std::uint64_t generation, std::uint64_t than) {
+  const std::uint64_t ahead = (generation - than) % kGenerations;
+  if (ahead == kGenerations / 2) return generation > than;  // Either would do, for all the same.
+  return ahead != 0 && ahead < kGenerations / 2;
+}
+// Of two that have a generation and an incarnation.
+template <typename Said, typename Known>
+constexpr bool IsNewer(const Said& said, const Known& known) {
+  if (said.generation != known.generation)
+    return IsNewerGeneration(said.generation, known.generation);
+  return said.incarnation > known.incarnation;
+}
+
 // In the order in which one takes the place of another at the same incarnation.
 enum class Liveness : std::uint8_t {
   kAlive,
@@ -72,9 +92,10 @@ constexpr bool IsOnTrial(Liveness liveness) {
   return liveness == Liveness::kSuspect || liveness == Liveness::kUnreachable;
 }
 
-// True if `claim` is news to one who holds `known` of the same host. A total order, so that all
-// nodes end with the same state whatever the order of arrival: generation first; left ends a
-// generation for good; then incarnation; then liveness, the worse one winning.
+// True if `claim` is news to one who holds `known` of the same host: generation first; left ends a
+// generation for good; then incarnation; then liveness, the worse one winning. Of generations
+// within half a turn, as are all but a forger's, a total order, so that all nodes end with the same
+// state whatever the order of arrival; beyond that the member itself has the last word.
 bool Supersedes(const Claim& claim, const Member& known);
 bool Supersedes(const Claim& claim, const Claim& known);
 

@@ -2,6 +2,7 @@
 #include "gossip/member_table.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
@@ -47,7 +48,10 @@ Slot MemberTable::PutAt(std::optional<Slot> slot, const Claim& claim, base::Inst
   row.record = kept & Roster::kNone;
   row.liveness = static_cast<std::uint32_t>(claim.liveness) & 7U;
   row.incarnation = claim.incarnation;
-  row.since_tenths = static_cast<std::int32_t>(since.since_start / kTenth);
+  // 6.8 years either way; who claims to be dead for longer is so for long enough.
+  row.since_tenths = static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(since.since_start / kTenth, std::numeric_limits<std::int32_t>::min(),
+                               std::numeric_limits<std::int32_t>::max()));
   return *slot;
 }
 

@@ -64,7 +64,7 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
       claim.generation != known.generation || claim.incarnation != known.incarnation)
     return Heard::kStale;
   if (!Join(now, trials_.at(claim.host), claim.accusers)) return Heard::kStale;
-  updates_.Push(claim.host);
+  updates_.Push(SubjectOf(claim.host));
   Judge(now, claim.host);
   return Heard::kTaken;
 }
@@ -111,7 +111,7 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
 // Says something newer. A generation whose incarnations are used up is followed by the next.
 void Membership::Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation) {
   const bool ended = incarnation == kLastIncarnation;
-  self_.generation = ended ? generation + 1 : generation;
+  self_.generation = ended ? NextGeneration(generation) : generation;
   self_.incarnation = ended ? 0 : incarnation + 1;
   self_.since = now;
   Announce();
@@ -175,8 +175,8 @@ void Membership::Take(base::Instant now, const Claim& claim, std::string_view re
     trials_.erase(claim.host);
     verdicts_.Clear(claim.host);
   }
-  if (IsGone(claim.liveness)) updates_.ForgetTarget(claim.host);
-  if (pass_on == PassOn::kYes) updates_.Push(claim.host);
+  if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectOf(claim.host));
+  if (pass_on == PassOn::kYes) updates_.Push(SubjectOf(claim.host));
   Tell(member, was, reason);
   if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }
@@ -255,7 +255,7 @@ void Membership::SetMetadata(base::Instant now, std::string metadata) {
   Outbid(now, self_.generation, self_.incarnation);
 }
 
-void Membership::Announce() { updates_.PushFirst(self_.host); }
+void Membership::Announce() { updates_.PushFirst(kSelf); }
 
 void Membership::Leave(base::Instant now) {
   self_.liveness = Liveness::kLeft;
@@ -271,21 +271,24 @@ void Membership::Sweep(base::Instant now) {
     if (now - member.since < options_.dead_kept) continue;
     AddToDigests(member, -1);
     Count(member, -1);
-    updates_.Remove(member.host);
+    updates_.Remove(SubjectAt(slot));
+    updates_.ForgetTarget(SubjectAt(slot));
     table_.Erase(slot);
   }
 }
 
 void Membership::AddUpdatesFor(base::HostId target, base::Instant now, std::size_t bytes_max,
                                std::vector<Claim>& claims) {
-  updates_.SendTo({.target = target, .others = present_},
-                  [&](base::HostId subject) { return AddClaim(subject, now, bytes_max, claims); });
+  updates_.SendTo({.target = SubjectOf(target), .others = present_},
+                  [&](UpdateQueue::Subject subject) {
+                    return AddClaim(MemberOf(subject), now, bytes_max, claims);
+                  });
 }
 
 // False if there is no room for it; else `bytes_max` is what is left.
-bool Membership::AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
+bool Membership::AddClaim(const Member& member, base::Instant now, std::size_t& bytes_max,
                           std::vector<Claim>& claims) const {
-  const Claim claim = ClaimAbout(subject == self_.host ? ViewOf(self_) : Known(subject), now);
+  const Claim claim = ClaimAbout(member, now);
   const std::size_t bytes = BytesBound(claim);
   if (bytes > bytes_max) return false;
   bytes_max -= bytes;

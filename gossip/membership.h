@@ -168,8 +168,19 @@ class Membership {
   void Count(const Member& member, int sign);
   void AddToDigests(const Member& member, int sign);
   void Attend(const Before* before, const Member& after);
-  bool AddClaim(base::HostId subject, base::Instant now, std::size_t& bytes_max,
+  bool AddClaim(const Member& member, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
+
+  // What updates_ calls this node, and a member.
+  static constexpr UpdateQueue::Subject kSelf = 0;
+  static UpdateQueue::Subject SubjectAt(Slot slot) { return slot + 1; }
+  // REQUIRES: this node or a member, as below.
+  UpdateQueue::Subject SubjectOf(base::HostId host) const {
+    return host == self_.host ? kSelf : SubjectAt(*table_.SlotOf(host));
+  }
+  Member MemberOf(UpdateQueue::Subject subject) const {
+    return subject == kSelf ? ViewOf(self_) : table_.At(subject - 1);
+  }
   bool PresentIn(Slot slot) const { return table_.Has(slot) && !IsGone(table_.LivenessAt(slot)); }
 
   // --- membership_trials.cc: accusations ---
@@ -195,7 +206,7 @@ class Membership {
   std::map<std::uint32_t, std::size_t> domains_;  // How many alive, and this node, are in each.
   std::uint64_t members_digest_ = 0;              // Sum over table_.
   Buckets bucket_digests_{};                      // Likewise.
-  UpdateQueue updates_;                           // May hold self_.host.
+  UpdateQueue updates_;                           // May hold kSelf.
   PeerRing probe_ring_{PeerRing::AtEnd::kShuffle};
   PeerRing tell_ring_{PeerRing::AtEnd::kKeepOrder};
   Guards guards_;
@@ -211,9 +222,8 @@ class Membership {
 
 template <typename Fits>
 void Membership::OfferUpdates(base::Instant now, Fits fits) {
-  updates_.RideAlong([&](base::HostId subject) {
-    return fits(ClaimAbout(subject == self_.host ? ViewOf(self_) : Known(subject), now));
-  });
+  updates_.RideAlong(
+      [&](UpdateQueue::Subject subject) { return fits(ClaimAbout(MemberOf(subject), now)); });
 }
 
 template <typename Visit>

@@ -54,7 +54,7 @@ struct Ack {
   std::uint32_t incarnation = 0;  // Likewise.
   base::Bytes vitals{};           // The sender's (gossip/vitals.h); to an accused none.
 };
-// Asks a helper to ping `target` and to pass its ack on under `nonce`.
+// Asks a helper to ping `target` and to pass its ack on under `nonce`. Padded, like Confirm.
 struct PingRequest {
   std::uint64_t nonce = 0;
   base::HostId target{};
@@ -66,7 +66,7 @@ struct Nack {
   std::uint64_t nonce = 0;
 };
 // Asks a member to probe `target` now, and to accuse it if it is silent to this one as well.
-// Padded, so that the ping that follows, accusation and all, is not the larger one.
+// Padded, so that all that follows, accusation and stream included, is not larger.
 struct Confirm {
   base::HostId target{};
 };
@@ -141,17 +141,23 @@ struct Message {
 };
 
 // For the next message, the room of this one; but not that of a whole table, which is megabytes.
-inline constexpr std::size_t kClaimsKeptMax = 256;
-inline void ClearClaims(Message& message) {
-  if (message.claims.capacity() > kClaimsKeptMax) message.claims = {};
+inline constexpr std::size_t kItemsKeptMax = 256;  // More than a datagram has.
+inline void ClearItems(Message& message) {
+  // Not `= {}`, which keeps the room.
+  if (message.claims.capacity() > kItemsKeptMax) message.claims = std::vector<Claim>();
+  if (message.rumors.capacity() > kItemsKeptMax) message.rumors = std::vector<RumorItem>();
   message.claims.clear();
+  message.rumors.clear();
 }
 
 // Upper bounds of encoded sizes, so that a packet can be filled without encoding it first. Held
-// by a property test. A datagram with neither claim nor rumor, its header and seal included, and a
-// Confirm's padding not:
+// by a property test. A datagram with neither claim nor rumor, its header and seal included, and
+// padding not:
 inline constexpr std::size_t kEnvelopeBytesMax = 142;
-inline constexpr std::size_t kConfirmPaddingBytes = 64;
+// Room for all that follows from it: of a ping request two pings and a nack, of a confirm an
+// accusation with three pings, and one on a stream.
+inline constexpr std::size_t kPingRequestPaddingBytes = 192;
+inline constexpr std::size_t kConfirmPaddingBytes = 384;
 inline constexpr std::size_t kClaimBytesMax = 72;  // Beside metadata and accusers.
 inline constexpr std::size_t kAccuserBytesMax = 18;
 inline constexpr std::size_t kRumorBytesMax = 42;         // Beside key and payload.

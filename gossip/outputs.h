@@ -45,9 +45,10 @@ struct Event {
     kStreamOnly,  // Its stream answers and datagrams do not. At most one in 5 minutes, of any.
     kClusterMismatch,  // Somebody of another cluster talks to us. At most one in 10 s.
     kUnopened,         // Somebody's packets are unsealed, or we cannot open them. Likewise.
+    kMalformed,        // Somebody's packets are not what a sound node sends. Likewise.
   };
   Kind kind = kJoined;
-  MemberInfo member{};  // Of kClusterMismatch and kUnopened the address alone; of kRumor nothing.
+  MemberInfo member{};  // Of the last three the address alone; of kRumor nothing.
   std::string rumor_key{};
   std::uint64_t rumor_version = 0;
   std::string rumor_payload{};
@@ -70,7 +71,7 @@ struct Outputs {
   }
   // Thousands that join at once, in one answer, are megabytes of events: that room is given back.
   void ClearEvents() {
-    if (events.capacity() > kEventsKeptMax) events = {};
+    if (events.capacity() > kEventsKeptMax) events = std::vector<Event>();
     events.clear();
   }
 

@@ -21,6 +21,7 @@ constexpr std::size_t kFormerMax = 256;  // Hosts whose vitals outlive their mem
 constexpr int kPingsPerAckTimeout = 3;
 // A nack is sent early enough to arrive before the asker gives up.
 constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
+constexpr std::size_t kRelayedMore = 2;  // Another ping, and a nack, which is smaller.
 constexpr base::Duration RelayAgainAfter(base::Duration ack_timeout) { return ack_timeout * 2 / 5; }
 
 std::span<const Claim> Span(const std::optional<Claim>& claim) {
@@ -97,12 +98,14 @@ std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) 
 }
 
 void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
-                   const std::optional<Claim>& accusation, const Asked* asked) {
+                   const std::optional<Claim>& accusation, std::optional<Asked> by) {
   const Ping ping{random_.Next(), member.host};
-  if (asked == nullptr)
+  if (!by) {
     courier_.Send(now, member.address, ping, Span(accusation));
-  else if (!courier_.Reply(now, member.address, ping, *asked, Span(accusation)))
-    return;
+  } else {
+    const std::size_t kept = kPingsPerAckTimeout * courier_.BytesOf(ping, by->way);
+    if (!courier_.Reply(now, member.address, ping, *by, Span(accusation), kept)) return;
+  }
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
   // The classic probe fails when the next one is due.
@@ -121,14 +124,19 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                                  .again_gap = again_gap,
                                  .fails_at = now + (confirming ? ack_timeout : whole),
                                  .confirming = confirming,
-                                 .asked_helpers = confirming});
+                                 .asked_helpers = confirming,
+                                 .by = by});
   if (urgency != Urgency::kRound) AskStream(probe);
 }
 
 void Prober::AskStream(Probe& probe) {
   if (std::exchange(probe.asked_stream, true)) return;
   if (base::Mutant("gossip-stream-unasked")) return;
-  courier_.Ask(probe.address, probe.host, Ping{probe.nonce, probe.host});
+  const Ping ping{probe.nonce, probe.host};
+  if (probe.by)
+    courier_.AskFor(*probe.by, probe.address, probe.host, ping);
+  else
+    courier_.Ask(probe.address, probe.host, ping);
 }
 
 void Prober::AskHelpers(base::Instant now, Probe& probe) {
@@ -136,7 +144,7 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
   const PingRequest request{probe.nonce, probe.host, probe.address};
   for (const Member& helper : membership_.DrawAlive(options_.indirect_helpers, probe.host)) {
     courier_.Send(now, helper.address, request);
-    ++probe.nacks_due;
+    probe.helpers.push_back(helper.host);
   }
   AskStream(probe);
 }
@@ -145,8 +153,11 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
 // costs n packets more, once.
 void Prober::PingAgain(base::Instant now, Probe& probe) {
   probe.again_at = now + probe.again_gap;
-  courier_.Send(now, probe.address, Ping{probe.nonce, probe.host},
-                Span(AccusationOf(now, probe.host)));
+  const Ping ping{probe.nonce, probe.host};
+  if (probe.by)
+    courier_.Reply(now, probe.address, ping, *probe.by, {}, courier_.BytesOf(ping, probe.by->way));
+  else
+    courier_.Send(now, probe.address, ping, Span(AccusationOf(now, probe.host)));
 }
 
 // How the sender is seen, if it is accused; and that it is alive in newer words than it says
@@ -154,9 +165,7 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
 Ack Prober::AckTo(const Header& sender, std::uint64_t nonce) const {
   const std::optional<Member> member = membership_.Find(sender.from);
   if (options_.mode == Mode::kSwim || !member) return {.nonce = nonce, .vitals = own_vitals_};
-  const bool newer = std::pair(member->generation, member->incarnation) >
-                     std::pair(sender.generation, sender.incarnation);
-  if (member->liveness == Liveness::kAlive && !newer)
+  if (member->liveness == Liveness::kAlive && !IsNewer(*member, sender))
     return {.nonce = nonce, .vitals = own_vitals_};
   return {.nonce = nonce,
           .seen_as = member->liveness,
@@ -164,7 +173,7 @@ Ack Prober::AckTo(const Header& sender, std::uint64_t nonce) const {
           .incarnation = member->incarnation};
 }
 
-void Prober::OnPing(base::Instant now, const Asked& asked, const Header& header, const Ping& ping) {
+void Prober::OnPing(base::Instant now, Asked& asked, const Header& header, const Ping& ping) {
   if (ping.target != membership_.self().host) return;
   courier_.Reply(now, asked.from, AckTo(header, ping.nonce), asked);
 }
@@ -238,21 +247,24 @@ const Vitals* Prober::VitalsOf(base::HostId host) const {
 
 void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
   for (Probe& probe : probes_) {
-    if (probe.nonce != nack.nonce || probe.nacks_due == 0) continue;
+    // Of each helper once: a packet may come twice, and others may have seen the nonce.
+    if (probe.nonce != nack.nonce || std::erase(probe.helpers, header.from) == 0) continue;
     ++counters_.nacks;
-    --probe.nacks_due;
     probe.witnesses.Add(membership_.AsAccuser(header.from));
     // All ways were tried: what is left of the time would bring nothing.
-    if (starling() && probe.nacks_due == 0) probe.fails_at = std::min(probe.fails_at, now);
+    if (starling() && probe.helpers.empty()) probe.fails_at = std::min(probe.fails_at, now);
   }
 }
 
-void Prober::OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request) {
+void Prober::OnPingRequest(base::Instant now, Asked asked, const PingRequest& request) {
   std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
-  const std::uint64_t nonce = random_.Next();
-  if (!courier_.Reply(now, request.address, Ping{nonce, request.target}, asked,
-                      Span(AccusationOf(now, request.target))))
+  if (request.address == asked.from) return;  // It would get pings and an answer for one packet.
+  const Ping ping{random_.Next(), request.target};
+  const std::uint64_t nonce = ping.nonce;
+  const std::size_t kept = kRelayedMore * courier_.BytesOf(ping, asked.way);
+  if (!courier_.Reply(now, request.address, ping, asked, Span(AccusationOf(now, request.target)),
+                      kept))
     return;
   relays_[nonce] = {
       .target = request.target,
@@ -272,7 +284,9 @@ void Prober::ServeRelays(base::Instant now) {
   for (auto& [nonce, relay] : relays_) {
     if (now >= relay.again_at) {
       relay.again_at = base::Instant::Never();
-      courier_.Reply(now, relay.address, Ping{nonce, relay.target}, relay.asked);
+      const Ping ping{nonce, relay.target};
+      courier_.Reply(now, relay.address, ping, relay.asked, {},
+                     courier_.BytesOf(ping, relay.asked.way));
     }
     if (now >= relay.nack_at) {
       relay.nack_at = base::Instant::Never();
@@ -283,13 +297,14 @@ void Prober::ServeRelays(base::Instant now) {
   }
 }
 
-void Prober::OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm) {
+void Prober::OnConfirm(base::Instant now, Asked asked, const Confirm& confirm) {
   const std::optional<Member> member = membership_.Find(confirm.target);
   if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
-  if (Probe* probe = FindProbe(confirm.target))
-    AskStream(*probe);
-  else if (probes_.size() < kProbesMax)
-    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target), &asked);
+  if (Probe* probe = FindProbe(confirm.target)) {
+    if (!probe->by) AskStream(*probe);
+  } else if (probes_.size() < kProbesMax) {
+    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target), asked);
+  }
 }
 
 void Prober::OnStreamRefused(base::Instant now, base::Address address) {
@@ -345,8 +360,9 @@ void Prober::Fail(base::Instant now, const Probe& probe) {
   // Helpers that did not even say nack point at this node; one without helpers can't tell. A
   // refusal came from the other host: this node is connected.
   if (!probe.refused && !probe.confirming)
-    membership_.health().Worse(
-        options_.indirect_helpers > 0 && probe.asked_helpers ? probe.nacks_due : 1);
+    membership_.health().Worse(options_.indirect_helpers > 0 && probe.asked_helpers
+                                   ? static_cast<std::int64_t>(probe.helpers.size())
+                                   : 1);
   Membership::Accusation accusation{.host = probe.host, .generation = probe.generation};
   if (options_.mode != Mode::kSwim)
     accusation.accusers.Add(membership_.AsAccuser(membership_.self().host));
@@ -389,7 +405,7 @@ void Prober::Late(base::Instant now) {
     probe.again_at = probe.helpers_at;
     probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
     probe.asked_helpers = probe.confirming;
-    probe.nacks_due = 0;
+    probe.helpers.clear();
     probe.witnesses = {};
   }
   relays_.clear();

@@ -51,7 +51,7 @@ class Prober {
   // A ping outside of the rounds, to a member that is gone: it may be back.
   void Greet(base::Instant now, const Member& member);
 
-  void OnPing(base::Instant now, const Asked& asked, const Header& header, const Ping& ping);
+  void OnPing(base::Instant now, Asked& asked, const Header& header, const Ping& ping);
   // The answer to a ping over a stream; "" if it is meant for another node.
   std::string OnStreamPing(const Header& header, const Ping& ping);
   enum class Way : std::uint8_t { kDatagram, kStream };
@@ -59,8 +59,8 @@ class Prober {
   std::optional<base::HostId> OnAck(base::Instant now, const Header& header, const Ack& ack,
                                     Way way);
   void OnNack(base::Instant now, const Header& header, const Nack& nack);
-  void OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request);
-  void OnConfirm(base::Instant now, const Asked& asked, const Confirm& confirm);
+  void OnPingRequest(base::Instant now, Asked asked, const PingRequest& request);
+  void OnConfirm(base::Instant now, Asked asked, const Confirm& confirm);
   void OnStreamRefused(base::Instant now, base::Address address);
 
   void OnTick(base::Instant now);
@@ -98,9 +98,10 @@ class Prober {
     bool untimed = false;  // This process was late: its answer may have lain in the socket.
     bool asked_helpers = false;
     bool asked_stream = false;
-    bool refused = false;  // The stream was: nobody listens at the address.
-    std::uint32_t nacks_due = 0;
-    Accusers witnesses{};  // Helpers that said nack.
+    bool refused = false;                 // The stream was: nobody listens at the address.
+    std::vector<base::HostId> helpers{};  // That were asked, and have not said nack.
+    Accusers witnesses{};                 // Those that have.
+    std::optional<Asked> by{};            // The Confirm that this node probes for.
   };
   // A ping in another's place.
   struct Relay {
@@ -121,9 +122,9 @@ class Prober {
     base::Instant forgotten_at;
   };
 
-  // `asked`, if not null, is what makes this node probe: the ping is not larger than it.
+  // `by`, if there is one, is what makes this node probe: all that it sends is not larger.
   void Start(base::Instant now, const Member& member, Urgency urgency,
-             const std::optional<Claim>& accusation, const Asked* asked = nullptr);
+             const std::optional<Claim>& accusation, std::optional<Asked> by = std::nullopt);
   void StartRounds(base::Instant now);
   void StartRound(base::Instant now, const std::optional<Member>& member);
   void AskStream(Probe& probe);

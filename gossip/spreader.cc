@@ -96,7 +96,7 @@ void Spreader::TellOne(base::Instant now, const Member& member, Cargo cargo) {
     courier_.SendAsItIs(member.address, spread, claims, rumors);
 }
 
-void Spreader::OnSpread(base::Instant now, const Asked& asked, const Message& message,
+void Spreader::OnSpread(base::Instant now, Asked& asked, const Message& message,
                         const Spread& spread) {
   if (message.rumors.empty()) return;
   const std::uint64_t known = exchange_.HearRumors(now, message.header, message.rumors);

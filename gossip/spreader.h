@@ -31,8 +31,7 @@ class Spreader {
   Spreader& operator=(const Spreader&) = delete;
 
   // Takes the rumors of a Spread, and answers which were known. (Its claims are heard already.)
-  void OnSpread(base::Instant now, const Asked& asked, const Message& message,
-                const Spread& spread);
+  void OnSpread(base::Instant now, Asked& asked, const Message& message, const Spread& spread);
 
   void OnTick(base::Instant now);
   base::Instant next_tick() const;

@@ -16,75 +16,75 @@ std::size_t RetransmitLimit(std::size_t members) {
   return std::max(4 * decades, each_once);
 }
 
-void UpdateQueue::Push(base::HostId subject) {
-  const auto [found, is_new] = places_.try_emplace(subject, 0);
-  if (is_new) {
-    if (free_.empty()) {
-      free_.push_back(static_cast<Place>(waiting_.size()));
-      waiting_.emplace_back();
-    }
-    found->second = free_.back();
-    free_.pop_back();
+void UpdateQueue::Push(Subject subject) {
+  if (subject >= stamps_.size()) stamps_.resize(subject + 1);
+  if (!Waits(stamps_[subject])) {
+    ++stamps_[subject];
+    ++waiting_;
   }
-  Waiting& waiting = waiting_[found->second];
-  waiting.all_told = false;
-  waiting.told.clear();
-  Enqueue(subject, found->second, 0);
+  if (subject < told_.size()) {
+    told_[subject].all = false;
+    told_[subject].targets.clear();
+  }
+  Enqueue(subject, 0);
 }
 
-void UpdateQueue::Enqueue(base::HostId subject, Place place, std::size_t transmits) {
+// REQUIRES: it waits.
+void UpdateQueue::Enqueue(Subject subject, std::size_t transmits) {
   if (buckets_.size() <= transmits) buckets_.resize(transmits + 1);
-  waiting_[place].stamp = ++next_stamp_;
-  buckets_[transmits].PushBack({subject, place, next_stamp_});
+  buckets_[transmits].PushBack({subject, stamps_[subject] += 2});
 }
 
-void UpdateQueue::Free(base::HostId subject, Place place) {
-  waiting_[place].stamp = 0;
-  free_.push_back(place);
-  places_.erase(subject);
-}
-
-void UpdateQueue::PushFirst(base::HostId subject) {
+void UpdateQueue::PushFirst(Subject subject) {
   Push(subject);
   buckets_[0].BackToFront();
 }
 
-void UpdateQueue::Remove(base::HostId subject) {
-  const auto found = places_.find(subject);
-  if (found != places_.end()) Free(subject, found->second);
+void UpdateQueue::Remove(Subject subject) {
+  if (subject >= stamps_.size() || !Waits(stamps_[subject])) return;
+  ++stamps_[subject];
+  if (--waiting_ > 0) return;
+  for (Line<Slot>& bucket : buckets_) bucket.Clear();  // All are void.
 }
 
-void UpdateQueue::ForgetTarget(base::HostId target) {
-  for (Waiting& waiting : waiting_) std::erase(waiting.told, target);
+void UpdateQueue::ForgetTarget(Subject target) {
+  for (Told& told : told_) std::erase(told.targets, target);
 }
 
-bool UpdateQueue::NeedsToHear(const Slot& slot, const Audience& audience) const {
-  const Waiting& waiting = waiting_[slot.place];
-  if (waiting.all_told || waiting.told.size() >= audience.others) return true;  // The next lap.
-  return audience.others > kEachOnceMax ||
-         std::find(waiting.told.begin(), waiting.told.end(), audience.target) == waiting.told.end();
+bool UpdateQueue::NeedsToHear(Subject subject, const Audience& audience) const {
+  if (audience.others > kEachOnceMax || subject >= told_.size()) return true;
+  const Told& told = told_[subject];
+  if (told.all || told.targets.size() >= audience.others) return true;  // The next lap.
+  return std::find(told.targets.begin(), told.targets.end(), audience.target) == told.targets.end();
 }
 
 // Void slots at the front go at once; if they are most of a bucket, all go. That bounds buckets_
 // by twice the subjects plus what is pushed between two sends.
 void UpdateQueue::DropStale(Line<Slot>& bucket) {
   while (!bucket.empty() && !Current(bucket.front())) bucket.PopFront();
-  if (bucket.size() > 2 * places_.size() + 16)
+  if (bucket.size() > 2 * waiting_ + 16)
     bucket.EraseIf([this](const Slot& slot) { return !Current(slot); });
 }
 
 void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& audience) {
-  Waiting& waiting = waiting_[slot.place];
-  if (!waiting.all_told && audience.others <= kEachOnceMax) waiting.told.push_back(audience.target);
-  if (audience.others > kEachOnceMax || waiting.told.size() >= audience.others) {
-    waiting.all_told = true;
-    waiting.told.clear();
-  }
+  const bool all_told = audience.others > kEachOnceMax || NoteTold(slot.subject, audience);
   const bool often_enough = transmits + 1 >= RetransmitLimit(audience.others + 1);
-  if (often_enough && waiting.all_told)
-    Free(slot.subject, slot.place);
+  if (often_enough && all_told)
+    Remove(slot.subject);
   else
-    Enqueue(slot.subject, slot.place, transmits + 1);
+    Enqueue(slot.subject, transmits + 1);
+}
+
+// True if by now each of the others was told once.
+bool UpdateQueue::NoteTold(Subject subject, const Audience& audience) {
+  if (subject >= told_.size()) told_.resize(subject + 1);
+  Told& told = told_[subject];
+  if (!told.all) told.targets.push_back(audience.target);
+  if (told.targets.size() >= audience.others) {
+    told.all = true;
+    told.targets.clear();
+  }
+  return told.all;
 }
 
 }  // namespace starling::gossip

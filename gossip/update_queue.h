@@ -9,17 +9,19 @@
 // waits than a packet holds, a subject gets, say, every fourth turn, and of eight members it
 // would always be the same two.
 //
+// Thousands who join at once all wait in the queues of all: a subject is named by a number (a row
+// of the member table, for one), and costs 4 bytes for as long as the number is in use and 8 where
+// it waits.
+//
 // Thread:    confined to one thread.
 // Read next: gossip/membership.h
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "base/host_id.h"
 #include "gossip/line.h"
 
 namespace starling::gossip {
@@ -34,18 +36,20 @@ std::size_t RetransmitLimit(std::size_t members);
 
 class UpdateQueue {
  public:
+  using Subject = std::uint32_t;  // A member, by a dense number of the caller's.
+
   // There is news of `subject`: it starts again, from no transmission.
-  void Push(base::HostId subject);
-  void PushFirst(base::HostId subject);  // Before all others: a refutation must not wait.
-  void Remove(base::HostId subject);
+  void Push(Subject subject);
+  void PushFirst(Subject subject);  // Before all others: a refutation must not wait.
+  void Remove(Subject subject);
 
   // `target` is told nothing any more, and needs not have been told for a subject to be done. If it
-  // comes back, it counts as not told.
-  void ForgetTarget(base::HostId target);
+  // comes back, or its number is another's, it counts as not told.
+  void ForgetTarget(Subject target);
 
   // Who a packet is for.
   struct Audience {
-    base::HostId target;
+    Subject target;
     std::size_t others;  // How many there are to tell, the target included.
   };
   // Offers subjects that the target has not been told of, fewest transmissions first, each at most
@@ -59,34 +63,30 @@ class UpdateQueue {
   template <typename Take>
   void RideAlong(Take take);
 
-  bool empty() const { return places_.empty(); }
-  std::size_t size() const { return places_.size(); }
+  bool empty() const { return waiting_ == 0; }
+  std::size_t size() const { return waiting_; }
 
  private:
   static constexpr std::size_t kRefusalsMax = 4;
 
-  using Place = std::uint32_t;  // In waiting_.
   struct Slot {
-    base::HostId subject;
-    Place place;
-    std::uint64_t stamp;  // Stale unless equal to that in waiting_[place].
+    Subject subject;
+    std::uint32_t stamp;  // Void unless equal to stamps_[subject].
   };
-  struct Waiting {
-    std::uint64_t stamp = 0;  // 0: nobody waits here. Else never given twice.
-    bool all_told = false;
-    std::vector<base::HostId> told{};  // Until all were: at most kEachOnceMax.
+  // Of a subject, among up to kEachOnceMax others, since the last news of it.
+  struct Told {
+    bool all = false;
+    std::vector<Subject> targets{};  // Until all were.
   };
   enum class Offered : std::uint8_t { kTaken, kRefused, kPassedOver };
-  struct HashHost {
-    std::size_t operator()(const base::HostId& host) const { return host.low ^ host.high; }
-  };
 
-  void Enqueue(base::HostId subject, Place place, std::size_t transmits);
-  void Free(base::HostId subject, Place place);
-  bool Current(const Slot& slot) const { return waiting_[slot.place].stamp == slot.stamp; }
-  bool NeedsToHear(const Slot& slot, const Audience& audience) const;
+  static bool Waits(std::uint32_t stamp) { return stamp % 2 == 1; }
+  void Enqueue(Subject subject, std::size_t transmits);
+  bool Current(const Slot& slot) const { return stamps_[slot.subject] == slot.stamp; }
+  bool NeedsToHear(Subject subject, const Audience& audience) const;
   void DropStale(Line<Slot>& bucket);
   void Sent(const Slot& slot, std::size_t transmits, const Audience& audience);
+  bool NoteTold(Subject subject, const Audience& audience);
 
   // Calls offer(slot, transmits) for each subject until kRefusalsMax were refused.
   template <typename Offer>
@@ -94,16 +94,16 @@ class UpdateQueue {
 
   // buckets_[t]: subjects that were sent t times, oldest news first.
   std::vector<Line<Slot>> buckets_;
-  // Slots find their subject by its place, since each packet looks at many of them.
-  std::vector<Waiting> waiting_;
-  std::vector<Place> free_;
-  // Its own order shows nowhere.
-  std::unordered_map<base::HostId, Place, HashHost> places_;
-  std::uint64_t next_stamp_ = 0;
+  // By subject: odd while it waits. Counts up each time it starts or stops to wait, or moves.
+  std::vector<std::uint32_t> stamps_;
+  // By subject too, but none where the others were always more than are remembered.
+  std::vector<Told> told_;
+  std::size_t waiting_ = 0;
 };
 
 template <typename Offer>
 void UpdateQueue::Scan(Offer offer) {
+  if (empty()) return;  // As at most times.
   std::size_t refusals = 0;
   for (std::size_t transmits = 0; transmits < buckets_.size(); ++transmits) {
     Line<Slot>& bucket = buckets_[transmits];
@@ -119,7 +119,7 @@ template <typename Take>
 void UpdateQueue::SendTo(const Audience& audience, Take take) {
   std::vector<std::pair<Slot, std::size_t>> sent;  // Moved at the end, so as to come once only.
   Scan([&](const Slot& slot, std::size_t transmits) {
-    if (!NeedsToHear(slot, audience)) return Offered::kPassedOver;
+    if (!NeedsToHear(slot.subject, audience)) return Offered::kPassedOver;
     if (!take(slot.subject)) return Offered::kRefused;
     sent.emplace_back(slot, transmits);
     return Offered::kTaken;

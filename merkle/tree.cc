@@ -5,6 +5,8 @@
 namespace starling::merkle {
 namespace {
 
+// A turn that changed more buckets, as when a node takes in all that it lacks, is none of many.
+constexpr std::size_t kDirtyKept = 4096;
 constexpr std::size_t kLeafKeyBytes = sizeof(base::KeyspaceId) + 2;
 
 }  // namespace
@@ -51,6 +53,7 @@ void Tree::ClearDirty() {
   // Erased one by one: clearing all 8 KiB would cost more than a turn's few leaves.
   for (const std::uint16_t bucket : dirty_) dirty_set_.Erase(bucket);
   dirty_.clear();
+  if (dirty_.capacity() > kDirtyKept) dirty_.shrink_to_fit();
 }
 
 std::size_t Tree::memory_bytes() const {
@@ -91,9 +94,15 @@ base::Result<LeafPlace> ParseLeafKey(base::Bytes key) {
 }
 
 std::string EncodeLeaf(const Digest& leaf) {
-  std::string value(Digest::kSize, '\0');
-  leaf.StoreTo(value.data());
+  std::string value;
+  EncodeLeafTo(leaf, value);
   return value;
+}
+
+void EncodeLeafTo(const Digest& leaf, std::string& out) {
+  const std::size_t at = out.size();
+  out.resize(at + Digest::kSize);
+  leaf.StoreTo(out.data() + at);
 }
 
 base::Result<Digest> DecodeLeaf(base::Bytes value) {

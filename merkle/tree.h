@@ -65,6 +65,7 @@ struct LeafPlace {
 };
 base::Result<LeafPlace> ParseLeafKey(base::Bytes key);  // Corruption when malformed.
 std::string EncodeLeaf(const Digest& leaf);
-base::Result<Digest> DecodeLeaf(base::Bytes value);  // Corruption when malformed.
+void EncodeLeafTo(const Digest& leaf, std::string& out);  // Appends.
+base::Result<Digest> DecodeLeaf(base::Bytes value);       // Corruption when malformed.
 
 }  // namespace starling::merkle

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mutants.h"
 #include "server/meta_records.h"
+#include "server/purge/marks.h"
 #include "server/topology/codec.h"
 #include "server/tree_rebuild.h"
 
@@ -42,6 +43,16 @@ bool HasEntries(storage::Engine& engine) {
   const auto cursor = engine.Scan(storage::Family::kData, {}, {});
   cursor->Seek({});
   return cursor->Valid();
+}
+
+// They may be of another moment than the data, and would vouch for what is lost: who has lost data
+// starts from none, and takes over what the others have (server/adoption.h).
+base::Status DropPurgeMarks(storage::Engine& engine, storage::Batch& batch) {
+  const base::Bytes prefix = purge::Marks::kPrefix;
+  const auto cursor = engine.Scan(storage::Family::kMeta, prefix, {});
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix); cursor->Next())
+    batch.Delete(storage::Family::kMeta, cursor->key());
+  return cursor->status();
 }
 
 base::Status RefuseLoss(const std::string& reason) {
@@ -110,6 +121,7 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
     if (known.epoch == 0 && HasEntries(engine))
       return base::Fail(base::Corruption("there are entries, and no topology to read them by"));
     RETURN_IF_ERROR(RebuildTrees(engine, known.token_seed));
+    RETURN_IF_ERROR(DropPurgeMarks(engine, batch));
   }
   storage::SaveBoot(batch, life.boot);
   const storage::Batch* const batches[] = {&batch};

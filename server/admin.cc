@@ -123,6 +123,7 @@ void Admin::Handle(const FrameMail& mail) {
   if (command == "repair") return StartRepair(to, keyspace);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
+  if (command == "purgestatus") return WithStats(to, &Admin::PurgeStatus);
   if (command == "tablestats") return WithStats(to, &Admin::TableStats);
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);
   if (command == "getendpoints") return GetEndpoints(to, keyspace, *key);
@@ -155,7 +156,10 @@ Admin::Json Admin::Status() const {
                      {"dc", node.dc},
                      {"rack", node.rack}});
   }
-  return {{{"cluster", topology.cluster_name}, {"epoch", topology.epoch}, {"nodes", nodes}}};
+  return {{{"cluster", topology.cluster_name},
+           {"epoch", topology.epoch},
+           {"nodes", nodes},
+           {"warnings", Warnings().value}}};
 }
 
 Admin::Json Admin::Ring() const {
@@ -225,7 +229,8 @@ Admin::Json Admin::RepairStatus() const {
   }
   const RangeProof* oldest = control_.proofs_.Oldest();
   return {{{"ranges", ranges},
-           {"oldest_proof_ms", oldest == nullptr ? json() : json(merkle::EndOf(oldest->through))}}};
+           {"oldest_proof_ms", oldest == nullptr ? json() : json(merkle::EndOf(oldest->through))},
+           {"warnings", Warnings().value}}};
 }
 
 void Admin::GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key) {
@@ -254,7 +259,8 @@ void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
                  {"peers", result.peers},
                  {"entries_received", result.entries_received},
                  {"equal", result.equal},
-                 {"reason", result.reason}}});
+                 {"reason", result.reason},
+                 {"took_ms", base::ToMs(result.took)}}});
   });
 }
 

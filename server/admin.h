@@ -59,6 +59,8 @@ class Admin {
   Json TableStats(const std::vector<WorkerStats>& stats) const;
   Json PendingHints(const std::vector<WorkerStats>& stats) const;
   Json Info(const std::vector<WorkerStats>& stats) const;
+  Json PurgeStatus(const std::vector<WorkerStats>& stats) const;
+  Json Warnings() const;
 
   Control& control_;
   std::map<std::uint64_t, std::unique_ptr<Why>> whys_;

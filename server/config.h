@@ -47,9 +47,11 @@ struct Config {
   } ports;
   struct {
     Durability durability = Durability::kGroup;
-    std::uint64_t block_cache_bytes = 256ULL << 20;  // storage.block_cache
-    std::uint64_t memtables_bytes = 128ULL << 20;    // storage.memtables
-    std::uint64_t reserve_bytes = 1ULL << 30;        // storage.reserve
+    std::uint64_t memory_bytes = 384ULL << 20;      // storage.memory
+    std::uint64_t block_cache_bytes = 0;            // storage.block_cache; 0: a share of memory
+    std::uint64_t memtables_bytes = 0;              // storage.memtables; 0: a share of memory
+    std::uint64_t compaction_bytes_per_second = 0;  // storage.compaction_rate; 0: no limit
+    std::uint64_t reserve_bytes = 1ULL << 30;       // storage.reserve
   } storage;
   struct {
     base::Duration interval = base::seconds(86'400);  // scrub.interval
@@ -60,6 +62,12 @@ struct Config {
     base::Duration interval = base::seconds(5);
     std::uint64_t bytes_per_second = 128ULL << 20;  // repair.rate; 0: no limit.
   } repair;
+  struct {
+    bool enabled = true;
+    base::Duration interval = base::seconds(30);
+    base::Duration horizon = base::seconds(60);
+    base::Duration outage_max = std::chrono::hours(24);  // purge.max_outage; 0: for ever.
+  } purge;
   struct {
     bool enabled = true;
     std::uint64_t bytes_max = 1ULL << 30;            // hints.max_bytes
@@ -108,10 +116,23 @@ base::Result<Config> LoadConfig(const ConfigSources& sources);
 // ends with it.
 base::Status CheckConfig(const Config& config);
 
+// How far apart clocks may be (G8).
+inline constexpr base::Duration kClockSkewMax = base::milliseconds(500);
+
+// The least that purge.horizon may be: the write timeout, and twice what clocks may be apart.
+base::Duration PurgeHorizonMin(const Config& config);
+
 // Every key with its default and its meaning, as a TOML file.
 std::string PrintConfig();
 
 // node.workers, or the default for this machine.
 std::uint32_t WorkersOf(const Config& config);
+
+// What the storage engine may take: as set, or by its share of storage.memory.
+struct StorageMemory {
+  std::uint64_t block_cache_bytes = 0;
+  std::uint64_t memtables_bytes = 0;
+};
+StorageMemory StorageMemoryOf(const Config& config);
 
 }  // namespace starling::server

@@ -103,7 +103,34 @@ base::Status CheckGossip(const Config& config) {
   return base::Ok();
 }
 
+// 0 stands for a share, so the table of keys lets everything from there on pass.
+base::Status CheckStorage(const Config& config) {
+  constexpr std::uint64_t kBytesMin = 1 << 20;
+  const auto& storage = config.storage;
+  const std::pair<std::string_view, std::uint64_t> sizes[] = {
+      {"storage.block_cache", storage.block_cache_bytes},
+      {"storage.memtables", storage.memtables_bytes},
+      {"storage.compaction_rate", storage.compaction_bytes_per_second}};
+  for (const auto& [key, bytes] : sizes)
+    if (bytes != 0 && bytes < kBytesMin)
+      return InvalidArgument(fmt::format("{} = {} is below 1MiB, and not 0", key, bytes));
+  return base::Ok();
+}
+
+base::Status CheckPurge(const Config& config) {
+  if (config.purge.horizon >= PurgeHorizonMin(config)) return base::Ok();
+  return InvalidArgument(fmt::format(
+      "purge.horizon ({} ms) must be at least {} ms: timeouts.write ({} ms), and twice the {} ms "
+      "that clocks may be apart; else writes that are under way would be refused",
+      base::ToMs(config.purge.horizon), base::ToMs(PurgeHorizonMin(config)),
+      base::ToMs(config.timeouts.write), base::ToMs(kClockSkewMax)));
+}
+
 }  // namespace
+
+base::Duration PurgeHorizonMin(const Config& config) {
+  return config.timeouts.write + 2 * kClockSkewMax;
+}
 
 base::Status CheckConfig(const Config& config) {
   const auto in = [](std::string_view key, const base::Status& status) {
@@ -118,7 +145,9 @@ base::Status CheckConfig(const Config& config) {
     return InvalidArgument("node.data_dir is empty; name a directory for the node's data");
   RETURN_IF_ERROR(CheckReplace(config));
   RETURN_IF_ERROR(CheckPorts(config));
+  RETURN_IF_ERROR(CheckStorage(config));
   RETURN_IF_ERROR(CheckGossip(config));
+  RETURN_IF_ERROR(CheckPurge(config));
   if (config.limits.memory_bytes_max < config.limits.value_bytes_max)
     return InvalidArgument("limits.memory is below limits.value: no such value could be taken");
   RETURN_IF_ERROR(in("resp.keyspace", topology::CheckKeyspaceName(config.resp.keyspace)));

@@ -67,21 +67,30 @@ constexpr ConfigKey kKeys[] = {
      {},
      "group: a write is acknowledged after the sync that covers it.\n"
      "periodic: before; a sync every second, and a power loss takes what came since."},
+    {"storage.memory",
+     FIELD(storage.memory_bytes),
+     {3 << 20, 1ULL << 41},
+     "For data: two thirds are the block cache, one third memtables. limits.memory comes on top."},
     {"storage.block_cache",
      FIELD(storage.block_cache_bytes),
-     {1 << 20, 1ULL << 40},
-     "Memory for data read from disk. More: fewer reads go there."},
+     {0, 1ULL << 40},
+     "Memory for data read from disk. More: fewer reads go there. 0: by storage.memory."},
     {"storage.memtables",
      FIELD(storage.memtables_bytes),
-     {1 << 20, 1ULL << 40},
-     "Memory for data not yet written out. More: less rewriting, and a longer start."},
+     {0, 1ULL << 40},
+     "Memory for data not yet written out. More: less rewriting, and a longer start.\n"
+     "0: by storage.memory."},
+    {"storage.compaction_rate",
+     FIELD(storage.compaction_bytes_per_second),
+     {0, 1ULL << 40},
+     "Bytes a second that flushes and compactions write. Lower: steadier answers of a slow disk;\n"
+     "too low, and writes wait for them. 0: no limit."},
     {"storage.reserve",
      FIELD(storage.reserve_bytes),
      {0, 1ULL << 44},
-     "Kept free on the disk: with less, the node is read-only but for deletes, until there is "
-     "more.\n"
+     "Kept free on the disk: with less, the node takes no put until there is more, only deletes.\n"
      "Of a small file system no more than a fifth. 0: puts go on until the disk is full, which "
-     "ends "
+     "ends\n"
      "the node."},
 
     {"scrub.interval",
@@ -107,6 +116,27 @@ constexpr ConfigKey kKeys[] = {
      FIELD(repair.bytes_per_second),
      {0, 1ULL << 40},
      "Bytes a second that a node reads and takes in for its repairs. 0: no limit."},
+
+    {"purge.enabled",
+     FIELD(purge.enabled),
+     {},
+     "Whether tombstones and expired entries are removed once all replicas proved that they hold\n"
+     "the same. False on one node keeps them on all that share a range with it."},
+    {"purge.interval",
+     FIELD(purge.interval),
+     {100, kDayMs},
+     "How often a node looks for what may be removed. Shorter: space comes back sooner."},
+    {"purge.horizon",
+     FIELD(purge.horizon),
+     {1000, kDayMs},
+     "So old must be what is removed, and older writes that come late are refused.\n"
+     "At least timeouts.write and 1s, twice what clocks may be apart."},
+    {"purge.max_outage",
+     FIELD(purge.outage_max),
+     {0, 400 * kDayMs},
+     "A node that is away for longer is declared absent: purge goes on without it, and when it\n"
+     "returns it catches up first, and what it alone has of what was purged goes to quarantine.\n"
+     "0: never; then its ranges are not purged until it is back or replaced."},
 
     {"hints.enabled",
      FIELD(hints.enabled),

@@ -209,6 +209,14 @@ std::string PrintConfig() {
   return out;
 }
 
+// A memtable saves rewriting up to some size, and lengthens every start: a third is enough of it.
+StorageMemory StorageMemoryOf(const Config& config) {
+  const auto& storage = config.storage;
+  const std::uint64_t third = storage.memory_bytes / 3;
+  return {storage.block_cache_bytes != 0 ? storage.block_cache_bytes : storage.memory_bytes - third,
+          storage.memtables_bytes != 0 ? storage.memtables_bytes : third};
+}
+
 std::uint32_t WorkersOf(const Config& config) {
   if (config.node.workers != 0) return config.node.workers;
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);

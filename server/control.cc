@@ -8,12 +8,15 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/unreachable.h"
 #include "server/admin.h"
 #include "server/control_jobs.h"
 #include "server/keyring_admin.h"
 #include "server/meta_records.h"
+#include "server/quarantine_admin.h"
 #include "server/snapshot_admin.h"
 #include "server/topology/codec.h"
+#include "server/verify_admin.h"
 #include "storage/identity.h"
 
 namespace starling::server {
@@ -37,9 +40,12 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
               [this](std::unique_ptr<storage::Batch> batch, std::function<void()> then) {
                 Persist(std::move(batch), std::move(then));
               }),
+      purge_(world, shared, links_, repair_),
       admin_(std::make_unique<Admin>(*this)),
       keyring_(std::make_unique<KeyringAdmin>(*this, shared_.keys)),
       snapshots_(std::make_unique<SnapshotAdmin>(*this)),
+      verify_(std::make_unique<VerifyAdmin>(*this)),
+      quarantine_(std::make_unique<QuarantineAdmin>(*this)),
       disk_(shared.config.storage.reserve_bytes),
       scrub_({.interval = shared.config.scrub.interval,
               .bytes_per_second = shared.config.scrub.bytes_per_second},
@@ -104,6 +110,10 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kCompareSoon:
       repair_.CompareSoon(static_cast<const CompareSoonMail&>(*mail).nodes);
       return;
+    case MailKind::kPurgeDueAnswer: purge_.OnDue(static_cast<PurgeDueAnswerMail&>(*mail)); return;
+    case MailKind::kPurgeStepDone:
+      purge_.OnStepDone(static_cast<PurgeStepDoneMail&>(*mail));
+      return;
     case MailKind::kPullDone: repair_.OnPulled(static_cast<const PullDoneMail&>(*mail)); return;
     case MailKind::kStats: {
       auto& stats = static_cast<StatsMail&>(*mail);
@@ -117,13 +127,15 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
       return;
     }
     case MailKind::kStop: Stop(); return;
-    default: CHECK(!"a mail that control does not get");
+    default: UNREACHABLE("a mail that control does not get");
   }
 }
 
 void Control::HandleClient(const FrameMail& mail) {
   if (mail.frame_kind == wire::Kind::kAdmin && keyring_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin && snapshots_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && verify_->Handle(mail)) return;
+  if (mail.frame_kind == wire::Kind::kAdmin && quarantine_->Handle(mail)) return;
   if (mail.frame_kind == wire::Kind::kAdmin) return admin_->Handle(mail);
   CHECK(mail.frame_kind == wire::Kind::kCreateKeyspace);
   if (snapshot_ == nullptr)
@@ -204,12 +216,15 @@ void Control::Tick() {
   if (snapshot_ == nullptr) return;
   ReleaseClients();
   admin_->OnTick(now);
+  verify_->OnTick(now);
   RenewClockBound();
   ReturnAfterLoss();
+  DeclareAbsent();
   SeatVoters();
   if (published_) {
     repair_.OnTick(now);
     proofs_.OnTick(now);
+    purge_.OnTick(now);
     CheckReady();
     ScrubSoon();
   }

@@ -29,10 +29,12 @@
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
 #include "server/mail.h"
+#include "server/metrics.h"
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
 #include "server/proofs.h"
+#include "server/purge_rounds.h"
 #include "server/repair.h"
 #include "server/scrub.h"
 #include "server/seed_book.h"
@@ -45,7 +47,9 @@ namespace starling::server {
 
 class Admin;
 class KeyringAdmin;
+class QuarantineAdmin;
 class SnapshotAdmin;
+class VerifyAdmin;
 
 class Control final : public base::Actor, PeerLinksListener {
  public:
@@ -69,7 +73,9 @@ class Control final : public base::Actor, PeerLinksListener {
  private:
   friend class Admin;
   friend class KeyringAdmin;
+  friend class QuarantineAdmin;
   friend class SnapshotAdmin;
+  friend class VerifyAdmin;
 
   // PeerTag::kind of control's own requests (those of Repair: server/repair.h).
   enum : std::uint32_t {
@@ -158,6 +164,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnJoinReply(const PeerTag& tag, const wire::Frame& frame);
   void OnJoinFailed(std::uint64_t serial, const std::string& why);
   bool NamesUs(const topology::Topology& topology) const;
+  gossip::Envelope MakeEnvelope();
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
                               std::optional<base::Address> replace, std::uint64_t back) const;
@@ -168,9 +175,12 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnRemembered(const PeerAddress& peer, const wire::HelloReply& reply);
   void NobodyRemembers(base::Address address);
   void FoundLoss(const Mark& remembered, const std::string& reason);
+  void FoundAbsent();
+  void BeginAgain(std::uint64_t boot, const std::string& reason, std::string_view what);
   bool MayVote(const topology::PaxosRequest& request) const;
   bool IsBack() const;
   void ReturnAfterLoss();
+  void DeclareAbsent();
   void SeatVoters();
   // Serves reads, as far as this node itself is concerned.
   bool serves() const { return ready_ && may_remember_.empty(); }
@@ -228,6 +238,8 @@ class Control final : public base::Actor, PeerLinksListener {
   void ServeHealth(base::ConnId conn);
   std::string Ailment() const;
   std::string Metrics(const std::vector<WorkerStats>& stats) const;
+  PurgeMetrics MetricsOf(const topology::Keyspace& keyspace,
+                         const std::vector<WorkerStats>& stats) const;
   std::int64_t EqualAgeMs(base::KeyspaceId keyspace) const;
   void NoteLag(base::Duration lag);
 
@@ -316,6 +328,8 @@ class Control final : public base::Actor, PeerLinksListener {
   std::set<base::Address> may_remember_;  // Members that have yet to say what they remember of us.
   base::Instant remember_by_;
   base::Instant next_seating_;
+  base::Instant next_declaring_;
+  std::map<base::HostId, base::Instant> away_since_;  // Members that do not seem alive.
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::unique_ptr<gossip::Gossip> gossip_;
@@ -330,9 +344,12 @@ class Control final : public base::Actor, PeerLinksListener {
 
   Repair repair_;
   Proofs proofs_;
+  PurgeRounds purge_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<KeyringAdmin> keyring_;
   std::unique_ptr<SnapshotAdmin> snapshots_;
+  std::unique_ptr<VerifyAdmin> verify_;
+  std::unique_ptr<QuarantineAdmin> quarantine_;
   std::vector<std::unique_ptr<MetaJob>> meta_jobs_;
   bool reserving_ = false;
   base::HybridClock stamps_{1, 0};  // Where the workers' clocks are; it stamps nothing itself.

@@ -43,21 +43,34 @@ void Control::OnRemembered(const PeerAddress& peer, const wire::HelloReply& repl
   NobodyRemembers(peer.address);
 }
 
-// The boot number is in every packet and cannot change in a life: the node begins another.
 void Control::FoundLoss(const Mark& remembered, const std::string& reason) {
+  BeginAgain(remembered.boot, reason, "data are lost");
+}
+
+// What it has is to be taken for what is left after a loss: what the others have deleted meanwhile
+// may be among it, and purge's marks of before say nothing any more.
+void Control::FoundAbsent() {
+  BeginAgain(0,
+             fmt::format("epoch {} declared this node absent, as it was away for too long",
+                         snapshot_->me().absent),
+             "this node was absent");
+}
+
+// The boot number is in every packet and cannot change in a life: the node begins another.
+void Control::BeginAgain(std::uint64_t boot, const std::string& reason, std::string_view what) {
   if (found_loss_ || retired_) return;
   found_loss_ = true;
   ready_ = false;
   Publish();
-  const std::uint64_t last = std::max(remembered.boot, shared_.identity.boot);
+  const std::uint64_t last = std::max(boot, shared_.identity.boot);
   auto batch = std::make_unique<storage::Batch>();
   SaveLoss(*batch, {last + 1, reason});
   storage::SaveBoot(*batch, last);
-  Persist(std::move(batch), [this, reason] {
+  Persist(std::move(batch), [this, reason, what = std::string(what)] {
     if (retired_) return;
     shared_.begins_again = true;
     world_.Exit(base::Unavailable(
-        fmt::format("data are lost ({}): starting again, to rebuild them", reason)));
+        fmt::format("{} ({}): starting again, to catch up with the others", what, reason)));
   });
 }
 
@@ -69,6 +82,7 @@ bool Control::MayVote(const topology::PaxosRequest& request) const {
 }
 
 bool Control::IsBack() const {
+  if (snapshot_ != nullptr && snapshot_->me().absent != 0) return false;
   if (!loss_.any()) return true;
   return snapshot_ != nullptr && snapshot_->me().back >= loss_.boot;
 }
@@ -79,7 +93,47 @@ void Control::ReturnAfterLoss() {
     NobodyRemembers(*may_remember_.begin());
   }
   if (IsBack() || joining_ || found_loss_) return;
+  if (!loss_.any() && !base::Mutant("absent-not-stale")) return;  // It is about to begin again.
   StartJoining({}, *snapshot_->topology);
+}
+
+// Who has been away for purge.max_outage is declared absent, so that the others' deleted data can
+// go (design section 8). By the first member alone, and while all others are there, ready and in
+// one epoch: so whoever was declared before has come back, and a round can end without it.
+void Control::DeclareAbsent() {
+  const base::Instant now = world_.Now();
+  for (const topology::Node* member : snapshot_->topology->members())
+    if (SeemsAlive(*member))
+      away_since_.erase(member->host);
+    else
+      away_since_.try_emplace(member->host, now);
+  const base::Duration outage_max = shared_.config.purge.outage_max;
+  if (outage_max == base::Duration(0) || !shared_.config.purge.enabled) return;
+  if (now < next_declaring_ || !serves() || !changes_.empty()) return;
+  const topology::Node* away = nullptr;
+  const topology::Node* first = nullptr;
+  for (const topology::Node* member : snapshot_->topology->members()) {
+    const auto since = away_since_.find(member->host);
+    if (since != away_since_.end()) {
+      if (away != nullptr || now - since->second < outage_max) return;
+      away = member;
+      continue;
+    }
+    if (!LookOf(*member).ready || EpochOf(*member) != snapshot_->topology->epoch) return;
+    if (first == nullptr) first = member;
+  }
+  if (away == nullptr || away->absent != 0 || first->host != shared_.identity.host) return;
+  next_declaring_ = now + kSeatingGap;
+  base::log::Warn("topology",
+                  "{} has been away for {} s, purge.max_outage: it is declared absent, and purge "
+                  "goes on without it",
+                  away->cluster.ToString(), base::ToMs(outage_max) / 1000);
+  Propose([host = away->host](
+              const topology::Topology& before) { return topology::DeclareAbsent(before, host); },
+          [](const base::Status& status, const topology::TopologyPtr&) {
+            if (!status.ok())
+              base::log::Info("topology", "no member was declared absent: {}", status.message());
+          });
 }
 
 // Founders may be fewer than could vote, and who was replaced votes no more: seats are taken by

@@ -49,15 +49,20 @@ base::Status Control::LoadStored() {
   loss_ = shared_.identity.loss;
   ready_ = stored.ready && !loss_.any();
   RETURN_IF_ERROR(shared_.peer_marks.Load(stored.peer_marks));
-  if (loss_.any())
-    base::log::Warn("absence",
-                    "this node lost data that it had acknowledged: {}. It serves no read and casts "
-                    "no vote until it has them back from the other replicas",
-                    loss_.reason);
   topology::TopologyPtr known;
   if (!stored.topology.empty()) {
     ASSIGN_OR_RETURN(topology::Topology value, topology::DecodeTopology(stored.topology));
     known = std::make_shared<const topology::Topology>(std::move(value));
+  }
+  if (loss_.any()) {
+    const topology::Node* me = known == nullptr ? nullptr : known->Find(shared_.identity.host);
+    base::log::Warn("absence",
+                    "{}: {}. It serves no read and casts no vote until it has all from the other "
+                    "replicas",
+                    me != nullptr && me->absent != 0
+                        ? "this node cannot tell what the others have deleted meanwhile"
+                        : "this node lost data that it had acknowledged",
+                    loss_.reason);
   }
   if (stored.acceptor.empty()) {
     acceptor_.emplace(shared_.identity.host, known);

@@ -61,6 +61,7 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
     case wire::ControlTopic::kJoin: return HandleJoin(reply, frame.payload);
     case wire::ControlTopic::kCompare:
     case wire::ControlTopic::kProve:
+    case wire::ControlTopic::kPurge:
     case wire::ControlTopic::kForward: break;
     default: return ReplyError(reply, base::InvalidArgument("unknown control topic"));
   }
@@ -78,6 +79,8 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
     repair_.HandleCompare(peer->number, frame.payload, answer);
   } else if (request->topic == wire::ControlTopic::kProve) {
     proofs_.HandleQuestion(peer->number, frame.payload, answer);
+  } else if (request->topic == wire::ControlTopic::kPurge) {
+    purge_.Handle(frame.payload, answer);
   } else {
     repair_.RunWith(peer->number, frame.payload,
                     [this, reply](const Repair::Result&) { ReplyBytes(reply, "done"); });
@@ -104,6 +107,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerReply(tag, frame); return;
     case kTagProve: proofs_.OnPeerReply(tag, frame); return;
+    case kTagPurge: purge_.OnPeerReply(tag, frame); return;
     case kTagWhy: admin_->OnWhyReply(tag, frame); return;
     case kTagJoin: OnJoinReply(tag, frame); return;
     default: break;
@@ -137,6 +141,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
     case kTagCompare:
     case kTagRepairPeer: repair_.OnPeerFailed(tag, status); return;
     case kTagProve: proofs_.OnPeerFailed(tag, status); return;
+    case kTagPurge: purge_.OnPeerFailed(tag, status); return;
     case kTagWhy: admin_->OnWhyFailed(tag, status); return;
     case kTagJoin: OnJoinFailed(tag.a, status.message()); return;
     case kTagGossip:

@@ -30,6 +30,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kStreamOnly: return "by stream only";
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
     case gossip::Event::kUnopened: return "sends what cannot be opened";
+    case gossip::Event::kMalformed: return "sends what no sound node does";
   }
   return "?";
 }
@@ -38,7 +39,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
 bool IsOfMember(gossip::Event::Kind kind) {
   return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
          kind != gossip::Event::kYielded && kind != gossip::Event::kUnopened &&
-         kind != gossip::Event::kStreamOnly;
+         kind != gossip::Event::kMalformed && kind != gossip::Event::kStreamOnly;
 }
 
 void SayGossip(const gossip::Event& event) {
@@ -203,7 +204,8 @@ Snapshot::Peer Control::LookOf(const topology::Node& node) const {
   if (!member || !node.member()) return {};
   const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
   const NodeMetadata said = ParseMetadata(member->metadata);
-  return {IsRouted(member->liveness) && !held, said.ready, member->generation, said.disk_full};
+  return {IsRouted(member->liveness) && !held, said.ready && node.absent == 0, member->generation,
+          said.disk_full};
 }
 
 // Whoever is held is one replica less, which must not cost a majority: nobody is held while another

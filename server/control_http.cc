@@ -89,7 +89,30 @@ std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
       if (const auto found = each.entries.find(snapshot_->topology->keyspaces[i].id);
           found != each.entries.end())
         metrics.keyspaces[i].entries += found->second;
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    metrics.purge.push_back(MetricsOf(keyspace, stats));
   return MetricsPage(metrics);
+}
+
+PurgeMetrics Control::MetricsOf(const topology::Keyspace& keyspace,
+                                const std::vector<WorkerStats>& stats) const {
+  PurgeStats sum;
+  for (const WorkerStats& each : stats)
+    if (const auto found = each.purge.find(keyspace.id); found != each.purge.end())
+      sum += found->second;
+  const std::int64_t now_ms = world_.WallMs();
+  PurgeMetrics metrics{.keyspace = keyspace.name,
+                       .tombstones = sum.dead.tombstones,
+                       .tombstone_bytes = sum.dead.tombstone_bytes,
+                       .expiring = sum.dead.expiring,
+                       .blockers = purge_.Blockers(keyspace.id).size()};
+  if (sum.dead.due_s != purge::DeadCounts::kNever)
+    metrics.overdue_ms = std::max<std::int64_t>(
+        0, now_ms - base::ToMs(shared_.config.purge.horizon) - std::int64_t{sum.dead.due_s} * 1000);
+  if (sum.oldest_purged != UINT64_MAX)
+    metrics.oldest_mark_age_ms =
+        std::max<std::int64_t>(0, now_ms - static_cast<std::int64_t>(sum.oldest_purged >> 16));
+  return metrics;
 }
 
 // Since every peer that shares the keyspace compared equal, the one that did so first; 0 where

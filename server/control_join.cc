@@ -5,8 +5,11 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mutants.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/join_request.h"
+#include "server/keyring_admin.h"
 #include "server/topology/codec.h"
 
 namespace starling::server {
@@ -20,16 +23,6 @@ constexpr base::Duration kJoinSay = base::seconds(5);
 // Gossip calls a member that it has never heard of every few seconds (gossip/contacts.h): one that
 // stays silent for so long, while a majority is alive, was dead before this node started.
 constexpr base::Duration kUnheardMax = base::seconds(30);
-
-// A request to be admitted: replaced address (0: none) u64, the boot as which a member that lost
-// data comes back (0: it is none) u64, then the node's own description.
-std::string EncodeJoin(const topology::NodeInfo& self, base::Address replaced, std::uint64_t back) {
-  std::string out;
-  base::AppendLittle(out, PackAddress(replaced));
-  base::AppendLittle(out, back);
-  return out + topology::EncodeNodeInfo(self);
-}
-constexpr std::size_t kJoinHeadBytes = 16;
 
 }  // namespace
 
@@ -75,8 +68,10 @@ void Control::AskToJoin() {
   joining.ask_at = now + kJoinAgain;
   joining.answer_by = now + kJoinAnswerMax;
   ++joining.serial;
+  gossip::Envelope envelope = MakeEnvelope();
+  const std::uint64_t back = base::Mutant("absent-not-stale") ? shared_.identity.boot : loss_.boot;
   SendControl({joining.via(), {}}, {kTagJoin, 0, joining.serial, 0}, wire::ControlTopic::kJoin,
-              EncodeJoin(self_, joining.replaced, loss_.boot));
+              EncodeJoin({joining.replaced, back, self_}, envelope));
 }
 
 // Another may know more, or be there at all.
@@ -112,26 +107,31 @@ bool Control::NamesUs(const topology::Topology& topology) const {
   return me != nullptr && me->member();
 }
 
+// As gossip's, for what is said before gossip knows of this node.
+gossip::Envelope Control::MakeEnvelope() {
+  return {shared_.config.cluster.name,
+          keyring_->keyring(),
+          {shared_.identity.host, shared_.identity.boot, world_.random().Next()}};
+}
+
 // --- admitting ---
 
 // Another node asks to be admitted, or to take a dead one's place.
 void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
-  if (payload.size() < kJoinHeadBytes)
-    return ReplyError(reply, base::InvalidArgument("a request to join is malformed"));
-  const base::Address replaced = UnpackAddress(base::LoadLittle<std::uint64_t>(payload.data()));
-  const auto back = base::LoadLittle<std::uint64_t>(payload.data() + 8);
-  const auto info = topology::DecodeNodeInfo(payload.substr(kJoinHeadBytes));
-  if (!info) return ReplyError(reply, info.error());
+  gossip::Envelope envelope = MakeEnvelope();
+  const base::Result<JoinRequest> asked = DecodeJoin(payload, envelope);
+  if (!asked) return ReplyError(reply, asked.error());
+  const auto& [replaced, back, node] = *asked;
   const std::optional<base::Address> replace =
       replaced.port == 0 ? std::nullopt : std::optional(replaced);
   // Again within the change, against the topology that it is proposed to follow: of two joins at
   // once, whoever comes second finds the first one's node there.
-  if (const base::Status fits = CheckAdmission(*acceptor_->known(), *info, replace, back);
+  if (const base::Status fits = CheckAdmission(*acceptor_->known(), node, replace, back);
       !fits.ok())
     return ReplyError(reply, fits);
   Propose(
-      [this, node = *info, replace,
-       back](const topology::Topology& before) -> base::Result<topology::Topology> {
+      [this, node = asked->node, replace,
+       back = asked->back](const topology::Topology& before) -> base::Result<topology::Topology> {
         RETURN_IF_ERROR(CheckAdmission(before, node, replace, back));
         if (before.Find(node.host) != nullptr) return topology::ReturnNode(before, node.host, back);
         return replace ? topology::ReplaceNode(before, *replace, node)
@@ -157,16 +157,24 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                                      std::uint64_t back) const {
   RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
   const topology::Node* there = topology.Find(node.host);
-  if (there != nullptr && there->back >= back) return base::Ok();  // The answer was lost.
+  if (there != nullptr && there->back >= back && there->absent == 0)
+    return base::Ok();  // The answer was lost.
   for (const topology::Node* member : topology.members()) {
     if (member == there) continue;
     if (member->cluster == replace) {
       RETURN_IF_ERROR(CheckGone(*member));
       continue;
     }
+    // It takes over what the others have, before it is back itself: nobody waits for it to return.
+    if (there != nullptr && member->absent != 0) continue;
     const Snapshot::Peer look = LookOf(*member);
     const std::string who = member->cluster.ToString();
     const bool alive = SeemsAlive(*member);
+    if (member->absent != 0)
+      return base::Unavailable(
+          fmt::format("member {} is absent since epoch {}, and a new node may need to compare with "
+                      "it before it is ready: bring it back, or replace it first",
+                      who, member->absent));
     if (!look.ready && !alive && !heard_.contains(member->host))
       return base::Unavailable(
           fmt::format("member {} has not been heard of since this node started, so it is unknown "

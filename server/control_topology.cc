@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mutants.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
 #include "server/meta_records.h"
@@ -181,10 +182,12 @@ void Control::LearnFrom(base::Bytes encoded, std::string_view from) {
 
 void Control::Learn(topology::TopologyPtr topology) {
   if (!acceptor_->Learn(topology)) {
-    // Known to the acceptor already, and maybe not taken up: as after a vote of our own. Then it is
-    // stored again, since it was stored before we knew whether we are ready.
-    if (snapshot_ != nullptr || acceptor_->known() == nullptr) return;
+    // Known to the acceptor already, and maybe not taken up: as after a vote of our own, or when it
+    // was chosen while this node was asking for it. Then it is stored again, since it was stored
+    // before we knew whether we are ready.
     topology = acceptor_->known();
+    if (topology == nullptr) return;
+    if (snapshot_ != nullptr && !topology::Newer(*topology, *snapshot_->topology)) return;
   }
   auto batch = std::make_unique<storage::Batch>();
   StoreTopology(*batch);
@@ -218,10 +221,14 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   const bool same_nodes = snapshot_ != nullptr && snapshot_->topology->nodes == topology->nodes;
   next->ring_epoch = same_nodes ? snapshot_->ring_epoch : topology->epoch;
   next->peers.resize(topology->nodes.size());
-  if (snapshot_ == nullptr || snapshot_->me().back != me->back) not_ready_since_ = world_.Now();
+  if (snapshot_ == nullptr || snapshot_->me().back != me->back ||
+      snapshot_->me().absent != me->absent)
+    not_ready_since_ = world_.Now();
   base::log::Info("topology", "epoch {}: {} members, {} keyspaces", topology->epoch,
                   topology->members().size(), topology->keyspaces.size());
   snapshot_ = std::move(next);
+  const bool stale = me->absent != 0 && !base::Mutant("absent-not-stale");
+  if (stale) ready_ = false;
   if (loss_.any() && IsBack()) joining_.reset();
   shared_.guard.NoteCluster(topology->cluster_id,
                             static_cast<std::uint32_t>(topology->members().size()));
@@ -241,15 +248,18 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   gossip_->Publish(world_.Now(), std::string(kRumorKey), topology->epoch, acceptor_->known_bytes());
   RefreshMetadata();
   Publish();
+  if (stale && !loss_.any()) FoundAbsent();
 }
 
 // Brings liveness and readiness into a new snapshot, and hands it to the workers.
 void Control::Publish() {
   auto next = std::make_shared<Snapshot>(*snapshot_);
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
+  next->catching_up = !ready_ && IsBack();
   snapshot_ = next;
   repair_.Adopt(snapshot_);
   proofs_.Adopt(snapshot_);
+  purge_.Adopt(snapshot_);
   // No worker may stamp before a bound for its stamps is on disk.
   if (shared_.clock_bound.load(std::memory_order_relaxed) == 0) return;
   published_ = true;

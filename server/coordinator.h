@@ -69,7 +69,7 @@ class Coordinator {
   bool OnStamp(const Ticket& ticket, const base::Version& held, storage::EntryHeader* header);
   void OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome, const base::Version& held);
   void OnLocalRead(const Ticket& ticket, const base::Status& error,
-                   const storage::EntryHeader& header, base::Bytes value);
+                   const storage::EntryHeader& header, base::Bytes value, std::uint64_t purged);
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
 
@@ -129,7 +129,8 @@ class Coordinator {
   void RetryLater(std::uint64_t id, GetOp& op);
   void Retry(std::uint64_t id, GetOp& op);
   void OnHolds(std::uint64_t id, GetOp& op, int replica, const storage::EntryHeader& header,
-               bool has_value, base::Bytes value);
+               bool has_value, base::Bytes value, std::uint64_t epoch, std::uint64_t purged);
+  static void Weigh(GetOp& op);
   bool KeepValue(std::uint64_t id, GetOp& op, base::Bytes value);
   void Step(std::uint64_t id, GetOp& op);
   void FetchValue(std::uint64_t id, GetOp& op);

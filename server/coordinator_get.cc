@@ -48,6 +48,8 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   op->replicas = replicas;
   op->requirement = requirement;
   op->tally = ReadTally(requirement);
+  op->answers.resize(replicas.nodes.size());
+  op->counted_as.resize(replicas.nodes.size());
   op->keyspace = request.keyspace;
   op->token = token;
   op->key = request.key;
@@ -98,7 +100,8 @@ void Coordinator::Ask(std::uint64_t id, GetOp& op, int replica, bool want_value)
 }
 
 void Coordinator::OnLocalRead(const Ticket& ticket, const base::Status& error,
-                              const storage::EntryHeader& header, base::Bytes value) {
+                              const storage::EntryHeader& header, base::Bytes value,
+                              std::uint64_t purged) {
   GetOp* op = gets_.Find(ticket.a);
   if (op == nullptr) return;
   const int replica = static_cast<int>(ticket.b);
@@ -106,7 +109,7 @@ void Coordinator::OnLocalRead(const Ticket& ticket, const base::Status& error,
     OnReplicaFailed(ticket.a, *op, replica);
     return;
   }
-  OnHolds(ticket.a, *op, replica, header, ticket.c == 1, value);
+  OnHolds(ticket.a, *op, replica, header, ticket.c == 1, value, snapshot_->topology->epoch, purged);
 }
 
 void Coordinator::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -133,7 +136,7 @@ void Coordinator::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     const storage::EntryHeader header = HeaderOf(*reply);
     if (!Sound(header, tag.c == 1, frame.payload))
       return OnPeerFailed(tag, base::Corruption("the value's digest does not fit"));
-    OnHolds(tag.a, *op, replica, header, tag.c == 1, frame.payload);
+    OnHolds(tag.a, *op, replica, header, tag.c == 1, frame.payload, reply->epoch, reply->purged);
     return;
   }
   OnPeerFailed(tag, base::Unavailable("the replica refused"));
@@ -183,6 +186,7 @@ void Coordinator::Retry(std::uint64_t id, GetOp& op) {
   // From the beginning: what was answered may have been known to a replica that is gone. Answers
   // that are still under way are as good as new ones; outcomes of repairs are of an older round.
   op.tally = ReadTally(op.requirement);
+  std::fill(op.answers.begin(), op.answers.end(), purge::ReadAnswer{});
   op.asked = op.repair_sent = 0;
   op.fetching = op.repairing = op.value_version = op.header.version = {};
   for (int asked = 0; asked < op.requirement.needed; ++asked)
@@ -190,16 +194,45 @@ void Coordinator::Retry(std::uint64_t id, GetOp& op) {
 }
 
 void Coordinator::OnHolds(std::uint64_t id, GetOp& op, int replica,
-                          const storage::EntryHeader& header, bool has_value, base::Bytes value) {
-  op.tally.OnHolds(replica, header.version);
+                          const storage::EntryHeader& header, bool has_value, base::Bytes value,
+                          std::uint64_t epoch, std::uint64_t purged) {
+  const auto index = static_cast<std::size_t>(replica);
+  op.answers[index] = {true, header.version, epoch, purged};
+  op.counted_as[index] = purge::Weigh(op.answers, index);
+  op.tally.OnHolds(replica, op.counted_as[index]);
+  Weigh(op);
   if (header.version == op.tally.target()) {
     op.header = header;
+    op.source = {.repair = true, .epoch = epoch, .purged = purged};
     if (has_value || header.tombstone() || header.version.empty()) {
       if (!KeepValue(id, op, value)) return;
       op.value_version = header.version;
     }
   }
   Step(id, op);
+}
+
+// An answer may take away what an earlier one counted for (server/purge/rules.h). Then all are
+// counted anew, and what was repaired is asked about again.
+void Coordinator::Weigh(GetOp& op) {
+  bool changed = false;
+  for (std::size_t i = 0; i < op.answers.size(); ++i) {
+    if (!op.answers[i].there) continue;
+    const base::Version weighed = purge::Weigh(op.answers, i);
+    changed = changed || weighed != op.counted_as[i];
+    op.counted_as[i] = weighed;
+  }
+  if (!changed) return;
+  const ReplicaMask failed = op.tally.failed();
+  op.tally = ReadTally(op.requirement);
+  for (int i = 0; i < static_cast<int>(op.answers.size()); ++i) {
+    if ((failed >> i & 1) != 0) op.tally.OnFailed(i);
+    if (op.answers[static_cast<std::size_t>(i)].there)
+      op.tally.OnHolds(i, op.counted_as[static_cast<std::size_t>(i)]);
+  }
+  op.repairing = {};
+  op.repair_sent = 0;
+  ++op.repair_round;
 }
 
 // From here on the value's own size counts. One that finds no room ends the get.
@@ -276,17 +309,20 @@ void Coordinator::SendRepair(std::uint64_t id, GetOp& op, int replica) {
          header,
          op.value,
          false,
-         {Ticket::Kind::kGet, id, static_cast<std::uint64_t>(replica), op.repair_round}});
+         {Ticket::Kind::kGet, id, static_cast<std::uint64_t>(replica), op.repair_round},
+         op.source});
     return;
   }
-  const wire::ReplicaWrite write{op.keyspace,
-                                 op.key,
-                                 header.version,
-                                 header.flags,
-                                 static_cast<std::uint8_t>(header.origin),
-                                 header.expiry_ms,
-                                 header.value_digest,
-                                 op.snapshot->topology->epoch};
+  const wire::ReplicaWrite write{.keyspace = op.keyspace,
+                                 .key = op.key,
+                                 .version = header.version,
+                                 .flags = header.flags,
+                                 .origin = static_cast<std::uint8_t>(header.origin),
+                                 .expiry_ms = header.expiry_ms,
+                                 .value_digest = header.value_digest,
+                                 .epoch = op.snapshot->topology->epoch,
+                                 .source_epoch = op.source.epoch,
+                                 .source_purged = op.source.purged};
   parts_.links.Send(AddressOf(op.replicas.nodes[static_cast<std::size_t>(replica)]),
                     {kTagGet, static_cast<std::uint32_t>(replica), id, op.repair_round}, write,
                     op.value);

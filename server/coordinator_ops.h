@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/coordinator.h"
+#include "server/purge/rules.h"
 
 namespace starling::server {
 
@@ -39,12 +40,15 @@ struct Coordinator::GetOp {
   ReplicaSet replicas;
   Requirement requirement;
   ReadTally tally;
+  std::vector<purge::ReadAnswer> answers;  // By replica.
+  std::vector<base::Version> counted_as;   // What the tally took them for.
   base::KeyspaceId keyspace = 0;
   base::Token token = 0;
   std::string key;
   bool want_value = true;
   wire::Consistency level{};
-  storage::EntryHeader header;  // Of the target.
+  storage::EntryHeader header;  // Of the target,
+  purge::Source source;         // and the replica that told it.
   std::string value;
   std::size_t charged = 0;      // Of the memory share: its key, and its value or what is expected.
   base::Version value_version;  // Whose value that is; empty: none yet.

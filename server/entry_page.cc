@@ -66,6 +66,13 @@ base::Status Walk(storage::Engine& engine, const PageRequest& request, std::uint
   return cursor->status();
 }
 
+void AppendRecord(std::string& records, base::Token token, const base::Version& version) {
+  const std::size_t at = records.size();
+  records.resize(at + kSummaryRecordBytes);
+  base::StoreLittle(records.data() + at, token);
+  version.StoreTo(records.data() + at + 8);
+}
+
 enum class OnDamage : std::uint8_t { kFail, kSkip };
 
 // Reads what `wanted` says of, up to the page's size.
@@ -114,9 +121,7 @@ Summary Summarize(storage::Engine& engine, const PageRequest& request) {
                             return false;
                           }
                           before = key.token;
-                          summary.packed.resize(at + kSummaryRecordBytes);
-                          base::StoreLittle(summary.packed.data() + at, key.token);
-                          entry.header.version.StoreTo(summary.packed.data() + at + 8);
+                          AppendRecord(summary.packed, key.token, entry.header.version);
                           return true;
                         });
   return summary;
@@ -147,11 +152,16 @@ Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Byte
         theirs.emplace(base::LoadLittle<base::Token>(summary.data() + at), version);
     if (!fresh && version < it->second) it->second = version;
   }
-  return ReadWanted(engine, request, OnDamage::kSkip, [&](const auto& key, const auto& entry) {
+  std::string names;
+  Page page = ReadWanted(engine, request, OnDamage::kSkip, [&](const auto& key, const auto& entry) {
+    if (entry.header.version.timestamp <= request.names_upto)
+      AppendRecord(names, key.token, entry.header.version);
     if (request.under_way.Has(entry.header.version)) return false;
     const auto it = theirs.find(key.token);
     return it == theirs.end() || it->second < entry.header.version;
   });
+  page.names = std::move(names);
+  return page;
 }
 
 }  // namespace starling::server

@@ -42,6 +42,8 @@ struct PageRequest {
   base::Token last_token = 0;  // Included.
   std::size_t bytes_max = kPageBytesStandard;
   UnderWay under_way{};  // What ReadMissing passes over.
+  // ReadMissing: 0, or names all entries up to this timestamp, wanted or not.
+  std::uint64_t names_upto = 0;
 };
 
 // Entries that are stored, and damaged.
@@ -52,6 +54,7 @@ struct Unreadable {
 
 struct Page {
   std::string packed;  // server/wire/entries.h
+  std::string names;   // Records as of a Summary, of what was read.
   std::uint64_t entries = 0;
   bool done = false;                // Nothing more up to last_token.
   base::Token last_read_token = 0;  // If not done: where to resume...

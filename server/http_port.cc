@@ -44,12 +44,13 @@ bool HttpPort::OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used) 
     *used += cut.used;
     Conn& state = found->second;
     state.keep_alive = cut.request->keep_alive;
-    if (cut.request->method != "GET") {
-      Refuse(conn, 405, "only GET is served here");
+    state.head = cut.request->method == "HEAD";
+    if (!state.head && cut.request->method != "GET") {
+      Refuse(conn, 405, "only GET and HEAD are served here");
       return true;
     }
     if (cut.request->has_body) {
-      Refuse(conn, 400, "a GET with a body");
+      Refuse(conn, 400, "a GET or HEAD with a body");
       return true;
     }
     state.answering = true;
@@ -65,7 +66,7 @@ void HttpPort::Answer(base::ConnId conn, int status, std::string_view content_ty
   const auto found = conns_.find(conn);
   if (found == conns_.end()) return;
   Conn& state = found->second;
-  Send(conn, status, content_type, body, state.keep_alive);
+  Send(conn, status, content_type, body, state.keep_alive, state.head ? Parts::kHead : Parts::kAll);
   if (!state.keep_alive) {
     world_.Close(conn);
     conns_.erase(found);
@@ -77,17 +78,20 @@ void HttpPort::Answer(base::ConnId conn, int status, std::string_view content_ty
 }
 
 void HttpPort::Refuse(base::ConnId conn, int status, std::string_view why) {
-  Send(conn, status, kText, fmt::format("{}\n", why), false);
+  const auto found = conns_.find(conn);
+  const bool head = found != conns_.end() && found->second.head;
+  Send(conn, status, kText, fmt::format("{}\n", why), false, head ? Parts::kHead : Parts::kAll);
   world_.Close(conn);
   conns_.erase(conn);
 }
 
 void HttpPort::Send(base::ConnId conn, int status, std::string_view content_type,
-                    std::string_view body, bool keep_alive) {
+                    std::string_view body, bool keep_alive, Parts parts) {
   const std::string head = fmt::format(
       "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}Connection: {}\r\n\r\n",
-      status, NameOf(status), content_type, body.size(), status == 405 ? "Allow: GET\r\n" : "",
-      keep_alive ? "keep-alive" : "close");
+      status, NameOf(status), content_type, body.size(),
+      status == 405 ? "Allow: GET, HEAD\r\n" : "", keep_alive ? "keep-alive" : "close");
+  if (parts == Parts::kHead) body = {};
   const auto room = world_.Reserve(conn, head.size() + body.size());
   std::ranges::copy(body, std::ranges::copy(head, room.begin()).out);
   world_.Commit(conn, head.size() + body.size());

@@ -1,14 +1,15 @@
 // server/http_port.h: the connections of the HTTP port: limits, deadlines, and answers.
 //
-// Operators' tools only: GET, without a body, one request at a time on a connection. What a path
-// means is up to whoever serves it. A connection that does not have a whole request, or has not
-// taken its answer, within kDeadline is closed; an idle one too, which is what scrapers expect.
+// Operators' tools only: GET and HEAD, without a body, one request at a time on a connection. What
+// a path means is up to whoever serves it. A connection that does not have a whole request, or has
+// not taken its answer, within kDeadline is closed; an idle one too, which is what scrapers expect.
 //
 // Thread:    confined to control.
 // Read next: server/control_http.cc
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -44,11 +45,13 @@ class HttpPort {
     base::Instant ends;
     bool answering = false;
     bool keep_alive = true;
+    bool head = false;  // It asked for the head of the answer alone.
   };
 
   void Refuse(base::ConnId conn, int status, std::string_view why);
+  enum class Parts : std::uint8_t { kAll, kHead };
   void Send(base::ConnId conn, int status, std::string_view content_type, std::string_view body,
-            bool keep_alive);
+            bool keep_alive, Parts parts);
 
   base::World& world_;
   const Serve serve_;

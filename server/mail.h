@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "merkle/digest.h"
 #include "merkle/recent.h"
+#include "server/purge/round.h"
 #include "server/range_sums.h"
 #include "server/resp/key_op.h"
 #include "server/snapshot.h"
@@ -45,6 +46,10 @@ enum class MailKind : std::uint16_t {
   kStatsQuery,
   kStats,
   kStopClients,
+  kPurgeDueQuery,
+  kPurgeDueAnswer,
+  kPurgeStep,
+  kPurgeStepDone,
   kStop,  // From outside: a signal. Ends the node in order.
 };
 
@@ -148,6 +153,8 @@ struct PullMail final : MailOf<MailKind::kPull> {
 struct PullDoneMail final : MailOf<MailKind::kPullDone> {
   std::uint64_t serial = 0;
   std::uint64_t entries = 0;
+  // Of the slices, those in which the peer has nothing that we lack, nor has purged further.
+  std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;
   base::Status status;
 };
 
@@ -170,6 +177,27 @@ struct SpreadMail final : MailOf<MailKind::kSpread> {
 // A write that gossip heard of, to the worker that owns the key.
 struct RumoredWriteMail final : MailOf<MailKind::kRumoredWrite> {
   std::string payload;  // Of the rumor; it was read without an error.
+};
+
+// In which of your buckets may something go at a horizon?
+struct PurgeDueQueryMail final : MailOf<MailKind::kPurgeDueQuery> {
+  std::uint64_t serial = 0;
+  std::uint64_t horizon = 0;
+};
+struct PurgeDueAnswerMail final : MailOf<MailKind::kPurgeDueAnswer> {
+  std::uint64_t serial = 0;
+  std::map<base::KeyspaceId, std::vector<std::uint16_t>> due;
+};
+
+// A purge round's step, for those of its buckets that the worker owns.
+struct PurgeStepMail final : MailOf<MailKind::kPurgeStep> {
+  std::uint64_t serial = 0;
+  purge::Request request;
+};
+struct PurgeStepDoneMail final : MailOf<MailKind::kPurgeStepDone> {
+  std::uint64_t serial = 0;
+  base::Status status;
+  std::vector<merkle::Digest> digests;  // PROVE: in the order of the buckets.
 };
 
 struct StatsQueryMail final : MailOf<MailKind::kStatsQuery> {

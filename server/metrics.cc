@@ -151,6 +151,41 @@ void WriteProofs(Exposition& out, std::int64_t age_ms) {
   if (age_ms >= 0) out.Sample(static_cast<double>(age_ms) / 1000, {});
 }
 
+void WritePurge(Exposition& out, const WorkerStats& sum, const std::vector<PurgeMetrics>& all) {
+  const auto family = [&](std::string_view name, std::string_view help, auto value) {
+    out.Family(name, Type::kGauge, help);
+    for (const PurgeMetrics& each : all)
+      if (const double number = value(each); number >= 0)
+        out.Sample(number, {{"keyspace", each.keyspace}});
+  };
+  family("starling_purge_held_tombstones", "Deleted entries that are held yet.",
+         [](const PurgeMetrics& each) { return Number(each.tombstones); });
+  family("starling_purge_held_tombstone_bytes", "Their keys and headers, as stored.",
+         [](const PurgeMetrics& each) { return Number(each.tombstone_bytes); });
+  family("starling_purge_held_expiring", "Entries with an expiry, over or not.",
+         [](const PurgeMetrics& each) { return Number(each.expiring); });
+  family("starling_purge_blockers", "Nodes, or reasons, that keep what is due from being purged.",
+         [](const PurgeMetrics& each) { return Number(each.blockers); });
+  family("starling_purge_overdue_seconds",
+         "Since the first of what is held was old enough to be purged; 0: nothing is.",
+         [](const PurgeMetrics& each) { return static_cast<double>(each.overdue_ms) / 1000; });
+  family("starling_purge_oldest_mark_age_seconds",
+         "Up to when the buckets that hold something deleted or expiring were purged, the oldest "
+         "counting; absent until one was.",
+         [](const PurgeMetrics& each) {
+           return each.oldest_mark_age_ms < 0 ? -1
+                                              : static_cast<double>(each.oldest_mark_age_ms) / 1000;
+         });
+  out.Counter("starling_purge_removed_total", "Entries purged.", Number(sum.purged));
+  out.Counter("starling_purge_refused_total", "Writes that were older than what was purged.",
+              Number(sum.too_old));
+  out.Counter("starling_purge_adopted_buckets_total",
+              "Buckets taken over from a replica that had purged further.", Number(sum.adopted));
+  out.Counter("starling_purge_quarantined_total",
+              "Values set aside, as no other replica had them below its mark.",
+              Number(sum.quarantined));
+}
+
 void WriteGossipTraffic(Exposition& out, const gossip::Counters& counters) {
   out.Family("starling_gossip_datagrams_total", Type::kCounter, "Datagrams.");
   out.Sample(Number(counters.datagrams_in), {{"direction", "in"}});
@@ -268,6 +303,7 @@ std::string MetricsPage(const NodeMetrics& metrics) {
   WriteRumoredWrites(out, sum, metrics.gossip);
   WriteRepair(out, sum.repair, metrics);
   WriteProofs(out, metrics.oldest_proof_age_ms);
+  WritePurge(out, sum, metrics.purge);
   if (metrics.gossip != nullptr) WriteGossip(out, *metrics.gossip);
   WriteEngine(out, metrics.engine);
   return out.text();

@@ -23,6 +23,17 @@ struct KeyspaceMetrics {
   std::int64_t equal_age_ms = -1;  // Since every peer last compared equal; -1: some never did.
 };
 
+// What purge holds of a keyspace on this node (docs/purge.md).
+struct PurgeMetrics {
+  std::string keyspace;
+  std::uint64_t tombstones = 0;
+  std::uint64_t tombstone_bytes = 0;
+  std::uint64_t expiring = 0;
+  std::uint64_t blockers = 0;            // Nodes or reasons that hold it up.
+  std::int64_t overdue_ms = 0;           // Since something could have gone, by its age alone.
+  std::int64_t oldest_mark_age_ms = -1;  // -1: no bucket that holds any was purged yet.
+};
+
 struct NodeMetrics {
   bool healthy = false;
   std::uint64_t epoch = 0;
@@ -41,6 +52,7 @@ struct NodeMetrics {
   ProcessStats process;
   const gossip::Report* gossip = nullptr;  // Null while the node is in no cluster.
   std::vector<KeyspaceMetrics> keyspaces;
+  std::vector<PurgeMetrics> purge;
 };
 
 std::string MetricsPage(const NodeMetrics& metrics);

@@ -31,6 +31,11 @@ PeerLinks::PeerLinks(base::World& world, PeerLinksListener& listener)
 PeerLinks::Link* PeerLinks::LinkTo(const PeerAddress& peer) {
   Link& link = links_[peer.address];
   if (link.open) {
+    if (!link.ready && world_.Now() >= link.greet_by && !link.given_up) {
+      link.given_up = true;
+      world_.Close(link.conn);
+    }
+    if (link.given_up) return nullptr;
     if (!peer.host.empty() && !link.peer.host.empty() && link.peer.host != peer.host)
       return nullptr;  // Another host has that address now: the old link must go first.
     const std::size_t queued = link.ready ? world_.Queued(link.conn) : link.waiting.size();
@@ -41,6 +46,8 @@ PeerLinks::Link* PeerLinks::LinkTo(const PeerAddress& peer) {
   link.open = true;
   link.serial = ++serial_;
   link.ready = false;
+  link.given_up = false;
+  link.greet_by = world_.Now() + kGreetMax;
   link.waiting.clear();
   link.conn = world_.Connect(peer.address);
   conns_[link.conn] = peer.address;
@@ -109,6 +116,7 @@ bool PeerLinks::OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used)
 }
 
 bool PeerLinks::OnFrame(Link& link, const wire::Frame& frame) {
+  if (link.given_up) return false;
   if (!link.ready) return OnHelloAnswer(link, frame);
   const Request* request = requests_.Find(frame.request_id);
   // An answer to a question of another link would be a confused peer.

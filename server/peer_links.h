@@ -101,6 +101,9 @@ class PeerLinks {
   static constexpr std::size_t kWaitingBytesMax = 8 << 20;  // Before the hello is answered.
   static constexpr std::size_t kQueuedBytesMax = 64 << 20;  // That the peer has not taken.
   static constexpr base::Duration kRetryAfter = base::milliseconds(100);
+  // To connect and be greeted. A host that loses its power in between says nothing any more, and
+  // nothing more is sent to it by which that would show.
+  static constexpr base::Duration kGreetMax = base::seconds(10);
 
   struct Link {
     PeerAddress peer;
@@ -109,7 +112,9 @@ class PeerLinks {
     bool open = false;   // A connection exists or is being made.
     bool ready = false;  // The hello was answered.
     base::Instant retry_at;
-    std::string waiting;  // Frames for when it is ready.
+    base::Instant greet_by;
+    bool given_up = false;  // It is being closed.
+    std::string waiting;    // Frames for when it is ready.
   };
   struct Request {
     PeerTag tag;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mutants.h"
 #include "merkle/compare.h"
 
 namespace starling::server {
@@ -138,6 +139,7 @@ void Repair::Adopt(SnapshotPtr snapshot) {
     }
     if (before == nullptr || before->ring_epoch == snapshot_->ring_epoch) continue;
     peer.marks.clear();
+    peer.contained.clear();
     peer.recheck = world_.Now() + kFirstCompareAfter;
     peer.due = std::min(peer.due, peer.recheck);
   }
@@ -175,6 +177,7 @@ void Repair::OnTick(base::Instant now) {
 void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   struct All {
     std::size_t open = 0;
+    base::Instant began;
     Result result;
     Done done;
   };
@@ -183,26 +186,31 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
   if (wanted_.size() > kWantedMax)
-    return all->done({0, all->open, 0, false, "too many repairs wait already"});
+    return all->done({0, all->open, 0, false, "too many repairs wait already", {}});
   // All that was written until now.
   const merkle::Generation cut_min = merkle::GenerationOf(world_.WallMs());
+  all->began = world_.Now() + std::max(UntilNewest(cut_min), base::Duration(0));
   for (const auto& [number, peer] : peers_)
-    wanted_.push_back({number, keyspace, true, 0, cut_min, [all](const Result& one) {
+    wanted_.push_back({number, keyspace, true, 0, cut_min, [this, all](const Result& one) {
                          all->result.compared += one.compared;
                          all->result.peers += one.peers;
                          all->result.entries_received += one.entries_received;
                          all->result.equal = all->result.equal && one.equal;
                          if (!one.equal && all->result.reason.empty())
                            all->result.reason = one.reason;
-                         if (--all->open == 0) all->done(all->result);
+                         if (--all->open > 0) return;
+                         all->result.took = std::max(world_.Now() - all->began, base::Duration(0));
+                         all->done(all->result);
                        }});
 }
 
 void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
-  if (!peers_.contains(peer)) return done({0, 1, 0, false, "it shares no range with this node"});
+  if (!peers_.contains(peer))
+    return done({0, 1, 0, false, "it shares no range with this node", {}});
   if (request.size() != sizeof(base::KeyspaceId))
-    return done({0, 1, 0, false, "the request for a repair is malformed"});
-  if (wanted_.size() >= kWantedMax) return done({0, 1, 0, false, "too many repairs wait already"});
+    return done({0, 1, 0, false, "the request for a repair is malformed", {}});
+  if (wanted_.size() >= kWantedMax)
+    return done({0, 1, 0, false, "too many repairs wait already", {}});
   wanted_.push_back({peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0,
                      merkle::GenerationOf(world_.WallMs()), std::move(done)});
 }
@@ -363,6 +371,10 @@ base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slic
   if (!sane(*oldest) || !sane(newest)) return bad;
   if (*oldest > session_->cut) return base::Ok();
   const bool proven = session_->ahead == 0 && session_->cut <= newest + 1;
+  if (session_->look == 1) {
+    session_->asked_as_of = MarkOfLook();
+    session_->asked_proven = proven;
+  }
   const auto count = base::LoadLittle<std::uint32_t>(in.data() + 24);
   in.remove_prefix(kAnswerHead);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -385,14 +397,29 @@ base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slic
   return base::Ok();
 }
 
+// That what is found is as of the session's cut.
+Repair::Mark Repair::MarkOfLook() const {
+  // By any of the clocks that stamp, which may be behind ours.
+  const base::Duration age = merkle::kCutAgeMs * base::milliseconds(1) - UntilNewest(session_->cut);
+  return {session_->gathered_at, session_->gathered_at - age - base::milliseconds(merkle::kSkewMs),
+          merkle::EndOf(session_->cut)};
+}
+
 void Repair::MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven) {
   const auto peer = peers_.find(session_->peer);
   if (peer == peers_.end() || !proven) return;  // It shares nothing with us any more.
-  // By any of the clocks that stamp, which may be behind ours.
-  const base::Duration age = merkle::kCutAgeMs * base::milliseconds(1) - UntilNewest(session_->cut);
-  peer->second.marks[keyspace][slice] = {
-      session_->gathered_at, session_->gathered_at - age - base::milliseconds(merkle::kSkewMs),
-      merkle::EndOf(session_->cut)};
+  peer->second.marks[keyspace][slice] = MarkOfLook();
+}
+
+// What differs yet though a whole pull of it brought nothing, the peer lacks. A node that is
+// catching up cannot wait for it to take that, since it may have closed what is so old.
+void Repair::MarkContained(const Slices& differing) {
+  const auto peer = peers_.find(session_->peer);
+  if (peer == peers_.end() || !session_->asked_proven) return;
+  if (base::Mutant("catching-up-for-ever")) return;
+  for (const auto& [keyspace, slice] : differing)
+    if (std::ranges::find(session_->settled, std::pair{keyspace, slice}) != session_->settled.end())
+      peer->second.contained[keyspace][slice] = session_->asked_as_of;
 }
 
 void Repair::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -441,6 +468,7 @@ void Repair::OnCompared(base::Bytes answer) {
     Pull(std::move(differing));
     return;
   }
+  MarkContained(differing);
   // We have what it has.
   if (session_->may_ask_peer)
     AskPeer();
@@ -469,8 +497,12 @@ void Repair::OnPeerPulled(std::uint64_t serial, const base::Status& status) {
   if (status.ok())
     wanted_.push_front(std::move(after));
   else
-    after.done({1, 1, after.entries, false,
-                fmt::format("{} did not pull from us: {}", NameOf(after.peer), status.message())});
+    after.done({1,
+                1,
+                after.entries,
+                false,
+                fmt::format("{} did not pull from us: {}", NameOf(after.peer), status.message()),
+                {}});
 }
 
 void Repair::Pull(Slices slices) {
@@ -496,6 +528,7 @@ void Repair::OnPulled(const PullDoneMail& mail) {
   if (session_ == nullptr || mail.serial != session_->serial) return;
   session_->entries += mail.entries;
   session_->pulled += mail.entries;
+  session_->settled.insert(session_->settled.end(), mail.settled.begin(), mail.settled.end());
   if (!mail.status.ok()) pulling_.status = mail.status;
   if (--pulling_.open > 0) return;
   if (!pulling_.status.ok()) {
@@ -522,8 +555,17 @@ void Repair::End(const std::string& problem) {
   }
   ++comparisons_;
   if (session->done)
-    session->done({session->answered ? 1U : 0U, 1, session->entries, problem.empty(),
-                   problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem)});
+    session->done({session->answered ? 1U : 0U,
+                   1,
+                   session->entries,
+                   problem.empty(),
+                   problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem),
+                   {}});
+  // Who waits goes on at once, while peers answer; else with the next tick.
+  if (session_ != nullptr || wanted_.empty() || !session->answered) return;
+  Wanted next = std::move(wanted_.front());
+  wanted_.pop_front();
+  Begin(std::move(next));
 }
 
 }  // namespace starling::server

@@ -48,6 +48,8 @@ class Repair {
     std::uint64_t entries_received = 0;
     bool equal = true;
     std::string reason;  // If not.
+    // Without the wait until what was written before is old enough to be compared.
+    base::Duration took{0};
   };
   using Done = std::function<void(const Result&)>;
   // Of one keyspace, or of all that are shared: ids begin at 1.
@@ -74,8 +76,9 @@ class Repair {
     std::string problem;        // Why the last session came to nothing, if so.
   };
   Standing StandingWith(std::size_t peer, base::KeyspaceId keyspace) const;
-  // Each of our ranges compared equal after `since` with a majority of its other replicas (both, of
-  // three): what a node that is catching up needs before it serves reads.
+  // Of each of our ranges this node has all that a majority of its other replicas (both, of three)
+  // had after `since`: what a node that is catching up needs before it serves reads. What it has
+  // beyond that the others may refuse until then (server/purge/rules.h).
   bool CaughtUpSince(base::Instant since) const;
   std::uint64_t comparisons() const { return comparisons_; }
   std::uint64_t bytes_sent() const { return bytes_sent_; }
@@ -113,6 +116,8 @@ class Repair {
     std::map<base::KeyspaceId, base::Instant> proves_from;
     std::string problem;
     std::map<base::KeyspaceId, Marks> marks;
+    // Slices of which we have all that the peer has; it may lack something of ours.
+    std::map<base::KeyspaceId, Marks> contained;
   };
   static constexpr merkle::Generation kAnyCut = 0;  // Of 1970: older than any.
   struct Session {
@@ -132,6 +137,9 @@ class Repair {
     std::uint64_t salt = 0;
     std::uint64_t entries = 0;
     std::uint64_t pulled = 0;   // Of entries, in this session.
+    Slices settled;             // PullDoneMail's, of a pull of what differed at the first look,
+    Mark asked_as_of;           // which was as of then,
+    bool asked_proven = false;  // if that proves anything.
     bool answered = false;      // The peer said what differs, at least once.
     bool may_ask_peer = false;  // To pull from us: only when somebody here asked for a repair.
     Done done;                  // Empty: nobody waits for the outcome.
@@ -170,11 +178,13 @@ class Repair {
   base::Duration IntervalOf(const Peer& peer) const;
   bool CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
                   base::Instant since) const;
-  bool EqualOnSince(std::size_t replica, base::KeyspaceId keyspace, const topology::Range& range,
-                    base::Instant since) const;
+  bool ContainedSince(std::size_t replica, base::KeyspaceId keyspace, const topology::Range& range,
+                      base::Instant since) const;
   std::size_t IndexOf(base::NodeNumber number) const;
   std::string NameOf(base::NodeNumber number) const;
+  Mark MarkOfLook() const;
   void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven);
+  void MarkContained(const Slices& differing);
 
   base::World& world_;
   NodeShared& shared_;

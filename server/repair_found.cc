@@ -43,25 +43,27 @@ bool Repair::CaughtUpOn(base::KeyspaceId keyspace, const topology::Range& range,
   if (std::find(replicas.begin(), replicas.end(), snapshot_->self) == replicas.end()) return true;
   const auto others = static_cast<std::ptrdiff_t>(replicas.size()) - 1;
   const auto equal = std::count_if(replicas.begin(), replicas.end(), [&](std::uint16_t replica) {
-    return replica != snapshot_->self && EqualOnSince(replica, keyspace, range, since);
+    return replica != snapshot_->self && ContainedSince(replica, keyspace, range, since);
   });
   if (others == 0) return true;
   // What is everywhere was acknowledged by one node: no majority knows more of it than any other.
   return equal >= (snapshot_->ring->everywhere(keyspace) ? 1 : others / 2 + 1);
 }
 
-bool Repair::EqualOnSince(std::size_t replica, base::KeyspaceId keyspace,
-                          const topology::Range& range, base::Instant since) const {
-  const auto peer = peers_.find(snapshot_->node(replica).number);
-  if (peer == peers_.end()) return false;
-  const auto marks = peer->second.marks.find(keyspace);
-  if (marks == peer->second.marks.end()) return false;
+bool Repair::ContainedSince(std::size_t replica, base::KeyspaceId keyspace,
+                            const topology::Range& range, base::Instant since) const {
+  const auto found = peers_.find(snapshot_->node(replica).number);
+  if (found == peers_.end()) return false;
+  const auto later = [&](const std::map<base::KeyspaceId, Marks>& marks, std::uint8_t slice) {
+    const auto it = marks.find(keyspace);
+    return it != marks.end() && it->second[slice].until > since;
+  };
   // A range of 256 buckets or more is in every slice.
   const std::uint32_t buckets = range.last_bucket - range.first_bucket + 1u;
-  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i)
-    if (marks->second[base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i))].until <=
-        since)
-      return false;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(buckets, base::kSlices); ++i) {
+    const std::uint8_t slice = base::SliceOf(static_cast<std::uint16_t>(range.first_bucket + i));
+    if (!later(found->second.marks, slice) && !later(found->second.contained, slice)) return false;
+  }
   return true;
 }
 

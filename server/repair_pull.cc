@@ -20,6 +20,7 @@ struct RepairPull::Order {
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
   std::size_t open = 0;  // Slices being worked on.
   std::uint64_t entries = 0;
+  std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;  // PullDoneMail's.
   std::uint64_t unreadable = 0;  // Damaged entries or buckets, here and there; they were left out.
   base::Status damage;           // The first of what was damaged.
   base::Status status;           // Why the rest was given up.
@@ -33,7 +34,9 @@ struct RepairPull::Slice {
   merkle::Generation cut = 0;
   std::string hashes;                  // Ours, as of the cut.
   std::vector<std::uint16_t> buckets;  // That differ; the last one is next.
+  bool settled = true;  // The peer has nothing in it that we lack, nor has purged further, so far.
   // Of the bucket.
+  bool in_full = true;   // All of it is asked for, so far: no part of it counted as equal.
   base::Token next = 0;  // Where the next summary begins, if that is not its first token.
   std::string summary;   // What we have from here...
   base::Token first_token = 0;
@@ -105,6 +108,7 @@ void RepairPull::Next(Order& order) {
   auto done = std::make_unique<PullDoneMail>();
   done->serial = order.serial;
   done->entries = order.entries;
+  done->settled = std::move(order.settled);
   done->status = order.status;
   if (order.status.ok() && order.unreadable > 0)
     done->status = base::Corruption(
@@ -170,8 +174,10 @@ void RepairPull::OnRefused(std::uint64_t id, Slice& slice, const base::Status& w
 }
 
 // What could not be read is no reason to leave the rest as it is.
-void RepairPull::NoteDamage(Order& order, std::uint64_t entries, const base::Status& what) {
+void RepairPull::NoteDamage(Slice& slice, std::uint64_t entries, const base::Status& what) {
   if (entries == 0) return;
+  Order& order = *slice.order;
+  slice.settled = false;
   order.unreadable += entries;
   stats_.unreadable += entries;
   if (order.damage.ok()) order.damage = what;
@@ -219,8 +225,17 @@ void RepairPull::OnTurnEnd() {
   }
 }
 
-void RepairPull::StartSummary(std::uint64_t id, const Slice& slice) {
+void RepairPull::StartSummary(std::uint64_t id, Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
+  // Of nothing nothing needs to be read: most buckets of a node that was emptied.
+  const merkle::Tree* tree = parts_.replica.TreeOf(slice.keyspace);
+  if (tree == nullptr || tree->Leaf(bucket).empty()) {
+    slice.first_token = base::FirstToken(bucket);
+    slice.last_token = base::LastToken(bucket);
+    slice.runs = {{slice.first_token, slice.last_token}};
+    AskEntries(id, slice);
+    return;
+  }
   auto job = std::make_unique<SummaryJob>(*this, id);
   job->request.keyspace = slice.keyspace;
   job->request.from_token = std::max(base::FirstToken(bucket), slice.next);
@@ -240,7 +255,7 @@ void RepairPull::OnSummary(SummaryJob& job) {
   rate_.Count(parts_.world.Now(), done->summary.bytes_read);
   Slice* slice = slices_.Find(done->id);
   if (slice == nullptr) return;
-  NoteDamage(*slice->order, done->summary.unreadable.entries,
+  NoteDamage(*slice, done->summary.unreadable.entries,
              base::Corruption(
                  fmt::format("an entry of this node in bucket {:04x} cannot be read: {}",
                              slice->buckets.back(), done->summary.unreadable.first.message())));
@@ -271,9 +286,14 @@ void RepairPull::AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts) {
       HashParts(slice.summary, PartHasher(slice.first_token, slice.last_token, parts, slice.salt,
                                           {slice.cut, parts_.world.WallMs()}));
   const wire::BucketParts request{
-      slice.keyspace, slice.first_token,          slice.last_token,
-      slice.salt,     snapshot_->topology->epoch, base::Hash64(slice.part_hashes),
-      slice.cut};
+      slice.keyspace,
+      slice.first_token,
+      slice.last_token,
+      slice.salt,
+      snapshot_->topology->epoch,
+      base::Hash64(slice.part_hashes),
+      slice.cut,
+      parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged};
   stats_.bytes_sent += slice.part_hashes.size();
   slice.answer_due = parts_.world.Now() + kAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, slice.part_hashes);
@@ -290,8 +310,23 @@ void RepairPull::OnParts(std::uint64_t id, Slice& slice, const wire::Frame& fram
   const auto runs =
       RunsOf(frame.payload, slice.first_token, slice.last_token, static_cast<std::uint32_t>(parts));
   slice.runs.assign(runs.begin(), runs.end());
+  // Hashes of 4 bytes prove nothing: of a bucket that is adopted, all is asked for.
+  if (runs.size() != 1 || runs.front() != TokenRun{slice.first_token, slice.last_token}) {
+    slice.in_full = false;
+    parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
+  }
   if (slice.runs.empty()) EndRange(slice);
   NextBucket(id, slice);
+}
+
+// The token and key behind which the next page begins; of the first page of a run: its first token,
+// and empty where the bucket begins.
+std::string RepairPull::BeginOf(const Slice& slice) {
+  std::string begin = slice.after;
+  const TokenRun& run = slice.runs.front();
+  if (begin.empty() && run.first != base::FirstToken(slice.buckets.back()))
+    base::AppendBig(begin, run.first);
+  return begin;
 }
 
 // What we have in the run goes along; after a page that was full, of the rest of it.
@@ -299,20 +334,19 @@ void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
   const topology::Node* peer = PeerOf(*slice.order);
   slice.step = Slice::Step::kEntries;
   TokenRun run = slice.runs.front();
-  std::string after = slice.after;
-  if (!after.empty())
-    run.first = base::LoadBig<base::Token>(after.data());
-  else if (run.first != base::FirstToken(slice.buckets.back()))
-    base::AppendBig(after, run.first);
+  if (!slice.after.empty()) run.first = base::LoadBig<base::Token>(slice.after.data());
+  const std::string after = BeginOf(slice);
   const base::Bytes summary = SummaryOf(slice.summary, run);
-  const wire::BucketPull request{slice.keyspace,
-                                 slice.buckets.back(),
-                                 after,
-                                 static_cast<std::uint32_t>(kPageBytesStandard),
-                                 snapshot_->topology->epoch,
-                                 base::Hash64(summary),
-                                 run.last,
-                                 slice.cut};
+  const wire::BucketPull request{
+      slice.keyspace,
+      slice.buckets.back(),
+      after,
+      static_cast<std::uint32_t>(kPageBytesStandard),
+      snapshot_->topology->epoch,
+      base::Hash64(summary),
+      run.last,
+      slice.cut,
+      parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged};
   stats_.bytes_sent += summary.size();
   slice.answer_due = parts_.world.Now() + kAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, summary);
@@ -320,18 +354,23 @@ void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
 
 void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame) {
   const auto reply = wire::Decode<wire::BucketPullReply>(frame.header);
-  if (!reply || base::Hash64(frame.payload) != reply->payload_digest) {
+  if (!reply || base::Hash64(frame.payload) != reply->payload_digest ||
+      reply->names_bytes > frame.payload.size()) {
     SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
   rate_.Count(parts_.world.Now(), frame.payload.size());
   const std::uint16_t bucket = slice.buckets.back();
   NoteDamage(
-      *slice.order, reply->unreadable,
+      slice, reply->unreadable,
       base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
                                    slice.order->peer, bucket)));
-  base::Status status = Take(slice, frame.payload);
+  base::Status status = Take(slice, frame.payload.substr(reply->names_bytes),
+                             {.repair = true, .epoch = reply->epoch, .purged = reply->purged});
+  if (status.ok()) Adopt(slice, *reply, frame.payload.substr(0, reply->names_bytes));
   if (status.ok()) status = Advance(slice, *reply);
+  if (status.ok() && (slice.buckets.empty() || slice.buckets.back() != bucket))
+    parts_.adoption.OnLastPage({slice.keyspace, bucket});
   if (status.ok())
     NextBucket(id, slice);
   else
@@ -339,7 +378,8 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
 }
 
 void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
-  NoteDamage(*slice.order, 1, why);
+  NoteDamage(slice, 1, why);
+  parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
   slice.last_token = base::LastToken(slice.buckets.back());
   EndRange(slice);
   NextBucket(id, slice);
@@ -353,6 +393,7 @@ void RepairPull::EndRange(Slice& slice) {
   slice.next = slice.last_token + 1;
   if (slice.last_token != base::LastToken(slice.buckets.back())) return;
   slice.next = 0;
+  slice.in_full = true;
   slice.buckets.pop_back();
 }
 
@@ -371,7 +412,37 @@ base::Status RepairPull::Advance(Slice& slice, const wire::BucketPullReply& repl
   return base::Ok();
 }
 
-base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
+// The peer has purged further than we: up to there, what we have becomes what it has.
+void RepairPull::Adopt(Slice& slice, const wire::BucketPullReply& reply, base::Bytes names) {
+  const std::uint16_t bucket = slice.buckets.back();
+  const Adoption::Id id{slice.keyspace, bucket};
+  const std::uint64_t epoch = snapshot_->topology->epoch;
+  const bool further = reply.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged;
+  if (further) slice.settled = false;
+  if (!slice.in_full || reply.epoch == 0 || reply.epoch != epoch || reply.unreadable > 0) {
+    parts_.adoption.GiveUp(id);  // Not all is named that is there.
+    return;
+  }
+  if (!further) return;
+  Span span{slice.keyspace, bucket, {}, {}};
+  const auto stored = [&](base::Bytes token_and_key) {
+    std::string key;
+    base::AppendBig(key, slice.keyspace);
+    return key.append(token_and_key);
+  };
+  // What the page was asked for, as far as it goes.
+  if (const std::string begin = BeginOf(slice); !begin.empty()) span.after = stored(begin);
+  if (!reply.done) {
+    span.last = stored(reply.after);
+  } else if (const base::Token last = slice.runs.front().last; last != base::LastToken(bucket)) {
+    std::string next;
+    base::AppendBig(next, last + 1);
+    span.last = stored(next);
+  }
+  parts_.adoption.OnPage(epoch, reply.named_upto, std::move(span), std::string(names));
+}
+
+base::Status RepairPull::Take(Slice& slice, base::Bytes payload, const purge::Source& source) {
   const std::uint16_t bucket = slice.buckets.back();
   while (!payload.empty()) {
     const auto unpacked = wire::UnpackEntry(payload);
@@ -383,20 +454,24 @@ base::Status RepairPull::Take(Slice& slice, base::Bytes payload) {
     storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
                                 storage::Origin::kRepair, entry.flags};
     if (const base::Status sound = storage::VerifyValue({header, entry.value}); !sound.ok()) {
-      NoteDamage(*slice.order, 1, sound);
+      NoteDamage(slice, 1, sound);
       continue;
     }
+    slice.settled = false;
     ++slice.order->entries;
     ++stats_.entries_received;
-    parts_.replica.Write({slice.keyspace, token, entry.key, header, entry.value, false, {}});
+    parts_.replica.Write(
+        {slice.keyspace, token, entry.key, header, entry.value, false, {}, source});
   }
   return base::Ok();
 }
 
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
   Order& order = *slice.order;
+  if (!slice.buckets.empty()) parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
   // When the peer is gone, or in another epoch, so it is for all slices.
   if (!status.ok() && order.status.ok()) order.status = status;
+  if (status.ok() && slice.settled) order.settled.emplace_back(slice.keyspace, slice.slice);
   slices_.Remove(id);
   --order.open;
   Next(order);

@@ -19,6 +19,7 @@
 
 #include "base/slab.h"
 #include "base/world.h"
+#include "server/adoption.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
 #include "server/peer_links.h"
@@ -37,6 +38,7 @@ struct RepairPullParts {
   Replica& replica;
   PeerLinks& links;
   SharedBuckets& shared;
+  Adoption& adoption;
   std::uint64_t bytes_per_second = 0;  // 0: no limit.
 };
 
@@ -77,17 +79,19 @@ class RepairPull {
   void Ask(std::uint64_t id, Slice& slice);
   void OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   void NextBucket(std::uint64_t id, Slice& slice);
-  void StartSummary(std::uint64_t id, const Slice& slice);
+  void StartSummary(std::uint64_t id, Slice& slice);
   void OnSummary(SummaryJob& job);
   void AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts);
   void OnParts(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  static std::string BeginOf(const Slice& slice);
   void AskEntries(std::uint64_t id, Slice& slice);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
-  base::Status Take(Slice& slice, base::Bytes payload);
+  base::Status Take(Slice& slice, base::Bytes payload, const purge::Source& source);
+  void Adopt(Slice& slice, const wire::BucketPullReply& reply, base::Bytes names);
   static base::Status Advance(Slice& slice, const wire::BucketPullReply& reply);
   static void EndRange(Slice& slice);
   bool MayGoOn() const;
-  void NoteDamage(Order& order, std::uint64_t entries, const base::Status& what);
+  void NoteDamage(Slice& slice, std::uint64_t entries, const base::Status& what);
   void OnRefused(std::uint64_t id, Slice& slice, const base::Status& why);
   void SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why);
   void EndSlice(std::uint64_t id, Slice& slice, const base::Status& status);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/mutants.h"
+#include "server/replica_commit.h"
 
 namespace starling::server {
 
@@ -14,18 +15,6 @@ using storage::EntryHeader;
 using storage::Family;
 using storage::Found;
 using wire::WriteOutcome;
-
-struct Replica::Commit final : CommitJob {
-  explicit Commit(Replica& home) : replica(home) {}
-  void Done() override { replica.OnCommitted(*this); }
-
-  Replica& replica;
-  std::uint64_t number = 0;
-  std::vector<Release> releases;         // Answers that wait for it.
-  std::vector<Operation> reads;          // Reads of what it writes.
-  std::uint64_t write_bytes = 0;         // Of the operations in its batch.
-  std::vector<std::string> stored_keys;  // What it takes out of the overlay.
-};
 
 // Reads one entry from disk; the operations on its key wait here in order.
 struct Replica::Fetch final : base::Job, storage::GetSink {
@@ -71,7 +60,8 @@ base::Status Replica::Load() {
     ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
     HistoryFor(place.keyspace).tree().Load(place.bucket, leaf);
   }
-  return cursor->status();
+  RETURN_IF_ERROR(cursor->status());
+  return LoadPurge();
 }
 
 void Replica::Write(const LocalWrite& write) {
@@ -82,11 +72,27 @@ void Replica::Write(const LocalWrite& write) {
   operation.token = write.token;
   operation.header = write.header;
   operation.value = arena_.Copy(write.value);
+  operation.source = write.source;
   operation.ticket = write.ticket;
   operation.stored_key = {arena_.Room(storage::kKeyPrefixBytes + write.key.size()),
                           storage::kKeyPrefixBytes + write.key.size()};
   storage::StoreDataKey({write.keyspace, write.token, write.key},
                         const_cast<char*>(operation.stored_key.data()));
+  write_bytes_ += BytesOf(operation);
+  queue_.push_back(std::move(operation));
+}
+
+void Replica::Remove(const LocalRemoval& removal) {
+  Operation operation;
+  operation.is_write = true;
+  operation.removes = true;
+  operation.quarantine = removal.quarantine;
+  operation.keyspace = removal.keyspace;
+  operation.token = removal.token;
+  operation.header = removal.header;
+  operation.stored_key = arena_.Copy(removal.stored_key);
+  if (removal.quarantine) operation.value = arena_.Copy(removal.value);
+  operation.ticket = removal.ticket;
   write_bytes_ += BytesOf(operation);
   queue_.push_back(std::move(operation));
 }
@@ -236,7 +242,7 @@ void Replica::Execute(Operation& operation, const Known& known) {
         write_bytes_ -= BytesOf(operation);
         listener_.OnLocalWrite(operation.ticket, WriteOutcome::kRefused, {}, known.error);
       } else {
-        listener_.OnLocalRead(operation.ticket, known.error, {}, {});
+        listener_.OnLocalRead(operation.ticket, known.error, {}, {}, 0);
       }
       return;
     case Found::kAbsent:
@@ -260,16 +266,36 @@ void Replica::AnswerRead(const Operation& operation, const EntryHeader& header, 
       return;
     }
   turn_bytes_ += value.size();
-  listener_.OnLocalRead(operation.ticket, base::Ok(), header, value);
+  listener_.OnLocalRead(operation.ticket, base::Ok(), header, value,
+                        marks_.Of(operation.keyspace, base::BucketOf(operation.token)).purged);
 }
 
 void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
   write_bytes_ -= BytesOf(operation);  // Apply counts it anew, until its commit.
-  if (operation.stamp && !listener_.OnStamp(operation.ticket, old.version, &operation.header))
+  const std::uint16_t bucket = base::BucketOf(operation.token);
+  const purge::Mark mark = marks_.Of(operation.keyspace, bucket);
+  if (operation.stamp &&
+      !listener_.OnStamp(operation.ticket, std::max(old.version, purge::HighestAt(mark.closed)),
+                         &operation.header))
     return;
   const base::Version& version = operation.header.version;
   const auto overlay = overlay_.find(operation.stored_key);
   const std::uint64_t covering = overlay == overlay_.end() ? 0 : overlay->second.commit;
+  if (operation.removes) {
+    if (version == old.version) Erase(operation, old);
+    AnswerWrite(operation, WriteOutcome::kOk, version, last_commit_);
+    return;
+  }
+  if (version > old.version && version.timestamp <= mark.closed) {
+    switch (purge::Admit(operation.header, mark, RemovingIn(operation.keyspace, bucket),
+                         operation.source, epoch_)) {
+      case purge::Admission::kEnters: break;
+      case purge::Admission::kGone:
+        AnswerWrite(operation, WriteOutcome::kOk, version, covering);
+        return;
+      case purge::Admission::kTooOld: RefuseTooOld(operation, mark.closed); return;
+    }
+  }
   if (version > old.version && disk_full() && !operation.header.tombstone()) {
     listener_.OnLocalWrite(operation.ticket, WriteOutcome::kRefused, {},
                            base::Unavailable("the disk of this node is full: it takes no put"));
@@ -316,12 +342,23 @@ void Replica::Apply(const Operation& operation, const EntryHeader& old) {
   history.Change(bucket, generation,
                  forgets ? merkle::Digest{} : DigestOf(operation, operation.header), removed);
 
-  held_.Note(operation.keyspace, operation.token, old.version, operation.header.version);
+  // What was purged may have been held: nothing up to there can be denied.
+  held_.Note(operation.keyspace, operation.token,
+             std::max(old.version, purge::HighestAt(marks_.Of(operation.keyspace, bucket).purged)),
+             operation.header.version);
+  if (!old.version.empty())
+    dead_.Remove(operation.keyspace, bucket, old, operation.stored_key.size());
+  dead_.Add(operation.keyspace, bucket, operation.header, operation.stored_key.size());
+  NoteUncommitted(operation, operation.header, commit);
+}
+
+void Replica::NoteUncommitted(const Operation& operation, const EntryHeader& header,
+                              Commit& commit) {
   const auto overlay = overlay_.find(operation.stored_key);
   if (overlay != overlay_.end()) {
-    overlay->second = {operation.header, commit.number};
+    overlay->second = {header, commit.number};
   } else {
-    overlay_.emplace(std::string(operation.stored_key), Overlay{operation.header, commit.number});
+    overlay_.emplace(std::string(operation.stored_key), Overlay{header, commit.number});
   }
   commit.stored_keys.emplace_back(operation.stored_key);
 }
@@ -475,7 +512,8 @@ void Replica::ReadAgain(Operation& operation) {
                           once.found == Found::kAbsent ? base::Ok()
                           : entry                      ? once.error
                                                        : entry.error(),
-                          {}, {});
+                          {}, {},
+                          marks_.Of(operation.keyspace, base::BucketOf(operation.token)).purged);
   }
 }
 
@@ -498,11 +536,15 @@ void Replica::HandOver() {
   if (open_ == nullptr) return;
   for (const auto& [keyspace, history] : histories_) {
     merkle::Tree& tree = history->tree();
-    for (const std::uint16_t bucket : tree.dirty())
-      open_->batch.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
-                       merkle::EncodeLeaf(tree.Leaf(bucket)));
+    for (const std::uint16_t bucket : tree.dirty()) {
+      merkle::EncodeLeafTo(tree.Leaf(bucket),
+                           open_->batch.BeginPut(Family::kTree, merkle::LeafKey(keyspace, bucket)));
+      open_->batch.EndPut();
+    }
     tree.ClearDirty();
   }
+  marks_.StoreDirty(open_->batch);
+  dead_.StoreDirty(open_->batch);
   ++counters_.commits;
   committing_.push_back(std::move(open_));
   committer_.Submit(world_, *committing_.back());

@@ -28,6 +28,9 @@
 #include "server/arena.h"
 #include "server/committer.h"
 #include "server/held_memory.h"
+#include "server/purge/dead.h"
+#include "server/purge/marks.h"
+#include "server/purge/rules.h"
 #include "server/wire/messages.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
@@ -36,7 +39,7 @@ namespace starling::server {
 
 // Whose operation it was; the meaning of the numbers is the listener's.
 struct Ticket {
-  enum class Kind : std::uint8_t { kNobody, kPut, kGet, kPeer, kOrphan };
+  enum class Kind : std::uint8_t { kNobody, kPut, kGet, kPeer, kOrphan, kPurge, kAdopt };
   Kind kind = Kind::kNobody;
   std::uint64_t a = 0;
   std::uint64_t b = 0;
@@ -51,6 +54,20 @@ struct LocalWrite {
   base::Bytes value;
   // The coordinator's own first write: the replica asks OnStamp for a version above what it holds.
   bool stamp = false;
+  Ticket ticket;
+  // Of a repair; anything else is a direct write, however it comes.
+  purge::Source source{};
+};
+
+// Takes an entry away, if it is still the one that `header` says.
+struct LocalRemoval {
+  base::KeyspaceId keyspace = 0;
+  base::Token token = 0;
+  base::Bytes stored_key;
+  storage::EntryHeader header;
+  // It goes to the quarantine, with this value, instead of being forgotten.
+  bool quarantine = false;
+  base::Bytes value;
   Ticket ticket;
 };
 
@@ -68,12 +85,15 @@ class ReplicaListener {
   // the write any more, and it is dropped.
   virtual bool OnStamp(const Ticket& ticket, const base::Version& held,
                        storage::EntryHeader* header) = 0;
-  // With kRefused, `error` says why; else it is ok.
+  // With kRefused, `error` says why; else it is ok. Of a removal and of Notify: once it is
+  // committed.
   virtual void OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
                             const base::Version& held, const base::Status& error) = 0;
-  // `header.version` is empty when there is no entry. `value` is valid during the call.
+  // `header.version` is empty when there is no entry. `value` is valid during the call. `purged`:
+  // the bucket's mark, which the answer must carry to another node's coordinator.
   virtual void OnLocalRead(const Ticket& ticket, const base::Status& error,
-                           const storage::EntryHeader& header, base::Bytes value) = 0;
+                           const storage::EntryHeader& header, base::Bytes value,
+                           std::uint64_t purged) = 0;
 
  protected:
   ~ReplicaListener() = default;
@@ -103,7 +123,30 @@ class Replica final : public storage::GetSink {
   base::Status Load();
 
   void Write(const LocalWrite& write);
+  void Remove(const LocalRemoval& removal);
   void Read(const LocalRead& read);
+
+  // --- purge (docs/purge.md) ---
+  // The epoch that this worker acts in: repair at or below `closed` is taken in no other.
+  void SetEpoch(std::uint64_t epoch) { epoch_ = epoch; }
+  purge::Mark MarkOf(base::KeyspaceId keyspace, std::uint16_t bucket) const {
+    return marks_.Of(keyspace, bucket);
+  }
+  const purge::Marks& marks() const { return marks_; }
+  // Whether it is this worker's.
+  bool Owns(std::uint16_t bucket) const {
+    return base::WorkerOf(bucket, options_.workers) == options_.worker;
+  }
+  purge::DeadCounts& dead() { return dead_; }
+  // Each rises with this turn's batch. What is refused, is refused from now on.
+  void Close(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t horizon);
+  void RaisePurged(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t horizon);
+  // What may go at the horizon is being removed from the bucket: repair does not bring it back
+  // meanwhile. 0: no more.
+  void SetRemoving(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t horizon);
+  // Tells `ticket` once all that was carried out before this call is committed.
+  void Notify(const Ticket& ticket);
+  merkle::Digest LeafOf(base::KeyspaceId keyspace, std::uint16_t bucket) const;
   // For hints and other records that ride along with this turn's batch.
   storage::Batch& batch();
   // The newest commit: after batch(), the one that writes it. And whether one has been written.
@@ -145,6 +188,9 @@ class Replica final : public storage::GetSink {
     std::uint64_t reads = 0;
     std::uint64_t fetches = 0;  // Old versions that were not in memory.
     std::uint64_t commits = 0;
+    std::uint64_t too_old = 0;      // Writes at or below `closed`, refused.
+    std::uint64_t removed = 0;      // Entries that were purged,
+    std::uint64_t quarantined = 0;  // and those that no other owner had.
   };
   const Counters& counters() const { return counters_; }
 
@@ -161,6 +207,8 @@ class Replica final : public storage::GetSink {
 
   struct Operation {
     bool is_write = false;
+    bool removes = false;
+    bool quarantine = false;
     bool want_value = false;
     bool stamp = false;
     base::KeyspaceId keyspace = 0;
@@ -168,6 +216,7 @@ class Replica final : public storage::GetSink {
     base::Bytes stored_key;  // As in storage: prefix and key.
     storage::EntryHeader header;
     base::Bytes value;
+    purge::Source source;
     Ticket ticket;
     std::unique_ptr<char[]> owned;  // Backs the views once it waits for longer than its turn.
   };
@@ -218,6 +267,12 @@ class Replica final : public storage::GetSink {
   void Execute(Operation& operation, const Known& known);
   void ExecuteWrite(Operation& operation, const storage::EntryHeader& old);
   void Apply(const Operation& operation, const storage::EntryHeader& old);
+  void Erase(const Operation& operation, const storage::EntryHeader& old);
+  void NoteUncommitted(const Operation& operation, const storage::EntryHeader& header,
+                       Commit& commit);
+  void RefuseTooOld(const Operation& operation, std::uint64_t closed);
+  std::uint64_t RemovingIn(base::KeyspaceId keyspace, std::uint16_t bucket) const;
+  base::Status LoadPurge();
   void AnswerWrite(const Operation& operation, wire::WriteOutcome outcome,
                    const base::Version& held, std::uint64_t covering_commit);
   Commit* FindCommit(std::uint64_t number);
@@ -259,6 +314,10 @@ class Replica final : public storage::GetSink {
   std::map<base::KeyspaceId, std::unique_ptr<merkle::History>> histories_;
   merkle::Generation first_cut_ = 0;  // As of the start.
   std::int64_t arrival_ms_ = 0;       // Wall time, but that it never goes back.
+  purge::Marks marks_;
+  purge::DeadCounts dead_;
+  std::map<std::pair<base::KeyspaceId, std::uint16_t>, std::uint64_t> removing_;
+  std::uint64_t epoch_ = 0;
   HeldMemory held_;
   OverlayMap overlay_;
   FetchMap fetching_;

@@ -59,7 +59,7 @@ void SeedBook::Collect() {
   for (const Seed& seed : seeds_)
     if (seed.ip) addresses_.push_back({*seed.ip, seed.port});
   std::ranges::sort(addresses_);
-  addresses_.erase(std::ranges::unique(addresses_).begin(), addresses_.end());
+  addresses_.erase(std::unique(addresses_.begin(), addresses_.end()), addresses_.end());
 }
 
 }  // namespace starling::server

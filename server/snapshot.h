@@ -33,6 +33,8 @@ struct Snapshot {
   std::size_t self = 0;          // Our index in topology->nodes.
   std::uint64_t ring_epoch = 0;  // Since when ownership is as it is: older requests are refused.
   std::vector<Peer> peers;       // By index in topology->nodes.
+  // This node has joined or come back, and has yet to compare with the others.
+  bool catching_up = false;
 
   const topology::Node& node(std::size_t index) const { return topology->nodes[index]; }
   const topology::Node& me() const { return topology->nodes[self]; }

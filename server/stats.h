@@ -3,6 +3,7 @@
 // Thread: values; a worker counts in its own, others get copies.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -12,6 +13,8 @@
 #include "base/place.h"
 #include "base/time.h"
 #include "base/version.h"
+#include "server/purge/dead.h"
+#include "server/purge/marks.h"
 
 namespace starling::server {
 
@@ -100,6 +103,22 @@ struct OrphanStats {
   }
 };
 
+// Of one keyspace.
+struct PurgeStats {
+  purge::DeadCounts::Totals dead;
+  purge::Mark highest;
+  // Of the buckets that hold something dead and were purged before: the lowest mark.
+  std::uint64_t oldest_purged = UINT64_MAX;
+
+  PurgeStats& operator+=(const PurgeStats& other) {
+    dead += other.dead;
+    highest.closed = std::max(highest.closed, other.highest.closed);
+    highest.purged = std::max(highest.purged, other.highest.purged);
+    oldest_purged = std::min(oldest_purged, other.oldest_purged);
+    return *this;
+  }
+};
+
 struct WorkerStats {
   std::uint64_t puts = 0;
   std::uint64_t gets = 0;
@@ -123,6 +142,11 @@ struct WorkerStats {
   OrphanStats orphans;
   std::uint64_t rumors_refused = 0;    // Writes not told for want of room: left to repair.
   std::uint64_t handled_messages = 0;  // Sent to say that writes are handled, and nothing else.
+  std::map<base::KeyspaceId, PurgeStats> purge;
+  std::uint64_t too_old = 0;      // Writes at or below a closed horizon, refused.
+  std::uint64_t purged = 0;       // Entries removed,
+  std::uint64_t quarantined = 0;  // and set aside.
+  std::uint64_t adopted = 0;      // Buckets that took over what a peer has.
   RequestStats put_requests;
   RequestStats get_requests;
 
@@ -149,6 +173,11 @@ struct WorkerStats {
     orphans += other.orphans;
     rumors_refused += other.rumors_refused;
     handled_messages += other.handled_messages;
+    for (const auto& [keyspace, each] : other.purge) purge[keyspace] += each;
+    too_old += other.too_old;
+    purged += other.purged;
+    quarantined += other.quarantined;
+    adopted += other.adopted;
     put_requests += other.put_requests;
     get_requests += other.get_requests;
     return *this;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "merkle/tree.h"
+#include "server/purge/dead.h"
 #include "storage/entry.h"
 
 namespace starling::server {
@@ -34,10 +35,10 @@ class Writer {
   std::size_t changes_ = 0;
 };
 
-base::Status DropLeaves(storage::Engine& engine, Writer& writer) {
-  const auto cursor = engine.Scan(Family::kTree, {}, {});
-  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    writer.batch().Delete(Family::kTree, cursor->key());
+base::Status DropAll(storage::Engine& engine, Writer& writer, Family family, base::Bytes prefix) {
+  const auto cursor = engine.Scan(family, prefix, {});
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix); cursor->Next()) {
+    writer.batch().Delete(family, cursor->key());
     RETURN_IF_ERROR(writer.Wrote());
   }
   return cursor->status();
@@ -47,7 +48,9 @@ base::Status DropLeaves(storage::Engine& engine, Writer& writer) {
 
 base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
   Writer writer(engine);
-  RETURN_IF_ERROR(DropLeaves(engine, writer));
+  RETURN_IF_ERROR(DropAll(engine, writer, Family::kTree, {}));
+  RETURN_IF_ERROR(DropAll(engine, writer, Family::kMeta, purge::DeadCounts::kPrefix));
+  purge::DeadCounts dead;
   // Entries are in the order of keyspace and bucket: a leaf is whole when the next one begins.
   merkle::LeafPlace place;
   merkle::Digest leaf;
@@ -77,6 +80,7 @@ base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
       place = {key.keyspace, bucket};
     }
     const storage::EntryHeader& header = entry.header;
+    dead.Add(key.keyspace, bucket, header, cursor->key().size());
     leaf += merkle::DigestOf(key.key,
                              {header.version, header.flags, header.expiry_ms, header.value_digest},
                              digest_seed);
@@ -85,6 +89,7 @@ base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
   RETURN_IF_ERROR(keep());
   if (removed > 0)
     base::log::Warn("storage", "{} damaged entries are removed, the first: {}", removed, first);
+  dead.StoreDirty(writer.batch());
   return writer.Flush(storage::Sync::kYes);
 }
 

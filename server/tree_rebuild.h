@@ -1,4 +1,5 @@
-// server/tree_rebuild.h: the leaves of all trees made anew from the entries.
+// server/tree_rebuild.h: the leaves of all trees, and purge's counts of what is dead, made anew
+// from the entries.
 //
 // They are written with the entries in one batch and agree with them after any crash. Not after
 // files were lost or put back: a family of RocksDB may then be of another moment than the others.
@@ -14,10 +15,10 @@
 
 namespace starling::server {
 
-// Replaces every leaf. A crash in the midst of it leaves wrong ones: do it again. Reads all entries
-// once: about a second for a million. Entries that are damaged, values that do not fit their
-// digests included, are removed, for the other replicas to send them. Fails with Corruption when
-// the engine cannot read on, and Io.
+// Replaces every leaf and count. A crash in the midst of it leaves wrong ones: do it again. Reads
+// all entries once: about a second for a million. Entries that are damaged, values that do not fit
+// their digests included, are removed, for the other replicas to send them. Fails with Corruption
+// when the engine cannot read on, and Io.
 base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed);
 
 }  // namespace starling::server

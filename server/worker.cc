@@ -45,8 +45,10 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       page_lane_(world),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
-      repair_({world, shared.engine, replica_, links_, shared_buckets_,
-               shared.config.repair.bytes_per_second / shared.workers}) {}
+      adoption_(world, shared.engine, replica_),
+      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
+               shared.config.repair.bytes_per_second / shared.workers}),
+      purger_({world, shared.config, shared.engine, replica_}) {}
 
 Worker::~Worker() = default;
 
@@ -98,6 +100,9 @@ void Worker::Adopt(SnapshotPtr snapshot) {
   orphans_.Adopt(snapshot_);
   scans_.Adopt(snapshot_);
   repair_.Adopt(snapshot_);
+  replica_.SetEpoch(topology.epoch);
+  adoption_.SetEpoch(topology.epoch);
+  purger_.Adopt(snapshot_);
   RefreshClusterFacts();
 }
 
@@ -329,6 +334,7 @@ void Worker::OnTurnEnd() {
   while (replica_.RunTurn() || links_.Deliver()) {
   }
   repair_.OnTurnEnd();
+  purger_.OnTurnEnd();
   SendDigests();
   memory_.Recount();
   Rearm();

@@ -18,6 +18,7 @@
 
 #include "base/actor.h"
 #include "base/world.h"
+#include "server/adoption.h"
 #include "server/coordinator.h"
 #include "server/greeting_queue.h"
 #include "server/hints.h"
@@ -27,6 +28,7 @@
 #include "server/orphans.h"
 #include "server/page_lane.h"
 #include "server/peer_links.h"
+#include "server/purger.h"
 #include "server/repair_pull.h"
 #include "server/replica.h"
 #include "server/resp/session.h"
@@ -77,7 +79,8 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome, const base::Version& held,
                     const base::Status& error) override;
   void OnLocalRead(const Ticket& ticket, const base::Status& error,
-                   const storage::EntryHeader& header, base::Bytes value) override;
+                   const storage::EntryHeader& header, base::Bytes value,
+                   std::uint64_t purged) override;
   // --- PeerLinksListener ---
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame) override;
   void OnPeerFailed(const PeerTag& tag, const base::Status& status) override;
@@ -115,6 +118,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void HandleReplicaRead(const ReplyTo& reply, const wire::Frame& frame);
   void HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame);
   void HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer, const wire::Frame& frame);
+  purge::Source OwnFacts(base::KeyspaceId keyspace, std::uint16_t bucket) const;
   void HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame);
   void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
   void ReadForPeer(std::unique_ptr<PeerPage> page);
@@ -221,7 +225,9 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Orphans orphans_;
   PageLane page_lane_;
   Scans scans_;
+  Adoption adoption_;
   RepairPull repair_;
+  Purger purger_;
   // Sums that wait for the commit, by its number, of all that they comprise.
   std::deque<std::pair<std::uint64_t, std::unique_ptr<base::Mail>>> digests_;
   std::map<base::ConnId, Conn> conns_;

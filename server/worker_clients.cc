@@ -1,8 +1,8 @@
 // server/worker_clients.cc: what clients ask of a worker, port 7701.
 #include <fmt/core.h>
 
-#include "base/check.h"
 #include "base/hash.h"
+#include "base/unreachable.h"
 #include "server/wire/limits.h"
 #include "server/worker.h"
 #include "storage/entry.h"
@@ -113,7 +113,7 @@ void Worker::HandleClient(const ReplyTo& reply, const wire::Frame& frame) {
     case wire::Kind::kGet: HandleGet(reply, frame); return;
     case wire::Kind::kScan: HandleScan(reply, frame); return;
     case wire::Kind::kClusterMap: HandleClusterMap(reply); return;
-    default: CHECK(!"OnClientFrame lets nothing else through");
+    default: UNREACHABLE("OnClientFrame lets nothing else through");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/unreachable.h"
 #include "server/worker.h"
 #include "storage/entry.h"
 
@@ -51,6 +52,10 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kRumoredWrite:
       TakeRumor(static_cast<const RumoredWriteMail&>(*mail).payload);
       return;
+    case MailKind::kPurgeDueQuery:
+      purger_.OnDueQuery(static_cast<const PurgeDueQueryMail&>(*mail));
+      return;
+    case MailKind::kPurgeStep: purger_.OnStep(static_cast<const PurgeStepMail&>(*mail)); return;
     case MailKind::kStopClients: StopClients(); return;
     case MailKind::kStatsQuery: AnswerStats(static_cast<const StatsQueryMail&>(*mail)); return;
     case MailKind::kLinkLost:
@@ -60,9 +65,11 @@ void Worker::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kCompareSoon:
     case MailKind::kSpread:
     case MailKind::kStats:
+    case MailKind::kPurgeDueAnswer:
+    case MailKind::kPurgeStepDone:
     case MailKind::kStop: break;
   }
-  CHECK(!"a mail that workers do not get");
+  UNREACHABLE("a mail that workers do not get");
 }
 
 // A write that another node told of. What is not taken here, repair finds.
@@ -150,6 +157,13 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.hints = hints_.stats();
   stats.orphans = orphans_.stats();
   stats.rumors_refused = spread_.refused();
+  stats.too_old = counters.too_old;
+  stats.purged = counters.removed;
+  stats.quarantined = counters.quarantined;
+  stats.adopted = adoption_.adopted();
+  if (snapshot_ != nullptr)
+    for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+      stats.purge[keyspace.id] = purger_.StatsOf(keyspace.id);
   if (snapshot_ != nullptr)
     for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
       if (const merkle::Tree* tree = replica_.TreeOf(keyspace.id))

@@ -27,6 +27,9 @@ class Worker::PeerPage final : public PageWork {
     worker_.memory_.Take(summary_.size());
   }
 
+  // kPull: what we say of ourselves, as of when it was asked.
+  void KeepFacts(const purge::Source& facts) { facts_ = facts; }
+
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
     switch (kind_) {
@@ -41,7 +44,8 @@ class Worker::PeerPage final : public PageWork {
 
  private:
   friend class Worker;
-  bool connected() const { return worker_.conns_.contains(to_.conn); }
+  // What another worker handed over is its to look for.
+  bool connected() const { return to_.home != worker_.id_ || worker_.conns_.contains(to_.conn); }
   bool Wanted() const override { return connected() && worker_.world_.Now() < ends_; }
   void Take() override { worker_.OnPeerPage(*this); }
   void Drop() override {
@@ -55,6 +59,7 @@ class Worker::PeerPage final : public PageWork {
   const PageRequest request_;
   std::string summary_;
   std::uint64_t salt_ = 0;
+  purge::Source facts_{};
   PartsRead parts_;
   Page page_;
 };

@@ -35,6 +35,8 @@ void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
   switch (ticket.kind) {
     case Ticket::Kind::kNobody:
     case Ticket::Kind::kOrphan: return;
+    case Ticket::Kind::kPurge: purger_.OnLocalWrite(ticket, error); return;
+    case Ticket::Kind::kAdopt: adoption_.OnLocalWrite(ticket, error); return;
     case Ticket::Kind::kPut:
     case Ticket::Kind::kGet: coordinator_.OnLocalWrite(ticket, outcome, held); return;
     case Ticket::Kind::kPeer:
@@ -48,10 +50,11 @@ void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
 }
 
 void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
-                         const storage::EntryHeader& header, base::Bytes value) {
+                         const storage::EntryHeader& header, base::Bytes value,
+                         std::uint64_t purged) {
   NoteDamage(error);
   if (ticket.kind == Ticket::Kind::kGet) {
-    coordinator_.OnLocalRead(ticket, error, header, value);
+    coordinator_.OnLocalRead(ticket, error, header, value, purged);
     return;
   }
   if (ticket.kind == Ticket::Kind::kOrphan) {
@@ -63,11 +66,11 @@ void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
     Reply(PeerReplyTo(ticket), wire::ErrorOf(error));
     return;
   }
-  ReplyValue(
-      PeerReplyTo(ticket),
-      wire::ReplicaReadReply{header.version, header.flags, static_cast<std::uint8_t>(header.origin),
-                             header.expiry_ms, header.value_digest},
-      value);
+  ReplyValue(PeerReplyTo(ticket),
+             wire::ReplicaReadReply{header.version, header.flags,
+                                    static_cast<std::uint8_t>(header.origin), header.expiry_ms,
+                                    header.value_digest, snapshot_->topology->epoch, purged},
+             value);
 }
 
 void Worker::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {

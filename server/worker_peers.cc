@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "base/hash.h"
+#include "base/unreachable.h"
 #include "server/entry_page.h"
 #include "server/worker.h"
 #include "server/worker_page.h"
@@ -78,7 +78,7 @@ void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire:
     case wire::Kind::kSliceHashes: HandleSliceHashes(reply, peer, frame); return;
     case wire::Kind::kBucketParts: HandleBucketParts(reply, frame); return;
     case wire::Kind::kBucketPull: HandleBucketPull(reply, frame); return;
-    default: CHECK(!"OnPeerFrame lets nothing else through");
+    default: UNREACHABLE("OnPeerFrame lets nothing else through");
   }
 }
 
@@ -135,8 +135,11 @@ void Worker::HandleReplicaWrite(const ReplyTo& reply, const wire::ReplicaWrite& 
   orphans_.Note(numbered, write);
   const storage::EntryHeader header{write.version, write.expiry_ms, write.value_digest,
                                     static_cast<storage::Origin>(write.origin), write.flags};
+  const purge::Source source{.repair = header.origin == storage::Origin::kRepair,
+                             .epoch = write.source_epoch,
+                             .purged = write.source_purged};
   replica_.Write(
-      {write.keyspace, token, write.key, header, frame.payload, false, PeerTicket(reply)});
+      {write.keyspace, token, write.key, header, frame.payload, false, PeerTicket(reply), source});
 }
 
 // The writes of a source may be with any of our workers: its connection leads to one, and keys to
@@ -199,10 +202,19 @@ void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
   Reply(reply, wire::SliceHashesReply{snapshot_->topology->epoch, base::Hash64(*hashes)}, *hashes);
 }
 
+// What this replica says of itself to one that repairs from it.
+purge::Source Worker::OwnFacts(base::KeyspaceId keyspace, std::uint16_t bucket) const {
+  return {.repair = true,
+          .epoch = snapshot_->ready() ? snapshot_->topology->epoch : 0,
+          .purged = replica_.MarkOf(keyspace, bucket).purged};
+}
+
 void Worker::HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame) {
   const auto ask = wire::Decode<wire::BucketParts>(frame.header);
   if (!ask) return Reply(reply, wire::ErrorOf(ask.error()));
-  base::Status status = CheckOwner(ask->keyspace, base::BucketOf(ask->first_token), ask->epoch);
+  const std::uint16_t bucket = base::BucketOf(ask->first_token);
+  if (HandOver(bucket, reply, snapshot_->me().number, frame)) return;
+  base::Status status = CheckOwner(ask->keyspace, bucket, ask->epoch);
   if (status.ok() && base::Hash64(frame.payload) != ask->payload_digest)
     status = base::Corruption("the hashes of a bucket's parts were damaged on their way");
   const std::size_t size = frame.payload.size();
@@ -211,6 +223,11 @@ void Worker::HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame) {
         fmt::format("{} bytes are no hashes of 1 to {} parts", size, kPartsMax));
   if (status.ok() && !memory_.HasRoom(size)) status = base::Overloaded(memory_.Refusal());
   if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
+  if (purge::Adopts(OwnFacts(ask->keyspace, bucket), ask->epoch, ask->purged)) {
+    const std::string all((size / 4 + 7) / 8, '\xff');
+    repair_.mutable_stats().bytes_sent += all.size();
+    return Reply(reply, wire::BucketPartsReply{base::Hash64(all)}, all);
+  }
   PageRequest request{ask->keyspace, ask->first_token, {}, ask->last_token};
   request.under_way = {ask->cut_s, world_.WallMs()};
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kParts, reply,
@@ -222,6 +239,7 @@ void Worker::HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame) {
 void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   const auto pull = wire::Decode<wire::BucketPull>(frame.header);
   if (!pull) return Reply(reply, wire::ErrorOf(pull.error()));
+  if (HandOver(pull->bucket, reply, snapshot_->me().number, frame)) return;
   base::Status status = CheckOwner(pull->keyspace, pull->bucket, pull->epoch);
   if (status.ok() && base::Hash64(frame.payload) != pull->payload_digest)
     status = base::Corruption("the summary was damaged on its way");
@@ -237,6 +255,9 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                       pull->last_token,
                       std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
   request.under_way = {pull->cut_s, world_.WallMs()};
+  // Before the page is read: what is removed after this mark, is not named below it.
+  const purge::Source self = OwnFacts(pull->keyspace, pull->bucket);
+  if (purge::Adopts(self, pull->epoch, pull->purged)) request.names_upto = self.purged;
   if (!pull->after.empty()) {
     request.from_token = base::LoadBig<base::Token>(pull->after.data());
     request.after_key = pull->after.substr(8);
@@ -244,6 +265,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply,
                                          base::Instant::Never(), std::move(request));
   page->KeepSummary(frame.payload);
+  page->KeepFacts(self);
   ReadForPeer(std::move(page));
 }
 
@@ -278,8 +300,19 @@ void Worker::OnPeerPage(PeerPage& page) {
     base::AppendBig(after, read.last_read_token);
     after.append(read.last_read_key);
   }
-  Reply(page.to_, wire::BucketPullReply{read.done, after, digest, read.unreadable.entries},
-        read.packed);
+  stats.bytes_sent += read.names.size();
+  wire::BucketPullReply reply{read.done,
+                              after,
+                              digest,
+                              read.unreadable.entries,
+                              page.facts_.epoch,
+                              page.facts_.purged,
+                              page.request_.names_upto};
+  if (read.names.empty()) return Reply(page.to_, reply, read.packed);
+  const std::string payload = read.names + read.packed;
+  reply.names_bytes = static_cast<std::uint32_t>(read.names.size());
+  reply.payload_digest = base::Hash64(payload);
+  Reply(page.to_, reply, payload);
 }
 
 }  // namespace starling::server

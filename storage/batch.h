@@ -16,8 +16,8 @@
 namespace starling::storage {
 
 // Column families. The numbers are not on disk; the names are.
-enum class Family : std::uint8_t { kData = 0, kMeta = 1, kTree = 2, kHints = 3 };
-inline constexpr std::size_t kFamilies = 4;
+enum class Family : std::uint8_t { kData = 0, kMeta = 1, kTree = 2, kHints = 3, kQuarantine = 4 };
+inline constexpr std::size_t kFamilies = 5;
 
 class Batch {
  public:

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/check.h"
+#include "base/unreachable.h"
 #include "server/resp/integer.h"
 #include "server/resp/reply.h"
 
@@ -256,7 +256,7 @@ void AnswerWithoutKeys(const Command& command, const Parser& request, const Fact
     case CommandId::kTtl:
     case CommandId::kPttl: break;
   }
-  CHECK(!"a command on keys");
+  UNREACHABLE("a command on keys");
 }
 
 }  // namespace starling::resp

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/unreachable.h"
 #include "server/resp/integer.h"
 
 namespace starling::resp {
@@ -94,7 +95,7 @@ Parser::Step Parser::Advance(base::Bytes bytes) {
     case Stage::kWhole: return Step::kDone;
     case Stage::kBroken: return Step::kError;
   }
-  CHECK(!"a stage without a case");
+  UNREACHABLE("a stage without a case");
 }
 
 Parser::Step Parser::Fail(std::string why) {

@@ -26,7 +26,8 @@ Node MakeNode(const NodeInfo& info, base::NodeNumber number, std::vector<std::ui
           .rack = info.rack,
           .state = NodeState::kNormal,
           .tokens = std::move(tokens),
-          .back = 0};
+          .back = 0,
+          .absent = 0};
 }
 
 // Up to kVotersMax nodes, over as many racks as can be: each rack gives one before any gives two.
@@ -151,7 +152,28 @@ base::Result<Topology> ReplaceNode(const Topology& topology, base::Address repla
   });
   std::vector<std::uint16_t> tokens = std::exchange(old->tokens, {});
   old->state = NodeState::kReplaced;
+  old->absent = 0;
   next.nodes.push_back(MakeNode(node, next.next_node_number++, std::move(tokens)));
+  return Follow(std::move(next), topology.epoch + 1);
+}
+
+base::Result<Topology> DeclareAbsent(const Topology& topology, base::HostId host) {
+  Topology next = topology;
+  for (Node& node : next.nodes) {
+    if (node.host == host && node.member()) {
+      if (node.absent != 0) return topology;
+      node.absent = topology.epoch + 1;
+    } else if (node.absent != 0) {
+      return base::Fail(FailedPrecondition(
+          fmt::format("the node at {} is absent already, and only one may be: bring it back, or "
+                      "replace it",
+                      node.cluster.ToString())));
+    }
+  }
+  const Node* declared = next.Find(host);
+  if (declared == nullptr || !declared->member())
+    return base::Fail(FailedPrecondition(
+        fmt::format("host {} cannot be declared absent: it is no member", host.ToString())));
   return Follow(std::move(next), topology.epoch + 1);
 }
 
@@ -162,8 +184,9 @@ base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, s
   if (node == next.nodes.end() || !node->member())
     return base::Fail(FailedPrecondition(
         fmt::format("host {} cannot come back: it is no member", host.ToString())));
-  if (node->back >= boot) return topology;
-  node->back = boot;
+  if (node->back >= boot && node->absent == 0) return topology;
+  node->back = std::max(node->back, boot);
+  node->absent = 0;
   if (next.voters == std::vector<base::HostId>{host})
     return base::Fail(FailedPrecondition(
         fmt::format("the node at {} lost data and is the only one that votes on the topology: it "
@@ -248,6 +271,8 @@ Status CheckDescendant(const Topology& before, const Topology& after) {
       return bad(fmt::format("it drops node {}", node.number));
     if (kept->back < node.back)
       return bad(fmt::format("it forgets that node {} lost data", node.number));
+    if (node.absent != 0 && kept->member() && kept->absent == 0 && kept->back == 0)
+      return bad(fmt::format("it takes node {} for present, which has not come back", node.number));
     if (kept->member() && !node.member())
       return bad(fmt::format("it brings back node {}", node.number));
   }

@@ -65,10 +65,15 @@ base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node)
 base::Result<Topology> ReplaceNode(const Topology& topology, base::Address replaced,
                                    const NodeInfo& node);
 
-// Names the member `host` as back, as of its boot `boot`, after it lost data: what it acknowledged
-// before counts no more, and it has to catch up. A voter keeps its seat: the epochs that it may
-// have forgotten votes on end with this one. FailedPrecondition when it is no member, or the only
-// voter.
+// Declares the member `host` absent: no purge round waits for it any more, and it has to catch up
+// before it counts again. One at a time, since two could have what no other replica has between
+// them. FailedPrecondition when it is no member or another one is absent.
+base::Result<Topology> DeclareAbsent(const Topology& topology, base::HostId host);
+
+// Names the member `host` as back, as of its boot `boot`, after it lost data or was absent: what it
+// acknowledged before counts no more, and it has to catch up. A voter keeps its seat: the epochs
+// that it may have forgotten votes on end with this one. FailedPrecondition when it is no member,
+// or the only voter.
 base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot);
 
 // Seats one of `ready`, members all, while there are fewer voters than the largest odd number of

@@ -97,6 +97,7 @@ void Put(const Node& node, wire::Node* out) {
   out->set_state(static_cast<wire::NodeState>(node.state));
   for (const std::uint16_t token : node.tokens) out->add_tokens(token);
   out->set_back(node.back);
+  out->set_absent(node.absent);
 }
 
 Result<Node> Get(const wire::Node& in) {
@@ -109,7 +110,8 @@ Result<Node> Get(const wire::Node& in) {
             .rack = in.rack(),
             .state = {},
             .tokens = {},
-            .back = in.back()};
+            .back = in.back(),
+            .absent = in.absent()};
   if (!wire::NodeState_IsValid(in.state()) || in.state() == wire::NODE_STATE_UNSPECIFIED)
     return base::Fail(InvalidArgument(fmt::format("node {} has the unknown state {}", in.number(),
                                                   static_cast<int>(in.state()))));

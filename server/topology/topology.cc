@@ -92,6 +92,8 @@ Status CheckNode(const Node& node) {
   if (node.member() && (node.tokens.empty() || node.tokens.size() > kVnodesMax))
     return InvalidArgument(fmt::format("node {} has {} tokens, not 1 to {}", node.number,
                                        node.tokens.size(), kVnodesMax));
+  if (!node.member() && node.absent != 0)
+    return InvalidArgument(fmt::format("node {} is gone, yet absent", node.number));
   if (!node.member() && !node.tokens.empty())
     return InvalidArgument(fmt::format("node {} is gone, yet has tokens", node.number));
   return base::Ok();
@@ -106,12 +108,20 @@ Status CheckNodes(const Topology& topology) {
   std::bitset<base::kBuckets> taken;
   std::vector<base::HostId> hosts;
   std::vector<base::Address> addresses;
+  base::NodeNumber absent = 0;
   for (const Node& node : topology.nodes) {
     if (node.number <= previous || node.number >= topology.next_node_number)
       return InvalidArgument(fmt::format("node number {} stands after {}, and the next is {}",
                                          node.number, previous, topology.next_node_number));
     previous = node.number;
     RETURN_IF_ERROR(CheckNode(node));
+    if (node.absent > topology.epoch)
+      return InvalidArgument(fmt::format("node {} is absent since epoch {}, which is yet to come",
+                                         node.number, node.absent));
+    if (node.absent != 0 && absent != 0)
+      return InvalidArgument(
+          fmt::format("nodes {} and {} are both absent; one may be", absent, node.number));
+    if (node.absent != 0) absent = node.number;
     hosts.push_back(node.host);
     if (node.member()) addresses.push_back(node.cluster);
     for (std::size_t i = 0; i < node.tokens.size(); ++i) {

@@ -57,6 +57,9 @@ struct Node {
   // The boot as which it returned after it had lost data; what it acknowledged before that counts
   // no more. 0: it never lost any.
   std::uint64_t back = 0;
+  // The epoch that declared it absent, as it was away for too long: purge goes on without it, and
+  // what it has is stale when it returns. 0: it counts.
+  std::uint64_t absent = 0;
 
   bool member() const { return state != NodeState::kReplaced; }
   bool operator==(const Node&) const = default;

@@ -275,6 +275,9 @@ struct ReplicaWrite {
   std::uint64_t number = 0;
   // With a number: of the writes before, how many may be unhandled. All before those are handled.
   std::uint32_t unhandled = 0;
+  // Of a repair (origin: repair): what the replica that had it says of itself (ReplicaReadReply).
+  std::uint64_t source_epoch = 0;
+  std::uint64_t source_purged = 0;
 };
 
 // What a replica says of a version it was handed (design section 9).
@@ -312,6 +315,8 @@ struct ReplicaReadReply {
   std::uint8_t origin = 1;
   std::uint64_t expiry_ms = 0;
   std::uint64_t value_digest = 0;
+  std::uint64_t epoch = 0;   // That the replica is in.
+  std::uint64_t purged = 0;  // Its bucket's mark (server/purge/marks.h).
 };
 
 // A page of a token range as one replica has it, tombstones included.
@@ -369,7 +374,8 @@ struct BucketParts {
   std::uint64_t salt = 0;
   std::uint64_t epoch = 0;
   std::uint64_t payload_digest = 0;
-  std::int64_t cut_s = 0;  // What is newer is in no hash.
+  std::int64_t cut_s = 0;    // What is newer is in no hash.
+  std::uint64_t purged = 0;  // My mark of the bucket: to a higher one all parts differ.
 };
 // Payload: a bit a part that differs, the lowest first.
 struct BucketPartsReply {
@@ -389,14 +395,22 @@ struct BucketPull {
   std::uint64_t payload_digest = 0;
   base::Token last_token = 0;  // Up to where the payload tells; the answer goes no further.
   std::int64_t cut_s = 0;      // What is newer is on its way, and not asked for.
+  std::uint64_t purged = 0;    // My mark of the bucket (server/purge/marks.h).
 };
-// Payload: packed entries.
+// Payload: names, then packed entries.
 struct BucketPullReply {
   static constexpr Kind kKind = Kind::kBucketPullReply;
   bool done = false;  // Nothing more up to last_token.
   base::Bytes after;  // Where to resume, if not done.
   std::uint64_t payload_digest = 0;
   std::uint64_t unreadable = 0;  // Entries there that are damaged, and were left out.
+  std::uint64_t epoch = 0;       // That the sender is in, if it is ready; else 0.
+  std::uint64_t purged = 0;      // Its mark of the bucket, as of before it read the page.
+  // Not 0: the names are {token u64, version 16 bytes} of all that is there up to this timestamp,
+  // as far as the answer goes. So when `purged` is higher than the asker's, and both are in one
+  // epoch.
+  std::uint64_t named_upto = 0;
+  std::uint32_t names_bytes = 0;
 };
 
 // What a control frame's payload is. The payload's encoding belongs to its owner.
@@ -408,6 +422,7 @@ enum class ControlTopic : std::uint8_t {
   kTopology = 5,  // the newest topology
   kCompare = 6,   // digests of what two nodes share
   kForward = 7,   // an operator's request, for the node it is meant for
+  kPurge = 8,     // a purge round's steps (server/purge/round.h)
   kProve = 9,     // are these ranges the same there? (server/proofs.h)
 };
 

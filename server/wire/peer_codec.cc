@@ -20,6 +20,8 @@ void EncodeTo(const ReplicaWrite& message, std::string& out) {
   pb.set_epoch(message.epoch);
   pb.set_number(message.number);
   pb.set_unhandled(message.unhandled);
+  pb.set_source_epoch(message.source_epoch);
+  pb.set_source_purged(message.source_purged);
   parts::AppendTo(pb, out);
 }
 
@@ -42,7 +44,9 @@ Result<ReplicaWrite> Decode(Bytes header) {
                       .value_digest = pb->value_digest(),
                       .epoch = pb->epoch(),
                       .number = pb->number(),
-                      .unhandled = pb->unhandled()};
+                      .unhandled = pb->unhandled(),
+                      .source_epoch = pb->source_epoch(),
+                      .source_purged = pb->source_purged()};
 }
 
 void EncodeTo(const Handled& message, std::string& out) {
@@ -120,6 +124,8 @@ void EncodeTo(const ReplicaReadReply& message, std::string& out) {
   pb.set_origin(message.origin);
   pb.set_expiry_ms(message.expiry_ms);
   pb.set_value_digest(message.value_digest);
+  pb.set_epoch(message.epoch);
+  pb.set_purged(message.purged);
   parts::AppendTo(pb, out);
 }
 
@@ -135,7 +141,9 @@ Result<ReplicaReadReply> Decode(Bytes header) {
                           .flags = static_cast<std::uint8_t>(pb->flags()),
                           .origin = static_cast<std::uint8_t>(pb->origin()),
                           .expiry_ms = pb->expiry_ms(),
-                          .value_digest = pb->value_digest()};
+                          .value_digest = pb->value_digest(),
+                          .epoch = pb->epoch(),
+                          .purged = pb->purged()};
 }
 
 void EncodeTo(const ReplicaScan& message, std::string& out) {
@@ -226,6 +234,7 @@ void EncodeTo(const BucketParts& message, std::string& out) {
   pb.set_epoch(message.epoch);
   pb.set_payload_digest(message.payload_digest);
   pb.set_cut_s(message.cut_s);
+  pb.set_purged(message.purged);
   parts::AppendTo(pb, out);
 }
 
@@ -242,7 +251,8 @@ Result<BucketParts> Decode(Bytes header) {
                      .salt = pb->salt(),
                      .epoch = pb->epoch(),
                      .payload_digest = pb->payload_digest(),
-                     .cut_s = pb->cut_s()};
+                     .cut_s = pb->cut_s(),
+                     .purged = pb->purged()};
 }
 
 void EncodeTo(const BucketPartsReply& message, std::string& out) {
@@ -268,6 +278,7 @@ void EncodeTo(const BucketPull& message, std::string& out) {
   pb.set_payload_digest(message.payload_digest);
   pb.set_last_token(message.last_token);
   pb.set_cut_s(message.cut_s);
+  pb.set_purged(message.purged);
   parts::AppendTo(pb, out);
 }
 
@@ -294,7 +305,8 @@ Result<BucketPull> Decode(Bytes header) {
                     .epoch = pb->epoch(),
                     .payload_digest = pb->payload_digest(),
                     .last_token = pb->last_token(),
-                    .cut_s = pb->cut_s()};
+                    .cut_s = pb->cut_s(),
+                    .purged = pb->purged()};
 }
 
 void EncodeTo(const BucketPullReply& message, std::string& out) {
@@ -303,6 +315,10 @@ void EncodeTo(const BucketPullReply& message, std::string& out) {
   pb.set_after(message.after.data(), message.after.size());
   pb.set_payload_digest(message.payload_digest);
   pb.set_unreadable(message.unreadable);
+  pb.set_epoch(message.epoch);
+  pb.set_purged(message.purged);
+  pb.set_named_upto(message.named_upto);
+  pb.set_names_bytes(message.names_bytes);
   parts::AppendTo(pb, out);
 }
 
@@ -315,7 +331,11 @@ Result<BucketPullReply> Decode(Bytes header) {
   return BucketPullReply{.done = pb->done(),
                          .after = pb->after(),
                          .payload_digest = pb->payload_digest(),
-                         .unreadable = pb->unreadable()};
+                         .unreadable = pb->unreadable(),
+                         .epoch = pb->epoch(),
+                         .purged = pb->purged(),
+                         .named_upto = pb->named_upto(),
+                         .names_bytes = pb->names_bytes()};
 }
 
 void EncodeTo(const ControlRequest& message, std::string& out) {

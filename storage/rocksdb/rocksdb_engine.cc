@@ -68,6 +68,7 @@ class RocksCursor final : public Cursor {
       : begin_(begin), end_(end), lower_(begin_), upper_(end_) {
     rocksdb::ReadOptions options;
     options.fill_cache = false;  // A walk over everything must not push out what is being read.
+    options.total_order_seek = true;  // Else a family that hashes its keys shows one hash's only.
     options.iterate_lower_bound = &lower_;
     if (!end_.empty()) options.iterate_upper_bound = &upper_;
     iterator_.reset(db.NewIterator(options, family));
@@ -175,19 +176,19 @@ void OpenEngine::Get(Family family, std::span<const base::Bytes> keys, Tier tier
   scratch.Release(keys.size());
 }
 
-// Copies a batch's changes into RocksDB's own form.
+// Copies a batch's changes into RocksDB's own form: those of the tree, or all others.
 struct MergeVisitor {
   rocksdb::WriteBatch& merged;
   const std::vector<rocksdb::ColumnFamilyHandle*>& families;
-  rocksdb::Status status{};    // The first failure.
-  bool ends_in_place = false;  // The last change may be made in place of an older one.
+  bool of_tree = false;
+  rocksdb::Status status{};  // The first failure.
 
   void Put(Family family, base::Bytes key, base::Bytes value) {
-    ends_in_place = family == Family::kTree;
+    if ((family == Family::kTree) != of_tree) return;
     Keep(merged.Put(families[static_cast<std::size_t>(family)], ToSlice(key), ToSlice(value)));
   }
   void Delete(Family family, base::Bytes key) {
-    ends_in_place = false;
+    if ((family == Family::kTree) != of_tree) return;
     Keep(merged.Delete(families[static_cast<std::size_t>(family)], ToSlice(key)));
   }
   void Keep(rocksdb::Status added) {
@@ -205,13 +206,18 @@ base::Status OpenEngine::WriteFailed(const rocksdb::Status& status, std::string_
 base::Status OpenEngine::Write(std::span<const Batch* const> batches, Sync sync) {
   RETURN_IF_ERROR(write_failure_);
   merged_.Clear();
-  MergeVisitor merge{merged_, families_};
-  for (const Batch* batch : batches) batch->ForEach(merge);
   // A leaf that is changed in place keeps its old sequence number, and the one that it was given
   // lives in the log alone: once that is flushed and gone, fewer changes would be recovered than
   // were written, and sequence() says that none is lost. So the last number of a write is never a
-  // leaf's.
-  if (merge.ends_in_place) merge.Put(Family::kMeta, kLastChangeKey, {});
+  // leaf's: they come first.
+  MergeVisitor merge{merged_, families_};
+  for (const bool of_tree : {true, false}) {
+    merge.of_tree = of_tree;
+    const auto before = merged_.Count();
+    for (const Batch* batch : batches) batch->ForEach(merge);
+    if (!of_tree && before > 0 && merged_.Count() == before)
+      merge.Put(Family::kMeta, kLastChangeKey, {});
+  }
   if (!merge.status.ok()) return WriteFailed(merge.status, "building a write");
   if (merged_.Count() == 0) return sync == Sync::kYes ? SyncLog() : base::Ok();
   rocksdb::WriteOptions options;

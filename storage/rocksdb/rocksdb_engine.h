@@ -32,6 +32,10 @@ struct RocksDbOptions {
   // less memory, and a shorter log to replay at start (at most twice this, see tuning.cc).
   std::size_t memtable_bytes = std::size_t{128} << 20;
 
+  // That flushes and compactions write together; 0: no limit. Lower: a slow disk has more left for
+  // the log and for reads; too low, and writes are held back until the memtables have room again.
+  std::uint64_t compaction_bytes_per_second = 0;
+
   // Opens what comes before the damage in a log; what follows it is lost. Else that is Corruption.
   bool keep_sound_part = false;
 

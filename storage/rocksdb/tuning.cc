@@ -3,11 +3,15 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/memtablerep.h>
+#include <rocksdb/rate_limiter.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <string_view>
 
 #include "storage/rocksdb/info_log.h"
@@ -19,10 +23,15 @@ constexpr double kBloomBitsPerKey = 10;  // About 1 % of false positives; a miss
 constexpr std::uint64_t kBytesPerSync = std::uint64_t{1} << 20;
 // Most writes are of keys that are not in the memtable: the filter saves the walk to find that out.
 constexpr double kMemtableBloomShare = 0.05;
+// All leaves of two keyspaces find a place of their own in the hash table of the tree's memtable,
+// which takes 8 bytes a place and an eighth of a small memtable at most.
+constexpr std::size_t kLeafPlacesMax = std::size_t{1} << 17;
+constexpr std::size_t kLeafKeyBytes = 6;
 constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
 
 // On disk; the order is that of Family's numbers.
-constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints"};
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints",
+                                                             "quarantine"};
 constexpr std::string_view kTreeName = kFamilyNames[static_cast<std::size_t>(Family::kTree)];
 
 // LZ4 decompresses faster than a disk delivers. Which ones are there was decided when RocksDB was
@@ -62,9 +71,17 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const RocksDbOptions& options,
 
 // A leaf is 24 bytes, written again with every entry of its bucket: it is changed where it is, so
 // that the tree's memtable stays as small as the tree. A cursor opened before a write may show it.
+// It is found by hashing its key, since to find it in a list cost as much as the rest of the write
+// (docs/decisions/0005).
 rocksdb::ColumnFamilyOptions TreeOptions(rocksdb::ColumnFamilyOptions family) {
   family.inplace_update_support = true;
   family.inplace_update_num_locks = 1024;
+  family.prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(kLeafKeyBytes));
+  const std::size_t places =
+      std::min(kLeafPlacesMax, std::bit_floor(family.write_buffer_size / 64));
+  family.memtable_factory.reset(rocksdb::NewHashLinkListRepFactory(places));
+  family.memtable_whole_key_filtering = false;  // The table itself says as fast what is not there.
+  family.memtable_prefix_bloom_size_ratio = 0;
   return family;
 }
 
@@ -89,6 +106,9 @@ rocksdb::DBOptions DatabaseOptions(const RocksDbOptions& options, rocksdb::Env* 
   // A family that is hardly written (meta) would otherwise keep every log alive.
   database.max_total_wal_size = 2 * options.memtable_bytes;
   database.allow_concurrent_memtable_write = false;  // One writer; in-place updates need it.
+  if (options.compaction_bytes_per_second > 0)
+    database.rate_limiter.reset(rocksdb::NewGenericRateLimiter(
+        static_cast<std::int64_t>(options.compaction_bytes_per_second)));
   database.bytes_per_sync = kBytesPerSync;  // Spreads a flush's write-back; no durability in it.
 
   // After a power loss the log is replayed up to its first hole: a prefix of what was written. A

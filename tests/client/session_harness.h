@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -17,6 +18,18 @@
 namespace starling::client {
 
 inline base::Address NodeAddress(std::uint32_t n) { return {0x0a000000U + n, 7701}; }
+
+// What nodes answer.
+inline constexpr base::Version kVersion{100, 1, 5};
+
+inline wire::PutReply PutDone() { return {.version = kVersion, .replicas = {1, 2}}; }
+inline wire::ErrorReply Error(base::Code code, std::string message = "why",
+                              base::Version stamp = {}) {
+  return {.code = code, .message = std::move(message), .stamp = stamp};
+}
+inline wire::GetReply Found(base::Bytes value) {
+  return {.found = true, .version = kVersion, .value_digest = base::Hash64(value), .replicas = {}};
+}
 
 inline wire::ClusterMap ThreeNodes(std::uint64_t epoch = 1) {
   wire::ClusterMap map{.cluster_name = "test",

@@ -1,10 +1,12 @@
 // Goal:   clusters of real cores agree again after what hurt the users of other implementations.
 // Method: many nodes on the virtual network of gossip-sim, with faults, under fixed seeds.
+#include <limits>
 #include <map>
 #include <numeric>
 #include <set>
 
 #include "tests/gossip/gossip_net.h"
+#include "tests/gossip/hand.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
@@ -25,6 +27,12 @@ std::uint64_t Conflicts(const Cluster& cluster) {
   for (NodeIndex node = 0; node < cluster.net.size(); ++node)
     conflicts += cluster.net.core(node).counters().conflicts;
   return conflicts;
+}
+
+// Of nobody that is known, in the name of nobody that is known.
+std::string Forged(const Claim& claim) {
+  const Message message{.header = {Host(99), 1, 0}, .body = Spread{5}, .claims = {claim}};
+  return Encoded(message, NetworkOptions{}.cluster_name.c_str());
 }
 
 // How many running nodes, the subject apart, know its newest metadata.
@@ -92,6 +100,34 @@ TEST_SUITE("gossip/cluster") {
         cluster.net.Boot(node, cluster.seeds);
       }
       EXPECT(cluster.AgreesWithin(base::seconds(10)));
+    }
+  }
+
+  // One plain packet may say anything of anybody; a forger may go on, and walk round the circle.
+  TEST_CASE("F2: whatever is claimed of a member, it has the last word, now and after a restart") {
+    constexpr std::uint32_t kLast = std::numeric_limits<std::uint32_t>::max();
+    for (const NodeIndex told : {1, 3}) {  // Its subject, or another.
+      for (const Liveness liveness : {Liveness::kAlive, Liveness::kDead, Liveness::kLeft}) {
+        Cluster cluster(6, {.gossip = {}, .seed = 4});
+        REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+        for (const std::uint64_t generation :
+             {kGenerations / 2, kGenerations - 1, kGenerations / 4 * 3, kGenerations / 4,
+              kGenerations - 1}) {
+          const Claim claim{.host = cluster.net.host(1),
+                            .generation = generation,
+                            .incarnation = kLast,
+                            .liveness = liveness,
+                            .address = cluster.net.address(1)};
+          cluster.net.Inject(told, {0x7f000001, 1}, Forged(claim));
+          cluster.net.RunFor(base::seconds(10));
+          EXPECT(cluster.AgreesWithin(base::seconds(20)));
+        }
+        cluster.net.Kill(1);
+        cluster.net.Boot(1, cluster.seeds);
+        EXPECT(cluster.AgreesWithin(base::seconds(20)));
+        for (NodeIndex node = 0; node < cluster.net.size(); ++node)
+          EXPECT(cluster.net.core(node).counters().rejected == 0);
+      }
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <rapidcheck.h>
 
+#include <limits>
 #include <vector>
 
 #include "base/hash.h"
@@ -24,7 +25,7 @@ std::string Bytes(const Message& message) {
 Claim DrawClaim(std::size_t metadata_max) {
   Claim claim = ClaimBy(
       *rc::gen::nonZero<std::uint64_t>(), static_cast<Liveness>(*rc::gen::inRange(0, 5)),
-      *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62));
+      *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::inRange<std::uint64_t>(0, kGenerations));
   claim.host.high = *rc::gen::arbitrary<std::uint64_t>();
   claim.address = {*rc::gen::inRange(1U, ~0U), *rc::gen::inRange<std::uint16_t>(1, 0xffff)};
   claim.metadata = Kept(std::string(*rc::gen::inRange<std::size_t>(0, metadata_max + 1), 'x'));
@@ -59,7 +60,7 @@ Body DrawBody() {
                    .vitals = Kept(
                        std::string(*rc::gen::inRange<std::size_t>(0, kVitalsBytesMax + 1), 'v'))};
       return Ack{nonce, static_cast<Liveness>(*rc::gen::inRange(1, 5)),
-                 *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62),
+                 *rc::gen::inRange<std::uint64_t>(0, kGenerations),
                  *rc::gen::arbitrary<std::uint32_t>()};
     case 2: return PingRequest{nonce, target, AddressOf(77)};
     case 3: return Spread{nonce};
@@ -88,7 +89,7 @@ Body DrawBody() {
 Message DrawMessage() {
   Message message{
       .header = {Host(*rc::gen::nonZero<std::uint64_t>()),
-                 *rc::gen::inRange<std::uint64_t>(0, 1ULL << 62),
+                 *rc::gen::inRange<std::uint64_t>(0, kGenerations),
                  *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::arbitrary<std::uint64_t>()},
       .body = DrawBody()};
   for (int i = *rc::gen::inRange(0, 5); i > 0; --i) message.claims.push_back(DrawClaim(512));
@@ -150,10 +151,88 @@ TEST_SUITE("gossip/codec") {
       std::size_t bound = kEnvelopeBytesMax -
                           (Encoded(message, kCluster, KeyringOf(1)).size() - Bytes(message).size());
       if (std::holds_alternative<Confirm>(message.body)) bound += kConfirmPaddingBytes;
+      if (std::holds_alternative<PingRequest>(message.body)) bound += kPingRequestPaddingBytes;
       for (const Claim& claim : message.claims) bound += BytesBound(claim);
       for (const RumorItem& rumor : message.rumors) bound += BytesBound(rumor);
       RC_ASSERT(Bytes(message).size() <= bound);
     }));
+  }
+
+  TEST_CASE("the highest generation and incarnation are taken, and those above refused") {
+    constexpr std::uint32_t kLast = std::numeric_limits<std::uint32_t>::max();
+    for (const std::uint64_t generation : {kGenerations - 1, kGenerations}) {
+      Message sender = Sound(), claim = Sound(), ack = Sound();
+      sender.header = {Host(2), generation, kLast};
+      claim.claims = {ClaimBy(3, Liveness::kDead, kLast, generation)};
+      ack.body = Ack{1, Liveness::kDead, generation, kLast};
+      for (const Message& message : {sender, claim, ack})
+        EXPECT(Refused(message) == (generation == kGenerations));
+    }
+  }
+
+  // Cut to its low half it would be another one.
+  TEST_CASE("an incarnation of more than 32 bits is refused") {
+    for (const std::uint64_t incarnation : {(1ULL << 32) - 1, 1ULL << 32}) {
+      std::string sender = Bytes(Sound()), claim = sender, ack = sender;
+      wire_format::Writer(sender).Varint(3, incarnation);
+      wire_format::Writer in_claim(claim);
+      in_claim.Message(14, [&] {
+        in_claim.Message(1, [&] { in_claim.Fixed64(2, 7); });
+        in_claim.Varint(3, incarnation);
+        in_claim.Varint(4, 1);
+        in_claim.Fixed32(5, 1);
+        in_claim.Varint(6, 1);
+      });
+      wire_format::Writer in_ack(ack);
+      in_ack.Message(5, [&] {
+        in_ack.Varint(2, 3);
+        in_ack.Varint(4, incarnation);
+      });
+      for (const std::string& bytes : {sender, claim, ack})
+        EXPECT(Read(bytes).has_value() == (incarnation < 1ULL << 32));
+    }
+  }
+
+  TEST_CASE("F20: more members or rumors than any node has are refused before they take room") {
+    const GossipOptions options;
+    Message message = Sound();
+    message.claims.clear();
+    const std::size_t most = ClaimsMax(options), rumors = RumorsMax(options);
+    const auto refused_beyond = [&](auto grow) {
+      EXPECT(!Refused(message));
+      grow();
+      EXPECT(Refused(message));
+    };
+    SUBCASE("claims") {
+      message.claims.assign(most, ClaimBy(3));
+      refused_beyond([&] { message.claims.push_back(ClaimBy(3)); });
+    }
+    SUBCASE("rumors") {
+      message.rumors.assign(rumors, {.key = "k"});
+      refused_beyond([&] { message.rumors.push_back({.key = "k"}); });
+    }
+    SUBCASE("compared") {
+      const std::string bitmap(kBucketsBytes, 'b');
+      std::string entries(most * kEntryBytes, 'e');
+      message.body = Compare{bitmap, entries};
+      refused_beyond([&] {
+        entries.append(kEntryBytes, 'e');
+        message.body = Compare{bitmap, entries};
+      });
+    }
+    SUBCASE("wanted") {
+      std::string wanted(most * 8, 'w');
+      message.body = Difference{wanted};
+      refused_beyond([&] {
+        wanted.append(8, 'w');
+        message.body = Difference{wanted};
+      });
+    }
+    SUBCASE("a node with a smaller table still takes the largest") {
+      EXPECT(ClaimsMax({.members_max = 4}) == most);
+      EXPECT(RumorsMax({.rumors_max = 4, .passing_rumors_max = 4}) == rumors);
+      EXPECT(ClaimsMax({.members_max = 100'000}) == 100'001);
+    }
   }
 
   TEST_CASE("a field out of range is refused") {

@@ -50,6 +50,16 @@ std::uint64_t StreamsOut(const Cluster& cluster) {
 }
 
 TEST_SUITE("gossip/comparer") {
+  TEST_CASE("a packet that says no digest, for want of rumors or of room, starts no comparison") {
+    Hand having = Idle();
+    having.Do([](Gossip& core) { core.Publish(At(1), "k", 1, "v"); });
+    having.RunTo(At(5000));
+    HearDigest(having, At(5000), 0);
+    EXPECT(having.Streams<RumorSync>().empty());
+    HearDigest(having, At(5001), 77);  // And does not put off those that are for something.
+    EXPECT(having.Streams<RumorSync>().size() == 1);
+  }
+
   TEST_CASE("another digest makes a node ask for what is in the buckets that differ, and pull it") {
     Hand lacking = Idle();
     Hand having = Idle();
@@ -79,7 +89,6 @@ TEST_SUITE("gossip/comparer") {
     Hand hand = Idle();
     hand.Hear(At(1), 2, Spread{1}, {}, {Item("k", "v")});
     const std::uint64_t digest = DigestOf("k", {1, base::Hash64("v")});
-    HearDigest(hand, At(2), 0);
     HearDigest(hand, At(2), digest);  // Its clock is ahead.
     HearDigest(hand, At(600), 0);     // Behind.
     HearDigest(hand, At(9000), digest);
@@ -88,7 +97,7 @@ TEST_SUITE("gossip/comparer") {
     hand.core->OnDatagram(At(9000), AddressOf(9), Encoded(stranger));
     hand.Do([](Gossip&) {});
     EXPECT(hand.Streams<RumorSync>().empty());
-    HearDigest(hand, At(9000), 0);
+    HearDigest(hand, At(9000), 77);
     EXPECT(hand.Streams<RumorSync>().size() == 1);
   }
 

@@ -283,11 +283,61 @@ TEST_SUITE("gossip/exchange") {
       hand.RunTo(At(7000));
       EXPECT(hand.Streams<Sync>().empty());
     }
-    SUBCASE("a flood of strangers gets no more than eight answers") {
+    SUBCASE("a flood of strangers makes no more than eight be asked") {
       for (std::uint64_t number = 100; number < 1000; ++number) speak(number);
       hand.RunTo(At(7000));
       EXPECT(hand.Streams<Sync>().size() == 8);
     }
+  }
+
+  TEST_CASE("F15: a flood of strangers gets no more than eight answers with tables") {
+    Node seed(1);
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 2000; number < 2100; ++number) claims.push_back(ClaimBy(number));
+    seed.gossip.Restore(At(0), claims);
+    const std::string all(kBucketsBytes, '\xff');
+    std::string unknown(kEntryBytes, 'e');  // Who says so is to be heard in return.
+    std::size_t tables = 0, bytes = 0;
+    const auto ask = [&](std::uint64_t from, const Body& body) {
+      const std::string answer = seed.gossip.OnStreamRequest(At(10), Say(from, body));
+      if (Opened(answer).claims.size() < 100) return;
+      ++tables;
+      bytes += answer.size();
+    };
+    SUBCASE("that sync first") {
+      for (std::uint64_t number = 100; number < 1000; ++number) {
+        ask(number, Sync{1, 1});
+        ask(number, Compare{all, unknown});
+      }
+      EXPECT(tables == 8);
+    }
+    SUBCASE("that compare at once") {
+      for (std::uint64_t number = 100; number < 1000; ++number) ask(number, Compare{all, unknown});
+      EXPECT(tables == 8);
+    }
+    // Nothing is expected of them any more: those are served one by one, at 4 MiB a second.
+    SUBCASE("that know nothing") {
+      for (std::uint64_t number = 100; number < 1000; ++number) ask(number, Compare{all, {}});
+      EXPECT(tables > 8);
+      EXPECT(bytes < (4 << 20) / 4 + 20'000);
+    }
+  }
+
+  TEST_CASE("F15: who asks again and again gets its table at the rate that there is for all") {
+    Node seed(1);
+    std::vector<Claim> claims;
+    for (std::uint64_t number = 100; number < 9100; ++number) claims.push_back(ClaimBy(number));
+    seed.gossip.Restore(At(0), claims);
+    const std::string all(kBucketsBytes, '\xff');
+    std::size_t tables = 0;
+    for (int round = 0; round < 50; ++round) {
+      const std::string answer = seed.gossip.OnStreamRequest(At(10), Say(2, Compare{all, {}}));
+      const Message message = Opened(answer);
+      tables += message.claims.size() > 9000 ? 1 : 0;
+      if (const auto* state = std::get_if<State>(&message.body)) EXPECT(state->retry_after_ms > 0);
+    }
+    EXPECT(tables >= 2);
+    EXPECT(tables <= 4);
   }
 }
 

@@ -54,6 +54,20 @@ TEST_SUITE("gossip/gossip") {
     EXPECT(hand.events[0].reason.find("10.0.0.2:7700") != std::string::npos);
   }
 
+  TEST_CASE("who sends what no sound node does is told of, with what it was, once in 10 s") {
+    Hand hand;
+    Claim claim = ClaimBy(2);
+    claim.generation = kGenerations;
+    const std::string packet = Say(2, Spread{1}, {claim});
+    for (const std::int64_t ms : {0, 1, 9999, 10000, 10001})
+      hand.Do([&](Gossip& core) { core.OnDatagram(At(ms), AddressOf(2), packet); });
+    EXPECT(hand.core->counters().rejected == 5);
+    REQUIRE(hand.EventKinds() == std::vector{Event::kMalformed, Event::kMalformed});
+    EXPECT(hand.events[0].member.address == AddressOf(2));
+    EXPECT(hand.events[0].reason.find("10.0.0.2:7700") != std::string::npos);
+    EXPECT(hand.events[0].reason.find("generation 9223372036854775808") != std::string::npos);
+  }
+
   TEST_CASE("packets under this node's own identity are rejected") {
     Hand hand;
     hand.Hear(At(0), 1, Ping{1, Host(1)});

@@ -38,6 +38,14 @@ TEST_SUITE("gossip/member_table") {
     EXPECT(table.At(slot).since == At(100));
   }
 
+  TEST_CASE("who is said to be dead for longer than can be kept is dead for as long as can") {
+    MemberTable table(std::make_shared<Roster>());
+    for (const std::int64_t years : {7, 30, 69}) {
+      const Slot slot = table.Put(ClaimBy(7, Liveness::kDead), At(-years * 365 * 86'400'000));
+      EXPECT(table.At(slot).since < At(-std::int64_t{6} * 365 * 86'400'000));
+    }
+  }
+
   TEST_CASE("what two tables say alike is kept once, and freed with the last of them") {
     const auto roster = std::make_shared<Roster>();
     MemberTable one(roster);

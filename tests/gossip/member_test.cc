@@ -36,6 +36,25 @@ TEST_SUITE("gossip/member") {
     EXPECT(Supersedes(ClaimBy(2, Liveness::kLeft, 1), ClaimBy(2, Liveness::kAlive, 100)));
   }
 
+  TEST_CASE("no generation is the last: each has a newer one, all round the circle") {
+    const std::uint64_t half = kGenerations / 2;
+    for (const std::uint64_t old : {std::uint64_t{0}, std::uint64_t{1}, half - 1, half, half + 1,
+                                    kGenerations - 2, kGenerations - 1}) {
+      const std::uint64_t next = NextGeneration(old);
+      EXPECT(next < kGenerations);
+      EXPECT(next != 0);
+      EXPECT(IsNewerGeneration(next, old));
+      EXPECT(!IsNewerGeneration(old, next));
+      EXPECT(!IsNewerGeneration(old, old));
+      EXPECT(Supersedes(ClaimBy(2, Liveness::kAlive, 0, next),
+                        ClaimBy(2, Liveness::kLeft, ~std::uint32_t{0}, old)));
+    }
+    // What is more than half a turn ahead is behind.
+    EXPECT(IsNewerGeneration(1, half + 2));
+    EXPECT(IsNewerGeneration(half - 1, 1));
+    EXPECT(IsNewerGeneration(half + 1, 1) != IsNewerGeneration(1, half + 1));
+  }
+
   TEST_CASE("the order is total: antisymmetric and transitive") {
     const auto draw = [] {
       return ClaimBy(2, static_cast<Liveness>(*rc::gen::inRange(0, 4)),

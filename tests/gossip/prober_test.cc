@@ -4,6 +4,7 @@
 // Method: one core driven by hand; its packets are read and answered as peers would.
 #include "gossip/prober.h"
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -239,6 +240,7 @@ TEST_SUITE("gossip/prober") {
     const std::vector<Hand::Sent> requests = hand.Datagrams<PingRequest>();
     REQUIRE(requests.size() == 3);
     const Nack nack{std::get<PingRequest>(requests[0].message.body).nonce};
+    hand.RunTo(At(100550));
     for (const std::uint64_t helper : {3, 4}) hand.Hear(At(100550), helper, nack);
     hand.RunTo(At(100560));
     EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
@@ -247,6 +249,25 @@ TEST_SUITE("gossip/prober") {
     EXPECT(hand.LivenessOf(2) == Liveness::kUnreachable);
     EXPECT(hand.core->health_score() == 0);  // They answered: this node is well connected.
     EXPECT(hand.Datagrams<Confirm>().empty());
+  }
+
+  TEST_CASE(
+      "a helper is one witness, however often its nack comes, and who was not asked is none") {
+    Hand hand = Probing({2, 3, 4, 5});
+    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
+    hand.RunTo(At(100300));
+    const std::vector<Hand::Sent> requests = hand.Datagrams<PingRequest>();
+    REQUIRE(requests.size() == 3);
+    const Nack nack{std::get<PingRequest>(requests[0].message.body).nonce};
+    hand.RunTo(At(100550));
+    for (int copy = 0; copy < 3; ++copy) hand.Hear(At(100550), 3, nack);
+    for (const std::uint64_t stranger : {2, 66, 67}) hand.Hear(At(100550), stranger, nack);
+    hand.RunTo(At(100899));
+    EXPECT(hand.core->counters().nacks == 1);
+    EXPECT(hand.LivenessOf(2) == Liveness::kAlive);  // Two may still have heard it.
+    hand.RunTo(At(100901));
+    EXPECT(hand.LivenessOf(2) == Liveness::kSuspect);  // Of two accusers, not three.
+    EXPECT(hand.core->health_score() == 2);
   }
 
   TEST_CASE("helpers that say nothing at all speak against this node") {
@@ -332,6 +353,66 @@ TEST_SUITE("gossip/prober") {
     EXPECT(hand.core->counters().slept == 0);
     EXPECT(hand.core->counters().probes_failed == 0);
     EXPECT(hand.core->health_score() == static_cast<std::int64_t>(score) + 1);
+  }
+
+  // A stopped loop may find its sockets before its timers.
+  TEST_CASE(
+      "whatever is handled first after a stall, no probe fails by it, and the sleep is seen") {
+    base::Instant woke;
+    std::function<void(Hand&)> first = [](Hand&) {};
+    SUBCASE("a refused stream") {}
+    SUBCASE("a datagram, and then it") {
+      first = [&](Hand& hand) { hand.Hear(woke, 4, Spread{1}); };
+    }
+    SUBCASE("a request, and then it") {
+      first = [&](Hand& hand) {
+        (void)hand.Do([&](Gossip& core) { return core.OnStreamRequest(woke, Say(4, Push{})); });
+      };
+    }
+    SUBCASE("an answer, and then it") {
+      first = [&](Hand& hand) {
+        hand.Do([&](Gossip& core) { core.OnStreamReply(woke, Say(4, Ack{1})); });
+      };
+    }
+    SUBCASE("a lost connection, and then it") {
+      first = [&](Hand& hand) {
+        hand.Do([&](Gossip& core) { core.ReportConnectionLost(woke, Host(4)); });
+      };
+    }
+    for (const std::int64_t stall_ms : {900, 60000}) {
+      Hand hand = Probing({2, 3, 4, 5});
+      hand.Do([](Gossip& core) {
+        for (const std::uint64_t number : {2, 3})
+          core.ReportConnectionLost(At(100000), Host(number));
+      });
+      hand.RunTo(At(100310));
+      woke = At(100310 + stall_ms);
+      first(hand);
+      hand.Do([&](Gossip& core) {
+        core.OnStreamFailed(woke, AddressOf(2), Gossip::StreamFailure::kRefused);
+      });
+      hand.Do([&](Gossip& core) { core.OnTick(woke); });
+      EXPECT(hand.core->counters().probes_failed == 0);
+      EXPECT(hand.LivenessOf(3) == Liveness::kAlive);
+      EXPECT(hand.core->counters().late == 1);
+    }
+  }
+
+  TEST_CASE("a sleep is seen by what comes before the timers, once") {
+    Hand hand({.push_pull_interval = base::seconds(1000)});
+    hand.Knows({2, 3});
+    hand.RunTo(At(1000));
+    REQUIRE(hand.core->counters().probes > 0);
+    hand.Forget();
+    hand.Do([](Gossip& core) {
+      core.OnStreamFailed(At(61000), AddressOf(2), Gossip::StreamFailure::kRefused);
+    });
+    for (int i = 0; i < 3; ++i) hand.Hear(At(61000), 2, Spread{1});
+    hand.Do([](Gossip& core) { core.OnTick(At(61000)); });
+    EXPECT(hand.core->counters().slept == 1);
+    EXPECT(hand.core->counters().late == 1);
+    EXPECT(hand.core->counters().probes_failed == 0);
+    EXPECT(hand.Streams<Sync>().size() == 1);
   }
 
   TEST_CASE("plain SWIM neither nacks, nor confirms, nor tells the accused") {

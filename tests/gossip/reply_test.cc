@@ -2,7 +2,11 @@
 // Method: one core by hand; drawn datagrams of all kinds and sizes, plain and sealed.
 #include <rapidcheck.h>
 
+#include <array>
+#include <map>
+
 #include "base/hash.h"
+#include "gossip/wire_format.h"
 #include "tests/gossip/hand.h"
 #include "tests/test.h"
 
@@ -40,6 +44,37 @@ std::string DrawDatagram(const Keyring& keyring) {
   return Encoded(message, kCluster, keyring);
 }
 
+// A packet of node 2 whose body, of this number, `write(Writer&)` writes.
+template <typename Write>
+std::string Written(std::uint32_t number, const Keyring& keyring, Write write) {
+  Envelope envelope(kCluster, keyring, {Host(2), 1, 77});
+  std::string packet;
+  envelope.Begin(envelope.way(), packet);
+  wire_format::Writer out(packet);
+  out.Message(1, [&] { out.Fixed64(2, 2); });
+  out.Varint(2, 1);
+  out.Message(number, [&] { write(out); });
+  envelope.Close(envelope.way(), packet);
+  return packet;
+}
+
+// As a forger sends them, who saves the padding.
+std::string PaddedConfirm(std::size_t padding, const Keyring& keyring) {
+  return Written(17, keyring, [&](wire_format::Writer& out) {
+    out.Message(1, [&] { out.Fixed64(2, 3); });
+    out.Bytes(2, std::string(padding, '\0'));
+  });
+}
+std::string PaddedPingRequest(base::Address named, std::size_t padding, const Keyring& keyring) {
+  return Written(6, keyring, [&](wire_format::Writer& out) {
+    out.Fixed64(1, 7);
+    out.Message(2, [&] { out.Fixed64(2, 3); });
+    out.Fixed32(3, named.ip);
+    out.Varint(4, named.port);
+    out.Bytes(5, std::string(padding, '\0'));
+  });
+}
+
 // A core with much to tell: answers would be filled with it.
 void GiveNews(Hand& hand) {
   hand.Do([](Gossip& core) { core.SetVitals(std::string(kVitalsBytesMax, 'v')); });
@@ -67,6 +102,65 @@ TEST_SUITE("gossip/reply") {
     }
   }
 
+  // A member's silence is part of it: then helpers ping again and say nack, and who is asked to
+  // confirm pings again, and over a stream.
+  TEST_CASE("F5: all that a datagram gives rise to, at once and later, is together no larger") {
+    for (const Keyring& keyring : {Keyring(), KeyringOf(1)}) {
+      std::vector<std::string> datagrams = {Say(2, Ping{7, Host(1)}, {}, {}, kCluster, keyring),
+                                            Say(2, Farewell{7}, {}, {}, kCluster, keyring)};
+      for (std::size_t padding = 0; padding < 500; padding += 20) {
+        datagrams.push_back(PaddedConfirm(padding, keyring));
+        for (const base::Address named : {AddressOf(3), AddressOf(6)})
+          datagrams.push_back(PaddedPingRequest(named, padding, keyring));
+      }
+      for (const Body& body : std::vector<Body>{Confirm{Host(3)}, PingRequest{7, Host(3), {3, 4}}})
+        datagrams.push_back(Say(2, body, {}, {}, kCluster, keyring));
+      for (const std::string& datagram : datagrams) {
+        Hand hand(kQuiet, 7, keyring);
+        hand.Do([](Gossip& core) {
+          core.SetVitals(std::string(kVitalsBytesMax, 'v'));
+          const std::array members = {ClaimBy(2), ClaimBy(3), ClaimBy(4)};
+          core.Restore(At(0), members);
+        });
+        hand.RunTo(At(100'000));
+        hand.Forget();
+        hand.Do([&](Gossip& core) { core.OnDatagram(At(100'000), AddressOf(6), datagram); });
+        hand.RunTo(At(100'290));  // Before this node accuses, in words of its own.
+        std::size_t bytes = 0, answers = 0;
+        for (const Hand::Sent& sent : hand.datagrams) {
+          bytes += sent.bytes;
+          answers += sent.to == AddressOf(6) ? 1 : 0;
+        }
+        for (const Hand::Sent& sent : hand.streams) bytes += sent.bytes;
+        EXPECT(bytes <= datagram.size());
+        EXPECT(answers <= 1);
+      }
+    }
+  }
+
+  TEST_CASE("F5: what sound nodes send has room for all of it: two pings and a nack, or three") {
+    for (const Keyring& keyring : {Keyring(), KeyringOf(1)}) {
+      for (const bool confirm : {false, true}) {
+        Hand hand(kQuiet, 7, keyring);
+        hand.Knows({2, 3, 4});
+        hand.RunTo(At(100'000));
+        hand.Forget();
+        Claim accusation = ClaimBy(3, Liveness::kSuspect);
+        accusation.accusers.Add({ShortId(Host(2)), 7});
+        if (confirm)
+          hand.Hear(At(100'000), 2, Confirm{Host(3)}, {accusation});
+        else
+          hand.Hear(At(100'000), 2, PingRequest{7, Host(3), AddressOf(3)});
+        hand.RunTo(At(100'290));
+        EXPECT(hand.Datagrams<Nack>().size() == (confirm ? 0 : 1));
+        EXPECT(hand.Streams<Ping>().size() == (confirm ? 1 : 0));
+        REQUIRE(hand.Datagrams<Ping>().size() == (confirm ? 3 : 2));
+        EXPECT(hand.Datagrams<Ping>()[0].message.claims.empty() == !confirm);
+        EXPECT(hand.core->counters().replies_withheld == 0);
+      }
+    }
+  }
+
   TEST_CASE("F5: an answer has news as far as the question's size allows") {
     Hand hand(kQuiet);
     GiveNews(hand);
@@ -90,7 +184,7 @@ TEST_SUITE("gossip/reply") {
       hand.Hear(At(start), 2, request);
       REQUIRE(hand.Datagrams<Ping>().size() == 1);
       const std::uint64_t nonce = std::get<Ping>(hand.Datagrams<Ping>()[0].message.body).nonce;
-      if (late) hand.RunTo(At(start + 250));
+      hand.RunTo(At(late ? start + 250 : start + 239));
       hand.Hear(At(start + 250), 3, Ack{nonce});
       hand.RunTo(At(start + 260));
       EXPECT(hand.Datagrams<Nack>().size() == (late ? 1 : 0));

@@ -5,17 +5,18 @@
 #include <map>
 #include <vector>
 
-#include "tests/gossip/hand.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
 namespace {
 
+using Subject = UpdateQueue::Subject;
+
 // What one packet to `target`, with room for `room` subjects, takes.
-std::vector<base::HostId> PacketTo(UpdateQueue& queue, const UpdateQueue::Audience& audience,
-                                   std::size_t room) {
-  std::vector<base::HostId> taken;
-  queue.SendTo(audience, [&](base::HostId subject) {
+std::vector<Subject> PacketTo(UpdateQueue& queue, const UpdateQueue::Audience& audience,
+                              std::size_t room) {
+  std::vector<Subject> taken;
+  queue.SendTo(audience, [&](Subject subject) {
     if (taken.size() == room) return false;
     taken.push_back(subject);
     return true;
@@ -24,8 +25,8 @@ std::vector<base::HostId> PacketTo(UpdateQueue& queue, const UpdateQueue::Audien
 }
 
 // The same where nobody else is there to be told, so that four transmissions are the limit.
-std::vector<base::HostId> Packet(UpdateQueue& queue, std::size_t room) {
-  return PacketTo(queue, {.target = Host(1000), .others = 1}, room);
+std::vector<Subject> Packet(UpdateQueue& queue, std::size_t room) {
+  return PacketTo(queue, {.target = 1000, .others = 1}, room);
 }
 
 TEST_SUITE("gossip/update_queue") {
@@ -51,7 +52,7 @@ TEST_SUITE("gossip/update_queue") {
 
   TEST_CASE("a subject is sent up to its limit and no further") {
     UpdateQueue queue;
-    queue.Push(Host(1));
+    queue.Push(1);
     for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 5).size() == 1);
     EXPECT(queue.empty());
     EXPECT(Packet(queue, 5).empty());
@@ -59,39 +60,39 @@ TEST_SUITE("gossip/update_queue") {
 
   TEST_CASE("a subject waits once, however often there is news of it, and then starts again") {
     UpdateQueue queue;
-    for (int i = 0; i < 1000; ++i) queue.Push(Host(1));
+    for (int i = 0; i < 1000; ++i) queue.Push(1);
     EXPECT(queue.size() == 1);
     EXPECT(Packet(queue, 5).size() == 1);
     EXPECT(Packet(queue, 5).size() == 1);
-    queue.Push(Host(1));
+    queue.Push(1);
     for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 5).size() == 1);
     EXPECT(queue.empty());
   }
 
   TEST_CASE("what was sent least goes first; a refutation of our own before all") {
     UpdateQueue queue;
-    queue.Push(Host(1));
+    queue.Push(1);
     Packet(queue, 1);
-    queue.Push(Host(2));
-    queue.Push(Host(3));
-    EXPECT(Packet(queue, 2) == std::vector{Host(2), Host(3)});
-    queue.Push(Host(4));
-    queue.PushFirst(Host(9));
-    EXPECT(Packet(queue, 2) == std::vector{Host(9), Host(4)});
+    queue.Push(2);
+    queue.Push(3);
+    EXPECT(Packet(queue, 2) == std::vector<Subject>{2, 3});
+    queue.Push(4);
+    queue.PushFirst(9);
+    EXPECT(Packet(queue, 2) == std::vector<Subject>{9, 4});
   }
 
   TEST_CASE("a packet holds no subject twice") {
     UpdateQueue queue;
-    queue.Push(Host(1));
-    queue.Push(Host(2));
+    queue.Push(1);
+    queue.Push(2);
     EXPECT(Packet(queue, 100).size() == 2);
   }
 
   TEST_CASE("a ride along does not count") {
     UpdateQueue queue;
-    queue.Push(Host(1));
+    queue.Push(1);
     std::size_t rides = 0;
-    for (int i = 0; i < 50; ++i) queue.RideAlong([&](base::HostId) { return ++rides > 0; });
+    for (int i = 0; i < 50; ++i) queue.RideAlong([&](Subject) { return ++rides > 0; });
     EXPECT(rides == 50);
     for (int i = 0; i < 4; ++i) EXPECT(Packet(queue, 1).size() == 1);
     EXPECT(queue.empty());
@@ -99,25 +100,26 @@ TEST_SUITE("gossip/update_queue") {
 
   TEST_CASE("a subject that does not fit stays, and a smaller one goes before it") {
     UpdateQueue queue;
-    queue.Push(Host(1));
-    queue.Push(Host(2));
-    std::vector<base::HostId> taken;
-    queue.SendTo({.target = Host(1000), .others = 1}, [&](base::HostId subject) {
-      if (subject == Host(1)) return false;
+    queue.Push(1);
+    queue.Push(2);
+    std::vector<Subject> taken;
+    queue.SendTo({.target = 1000, .others = 1}, [&](Subject subject) {
+      if (subject == 1) return false;
       taken.push_back(subject);
       return true;
     });
-    EXPECT(taken == std::vector{Host(2)});
+    EXPECT(taken == std::vector<Subject>{2});
     EXPECT(queue.size() == 2);
   }
 
   TEST_CASE("of up to 32 others nobody is told twice before all were told once") {
     for (const std::size_t others : {1, 3, 4, 5, 31, 32}) {
       UpdateQueue queue;
-      queue.Push(Host(1));
-      std::map<base::HostId, int> told;
-      for (std::uint64_t turn = 0; !queue.empty() && turn < 1000; ++turn) {
-        const base::HostId target = Host(1000 + turn / 2 % others);  // Each has two turns in a row.
+      queue.Push(1);
+      std::map<Subject, int> told;
+      for (Subject turn = 0; !queue.empty() && turn < 1000; ++turn) {
+        // Each has two turns in a row.
+        const auto target = static_cast<Subject>(1000 + turn / 2 % others);
         told[target] += static_cast<int>(PacketTo(queue, {target, others}, 5).size());
         if (told[target] > 1) EXPECT(told.size() == others);
       }
@@ -128,22 +130,22 @@ TEST_SUITE("gossip/update_queue") {
 
   TEST_CASE("of more than 32 others whoever comes is told, and 32 transmissions end it") {
     UpdateQueue queue;
-    queue.Push(Host(1));
+    queue.Push(1);
     int sent = 0;
-    while (!PacketTo(queue, {Host(1000), 33}, 5).empty()) ++sent;
+    while (!PacketTo(queue, {1000, 33}, 5).empty()) ++sent;
     EXPECT(sent == 32);
     EXPECT(queue.empty());
   }
 
   TEST_CASE("who is gone is not waited for, and is told when it comes back") {
     UpdateQueue queue;
-    queue.Push(Host(1));
-    const auto tell = [&](std::uint64_t target, std::size_t others) {
-      return PacketTo(queue, {Host(target), others}, 5).size();
+    queue.Push(1);
+    const auto tell = [&](Subject target, std::size_t others) {
+      return PacketTo(queue, {target, others}, 5).size();
     };
-    for (const std::uint64_t target : {11, 12, 13, 14}) EXPECT(tell(target, 6) == 1);
+    for (const Subject target : {11, 12, 13, 14}) EXPECT(tell(target, 6) == 1);
     EXPECT(tell(11, 6) == 0);
-    queue.ForgetTarget(Host(11));
+    queue.ForgetTarget(11);
     SUBCASE("it stays away") {
       EXPECT(tell(15, 5) == 1);
       EXPECT(queue.size() == 1);  // Number 16 was not told.
@@ -157,10 +159,30 @@ TEST_SUITE("gossip/update_queue") {
     EXPECT(queue.empty());
   }
 
+  TEST_CASE("a subject whose number was another's starts without that one's listeners") {
+    UpdateQueue queue;
+    queue.Push(1);
+    EXPECT(PacketTo(queue, {.target = 11, .others = 6}, 5).size() == 1);
+    queue.Remove(1);
+    queue.Push(1);
+    EXPECT(PacketTo(queue, {.target = 11, .others = 6}, 5).size() == 1);
+  }
+
+  TEST_CASE("of a subject that was removed and is news again there is one turn, not two") {
+    UpdateQueue queue;
+    queue.Push(2);
+    queue.Push(1);
+    queue.Remove(1);
+    queue.Push(1);
+    EXPECT(Packet(queue, 5) == std::vector<Subject>{2, 1});
+    for (int i = 0; i < 3; ++i) EXPECT(Packet(queue, 5).size() == 2);
+    EXPECT(queue.empty());
+  }
+
   TEST_CASE("a removed subject is not sent") {
     UpdateQueue queue;
-    queue.Push(Host(1));
-    queue.Remove(Host(1));
+    queue.Push(1);
+    queue.Remove(1);
     EXPECT(queue.empty());
     EXPECT(Packet(queue, 5).empty());
   }

@@ -169,6 +169,25 @@ class Keyring(case.ClusterCase):
         cluster.wait_for(lambda: "is not installed here" in one.log_text(), 20, "the log to say so")
         self.assertEqual(one.sees()[three.address], "DN")
 
+    def test_a_newcomer_without_the_key_is_not_admitted_and_one_with_it_is(self):
+        nodes, _ = self.sealed_cluster()
+        newcomer = cluster.Node(nodes, 4)
+        newcomer.seeds = [f"{nodes.node(1).address}:{cluster.CLUSTER_PORT}"]
+        run = newcomer.run_to_end({"security.gossip_key_file": ""})
+        self.assert_one_line(run, "starlingd", "has no key", "security.gossip_key_file")
+        other, other_id = self.generate()
+        path = os.path.join(nodes.folder, "other")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(other)
+        os.chmod(path, 0o600)
+        run = newcomer.run_to_end({"security.gossip_key_file": path})
+        self.assert_one_line(run, "starlingd", other_id, "not installed")
+        self.assertEqual(len(nodes.node(1).sees()), 3)
+        os.remove(os.path.join(newcomer.data, "gossip-keyring"))
+        nodes.nodes.append(newcomer)
+        newcomer.start()
+        nodes.wait_whole(40)
+
     def test_key_files_that_cannot_be_used_are_named(self):
         nodes = self.make_cluster(1)
         key, _ = self.generate()

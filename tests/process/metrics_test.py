@@ -147,8 +147,19 @@ class Metrics(case.SharedClusterCase):
         self.assertEqual(get(self.node, "/")[0], 404)
         self.assertEqual(get(self.node, "/metrics/x")[0], 404)
         self.assertEqual(get(self.node, "/metrics?format=text")[0], 200)
-        for method in ("POST", "HEAD", "PUT", "DELETE", "OPTIONS"):
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             self.assertEqual(get(self.node, "/metrics", method)[0], 405, method)
+
+    def test_head_is_answered_as_get_without_the_body(self):
+        conn = http.client.HTTPConnection(self.node.address, HTTP_PORT, timeout=10)
+        for path, status in (("/health", 200), ("/metrics", 200), ("/", 404), ("/health", 200)):
+            conn.request("HEAD", path)
+            answer = conn.getresponse()
+            self.assertEqual(answer.status, status, path)
+            self.assertGreater(int(answer.headers["Content-Length"]), 0)
+            self.assertEqual(answer.read(), b"")
+        conn.request("GET", "/health")  # On the same connection: no body was left on it.
+        self.assertEqual(conn.getresponse().status, 200)
 
     def test_a_connection_is_used_again(self):
         conn = http.client.HTTPConnection(self.node.address, HTTP_PORT, timeout=10)

@@ -345,7 +345,8 @@ class Tools(case.SharedClusterCase):
         self.assertGreater(len(commands), 25)
         takes = {"put": "k v", "get": "k", "delete": "k", "exists": "k", "import": "-",
                  "create": "n --replication simple:3", "describe": "n", "getendpoints": "n k",
-                 "why": "n k", "repair": "n", "clearsnapshot": "--all", "restore": "p"}
+                 "why": "n k", "repair": "n", "verify": "n", "clearsnapshot": "--all",
+                 "restore": "p"}
         any_number = ("snapshot", "restore")
         for tool, *command in commands:
             whole = [*command, *takes.get(command[-1], "").split()]

@@ -8,6 +8,8 @@
 
 #include "merkle/tree.h"
 #include "server/peer_marks.h"
+#include "server/purge/dead.h"
+#include "server/purge/marks.h"
 #include "server/tree_rebuild.h"
 #include "storage/entry.h"
 #include "storage/memory_engine.h"
@@ -81,6 +83,38 @@ TEST_SUITE("absence") {
     EXPECT(!directory.Begin()->loss.any());
   }
 
+  TEST_CASE("purge's marks go with a loss, and its counts are those of the entries") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    storage::Batch batch;
+    purge::Marks marks;
+    marks.Purge(1, 77, 1000);
+    marks.Close(2, 99, 2000);
+    marks.StoreDirty(batch);
+    purge::DeadCounts wrong;
+    const storage::EntryHeader tombstone{.version = {5 << 16, 1, 1},
+                                         .flags = storage::kFlagTombstone};
+    wrong.Add(1, 78, tombstone, 20);
+    wrong.StoreDirty(batch);
+    REQUIRE(WriteOne(directory.engine, batch).ok());
+    const auto records = [&](base::Bytes prefix) {
+      std::size_t count = 0;
+      const auto cursor = directory.engine.Scan(Family::kMeta, prefix, {});
+      for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix);
+           cursor->Next())
+        ++count;
+      return count;
+    };
+    REQUIRE(directory.Begin().has_value());
+    EXPECT(records(purge::Marks::kPrefix) == 2);
+    EXPECT(records(purge::DeadCounts::kPrefix) == 1);
+
+    directory.SetGuard(2, directory.engine.sequence() + 5);
+    REQUIRE(directory.Begin()->loss.any());
+    EXPECT(records(purge::Marks::kPrefix) == 0);
+    EXPECT(records(purge::DeadCounts::kPrefix) == 0);
+  }
+
   TEST_CASE("an older copy is a loss, and no boot number comes twice") {
     Directory directory;
     REQUIRE(directory.Begin().has_value());
@@ -146,14 +180,16 @@ TEST_SUITE("absence") {
     for (std::uint64_t i = 0; i < 1000; ++i) {
       const std::string key = "key" + std::to_string(i);
       const base::Token token = base::TokenOf(key, 5) & ~(base::Token{0xff} << 56);
-      const storage::EntryHeader header{.version = {i + 1, 1, 1},
-                                        .value_digest = storage::ValueDigest(std::to_string(i))};
+      const std::uint8_t flags = i % 10 == 0 ? storage::kFlagTombstone : std::uint8_t{0};
+      const std::string text = flags == 0 ? std::to_string(i) : std::string();
+      const storage::EntryHeader header{
+          .version = {i + 1, 1, 1}, .value_digest = storage::ValueDigest(text), .flags = flags};
       std::string stored, value;
       storage::EncodeDataKeyTo({1, token, key}, stored);
-      storage::EncodeEntryTo(header, std::to_string(i), value);
+      storage::EncodeEntryTo(header, text, value);
       batch.Put(Family::kData, stored, value);
       expected.Add(base::BucketOf(token),
-                   merkle::DigestOf(key, {header.version, 0, 0, header.value_digest}, kSeed));
+                   merkle::DigestOf(key, {header.version, flags, 0, header.value_digest}, kSeed));
     }
     batch.Put(Family::kTree, merkle::LeafKey(1, 0xffff),
               merkle::EncodeLeaf({.count = 1, .low = 2, .high = 3}));
@@ -169,6 +205,16 @@ TEST_SUITE("absence") {
       EXPECT(place->keyspace == 1);
       found.Load(place->bucket, *merkle::DecodeLeaf(cursor->value()));
     }
+    purge::DeadCounts dead;
+    const base::Bytes prefix = purge::DeadCounts::kPrefix;
+    const auto counts = directory.engine.Scan(Family::kMeta, prefix, {});
+    for (counts->Seek(prefix); counts->Valid() && counts->key().starts_with(prefix);
+         counts->Next()) {
+      const auto place = purge::DeadCounts::ParseKey(counts->key());
+      REQUIRE(place.has_value());
+      REQUIRE(dead.Load(place->first, place->second, counts->value()).ok());
+    }
+    EXPECT(dead.TotalsOf(1).tombstones == 100);
     EXPECT(found.Sum(merkle::BucketSet::All()).count == 1000);
     for (std::size_t bucket = 0; bucket < base::kBuckets; ++bucket)
       REQUIRE(found.Leaf(static_cast<std::uint16_t>(bucket)) ==

@@ -159,6 +159,38 @@ consistency = "local_quorum"
     EXPECT(again->node.data_dir == config.node.data_dir);
   }
 
+  TEST_CASE("block cache and memtables are shares of storage.memory, unless they are set") {
+    const auto memory_of = [](const std::vector<std::pair<std::string, std::string>>& settings) {
+      const auto config = LoadConfig({.file = {}, .environment = {}, .settings = settings});
+      REQUIRE(Message(config) == "");
+      const StorageMemory memory = StorageMemoryOf(*config);
+      return std::pair(memory.block_cache_bytes, memory.memtables_bytes);
+    };
+    const auto mib = [](std::uint64_t many) { return many << 20; };
+    EXPECT(memory_of({}) == std::pair(mib(256), mib(128)));
+    EXPECT(memory_of({{"storage.memory", "3GiB"}}) == std::pair(mib(2048), mib(1024)));
+    EXPECT(memory_of({{"storage.memory", "3GiB"}, {"storage.memtables", "64MiB"}}) ==
+           std::pair(mib(2048), mib(64)));
+    EXPECT(memory_of({{"storage.memory", "3GiB"}, {"storage.block_cache", "1MiB"}}) ==
+           std::pair(mib(1), mib(1024)));
+  }
+
+  TEST_CASE("a share of storage.memory is 0 or at least 1 MiB") {
+    for (const char* key :
+         {"storage.block_cache", "storage.memtables", "storage.compaction_rate"}) {
+      const auto load = [&](const char* value) {
+        return Message(LoadConfig({.file = {}, .environment = {}, .settings = {{key, value}}}));
+      };
+      EXPECT(load("0") == "");
+      EXPECT(load("1MiB") == "");
+      EXPECT(load("1048575").find(key) != std::string::npos);
+      EXPECT(load("1").find("below 1MiB") != std::string::npos);
+    }
+    EXPECT(Message(LoadConfig(
+                       {.file = {}, .environment = {}, .settings = {{"storage.memory", "2MiB"}}}))
+               .find("storage.memory") != std::string::npos);
+  }
+
   TEST_CASE("workers by default are at least one, and what is set otherwise") {
     Config config;
     EXPECT(WorkersOf(config) >= 1);

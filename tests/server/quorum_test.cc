@@ -49,10 +49,10 @@ struct WriteCase {
 };
 
 void ExpectVerdicts(Consistency level, const std::vector<WriteCase>& cases) {
-  for (const auto& [letters, verdict] : cases) {
-    const Requirement requirement = Need(level, static_cast<int>(letters.size()));
-    DOCTEST_INFO(wire::ConsistencyName(level), " ", letters);
-    EXPECT(Answers(requirement, letters).Decide(true) == verdict);
+  for (const WriteCase& each : cases) {
+    const Requirement requirement = Need(level, static_cast<int>(each.letters.size()));
+    DOCTEST_INFO(wire::ConsistencyName(level), " ", each.letters);
+    EXPECT(Answers(requirement, each.letters).Decide(true) == each.verdict);
   }
 }
 

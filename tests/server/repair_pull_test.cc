@@ -1,5 +1,6 @@
 // Goal:   what a peer has and we lack is pulled; one damaged entry, there, here or on its way, is
-//         counted and told of, and keeps nothing else back; a peer's pages cannot run for ever.
+//         counted and told of, and keeps nothing else back; a peer's pages cannot run for ever; a
+//         bucket is adopted only if all that the peer has in it was named.
 // Method: a real worker is ordered to pull; the test plays the peer from a store of its own.
 #include "server/repair_pull.h"
 
@@ -76,7 +77,8 @@ struct PeerStore {
       const PartsRead read =
           ReadParts(engine, {kDefault, ask->first_token, {}, ask->last_token},
                     static_cast<std::uint32_t>(asked.payload.size() / 4), ask->salt);
-      const std::string bits = DifferingParts(read.packed, asked.payload);
+      std::string bits = DifferingParts(read.packed, asked.payload);
+      if (purged > ask->purged && !narrows) bits.assign(bits.size(), '\xff');
       return FrameOf(asked.request_id, wire::BucketPartsReply{base::Hash64(bits)}, bits);
     }
     if (asked.kind != wire::Kind::kBucketPull)  // A client's read, when we abstain.
@@ -89,6 +91,7 @@ struct PeerStore {
       request.from_token = base::LoadBig<base::Token>(pull->after.data());
       request.after_key = pull->after.substr(8);
     }
+    if (purged > pull->purged) request.names_upto = purged;
     Page page = ReadMissing(engine, request, asked.payload);
     sent += page.entries;
     if (spoil_page) spoil_page(page.packed);
@@ -97,10 +100,18 @@ struct PeerStore {
       base::AppendBig(after, endless ? request.from_token : page.last_read_token);
       after += endless ? request.after_key : page.last_read_key;
     }
+    const std::string payload = page.names + page.packed;
     return FrameOf(
         asked.request_id,
-        wire::BucketPullReply{page.done, after, base::Hash64(page.packed), page.unreadable.entries},
-        page.packed);
+        wire::BucketPullReply{.done = page.done,
+                              .after = after,
+                              .payload_digest = base::Hash64(payload),
+                              .unreadable = page.unreadable.entries,
+                              .epoch = purged == 0 ? 0 : pull->epoch,
+                              .purged = purged,
+                              .named_upto = request.names_upto,
+                              .names_bytes = static_cast<std::uint32_t>(page.names.size())},
+        payload);
   }
 
   OneWorker& node;
@@ -111,6 +122,8 @@ struct PeerStore {
   std::size_t page_bytes = kPageBytesStandard;
   std::function<void(std::string&)> spoil_page;
   bool endless = false;
+  std::uint64_t purged = 0;  // Its mark of each bucket.
+  bool narrows = false;      // To parts that differ, whatever the marks.
   std::uint64_t sent = 0;
   std::size_t hashes_of_parts = 0;  // Bytes.
   std::vector<std::size_t> summaries;
@@ -241,6 +254,33 @@ TEST_SUITE("server/repair_pull") {
     EXPECT(peer.summaries[0] < 30 * kSummaryRecordBytes);
   }
 
+  TEST_CASE("a large bucket is adopted from a higher mark, unless parts of it counted as equal") {
+    constexpr std::uint64_t kStampMs = 1'600'000'000'000;
+    for (const bool narrows : {false, true})
+      for (const std::size_t page_bytes : {kPageBytesStandard, std::size_t{400}}) {
+        OneWorker node(topology::FoundedBy(2));
+        PeerStore peer(node);
+        OwnStore own(node);
+        const auto& keys = KeysOfOneBucket();
+        // Of these one is too many; when 60 are missing, there is no part that does not differ.
+        const std::size_t held = narrows ? keys.size() - 1 : 90;
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+          if (i != 70) peer.PutAt(keys[i], "value", kStampMs);
+          if (i < held) own.PutAt(keys[i], kStampMs);
+        }
+        own.Write();
+        peer.purged = (kStampMs + 1) << 16;
+        peer.narrows = narrows;
+        peer.page_bytes = page_bytes;
+        node.Start({kPeer});
+        EXPECT(PullAll(node)->entries == keys.size() - held);
+        const std::uint64_t adopted = narrows ? 0 : 1;
+        EXPECT(node.Stats().adopted == adopted);
+        EXPECT(node.Stats().quarantined == adopted);
+        EXPECT(Held(node) == keys.size() - adopted);
+      }
+  }
+
   TEST_CASE("no more than repair.rate a second is read and taken") {
     Config config;
     config.repair.bytes_per_second = 1 << 20;
@@ -316,6 +356,11 @@ TEST_SUITE("server/repair_pull") {
     storage::EncodeDataKeyTo({kDefault, node.TokenOf(Key(5)), Key(5)}, data_key);
     storage::Batch batch;
     batch.Put(storage::Family::kData, data_key, "no entry");
+    // Its leaf is as it was before the damage. Where the tree knows of no entry, none is looked
+    // for.
+    batch.Put(storage::Family::kTree,
+              merkle::LeafKey(kDefault, base::BucketOf(node.TokenOf(Key(5)))),
+              merkle::EncodeLeaf({1, 2, 3}));
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(node.engine.Write(batches, storage::Sync::kNo).ok());
     node.Start({kPeer});

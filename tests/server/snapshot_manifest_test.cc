@@ -46,7 +46,8 @@ TEST_SUITE("server/snapshot_manifest") {
 
   TEST_CASE("a field that is missing is named") {
     const auto whole = nlohmann::json::parse(ToJson(Example()));
-    for (const auto& [field, value] : whole.items()) {
+    for (const auto& item : whole.items()) {
+      const std::string& field = item.key();
       auto damaged = whole;
       damaged.erase(field);
       const auto read = ParseManifest(damaged.dump());

@@ -1,9 +1,10 @@
 // Goal:   a node that has not caught up answers no read, neither another node's nor a client's,
-//         and takes writes all the same.
-// Method: a real worker that control calls not ready, with an entry in its engine; peers and a
-//         client ask it for that entry.
+//         and takes writes all the same; a replica behind in purging is told all of a bucket.
+// Method: a real worker that control calls ready or not, with an entry or a mark in its engine;
+//         peers and a client ask it.
 #include <string>
 
+#include "server/purge/marks.h"
 #include "storage/entry.h"
 #include "tests/server/one_worker.h"
 #include "tests/test.h"
@@ -31,8 +32,8 @@ Told Put(OneWorker& node, base::Bytes key, base::Bytes value) {
 
 // What the worker answers to a frame of node 2.
 template <typename Message>
-Told AskAsPeer(OneWorker& node, const Message& message) {
-  const std::string bytes = FrameOf(1, message);
+Told AskAsPeer(OneWorker& node, const Message& message, base::Bytes payload = {}) {
+  const std::string bytes = FrameOf(1, message, payload);
   wire::Frame frame;
   REQUIRE(*wire::CutFrame(bytes, &frame) == bytes.size());
   auto mail = std::make_unique<FrameMail>();
@@ -41,6 +42,7 @@ Told AskAsPeer(OneWorker& node, const Message& message) {
   mail->frame_kind = frame.kind;
   mail->peer = 2;
   mail->header = frame.header;
+  mail->payload = frame.payload;
   node.Tell(std::move(mail));
   const auto answer = node.Hear<ReplyMail>();
   wire::Frame told;
@@ -65,7 +67,6 @@ TEST_SUITE("server/worker: a node that is not ready") {
     EXPECT(AskAsPeer(node, ReadOf(node, "key")).payload == "value");
   }
 
-  // (When it is ready it reads none here: the asker's connection must be there to send it to.)
   TEST_CASE("refuses another node's pages") {
     OneWorker node(topology::FoundedBy(2));
     node.ready = false;
@@ -79,6 +80,10 @@ TEST_SUITE("server/worker: a node that is not ready") {
                                  .bytes_max = 4096,
                                  .epoch = node.topology().epoch};
     EXPECT(CodeOf(AskAsPeer(node, scan)) == base::Code::kUnavailable);
+
+    node.ready = true;
+    node.Publish({2});
+    EXPECT(AskAsPeer(node, scan).kind == wire::Kind::kReplicaScanReply);
   }
 
   TEST_CASE("answers a client's get at ONE from another replica, and with none not at all") {
@@ -102,6 +107,60 @@ TEST_SUITE("server/worker: a node that is not ready") {
     node.ready = true;
     node.Publish({});
     EXPECT(node.Ask(get).payload == "value");
+  }
+}
+
+TEST_SUITE("server/worker: a replica whose purge mark is higher") {
+  constexpr std::uint16_t kBucket = 77;
+  constexpr std::uint64_t kMark = 1000;
+
+  TEST_CASE("calls all parts of a bucket different, and names all, to who is to adopt it") {
+    OneWorker node(topology::FoundedBy(2));
+    purge::Marks marks;
+    marks.Purge(kDefault, kBucket, kMark);
+    storage::Batch batch;
+    marks.StoreDirty(batch);
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+    node.Start({2});
+    const std::uint64_t epoch = node.topology().epoch;
+
+    const std::string hashes(16 * 4, '\0');  // Of 16 parts in which nothing is, as here.
+    const auto parts = [&](std::uint64_t purged, std::uint64_t in_epoch) {
+      const wire::BucketParts ask{.keyspace = kDefault,
+                                  .first_token = base::FirstToken(kBucket),
+                                  .last_token = base::LastToken(kBucket),
+                                  .epoch = in_epoch,
+                                  .payload_digest = base::Hash64(hashes),
+                                  .purged = purged};
+      const Told told = AskAsPeer(node, ask, hashes);
+      REQUIRE(told.kind == wire::Kind::kBucketPartsReply);
+      return told.payload;
+    };
+    const auto named_upto = [&](std::uint64_t purged, std::uint64_t in_epoch) {
+      const wire::BucketPull pull{.keyspace = kDefault,
+                                  .bucket = kBucket,
+                                  .after = {},
+                                  .bytes_max = 4096,
+                                  .epoch = in_epoch,
+                                  .payload_digest = base::Hash64(""),
+                                  .last_token = base::LastToken(kBucket),
+                                  .purged = purged};
+      const Told told = AskAsPeer(node, pull);
+      REQUIRE(told.kind == wire::Kind::kBucketPullReply);
+      return wire::Decode<wire::BucketPullReply>(told.header)->named_upto;
+    };
+    const std::string all(2, '\xff'), none(2, '\0');
+    EXPECT(parts(kMark - 1, epoch) == all);
+    EXPECT(named_upto(kMark - 1, epoch) == kMark);
+    EXPECT(parts(kMark, epoch) == none);
+    EXPECT(named_upto(kMark, epoch) == 0);
+    EXPECT(parts(kMark - 1, epoch + 1) == none);
+    EXPECT(named_upto(kMark - 1, epoch + 1) == 0);
+    node.ready = false;
+    node.Publish({2});
+    EXPECT(parts(kMark - 1, epoch) == none);
+    EXPECT(named_upto(kMark - 1, epoch) == 0);
   }
 }
 

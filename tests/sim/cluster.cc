@@ -229,6 +229,15 @@ std::optional<std::string> Cluster::StoredValue(std::uint32_t node, const std::s
   return entry->header.tombstone() ? std::nullopt : std::optional(std::string(entry->value));
 }
 
+bool Cluster::HasEntry(std::uint32_t node, const std::string& key) {
+  const wire::ClusterMap::Keyspace* keyspace =
+      watchers_.front()->session().routing().FindKeyspace(client::kDefaultKeyspace);
+  CHECK(keyspace != nullptr);
+  std::string stored_key;
+  storage::EncodeDataKeyTo({keyspace->id, TokenOf(key), key}, stored_key);
+  return storage::GetOne(engine(node), storage::Family::kData, stored_key).has_value();
+}
+
 // --- what must be true in the end ---
 
 bool Cluster::SeesAllUp(std::uint32_t index) {
@@ -276,6 +285,19 @@ std::optional<std::string> Cluster::CheckReplicas() {
     }
   }
   return std::nullopt;
+}
+
+std::size_t Cluster::Tombstones() {
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < size(); ++i) {
+    if (nodes_[i].engine == nullptr) continue;
+    const auto cursor = engine(i).Scan(storage::Family::kData, {}, {});
+    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
+      const auto entry = storage::DecodeEntry(cursor->value());
+      if (entry && entry->header.tombstone()) ++count;
+    }
+  }
+  return count;
 }
 
 std::optional<std::string> Cluster::CheckTrees() {

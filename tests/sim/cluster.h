@@ -95,6 +95,8 @@ class Cluster {
   bool AwaitAllUp(base::Duration limit);
   // All replicas of each key hold the same entry; those that were killed are passed over.
   std::optional<std::string> CheckReplicas();
+  // How many tombstones all nodes hold together.
+  std::size_t Tombstones();
   // Each node's stored leaves are those of its stored entries.
   std::optional<std::string> CheckTrees();
 
@@ -106,6 +108,8 @@ class Cluster {
   base::Token TokenOf(const std::string& key) { return base::TokenOf(key, Map().token_seed); }
   // The value that a node has stored for a key; nullopt if there is none, or a tombstone.
   std::optional<std::string> StoredValue(std::uint32_t node, const std::string& key);
+  // Whether it has any entry of the key, a tombstone included.
+  bool HasEntry(std::uint32_t node, const std::string& key);
 
   Simulation& sim() { return sim_; }
 

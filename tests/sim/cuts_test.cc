@@ -116,6 +116,8 @@ TEST_SUITE("sim/cuts") {
     const auto said = nlohmann::json::parse(AnswerOf(cluster, sender, 2, "repair"));
     EXPECT(said["equal"] == true);
     EXPECT(said["entries_received"] == 1);
+    EXPECT(said["took_ms"] > 0);
+    EXPECT(said["took_ms"] < 1000);  // Without the 2 s and more until the write was old enough.
     EXPECT(cluster.StoredValue(2, "late").has_value());
   }
 

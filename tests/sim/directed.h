@@ -25,6 +25,6 @@ struct Schedule {
   Play (*play)();
 };
 
-extern const std::array<Schedule, 13> kSchedules;
+extern const std::array<Schedule, 23> kSchedules;
 
 }  // namespace starling::sim

@@ -21,8 +21,9 @@ namespace starling::sim {
 struct Record {
   std::string key{};
   Operation operation{};
-  bool done = false;     // No answer is waited for any more.
-  bool refused = false;  // It did not happen.
+  std::uint64_t ttl_ms = 0;  // Of a put that expires. The check of histories knows of none.
+  bool done = false;         // No answer is waited for any more.
+  bool refused = false;      // It did not happen.
   base::Status status{};
   base::Version stamp{};  // Of a put: the last that is known, to repeat it. Of a get: what it saw.
 };

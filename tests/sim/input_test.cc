@@ -17,7 +17,9 @@
 #include "base/hash.h"
 #include "gossip/codec.h"
 #include "gossip/envelope.h"
+#include "server/join_request.h"
 #include "server/node_shared.h"
+#include "server/purge/round.h"
 #include "server/topology/codec.h"
 #include "server/wire/entries.h"
 #include "server/wire/frame.h"
@@ -122,6 +124,12 @@ struct Draw {
     return {static_cast<std::uint64_t>(Simulation::kWallStartMs) << 16,
             1 + static_cast<std::uint32_t>(random.Below(3)),
             static_cast<std::uint32_t>(random.Next())};
+  }
+  // Of purge: none, one of about now, or any.
+  std::uint64_t Mark() {
+    if (random.Chance(0.4)) return 0;
+    return random.Chance(0.7) ? static_cast<std::uint64_t>(Simulation::kWallStartMs) << 16
+                              : Odd(random);
   }
   base::Token Token() { return random.Chance(0.3) ? Odd(random) : random.Next(); }
   std::uint8_t Small(unsigned usual) {
@@ -241,9 +249,12 @@ struct Draw {
         return topology::EncodePaxosRequest(request);
       }
       case wire::ControlTopic::kJoin: {
-        std::string payload;
-        base::AppendLittle(payload, random.Chance(0.5) ? std::uint64_t{0} : Odd(random));
-        return payload + topology::EncodeNodeInfo(Info());
+        gossip::Envelope envelope("sim", {}, {Host(), 1, 1});
+        return server::EncodeJoin(
+            {.replaced = random.Chance(0.5) ? base::Address{} : Info().cluster,
+             .back = random.Chance(0.5) ? 0 : Odd(random),
+             .node = Info()},
+            envelope);
       }
       case wire::ControlTopic::kCompare: {
         std::string payload;
@@ -263,8 +274,37 @@ struct Draw {
         base::AppendLittle(payload, Keyspace());
         return payload;
       }
+      case wire::ControlTopic::kPurge: return PurgeRequest();
+      case wire::ControlTopic::kProve: {
+        std::string payload;
+        base::AppendLittle(payload, Epoch());
+        base::AppendLittle(payload, static_cast<std::uint64_t>(Cut()));
+        const auto count = static_cast<std::uint32_t>(random.Below(5));
+        base::AppendLittle(payload, count);
+        for (std::uint32_t i = 0; i < count; ++i) {
+          base::AppendLittle(payload, Keyspace());
+          base::AppendLittle(payload, static_cast<std::uint16_t>(random.Next()));
+          base::AppendLittle(payload, static_cast<std::uint16_t>(random.Next()));
+          payload += std::string(24, static_cast<char>(random.Below(3)));
+        }
+        return payload;
+      }
       default: return {};
     }
+  }
+  // Mostly a horizon that can be closed up to, and buckets that need not be the receiver's.
+  std::string PurgeRequest() {
+    server::purge::Request request;
+    request.step = static_cast<server::purge::Step>(1 + random.Below(2));
+    request.epoch = Epoch();
+    request.keyspace = Keyspace();
+    request.horizon = random.Chance(0.2)
+                          ? Odd(random)
+                          : static_cast<std::uint64_t>(Simulation::kWallStartMs) << 16;
+    for (std::uint64_t n = 1 + random.Below(40); n > 0; --n)
+      request.buckets.push_back(static_cast<std::uint16_t>(
+          request.buckets.empty() || random.Chance(0.9) ? random.Next() : request.buckets.back()));
+    return server::purge::EncodeRequest(request);
   }
   topology::NodeInfo Info() {
     return {.host = Host(),
@@ -338,6 +378,10 @@ struct Draw {
                                                     "getendpoints",
                                                     "why",
                                                     "compact",
+                                                    "purgestatus",
+                                                    "quarantine",
+                                                    "quarantine-value",
+                                                    "quarantine-drop",
                                                     "version"};
         wire::AdminRequest admin;
         admin.command = kCommands[random.Below(std::size(kCommands))];
@@ -362,7 +406,9 @@ struct Draw {
                                        .expiry_ms = Odd(random),
                                        .epoch = Epoch(),
                                        .number = Odd(random),
-                                       .unhandled = static_cast<std::uint32_t>(Odd(random))};
+                                       .unhandled = static_cast<std::uint32_t>(Odd(random)),
+                                       .source_epoch = Epoch(),
+                                       .source_purged = Mark()};
         return Framed(id, write, Value(), chance, &wire::ReplicaWrite::value_digest);
       }
       case 1:
@@ -388,7 +434,8 @@ struct Draw {
                                       .last_token = from + random.Below(1 << 20),
                                       .salt = Odd(random),
                                       .epoch = Epoch(),
-                                      .cut_s = Cut()};
+                                      .cut_s = Cut(),
+                                      .purged = Mark()};
         return Framed(id, parts, Noise(random, 300), chance, &wire::BucketParts::payload_digest);
       }
       case 4: return Framed(id, wire::Handled{.below = Odd(random)}, chance);
@@ -402,7 +449,8 @@ struct Draw {
                                     .bytes_max = static_cast<std::uint32_t>(Odd(random)),
                                     .epoch = Epoch(),
                                     .last_token = base::LastToken(bucket),
-                                    .cut_s = Cut()};
+                                    .cut_s = Cut(),
+                                    .purged = Mark()};
         return Framed(id, pull, Noise(random, 300), chance, &wire::BucketPull::payload_digest);
       }
     }
@@ -410,11 +458,11 @@ struct Draw {
 
   std::string ControlFrame(std::uint64_t id, double chance, bool topologies) {
     using Topic = wire::ControlTopic;
-    static constexpr Topic kHarmless[] = {Topic::kGossip, Topic::kTopology, Topic::kCompare,
-                                          Topic::kForward};
-    static constexpr Topic kAll[] = {Topic::kGossip,  Topic::kFounding, Topic::kPaxos,
-                                     Topic::kPaxos,   Topic::kJoin,     Topic::kTopology,
-                                     Topic::kCompare, Topic::kForward};
+    static constexpr Topic kHarmless[] = {Topic::kGossip,  Topic::kTopology, Topic::kCompare,
+                                          Topic::kForward, Topic::kPurge,    Topic::kProve};
+    static constexpr Topic kAll[] = {
+        Topic::kGossip,   Topic::kFounding, Topic::kPaxos,   Topic::kPaxos, Topic::kJoin,
+        Topic::kTopology, Topic::kCompare,  Topic::kForward, Topic::kPurge, Topic::kProve};
     wire::ControlRequest request;
     request.topic = topologies ? kAll[random.Below(std::size(kAll))]
                                : kHarmless[random.Below(std::size(kHarmless))];
@@ -439,8 +487,12 @@ struct Draw {
                                               Version()},
                       chance);
       case Kind::kReplicaRead: {
-        const wire::ReplicaReadReply reply{
-            .version = Version(), .flags = Small(4), .origin = Small(6), .expiry_ms = Odd(random)};
+        const wire::ReplicaReadReply reply{.version = Version(),
+                                           .flags = Small(4),
+                                           .origin = Small(6),
+                                           .expiry_ms = Odd(random),
+                                           .epoch = Epoch(),
+                                           .purged = Mark()};
         return Framed(id, reply, Value(), chance, &wire::ReplicaReadReply::value_digest);
       }
       case Kind::kReplicaScan:
@@ -456,19 +508,45 @@ struct Draw {
                       &wire::BucketPartsReply::payload_digest);
       case Kind::kBucketPull: {
         const std::string after = random.Chance(0.7) ? Noise(random, 20) : "";
-        const wire::BucketPullReply reply{.done = random.Chance(0.7), .after = after};
-        return Framed(id, reply, Packed(), chance, &wire::BucketPullReply::payload_digest);
+        wire::BucketPullReply reply{
+            .done = random.Chance(0.7), .after = after, .epoch = Epoch(), .purged = Mark()};
+        std::string names;
+        if (random.Chance(0.5)) {
+          reply.named_upto = random.Chance(0.7) ? reply.purged : Mark();
+          names = Noise(random, 100);
+          reply.names_bytes =
+              static_cast<std::uint32_t>(random.Chance(0.8) ? names.size() : Odd(random));
+        }
+        return Framed(id, reply, names + Packed(), chance, &wire::BucketPullReply::payload_digest);
       }
       default:
         return Framed(id, wire::ControlReply{}, ControlAnswer(asked), chance,
                       &wire::ControlReply::payload_digest);
     }
   }
+  // Of as many buckets as were asked about, or not.
+  std::string PurgeReport(base::Bytes asked) {
+    server::purge::Report report;
+    report.epoch = Epoch();
+    const auto request = server::purge::DecodeRequest(asked);
+    const std::size_t count =
+        request && random.Chance(0.8) ? request->buckets.size() : random.Below(9);
+    report.digests.resize(count);
+    return server::purge::EncodeReport(report);
+  }
   std::string ControlAnswer(const wire::Frame& asked) {
     const auto request = wire::Decode<wire::ControlRequest>(asked.header);
     if (!request || random.Chance(0.1)) return Noise(random, 60);
     if (request->topic == wire::ControlTopic::kTopology)
       return Mutated(random, facts.topology, 0.3);
+    if (request->topic == wire::ControlTopic::kPurge) return PurgeReport(asked.payload);
+    if (request->topic == wire::ControlTopic::kProve) {
+      std::string answer;
+      base::AppendLittle(answer, Epoch());
+      const auto count = static_cast<std::uint32_t>(asked.payload.size() / 32);
+      base::AppendLittle(answer, count);
+      return answer + std::string(count, static_cast<char>(random.Below(3)));
+    }
     if (request->topic != wire::ControlTopic::kCompare) return GossipMessage();
     std::string answer;
     base::AppendLittle(answer, Epoch());
@@ -557,10 +635,17 @@ class Pretender final : public base::Actor {
   const Facts& facts_;
 };
 
+server::Config OftenPurging() {
+  server::Config config;
+  config.purge.interval = base::milliseconds(500);
+  config.purge.horizon = server::PurgeHorizonMin(config);
+  return config;
+}
+
 // Three nodes that are up, a sender, and what it knows of them.
 struct Scene {
   explicit Scene(std::uint64_t seed)
-      : cluster({.seed = seed, .nodes = 3, .workers = 2}),
+      : cluster({.seed = seed, .nodes = 3, .workers = 2, .config = OftenPurging()}),
         random(seed),
         sender(cluster.sim().AddHost(0x7f000301)) {
     REQUIRE(cluster.AwaitAllUp(base::seconds(30)));

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <set>
 
 #include "tests/sim/cluster.h"
 #include "tests/sim/storm.h"
@@ -44,6 +46,12 @@ std::string AwaitEqualReplicas(Cluster& cluster) {
   return unequal ? "replicas stay unequal: " + *unequal : "";
 }
 
+// What was deleted goes from every disk, once all replicas hold the same.
+std::string AwaitNoTombstones(Cluster& cluster) {
+  const bool gone = cluster.sim().Await(kHealLimit, [&] { return cluster.Tombstones() == 0; });
+  return gone ? "" : fmt::format("{} tombstones stay", cluster.Tombstones());
+}
+
 // Reads every key once more, so that what the history ends with is part of it.
 std::string ReadAll(Cluster& cluster) {
   for (const std::string& key : cluster.history().Keys()) {
@@ -54,6 +62,20 @@ std::string ReadAll(Cluster& cluster) {
   return "";
 }
 
+// What must hold once no fault is left.
+std::string CheckCalm(Cluster& cluster) {
+  EndLoad(cluster);
+  if (!cluster.AwaitIdle(base::seconds(30))) return "an operation never ends";
+  if (!cluster.AwaitAllUp(kHealLimit)) return "not all nodes see all nodes up after the storm";
+  if (auto failure = AwaitEqualReplicas(cluster); !failure.empty()) return failure;
+  if (auto failure = AwaitNoTombstones(cluster); !failure.empty()) return failure;
+  if (auto failure = AwaitEqualReplicas(cluster); !failure.empty()) return failure;
+  if (auto failure = ReadAll(cluster); !failure.empty()) return failure;
+  if (auto failure = cluster.CheckTrees()) return *failure;
+  if (auto failure = cluster.history().Check()) return *failure;
+  return cluster.exits();
+}
+
 std::string StormAndCalm(Cluster& cluster, std::uint64_t seed) {
   if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
   Storm storm(cluster, seed);
@@ -61,14 +83,123 @@ std::string StormAndCalm(Cluster& cluster, std::uint64_t seed) {
   storm.Begin(cluster.sim().now() + kStorm);
   cluster.sim().RunFor(kStorm);
   storm.Heal();
-  EndLoad(cluster);
-  if (!cluster.AwaitIdle(base::seconds(30))) return "an operation never ends";
-  if (!cluster.AwaitAllUp(kHealLimit)) return "not all nodes see all nodes up after the storm";
-  if (auto failure = AwaitEqualReplicas(cluster); !failure.empty()) return failure;
-  if (auto failure = ReadAll(cluster); !failure.empty()) return failure;
-  if (auto failure = cluster.CheckTrees()) return *failure;
-  if (auto failure = cluster.history().Check()) return *failure;
-  return cluster.exits();
+  return CheckCalm(cluster);
+}
+
+// One node after the other is away for so long that the others may declare it absent, and purge
+// without it. Whoever begins again is started again.
+class Outages {
+ public:
+  Outages(Cluster& cluster, std::uint64_t seed)
+      : cluster_(cluster), random_(base::Mix64(seed + 2)) {}
+
+  static constexpr base::Duration kOutageMax = base::seconds(4);
+
+  void Play() {
+    for (int outage = 0; outage < 4; ++outage) {
+      away_ = static_cast<std::uint32_t>(random_.Below(cluster_.size()));
+      const std::uint64_t declared_before = declared_.size();
+      if (random_.Chance(0.3))
+        cluster_.LosePower(*away_);
+      else
+        cluster_.Kill(*away_);
+      Run(base::milliseconds(random_.Between(2000, 12'000)));
+      if (random_.Chance(0.3)) Disturb();
+      Run(base::milliseconds(random_.Between(4000, 14'000)));
+      NoteDeclared();
+      if (declared_.size() == declared_before && random_.Chance(0.5)) Disturb();
+      away_.reset();
+      Run(base::milliseconds(random_.Between(500, 12'000)));
+    }
+    cluster_.sim().HealAll();
+  }
+  // Until all are ready, none absent.
+  bool AwaitReady() {
+    for (int i = 0; i < 600; ++i) {
+      Run(base::milliseconds(200));
+      bool all = true;
+      for (std::uint32_t node = 0; node < cluster_.size(); ++node) {
+        const server::SnapshotPtr snapshot = cluster_.SnapshotOf(node);
+        all = all && snapshot != nullptr && snapshot->ready() && snapshot->me().absent == 0;
+      }
+      if (all) return true;
+    }
+    return false;
+  }
+  // Why AwaitReady gave up.
+  std::string Laggards() {
+    std::string text;
+    for (std::uint32_t node = 0; node < cluster_.size(); ++node) {
+      const server::SnapshotPtr snapshot = cluster_.SnapshotOf(node);
+      if (snapshot == nullptr)
+        text += fmt::format("; node {} is not up", node);
+      else if (!snapshot->ready() || snapshot->me().absent != 0)
+        text += fmt::format("; node {} in epoch {}: ready {}, absent {}, back {}, catching up {}",
+                            node, snapshot->topology->epoch, snapshot->ready(),
+                            snapshot->me().absent, snapshot->me().back, snapshot->catching_up);
+    }
+    return text;
+  }
+  // Epochs that declared a node absent.
+  std::uint64_t declared() const { return declared_.size(); }
+
+ private:
+  void Run(base::Duration time) {
+    const base::Instant end = cluster_.sim().now() + time;
+    while (cluster_.sim().now() < end) {
+      for (std::uint32_t node = 0; node < cluster_.size(); ++node)
+        if (node != away_) cluster_.Start(node);
+      cluster_.sim().RunFor(base::milliseconds(100));
+      NoteDeclared();
+    }
+  }
+  void NoteDeclared() {
+    for (std::uint32_t node = 0; node < cluster_.size(); ++node)
+      if (const server::SnapshotPtr snapshot = cluster_.SnapshotOf(node))
+        for (const topology::Node& each : snapshot->topology->nodes)
+          if (each.absent != 0) declared_.insert(each.absent);
+  }
+  void Disturb() {
+    SimHost& one = cluster_.host(static_cast<std::uint32_t>(random_.Below(cluster_.size())));
+    SimHost& other = cluster_.host(static_cast<std::uint32_t>(random_.Below(cluster_.size())));
+    if (random_.Chance(0.5))
+      cluster_.sim().ResetBetween(one, other);
+    else
+      cluster_.sim().CutOneWay(one, other);
+    Run(base::milliseconds(random_.Between(100, 2000)));
+    cluster_.sim().HealAll();
+  }
+
+  Cluster& cluster_;
+  base::Random random_;
+  std::optional<std::uint32_t> away_;
+  std::set<std::uint64_t> declared_;
+};
+
+std::string OutagesAndCalm(Cluster& cluster, std::uint64_t seed, std::uint64_t* declared) {
+  if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
+  Outages outages(cluster, seed);
+  Load(cluster, seed);
+  outages.Play();
+  *declared = outages.declared();
+  if (!outages.AwaitReady())
+    return "not all nodes are ready after the outages" + outages.Laggards();
+  return CheckCalm(cluster);
+}
+
+ClusterOptions OftenPurging(std::uint64_t seed) {
+  ClusterOptions options{.seed = seed};
+  // So short that many rounds fall into the run, and cannot harm by luck alone.
+  options.config.purge.interval = base::milliseconds(500);
+  options.config.purge.horizon = server::PurgeHorizonMin(options.config);
+  return options;
+}
+
+void Summarize(Cluster& cluster, SeedRun& run) {
+  run.trace_hash = cluster.sim().trace_hash();
+  run.events = cluster.sim().events();
+  run.virtual_seconds = base::ToSeconds(cluster.sim().now().since_start);
+  run.summary = cluster.history().Summarize();
 }
 
 std::string Commit() {
@@ -84,18 +215,25 @@ std::string Commit() {
 
 SeedRun RunSeed(std::uint64_t seed) {
   SeedRun run;
-  Cluster cluster({.seed = seed});
+  Cluster cluster(OftenPurging(seed));
   run.failure = StormAndCalm(cluster, seed);
-  run.trace_hash = cluster.sim().trace_hash();
-  run.events = cluster.sim().events();
-  run.virtual_seconds = base::ToSeconds(cluster.sim().now().since_start);
-  run.summary = cluster.history().Summarize();
+  Summarize(cluster, run);
   return run;
 }
 
-std::string HowToReplay(std::uint64_t seed) {
-  return fmt::format("seed {} commit {} replay: STARLING_SIM_SEED={} build/bin/test_sim", seed,
-                     Commit(), seed);
+SeedRun RunOutages(std::uint64_t seed) {
+  SeedRun run;
+  ClusterOptions options = OftenPurging(seed);
+  options.config.purge.outage_max = Outages::kOutageMax;
+  Cluster cluster(options);
+  run.failure = OutagesAndCalm(cluster, seed, &run.declared_absent);
+  Summarize(cluster, run);
+  return run;
+}
+
+std::string HowToReplay(std::uint64_t seed, std::string_view test) {
+  return fmt::format("seed {} commit {} replay: STARLING_SIM_SEED={} build/bin/test_sim -tc='{}'",
+                     seed, Commit(), seed, test);
 }
 
 }  // namespace starling::sim

@@ -24,8 +24,10 @@ SimClient::~SimClient() { host_.Crash(SimHost::How::kKilled); }
 
 // --- what a test asks for ---
 
-History::Id SimClient::Put(const std::string& key, std::uint64_t value) {
-  return Enqueue(key, Kind::kPut, value);
+History::Id SimClient::Put(const std::string& key, std::uint64_t value, base::Duration ttl) {
+  const History::Id id = Enqueue(key, Kind::kPut, value);
+  history_.record(id).ttl_ms = static_cast<std::uint64_t>(base::ToMs(ttl));
+  return id;
 }
 History::Id SimClient::Delete(const std::string& key) { return Enqueue(key, Kind::kDelete, 0); }
 History::Id SimClient::Get(const std::string& key) { return Enqueue(key, Kind::kGet, 0); }
@@ -102,6 +104,7 @@ void SimClient::Send(History::Id id) {
                 .key = record.key,
                 .value = value,
                 .tombstone = !put,
+                .time_to_live = base::milliseconds(record.ttl_ms),
                 .level = load_.level,
                 .stamp = record.stamp},
                id);

@@ -53,7 +53,7 @@ class SimClient final : public base::Actor, client::Session::Listener {
   ~SimClient() override;
 
   // --- what a test asks for; the answer is in the record once it is done ---
-  History::Id Put(const std::string& key, std::uint64_t value);
+  History::Id Put(const std::string& key, std::uint64_t value, base::Duration ttl = {});
   History::Id Delete(const std::string& key);
   History::Id Get(const std::string& key);
   // The same put again under its stamp, by whichever client. REQUIRES: an answer told the stamp.

@@ -92,7 +92,7 @@ base::Status Run(const RumorCommand& command) {
 
 base::Status Run(const SwimCommand& command) {
   // Before the work, not after it.
-  for (const std::string& file : {command.json_file, command.svg_file}) {
+  for (const std::string& file : {command.csv_file, command.json_file, command.svg_file}) {
     if (!file.empty()) RETURN_IF_ERROR(WriteFile(file, ""));
   }
   std::vector<SwimPlayed> played;
@@ -102,6 +102,7 @@ base::Status Run(const SwimCommand& command) {
     ASSIGN_OR_RETURN(SwimReport report, Watched(options));
     played.push_back({options, std::move(report)});
   }
+  if (!command.csv_file.empty()) RETURN_IF_ERROR(WriteFile(command.csv_file, Csv(played)));
   if (!command.json_file.empty()) RETURN_IF_ERROR(WriteFile(command.json_file, Json(played)));
   if (!command.svg_file.empty()) RETURN_IF_ERROR(WriteFile(command.svg_file, Svg(played)));
   for (const SwimPlayed& one : played) fmt::print("{}", Table(one.options, one.report));

@@ -30,6 +30,7 @@ struct SwimCommand {
   SwimOptions options;
   std::vector<std::uint32_t> sizes{100};  // Played one after the other, each as options.nodes.
   // Empty: none.
+  std::string csv_file;
   std::string json_file;
   std::string svg_file;
 };

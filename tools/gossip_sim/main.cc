@@ -140,6 +140,7 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
       ->delimiter(',')
       ->capture_default_str();
   app->add_option("--seed", command.options.seed, "Same seed, same result")->capture_default_str();
+  app->add_option("--csv", command.csv_file, "Write the report to this file, a line a size");
   app->add_option("--json", command.json_file, "Write the report to this file");
   app->add_option("--svg", command.svg_file,
                   "Plot detection to this file; of several sizes, traffic and detection by size");

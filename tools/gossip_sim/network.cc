@@ -104,17 +104,21 @@ void Network::Unplug(NodeIndex index) {
 
 void Network::Pause(NodeIndex node) { nodes_[node].paused = true; }
 
-// As in a real loop, timers come first, and then what the socket holds.
+// As in a real loop, which was stopped while it waited for its sockets: what they hold comes first,
+// and then timers.
 void Network::Resume(NodeIndex index) {
   Node& node = nodes_[index];
   node.paused = false;
   if (node.core == nullptr) return;
-  With(index, [](Gossip& core, base::Instant now) { core.OnTick(now); });
   while (!node.buffered.empty()) {
-    auto [from, bytes] = std::move(node.buffered.front());
+    Happening happening = std::move(node.buffered.front());
     node.buffered.pop_front();
-    Inject(index, from, bytes);
+    if (happening.kind == Kind::kDatagram)
+      Inject(index, happening.address, happening.bytes);
+    else
+      Serve(happening);
   }
+  With(index, [](Gossip& core, base::Instant now) { core.OnTick(now); });
 }
 
 void Network::MoveTo(NodeIndex index, base::Address address) {
@@ -201,9 +205,15 @@ void Network::Handle(Happening& happening) {
     if (happening.kind == Kind::kTick)
       node.tick_at = base::Instant::Never();  // Resume() ticks.
     else
-      Schedule(base::milliseconds(100), std::move(happening));
+      node.buffered.push_back(std::move(happening));
     return;
   }
+  Serve(happening);
+}
+
+// What the loop of a process hands to its core.
+void Network::Serve(Happening& happening) {
+  Node& node = nodes_[happening.node];
   Trace(happening);
   With(happening.node, [&](Gossip& core, base::Instant now) {
     switch (happening.kind) {
@@ -226,8 +236,7 @@ void Network::Deliver(Happening& happening) {
   Trace(happening);
   if (on_delivery) on_delivery(now_, happening.peer, happening.node, happening.bytes);
   if (!node.paused) return Inject(happening.node, happening.address, happening.bytes);
-  if (node.buffered.size() < kBufferedMax)
-    node.buffered.emplace_back(happening.address, std::move(happening.bytes));
+  if (node.buffered.size() < kBufferedMax) node.buffered.push_back(std::move(happening));
 }
 
 // A stream's request reaches `happening.address`, whoever is there.

@@ -109,17 +109,6 @@ class Network {
   std::size_t largest_datagram() const { return largest_datagram_; }
 
  private:
-  struct Node {
-    gossip::Self self;
-    std::unique_ptr<gossip::Gossip> core;  // nullptr: not running.
-    std::uint64_t boot = 0;
-    bool plugged = true;
-    bool paused = false;
-    bool datagrams_blocked = false;
-    int side = 0;
-    base::Instant tick_at = base::Instant::Never();
-    std::deque<std::pair<base::Address, std::string>> buffered;  // While paused.
-  };
   enum class Kind : std::uint8_t { kTick, kDatagram, kRequest, kReply, kFailure, kReset };
   struct Happening {
     base::Instant at{};
@@ -131,6 +120,17 @@ class Network {
     base::Address address{};  // kDatagram: of the sender; else: that was called.
     gossip::Gossip::StreamFailure failure = gossip::Gossip::StreamFailure::kOther;
     std::string bytes{};
+  };
+  struct Node {
+    gossip::Self self;
+    std::unique_ptr<gossip::Gossip> core;  // nullptr: not running.
+    std::uint64_t boot = 0;
+    bool plugged = true;
+    bool paused = false;
+    bool datagrams_blocked = false;
+    int side = 0;
+    base::Instant tick_at = base::Instant::Never();
+    std::deque<Happening> buffered;  // While paused, as it came.
   };
   // What is sorted is small; the rest waits in a slab.
   struct Due {
@@ -156,6 +156,7 @@ class Network {
   void Schedule(base::Duration after, Happening happening);
   void Prefetch() const;
   void Handle(Happening& happening);
+  void Serve(Happening& happening);
   void Deliver(Happening& happening);
   void Request(Happening& happening);
   void Drain(NodeIndex node);

@@ -4,9 +4,12 @@
 #include <fmt/core.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -127,6 +130,13 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
 }
 
+// Of the fields of an Object.
+bool IsDistribution(std::string_view name) {
+  constexpr std::array<std::string_view, 5> kDistributions = {
+      "first_suspect_s", "all_suspect_s", "all_unreachable_s", "first_dead_s", "all_know_s"};
+  return std::ranges::find(kDistributions, name) != kDistributions.end();
+}
+
 std::string Subtitle(const SwimOptions& options) {
   return fmt::format("{}, loss {:.3g}, {} killed ({}), seed {}", Name(options.gossip.mode),
                      options.loss, options.kill,
@@ -189,6 +199,31 @@ std::string Json(const std::vector<SwimPlayed>& played) {
   OrderedJson all = OrderedJson::array();
   for (const auto& [options, report] : played) all.push_back(Object(options, report));
   return all.dump(2) + "\n";
+}
+
+std::string Csv(const std::vector<SwimPlayed>& played) {
+  std::string csv;
+  for (const auto& [options, report] : played) {
+    std::string head, line;
+    const auto add = [&](const std::string& name, const OrderedJson& value) {
+      const char* const comma = head.empty() ? "" : ",";
+      head += comma + name;
+      line += comma;
+      if (!value.is_null()) line += value.is_string() ? value.get<std::string>() : value.dump();
+    };
+    const OrderedJson object = Object(options, report);
+    for (const auto& [name, value] : object.items()) {
+      if (!IsDistribution(name)) {
+        add(name, value);
+        continue;
+      }
+      for (const char* const each : {"mean", "p50", "p99", "max"})
+        add(fmt::format("{}_{}", name, each), value.is_null() ? OrderedJson() : value.at(each));
+    }
+    if (csv.empty()) csv = head + "\n";
+    csv += line + "\n";
+  }
+  return csv;
 }
 
 std::string Svg(const std::vector<SwimPlayed>& played) {

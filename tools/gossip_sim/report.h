@@ -1,5 +1,5 @@
-// tools/gossip_sim/report.h: results of swim as a table and plots for people, and as JSON for
-// programs.
+// tools/gossip_sim/report.h: results of swim as a table and plots for people, and as JSON
+// and CSV for programs.
 #pragma once
 
 #include <string>
@@ -19,6 +19,10 @@ std::string Table(const SwimOptions& options, const SwimReport& report);
 // Of one an object; of many an array of them.
 std::string Json(const SwimOptions& options, const SwimReport& report);
 std::string Json(const std::vector<SwimPlayed>& played);
+
+// A line for each, with the fields of Json(); of each distribution four, as in first_dead_s_p99,
+// and nothing where there is none.
+std::string Csv(const std::vector<SwimPlayed>& played);
 
 // Of one, the share of deaths that were noticed by each time; of many, traffic and detection over
 // the number of nodes. REQUIRES: at least one.

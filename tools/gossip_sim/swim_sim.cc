@@ -48,7 +48,19 @@ base::Status Check(const SwimOptions& options) {
     return base::InvalidArgument("--pause-for must be above 0");
   if (options.duration < base::seconds(1))
     return base::InvalidArgument("--duration must be at least 1s");
-  return options.gossip.Validate();
+  // As starlingd refuses them.
+  const gossip::GossipOptions& gossip = options.gossip;
+  if (gossip.ack_timeout >= gossip.probe_interval) {
+    return base::InvalidArgument(
+        fmt::format("--ack-timeout ({} ms) must be below --probe-interval ({} ms)",
+                    base::ToMs(gossip.ack_timeout), base::ToMs(gossip.probe_interval)));
+  }
+  if (gossip.suspicion_timeout < gossip.probe_interval) {
+    return base::InvalidArgument(
+        fmt::format("--suspicion-timeout ({} ms) must be at least --probe-interval ({} ms)",
+                    base::ToMs(gossip.suspicion_timeout), base::ToMs(gossip.probe_interval)));
+  }
+  return gossip.Validate();
 }
 
 // Whether an event says how a member is seen.
@@ -65,6 +77,7 @@ bool IsBelief(gossip::Event::Kind kind) {
     case gossip::Event::kConflict:
     case gossip::Event::kClusterMismatch:
     case gossip::Event::kUnopened:
+    case gossip::Event::kMalformed:
     case gossip::Event::kYielded:
     case gossip::Event::kStreamOnly: return false;
   }

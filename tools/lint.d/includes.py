@@ -25,7 +25,8 @@ MAY_INCLUDE = {
 BORDERS = (
     ("libuv", lambda h: h == "uv.h" or h.startswith("uv/"), ("base/uv/",)),
     ("libcrypto", lambda h: h.startswith("openssl/"), ("gossip/crypto.cc",)),
-    ("RocksDB", lambda h: h.startswith("rocksdb/"), ("storage/rocksdb/", "tests/storage/")),
+    ("RocksDB", lambda h: h.startswith("rocksdb/"),
+     ("storage/rocksdb/", "tests/storage/", "benchmarks/storage/", "benchmarks/tree/")),
     ("the RocksDB engine", lambda h: h.startswith("storage/rocksdb/"),
      ("storage/rocksdb/", "tools/", "tests/", "benchmarks/")),
     ("doctest (include tests/test.h)", lambda h: h.startswith("doctest"), ("tests/test.h",)),

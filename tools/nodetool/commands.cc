@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"tablestats", Takes::kNothing, "Entries and, about, bytes of each keyspace on this node"},
     {"repair", Takes::kOptionalKeyspace, "Compare this node's ranges with their replicas now"},
     {"repairstatus", Takes::kNothing, "For each range: since when replicas are proved equal"},
+    {"purgestatus", Takes::kNothing, "What was deleted and is held yet, and what holds it"},
     {"listpendinghints", Takes::kNothing, "Writes kept for nodes that are away"},
     {"netstats", Takes::kNothing, "What repair, hints and reads have moved since start"},
     {"flush", Takes::kNothing, "Write memory tables to disk"},
@@ -40,8 +41,8 @@ constexpr Command kCommands[] = {
 };
 
 bool TakesLong(std::string_view command) {
-  constexpr std::string_view kLong[] = {"repair",   "compact",       "flush",        "drain",
-                                        "snapshot", "listsnapshots", "clearsnapshot"};
+  constexpr std::string_view kLong[] = {"repair",   "compact",       "flush",         "drain",
+                                        "snapshot", "listsnapshots", "clearsnapshot", "verify"};
   return std::ranges::find(kLong, command) != std::end(kLong);
 }
 
@@ -59,6 +60,7 @@ base::Result<std::string> Ask(const Question& question) {
   if (!question.tag.empty()) arguments["name"] = question.tag;
   if (!question.keyspaces.empty()) arguments["keyspaces"] = question.keyspaces;
   if (question.all) arguments["all"] = true;
+  if (question.deep) arguments["deep"] = true;
   if (question.dry_run) arguments["dry_run"] = true;
   ASSIGN_OR_RETURN(
       const auto client,

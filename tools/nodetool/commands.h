@@ -31,12 +31,13 @@ std::span<const Command> Commands();
 struct Question {
   std::string host = "127.0.0.1";
   std::uint16_t port = 7701;
-  std::string command;
+  std::string command{};
   // As far as the command takes them.
-  std::string keyspace, key;
-  std::string tag;                     // Of a snapshot.
-  std::vector<std::string> keyspaces;  // Empty: all.
+  std::string keyspace{}, key{};
+  std::string tag{};                     // Of a snapshot.
+  std::vector<std::string> keyspaces{};  // Empty: all.
   bool all = false;
+  bool deep = false;
   bool dry_run = false;
 };
 

@@ -9,8 +9,10 @@
 
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/keyring.h"
+#include "tools/nodetool/quarantine.h"
 #include "tools/nodetool/render.h"
 #include "tools/nodetool/restore_command.h"
+#include "tools/nodetool/verify_command.h"
 #include "tools/parse_error.h"
 #include "tools/say.h"
 
@@ -57,6 +59,15 @@ void AddRestore(CLI::App& app, RestoreQuestion& question) {
   sub->add_flag("--damaged", question.damaged, "Unverified, and without what can't be read");
 }
 
+void AddVerify(CLI::App& app, VerifyQuestion& question) {
+  CLI::App* sub =
+      app.add_subcommand("verify", "On each node, its tree against its entries on disk");
+  sub->fallthrough();
+  sub->add_option("KEYSPACE", question.keyspace, "Default: all");
+  sub->add_flag("--deep", question.deep,
+                "Each value against its digest, too, and all replicas against each other");
+}
+
 CLI::App* AddKeyringAction(CLI::App& keyring, KeyringQuestion& question,
                            KeyringQuestion::Action action, const char* name, const char* help) {
   CLI::App* sub = keyring.add_subcommand(name, help);
@@ -90,6 +101,29 @@ void AddKeyring(CLI::App& app, KeyringQuestion& question) {
   add(Action::kRequire, "require", "Drop packets that are not sealed");
 }
 
+void AddQuarantine(CLI::App& app, QuarantineQuestion& question) {
+  using Action = QuarantineQuestion::Action;
+  CLI::App* quarantine =
+      app.add_subcommand("quarantine", "Values that this node has set aside (docs/purge.md)");
+  quarantine->fallthrough();
+  quarantine->require_subcommand(1);
+  const auto add = [&](Action action, const char* name, const char* help) {
+    CLI::App* sub = quarantine->add_subcommand(name, help);
+    sub->fallthrough();
+    sub->callback([&question, action] { question.action = action; });
+    sub->add_option("KEYSPACE", question.keyspace, "Default: all");
+    if (action == Action::kList) return sub;
+    sub->add_option("KEY", question.key);
+    sub->add_flag("--all", question.all, "Instead of one key");
+    sub->add_flag("--dry-run", question.dry_run, "Check and show; change nothing");
+    return sub;
+  };
+  add(Action::kList, "list", "What is there");
+  add(Action::kRestore, "restore", "Put it into the cluster again, as a new write")
+      ->add_flag("--overwrite", question.overwrite, "Also where a key has another value now");
+  add(Action::kDrop, "drop", "Forget it for good");
+}
+
 // A key on the command line shows in the list of processes.
 base::Status ReadArgument(KeyringQuestion& question) {
   if (question.action != KeyringQuestion::Action::kAdd || question.argument != "-")
@@ -107,6 +141,13 @@ int RunKeyringCommand(KeyringQuestion& question, Output output) {
   if (const base::Status read = ReadArgument(question); !read.ok())
     return Complain(kName, output, read);
   const auto answer = RunKeyring(question);
+  if (!answer) return Complain(kName, output, answer.error());
+  fmt::print("{}", output == Output::kJson ? answer->json + "\n" : answer->text);
+  return answer->missed.empty() ? 0 : Complain(kName, output, base::Unavailable(answer->missed));
+}
+
+int RunQuarantineCommand(const QuarantineQuestion& question, Output output) {
+  const auto answer = RunQuarantine(question);
   if (!answer) return Complain(kName, output, answer.error());
   fmt::print("{}", output == Output::kJson ? answer->json + "\n" : answer->text);
   return answer->missed.empty() ? 0 : Complain(kName, output, base::Unavailable(answer->missed));
@@ -132,8 +173,12 @@ int Main(int argc, char** argv, Output output) {
   AddCommands(app, question);
   KeyringQuestion keyring;
   AddKeyring(app, keyring);
+  QuarantineQuestion quarantine;
+  AddQuarantine(app, quarantine);
   RestoreQuestion restore;
   AddRestore(app, restore);
+  VerifyQuestion verify;
+  AddVerify(app, verify);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -145,10 +190,20 @@ int Main(int argc, char** argv, Output output) {
     keyring.port = question.port;
     return RunKeyringCommand(keyring, output);
   }
+  if (quarantine.action != QuarantineQuestion::Action::kNone) {
+    quarantine.host = question.host;
+    quarantine.port = question.port;
+    return RunQuarantineCommand(quarantine, output);
+  }
   if (app.got_subcommand("restore")) {
     restore.host = question.host;
     restore.port = question.port;
     return RunRestore(restore, output);
+  }
+  if (app.got_subcommand("verify")) {
+    verify.host = question.host;
+    verify.port = question.port;
+    return RunVerify(verify, output);
   }
   if (question.command == "snapshot" && question.tag.empty())
     question.tag = std::to_string(WallMs());

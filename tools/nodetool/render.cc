@@ -141,6 +141,14 @@ std::vector<std::string> StatusRow(Json& node, std::int64_t now_ms) {
           TakeText(node, "rack", now_ms)};
 }
 
+std::string ShowWarnings(const Json& warnings) {
+  std::string text;
+  if (!warnings.is_array()) return text;
+  for (const Json& warning : warnings)
+    if (warning.is_string()) text += fmt::format("\nWarning: {}", warning.get<std::string>());
+  return text.empty() ? text : text + '\n';
+}
+
 std::string ShowStatus(Json answer, std::int64_t now_ms) {
   const std::string full_disks = ShowFullDisks(answer["nodes"], now_ms);
   std::map<std::string, Table> by_dc;
@@ -152,13 +160,14 @@ std::string ShowStatus(Json answer, std::int64_t now_ms) {
     table.first->second.Add(StatusRow(node, now_ms));
   }
   std::string text;
+  const Json warnings = Take(answer, "warnings");
   for (const auto& [dc, table] : by_dc) {
     const std::string title = "Datacenter: " + dc;
     text +=
         fmt::format("{}{}\n{}\n", text.empty() ? "" : "\n", title, std::string(title.size(), '='));
     text += "Status=Up/Down\n|/ State=Normal/Leaving/Joining/Moving\n" + table.Print();
   }
-  return text + full_disks;
+  return text + full_disks + ShowWarnings(warnings);
 }
 
 std::string ShowRing(Json answer, std::int64_t now_ms) {
@@ -238,12 +247,14 @@ std::string ShowEndpoints(Json answer, std::int64_t now_ms) {
 
 std::string ShowRepairStatus(Json answer, std::int64_t now_ms) {
   const Json ranges = Take(answer, "ranges");
+  const std::string warnings = ShowWarnings(Take(answer, "warnings"));
   if (!ranges.is_array() || ranges.empty()) return "no range of this node has other replicas\n";
   std::size_t equal = 0;
   for (const Json& range : ranges)
     if (range.value("equal", false)) ++equal;
   return ShowGeneric(ranges, now_ms) +
-         fmt::format("{} of {} ranges equal\n", equal, ranges.size()) + ShowRest(answer, now_ms);
+         fmt::format("{} of {} ranges equal\n", equal, ranges.size()) + ShowRest(answer, now_ms) +
+         warnings;
 }
 
 std::string ShowRepair(Json answer, std::int64_t now_ms) {

@@ -4,13 +4,16 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <filesystem>
 #include <optional>
 #include <random>
+#include <system_error>
 #include <utility>
 
 #include "base/log.h"
 #include "server/absence.h"
 #include "server/meta_records.h"
+#include "server/verify_admin.h"
 #include "storage/batch.h"
 #include "storage/guard_file.h"
 #include "storage/identity.h"
@@ -129,9 +132,11 @@ struct Attempt {
 };
 
 storage::RocksDbOptions EngineOptions(const server::Config& config) {
+  const server::StorageMemory memory = server::StorageMemoryOf(config);
   return {.directory = config.node.data_dir,
-          .block_cache_bytes = config.storage.block_cache_bytes,
-          .memtable_bytes = config.storage.memtables_bytes,
+          .block_cache_bytes = memory.block_cache_bytes,
+          .memtable_bytes = memory.memtables_bytes,
+          .compaction_bytes_per_second = config.storage.compaction_bytes_per_second,
           .file_system = nullptr};
 }
 
@@ -203,6 +208,8 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
 
 base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
                               const std::optional<std::string>& damage) {
+  std::error_code ignored;  // Its files are shared: it only takes room. `verify` would say why.
+  std::filesystem::remove_all(config.node.data_dir + "/" + server::kVerifyingDirectory, ignored);
   auto store = Open(config, loss, damage);
   if (store) return store;
   return base::Fail(store.error().Annotate(

@@ -2,6 +2,8 @@
 // Method: small clusters by hand; one wrong thing at a time.
 #include "server/topology/changes.h"
 
+#include <algorithm>
+
 #include "server/topology/ring.h"
 #include "tests/server/topology/builders.h"
 #include "tests/test.h"
@@ -140,6 +142,42 @@ TEST_SUITE("topology/changes") {
     EXPECT(Mentions(StatusOf(ReturnNode(before, NodeOf(9).host, 1)), "it is no member"));
     EXPECT(
         Mentions(StatusOf(ReturnNode(FoundedBy(1), NodeOf(1).host, 1)), "the only one that votes"));
+  }
+
+  TEST_CASE("one member at a time is declared absent, until it is named as back or replaced") {
+    const Topology before = FoundedBy(3);
+    const auto absent = DeclareAbsent(before, NodeOf(2).host);
+    REQUIRE(absent.has_value());
+    EXPECT(absent->epoch == 2);
+    EXPECT(absent->nodes[1].absent == 2);
+    EXPECT(absent->nodes[1].tokens == before.nodes[1].tokens);
+    EXPECT(absent->voters == before.voters);
+    EXPECT(CheckSuccessor(before, *absent) == base::Ok());
+    EXPECT(DeclareAbsent(*absent, NodeOf(2).host) == *absent);
+    EXPECT(Mentions(StatusOf(DeclareAbsent(*absent, NodeOf(3).host)), "is absent already"));
+    EXPECT(Mentions(StatusOf(DeclareAbsent(before, NodeOf(9).host)), "it is no member"));
+    SUBCASE("back, under whatever boot it has by then") {
+      for (const std::uint64_t boot : {3, 7, 9}) {
+        const Topology away =
+            *DeclareAbsent(*ReturnNode(before, NodeOf(2).host, 7), NodeOf(2).host);
+        const auto back = ReturnNode(away, NodeOf(2).host, boot);
+        REQUIRE(back.has_value());
+        EXPECT(back->epoch == away.epoch + 1);
+        EXPECT(back->nodes[1].absent == 0);
+        EXPECT(back->nodes[1].back == std::max<std::uint64_t>(boot, 7));
+        EXPECT(CheckSuccessor(away, *back) == base::Ok());
+      }
+    }
+    SUBCASE("replaced, and then another one may be") {
+      const auto replaced = ReplaceNode(*absent, AddressOf(2), NodeOf(9));
+      REQUIRE(replaced.has_value());
+      EXPECT(DeclareAbsent(*replaced, NodeOf(3).host).has_value());
+    }
+    SUBCASE("no epoch forgets it") {
+      Topology forgets = before;
+      forgets.epoch = 3;
+      EXPECT(Mentions(CheckSuccessor(*absent, forgets), "takes node 2 for present"));
+    }
   }
 
   TEST_CASE("seats are taken one an epoch, up to an odd number, by members that are ready") {

@@ -21,6 +21,10 @@ Topology Rich() {
   REQUIRE(topology.has_value());
   topology = ReplaceNode(*topology, AddressOf(2), NodeOf(5, "dc1", "r2"));
   REQUIRE(topology.has_value());
+  topology = ReturnNode(*topology, NodeOf(1).host, 6);
+  REQUIRE(topology.has_value());
+  topology = DeclareAbsent(*topology, NodeOf(3).host);
+  REQUIRE(topology.has_value());
   return *topology;
 }
 

@@ -40,6 +40,15 @@ const std::vector<Breakage>& Breakages() {
       {[](Topology& t) { t.nodes[0].tokens[0] = t.nodes[0].tokens[1]; }, "not sorted"},
       {[](Topology& t) { t.nodes[0].tokens = t.nodes[1].tokens; }, "another node's"},
       {[](Topology& t) { t.nodes[0].state = NodeState::kReplaced; }, "gone, yet has tokens"},
+      {[](Topology& t) { t.nodes[0].absent = t.epoch + 1; }, "which is yet to come"},
+      {[](Topology& t) { t.nodes[0].absent = t.nodes[2].absent = 1; },
+       "nodes 1 and 3 are both absent"},
+      {[](Topology& t) {
+         t.nodes[0].tokens.clear();
+         t.nodes[0].state = NodeState::kReplaced;
+         t.nodes[0].absent = 1;
+       },
+       "gone, yet absent"},
       {[](Topology& t) { t.voters.clear(); }, "0 voters"},
       {[](Topology& t) { t.voters[0] = {.high = 0, .low = 99}; }, "is not a node of it"},
       {[](Topology& t) { std::swap(t.voters[0], t.voters[1]); }, "voters are not sorted"},
@@ -137,12 +146,12 @@ TEST_SUITE("topology/topology") {
         {"dc1:3,,dc2:2", "'' lacks a factor"},
         {"dc1:3;dc2:2", "'3;dc2:2' is not a factor"},
     };
-    for (const auto& [text, why] : kBad) {
-      const base::Result<Replication> parsed = Replication::Parse(text);
-      DOCTEST_CAPTURE(text);
+    for (const auto& bad : kBad) {
+      const base::Result<Replication> parsed = Replication::Parse(bad.first);
+      DOCTEST_CAPTURE(bad.first);
       REQUIRE(!parsed.has_value());
       EXPECT(parsed.error().code() == base::Code::kInvalidArgument);
-      EXPECT(Mentions(parsed.error(), why));
+      EXPECT(Mentions(parsed.error(), bad.second));
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -125,6 +126,50 @@ TEST_SUITE("storage/rocksdb") {
     EXPECT(cached({"k1", "l"}) == std::vector{Found::kAbsent, Found::kNotCached});
     GetMany(machine.engine(), Family::kData, {"k"});
     EXPECT(cached({"k"}) == std::vector{Found::kValue});
+  }
+
+  // Their memtable hashes keys, and must not show for that.
+  TEST_CASE("leaves come in order, from memtable and files, each as it was written last") {
+    const TempDirectory directory;
+    const auto engine = OpenAt(directory.path() + "/db");
+    const auto put = [&](int from, int step, const std::string& value) {
+      Batch batch;
+      for (int i = from; i < 3000; i += step)
+        batch.Put(Family::kTree, fmt::format("{:06}", i), value);
+      const Batch* const batches[] = {&batch};
+      REQUIRE(engine->Write(batches, Sync::kNo).ok());
+    };
+    put(0, 2, "old....");
+    put(0, 4, "flushed");
+    REQUIRE(engine->Flush().ok());
+    put(1, 2, "memory.");
+    put(0, 8, "changed");
+    put(0, 16, "again..");
+    const auto expected = [](int i) {
+      if (i % 2 == 1) return "memory.";
+      if (i % 16 == 0) return "again..";
+      return i % 8 == 0 ? "changed" : i % 4 == 0 ? "flushed" : "old....";
+    };
+    int next = 40;
+    const auto cursor = engine->Scan(Family::kTree, "000040", "002000");
+    for (cursor->Seek("000040"); cursor->Valid(); cursor->Next(), ++next) {
+      EXPECT(cursor->key() == fmt::format("{:06}", next));
+      EXPECT(cursor->value() == expected(next));
+    }
+    EXPECT(cursor->status().ok());
+    EXPECT(next == 2000);
+  }
+
+  TEST_CASE("flushes are no faster than the rate that is set for them and compactions") {
+    const TempDirectory directory;
+    RocksDbOptions options = SmallOptions(directory.path() + "/db");
+    options.memtable_bytes = 16 << 20;
+    options.compaction_bytes_per_second = 1 << 20;
+    const auto engine = *RocksDbEngine::Open(options);
+    REQUIRE(WriteOne(*engine, PutBatch("key", Noise(2 << 20)), Sync::kNo).ok());
+    const auto began = std::chrono::steady_clock::now();
+    REQUIRE(engine->Flush().ok());
+    EXPECT(std::chrono::steady_clock::now() - began > std::chrono::milliseconds(1000));
   }
 
   TEST_CASE("a directory in use is refused by name, and free once it is closed") {

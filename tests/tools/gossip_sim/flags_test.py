@@ -2,6 +2,7 @@
 Method: run the program, and look at its exit status and both of its streams.
 """
 
+import csv
 import json
 import os
 import re
@@ -93,6 +94,23 @@ class Flags(unittest.TestCase):
         self.assertGreater(report["all_know_s"]["max"], 0)
         self.assertTrue(re.search(r"first suspect +\d", done.stdout))
 
+    def test_swim_writes_a_line_of_csv_a_size(self):
+        with tempfile.TemporaryDirectory() as folder:
+            files = [os.path.join(folder, name) for name in ("swim.csv", "swim.json")]
+            done = run("swim", "--nodes", "4,8", "--kill", "1", "--duration", "20s", "--sealed",
+                       "--csv", files[0], "--json", files[1])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(files[0], encoding="utf-8", newline="") as text:
+                lines = list(csv.DictReader(text))
+            with open(files[1], encoding="utf-8") as text:
+                reports = json.load(text)
+        self.assertEqual([line["nodes"] for line in lines], ["4", "8"])
+        for line, report in zip(lines, reports, strict=True):
+            self.assertEqual(float(line["all_know_s_p99"]), report["all_know_s"]["p99"])
+            self.assertEqual(float(line["bytes_per_node_s"]), report["bytes_per_node_s"])
+            self.assertEqual(line["healed_s"], "")  # There was no partition.
+            self.assertEqual(line["mode"], "starling")
+
     def test_a_run_is_replayed_with_the_same_flags(self):
         course = ("--nodes", "8", "--kill", "1", "--duration", "20s")
         report = run("swim", *course, "--seed", "3")
@@ -144,7 +162,8 @@ class Flags(unittest.TestCase):
                       ("swim", "--loss", "1"), ("swim", "--loss", "nan"), ("swim", "--kill", "-1"),
                       ("swim", "--kill", "100"), ("swim", "--kill", "4294967295"),
                       ("swim", "--duration", "60"), ("swim", "--duration", "0s"),
-                      ("swim", "--death", "slow")):
+                      ("swim", "--death", "slow"), ("swim", "--ack-timeout", "5s"),
+                      ("swim", "--suspicion-timeout", "500ms")):
             with self.subTest(" ".join(flags)):
                 self.assertIn(flags[1], self.refused(*flags))
 

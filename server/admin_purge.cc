@@ -1,0 +1,82 @@
+// server/admin_purge.cc: what purge holds back and removes, for `nodetool purgestatus`, and what an
+// operator is warned of wherever he looks first.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "server/admin_json.h"
+#include "server/control.h"
+
+namespace starling::server {
+
+// As in each file that fills one: the type is kept out of headers.
+struct Admin::Json {
+  json value;
+};
+
+namespace {
+
+// A mark as wall time; null: none yet.
+json MarkMs(std::uint64_t mark) {
+  return mark == 0 ? json() : json(static_cast<std::int64_t>(mark >> 16));
+}
+
+}  // namespace
+
+Admin::Json Admin::PurgeStatus(const std::vector<WorkerStats>& stats) const {
+  WorkerStats sum;
+  for (const WorkerStats& each : stats) sum += each;
+  const Config& config = control_.shared_.config;
+  json keyspaces = json::array();
+  for (const topology::Keyspace& keyspace : control_.snapshot_->topology->keyspaces) {
+    const PurgeStats& purge = sum.purge[keyspace.id];
+    const PurgeRounds::Standing standing = control_.purge_.StandingOf(keyspace.id);
+    keyspaces.push_back({{"keyspace", keyspace.name},
+                         {"tombstones", purge.dead.tombstones},
+                         {"bytes", purge.dead.tombstone_bytes},
+                         {"expiring", purge.dead.expiring},
+                         {"closed_ms", MarkMs(purge.highest.closed)},
+                         {"purged_ms", MarkMs(purge.highest.purged)},
+                         {"rounds", standing.rounds},
+                         {"unequal_buckets", standing.unequal},
+                         {"blocked_by", control_.purge_.Blockers(keyspace.id)}});
+  }
+  return {{{"enabled", config.purge.enabled},
+           {"interval_ms", base::ToMs(config.purge.interval)},
+           {"horizon_age_ms", base::ToMs(config.purge.horizon)},
+           {"max_outage_ms", base::ToMs(config.purge.outage_max)},
+           {"entries_purged", sum.purged},
+           {"writes_too_old", sum.too_old},
+           {"buckets_adopted", sum.adopted},
+           {"entries_quarantined", sum.quarantined},
+           {"keyspaces", keyspaces}}};
+}
+
+// What keeps deleted data on the disks of all, and is for a person to mend.
+Admin::Json Admin::Warnings() const {
+  const Snapshot& snapshot = *control_.snapshot_;
+  json warnings = json::array();
+  if (!control_.shared_.config.purge.enabled) return {warnings};
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
+    const topology::Node& node = snapshot.node(i);
+    if (!node.member()) continue;
+    if (node.absent != 0)
+      warnings.push_back(fmt::format(
+          "{} was declared absent in epoch {}: purge goes on without it. When it returns it "
+          "catches "
+          "up before it serves, and what it alone has of what was purged goes to its quarantine",
+          node.cluster.IpString(), node.absent));
+    if (node.absent != 0 || snapshot.peers[i].up || control_.SeemsAlive(node)) continue;
+    warnings.push_back(fmt::format(
+        "{} is down: what was deleted or has expired is not purged from the ranges that "
+        "it replicates until it is back, replaced, or declared absent (purge.max_outage)",
+        node.cluster.IpString()));
+  }
+  if (control_.shared_.config.storage.durability == Durability::kPeriodic)
+    warnings.push_back(
+        "storage.durability is periodic here: what was deleted or has expired is not purged from "
+        "the ranges that this node replicates");
+  return {warnings};
+}
+
+}  // namespace starling::server

@@ -1,0 +1,140 @@
+#include "tools/nodetool/verify_command.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
+
+#include "tools/nodetool/commands.h"
+#include "tools/nodetool/table.h"
+#include "tools/nodetool/units.h"
+
+namespace starling::nodetool {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+// A proof is of a cut some 3 s old, and each node tries every repair.interval.
+constexpr std::chrono::seconds kProofWaitMax{60};
+constexpr std::chrono::milliseconds kProofPoll{500};
+
+base::Result<Json> AskJson(const Question& question) {
+  ASSIGN_OR_RETURN(const std::string answer, Ask(question));
+  Json document = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object())
+    return base::Fail(base::Corruption("the answer of " + question.host + " is no JSON object"));
+  return document;
+}
+
+std::int64_t WallMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// One node's verdict; never an error: what it says is in the row.
+Json RowOf(const VerifyQuestion& question, const Json& node) {
+  const std::string address = node.value("address", "");
+  Json row = {{"address", address}};
+  if (node.value("status", "") != "U") {
+    row["sound"] = false;
+    row["problem"] = "it is down: not verified";
+    return row;
+  }
+  const auto answer = AskJson({.host = address,
+                               .port = question.port,
+                               .command = "verify",
+                               .keyspace = question.keyspace,
+                               .deep = question.deep});
+  if (answer) {
+    row.update(*answer);
+  } else {
+    row["sound"] = false;
+    row["problem"] = answer.error().message();
+  }
+  return row;
+}
+
+// Ranges that are not proved equal through `since_ms`, as all nodes see them.
+base::Result<std::vector<std::string>> Unproved(const VerifyQuestion& question, const Json& nodes,
+                                                std::int64_t since_ms) {
+  std::vector<std::string> late;
+  for (const Json& node : nodes) {
+    const std::string address = node.value("address", "");
+    ASSIGN_OR_RETURN(const Json status,
+                     AskJson({.host = address, .port = question.port, .command = "repairstatus"}));
+    for (const Json& range : status.value("ranges", Json::array())) {
+      const std::string keyspace = range.value("keyspace", "");
+      if (!question.keyspace.empty() && keyspace != question.keyspace) continue;
+      const Json through = range.value("proved_through_ms", Json());
+      if (through.is_number_integer() && through.get<std::int64_t>() >= since_ms) continue;
+      late.push_back(fmt::format("{} {} on {}", keyspace, range.value("range", ""), address));
+    }
+  }
+  return late;
+}
+
+// Empty: all replicas were the same at some cut after `since_ms`.
+std::string WaitForProofs(const VerifyQuestion& question, const Json& nodes,
+                          std::int64_t since_ms) {
+  const auto ends = std::chrono::steady_clock::now() + kProofWaitMax;
+  while (true) {
+    const auto late = Unproved(question, nodes, since_ms);
+    if (!late) return late.error().message();
+    if (late->empty()) return {};
+    if (std::chrono::steady_clock::now() >= ends)
+      return fmt::format(
+          "{} ranges are not proved equal on all replicas {} s after they were read, the first: "
+          "{}; nodetool repairstatus says what they wait for",
+          late->size(), kProofWaitMax.count(), late->front());
+    std::this_thread::sleep_for(kProofPoll);
+  }
+}
+
+std::string Show(const Json& document) {
+  Table table({"address", "keyspace", "entries", "data", "wrong buckets", "sound"});
+  std::string problems;
+  for (const Json& node : document["nodes"]) {
+    const std::string address = node.value("address", "");
+    const std::string sound = node.value("sound", false) ? "yes" : "NO";
+    for (const Json& each : node.value("keyspaces", Json::array())) {
+      std::string wrong = fmt::format("{}", each.value("wrong_buckets", std::uint64_t{0}));
+      for (const Json& bucket : each.value("first_wrong", Json::array()))
+        wrong += ' ' + bucket.get<std::string>();
+      table.Add({address, each.value("keyspace", ""),
+                 fmt::format("{}", each.value("entries", std::uint64_t{0})),
+                 ShowSize(static_cast<double>(each.value("data_bytes", std::uint64_t{0}))), wrong,
+                 sound});
+    }
+    if (const std::string problem = node.value("problem", ""); !problem.empty())
+      problems += fmt::format("{}: {}\n", address, problem);
+  }
+  return table.Print() + problems;
+}
+
+}  // namespace
+
+int RunVerify(const VerifyQuestion& question, tools::Output output) {
+  const auto status = AskJson({.host = question.host, .port = question.port, .command = "status"});
+  if (!status) return tools::Complain("nodetool", output, status.error());
+  Json document = {{"sound", true}, {"nodes", Json::array()}};
+  const std::int64_t since_ms = WallMs();
+  for (const Json& node : status->value("nodes", Json::array())) {
+    document["nodes"].push_back(RowOf(question, node));
+    if (!document["nodes"].back().value("sound", false)) document["sound"] = false;
+  }
+  std::string problem;
+  if (!document["sound"].get<bool>()) problem = "not every node is sound and could be verified";
+  if (question.deep && problem.empty()) {
+    problem = WaitForProofs(question, document["nodes"], since_ms);
+    document["equal"] = problem.empty();
+  }
+  fmt::print("{}", output == tools::Output::kJson ? document.dump() + "\n" : Show(document));
+  if (problem.empty()) return 0;
+  return tools::Complain("nodetool", output, base::Corruption(problem));
+}
+
+}  // namespace starling::nodetool
