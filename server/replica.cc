@@ -262,7 +262,7 @@ void Replica::AnswerRead(const Operation& operation, const EntryHeader& header, 
   const bool shown = operation.want_value && !header.version.empty() && !header.tombstone();
   if (shown && !base::Mutant("repair-damage-served"))
     if (const base::Status sound = storage::VerifyValue({header, value}); !sound.ok()) {
-      listener_.OnLocalRead(operation.ticket, sound, {}, {});
+      listener_.OnLocalRead(operation.ticket, sound, {}, {}, 0);
       return;
     }
   turn_bytes_ += value.size();

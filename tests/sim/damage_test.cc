@@ -71,7 +71,7 @@ TEST_SUITE("sim/damage") {
     FlipValue(cluster, 0, "key");
     const Record& get = cluster.Await(client.Get("key"));
     REQUIRE(get.status.ok());
-    EXPECT(get.value == value);
+    EXPECT(get.operation.value == value);
   }
 
   TEST_CASE("a scrub finds what is damaged, and the node has it from the others again") {
