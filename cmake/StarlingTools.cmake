@@ -69,8 +69,19 @@ starling_precompiled(starling_precompiled_tests ${CMAKE_SOURCE_DIR}/tests/test.h
 target_link_libraries(starling_precompiled_tests PRIVATE doctest::doctest rapidcheck)
 target_compile_options(starling_precompiled_tests PRIVATE ${STARLING_TEST_OPTIONS})
 
+# Nor, under sanitizers, are the tools, which run briefly and whose JSON takes long to compile.
+if(STARLING_SANITIZE)
+  starling_precompiled(starling_precompiled_tools)
+  target_compile_options(starling_precompiled_tools PRIVATE -O0)
+endif()
+
 function(starling_precompile target)
-  target_precompile_headers(${target} REUSE_FROM starling_precompiled)
+  if(STARLING_SANITIZE AND CMAKE_CURRENT_SOURCE_DIR MATCHES "/tools/(nodetool|starling|stress)$")
+    target_precompile_headers(${target} REUSE_FROM starling_precompiled_tools)
+    target_compile_options(${target} PRIVATE -O0)
+  else()
+    target_precompile_headers(${target} REUSE_FROM starling_precompiled)
+  endif()
   target_link_libraries(${target} PRIVATE fmt::fmt tl::expected)
 endfunction()
 

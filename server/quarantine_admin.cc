@@ -59,8 +59,12 @@ struct QuarantineAdmin::Arguments {
       return base::Fail(base::InvalidArgument("the arguments are not a JSON object"));
     try {
       Arguments arguments{.keyspace = object.value("keyspace", ""),
-                          .version = object.value("version", ""),
-                          .from = object.value("from", std::uint64_t{0})};
+                          .version = object.value("version", "")};
+      if (const auto from = object.find("from"); from != object.end()) {
+        if (!from->is_number_unsigned())  // get() would cut off what is none.
+          return base::Fail(base::InvalidArgument("the arguments: 'from' is no whole number"));
+        arguments.from = from->get<std::uint64_t>();
+      }
       ASSIGN_OR_RETURN(arguments.key, BytesOf(object, "key"));
       ASSIGN_OR_RETURN(arguments.after, base::FromBase64(object.value("after", "")));
       return arguments;

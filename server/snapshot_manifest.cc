@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -68,14 +69,31 @@ base::Result<merkle::Digest> ParseDigest(std::uint64_t entries, const std::strin
   return digest;
 }
 
+// Throws json::exception, as at() does, also if it is no whole number that T has room for: get()
+// would cut it off.
+template <typename T>
+T WholeNumber(const json& value, std::string_view field) {
+  const bool fits = value.is_number_unsigned()
+                        ? std::in_range<T>(value.get<std::uint64_t>())
+                        : value.is_number_integer() && std::in_range<T>(value.get<std::int64_t>());
+  if (!fits)
+    throw json::type_error::create(302, fmt::format("'{}' is no number that fits", field), &value);
+  return value.get<T>();
+}
+template <typename T>
+void TakeNumber(const json& object, const char* field, T& into) {
+  into = WholeNumber<T>(object.at(field), field);
+}
+
 // May throw json::exception, whose words name the field.
 base::Result<SnapshotKeyspace> KeyspaceIn(const json& object) {
   SnapshotKeyspace keyspace;
-  object.at("id").get_to(keyspace.id);
+  TakeNumber(object, "id", keyspace.id);
   object.at("name").get_to(keyspace.name);
   object.at("replication").get_to(keyspace.replication);
-  ASSIGN_OR_RETURN(keyspace.digest, ParseDigest(object.at("entries").get<std::uint64_t>(),
-                                                object.at("digest").get<std::string>()));
+  ASSIGN_OR_RETURN(keyspace.digest,
+                   ParseDigest(WholeNumber<std::uint64_t>(object.at("entries"), "entries"),
+                               object.at("digest").get<std::string>()));
   for (const json& range : object.at("ranges")) {
     ASSIGN_OR_RETURN(const BucketRange parsed, ParseRange(range.get<std::string>()));
     keyspace.ranges.push_back(parsed);
@@ -85,26 +103,27 @@ base::Result<SnapshotKeyspace> KeyspaceIn(const json& object) {
 
 // Likewise.
 base::Result<SnapshotManifest> ManifestIn(const json& object) {
-  const auto format = object.at("format").get<std::uint32_t>();
+  const auto format = WholeNumber<std::uint32_t>(object.at("format"), "format");
   if (format > kFormat)
     return base::Fail(base::FailedPrecondition(fmt::format(
         "a newer release wrote it: its format is {}, this one knows {}", format, kFormat)));
   SnapshotManifest manifest;
   object.at("name").get_to(manifest.name);
-  object.at("created_ms").get_to(manifest.created_ms);
+  TakeNumber(object, "created_ms", manifest.created_ms);
   object.at("cluster").get_to(manifest.cluster_name);
   ASSIGN_OR_RETURN(manifest.cluster_id,
                    base::HostId::Parse(object.at("cluster_id").get<std::string>()));
-  object.at("token_seed").get_to(manifest.token_seed);
-  object.at("epoch").get_to(manifest.epoch);
+  TakeNumber(object, "token_seed", manifest.token_seed);
+  TakeNumber(object, "epoch", manifest.epoch);
   const json& node = object.at("node");
   ASSIGN_OR_RETURN(manifest.node.host, base::HostId::Parse(node.at("host_id").get<std::string>()));
-  node.at("number").get_to(manifest.node.number);
+  TakeNumber(node, "number", manifest.node.number);
   ASSIGN_OR_RETURN(manifest.node.cluster,
                    base::ParseAddress(node.at("address").get<std::string>()));
   node.at("dc").get_to(manifest.node.dc);
   node.at("rack").get_to(manifest.node.rack);
-  node.at("tokens").get_to(manifest.node.tokens);
+  for (const json& token : node.at("tokens"))
+    manifest.node.tokens.push_back(WholeNumber<std::uint16_t>(token, "tokens"));
   for (const json& each : object.at("keyspaces")) {
     ASSIGN_OR_RETURN(SnapshotKeyspace keyspace, KeyspaceIn(each));
     manifest.keyspaces.push_back(std::move(keyspace));

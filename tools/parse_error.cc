@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <sstream>
 #include <string_view>
 #include <vector>
@@ -51,8 +50,8 @@ int EndParse(const CLI::App& app, const CLI::ParseError& error, Output output) {
   if (error.get_exit_code() == 0) {
     std::ostringstream wanted;
     app.exit(error, wanted, wanted);
-    // Not by std::cout, which CLI11 flushes: why that fails would be lost.
-    std::fputs(wanted.str().c_str(), stdout);
+    // Not by std::cout, which CLI11 flushes, nor by stdio: why that fails would be lost.
+    fmt::print("{}", wanted.str());
     return 0;
   }
   return ComplainPlainly(

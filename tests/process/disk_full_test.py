@@ -7,38 +7,19 @@ Method: a node whose data directory is a small file system in memory; starling-s
 
 import os
 import signal
-import subprocess
 import unittest
 
-import case
 import cluster
+import small_disk
 
 RECORDS = 6000  # Of 20 KB: three times what there is room for.
 
 
-class DiskFull(case.ClusterCase):
-    def mount(self, folder, options):
-        run = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder],
-                             capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            reason = f"no file system can be mounted here: {run.stderr.strip()}"
-            print(f"skipped: {reason}", flush=True)
-            self.skipTest(reason)
-
-    def small_disk(self, nodes):
-        folder = os.path.join(nodes.folder, "disk")
-        os.mkdir(folder)
-        self.mount(folder, "size=40m")
-        self.addCleanup(subprocess.run, ["umount", folder], check=True)
-        # Cleanups run backwards: the node is gone before.
-        self.addCleanup(lambda: nodes.node(1).running and nodes.node(1).kill())
-        nodes.node(1).data = os.path.join(folder, "data")
-        return folder
-
+class DiskFull(small_disk.SmallDiskCase):
     def fill_and_go_on(self, connections, in_flight):
         nodes = self.make_cluster(1, storage_memtables="8MiB", storage_reserve="0")
         node = nodes.node(1)
-        disk = self.small_disk(nodes)
+        disk = self.small_disk(nodes, node, "40m")
         nodes.start()
         history = os.path.join(nodes.folder, "history")
         with open(os.path.join(nodes.folder, "load.log"), "wb") as log:

@@ -11,7 +11,8 @@ import case
 import cluster
 
 # Nobody is to be suspected while a node is paused.
-PATIENT = {"gossip.probe_interval": "20s", "gossip.suspicion_timeout": "20s"}
+PATIENT = {"gossip.probe_interval": "20s", "gossip.suspicion_timeout": "20s",
+           "timeouts.write": "10s"}  # Until somebody has seen that the put is under way.
 
 
 class Stopped(case.ClusterCase):

@@ -420,7 +420,7 @@ class Tools(case.SharedClusterCase):
         for name in self.subcommands("nodetool"):
             more = {"getendpoints": ["default", "k"], "why": ["default", "k"],
                     "keyring": ["list"], "clearsnapshot": ["--all"],
-                    "restore": ["p"]}.get(name, [])
+                    "restore": ["p"], "quarantine": ["list"]}.get(name, [])
             self.assert_says("nodetool", ["-h", absent, name, *more], absent, "refused")
         for command in ("put k v", "get k", "delete k", "exists k", "import -", "export", "ping",
                         "keyspace list", "keyspace describe default",

@@ -84,6 +84,10 @@ TEST_SUITE("server/snapshot_manifest") {
       return ParseManifest(changed.dump()).error().code();
     };
     EXPECT(with("/format", 2) == base::Code::kFailedPrecondition);
+    EXPECT(with("/epoch", 1e30) == base::Code::kCorruption);
+    EXPECT(with("/epoch", -1) == base::Code::kCorruption);
+    EXPECT(with("/node/number", std::uint64_t{1} << 40) == base::Code::kCorruption);
+    EXPECT(with("/node/tokens/0", 0.5) == base::Code::kCorruption);
     EXPECT(with("/keyspaces/0/ranges/0", "0001-0000") == base::Code::kCorruption);
     EXPECT(with("/keyspaces/0/ranges/0", "1-2") == base::Code::kCorruption);
     EXPECT(with("/keyspaces/0/digest", "xyz") == base::Code::kCorruption);

@@ -162,6 +162,7 @@ void Network::RunFor(base::Duration duration) {
 void Network::Prefetch() const {
   if (queue_.empty()) return;
   const Node& next = nodes_[happenings_[queue_.front().index].node];
+  if (next.core == nullptr) return;  // It is down.
   const auto* core = reinterpret_cast<const char*>(next.core.get());
   for (std::size_t line = 0; line < sizeof(Gossip) / kCacheLineBytes; ++line)
     __builtin_prefetch(core + line * kCacheLineBytes);

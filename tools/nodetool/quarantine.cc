@@ -55,8 +55,9 @@ Result<Entry> Read(const Json& row) {
   if (row.contains("key_base64")) {
     ASSIGN_OR_RETURN(entry.key, base::FromBase64(row["key_base64"].get<std::string>()));
   }
-  if (row["bytes"].is_number()) entry.bytes = row["bytes"].get<std::int64_t>();
-  if (row["expires_ms"].is_number()) entry.expires_ms = row["expires_ms"].get<std::int64_t>();
+  if (row["bytes"].is_number_integer()) entry.bytes = row["bytes"].get<std::int64_t>();
+  if (row["expires_ms"].is_number_integer())
+    entry.expires_ms = row["expires_ms"].get<std::int64_t>();
   if (row["problem"].is_string()) entry.error = row["problem"].get<std::string>();
   return entry;
 }
@@ -150,7 +151,7 @@ QuarantineAnswer Show(const std::vector<Entry>& entries, bool acted) {
       row["problem"] = entry.error.empty() ? Json() : Json(entry.error);
     }
     const std::int64_t stamped =
-        row["stamped_ms"].is_number() ? row["stamped_ms"].get<std::int64_t>() : 0;
+        row["stamped_ms"].is_number_integer() ? row["stamped_ms"].get<std::int64_t>() : 0;
     table.Add({entry.keyspace,
                base::IsUtf8(entry.key) ? entry.key : "base64:" + base::ToBase64(entry.key),
                ShowSize(static_cast<double>(entry.bytes)),

@@ -2,6 +2,7 @@
 //
 // Whatever keeps a node from starting, or ends it against its will, is one line on stderr and exit
 // status 2.
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -73,7 +74,7 @@ int Main(int argc, char** argv) {
     return tools::EndParse(app, error, tools::Output::kText);
   }
   if (line.print_config) {
-    std::fputs(server::PrintConfig().c_str(), stdout);
+    fmt::print("{}", server::PrintConfig());  // Tells why it fails, as stdio does not.
     return 0;
   }
   const auto config = Load(line);
