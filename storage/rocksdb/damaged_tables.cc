@@ -24,6 +24,7 @@ namespace {
 constexpr std::string_view kNote = "tables-taken-out";
 constexpr std::string_view kSalvaged = "salvaged-";  // Then the number and the family.
 constexpr std::string_view kTableEnd = ".sst";
+constexpr std::string_view kUnfinishedEnd = ".part";
 constexpr std::string_view kDataName = "data";
 constexpr std::string_view kTreeName = "tree";  // Its leaves are made anew from the entries.
 constexpr std::size_t kNamedMax = 3;            // Of the damaged tables, in the line about them.
@@ -113,7 +114,7 @@ base::Status Salvage(const Reading& reading, const std::string& directory, const
       rocksdb::EnvOptions(),
       rocksdb::Options(rocksdb::DBOptions(), reading.OptionsOf(table.family)));
   const std::string path = SalvagePath(directory, table);
-  const std::string unfinished = path + ".part";
+  const std::string unfinished = fmt::format("{}{}", path, kUnfinishedEnd);
   const std::string attempted = fmt::format("keeping what can be read of {}", table.path);
   bool any = false;
   rocksdb::Status wrote;
@@ -159,6 +160,26 @@ std::map<std::string, std::string> Salvaged(const std::string& directory) {
   return found;
 }
 
+base::Status Remove(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove(path, error);
+  return error ? base::Io(fmt::format("removing {}: {}", path, error.message())) : base::Ok();
+}
+
+// Of calls that were cut off.
+base::Status RemoveUnfinished(const std::string& directory) {
+  std::vector<std::string> unfinished;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (name.starts_with(kSalvaged) && name.ends_with(kUnfinishedEnd))
+      unfinished.push_back(at->path().string());
+  }
+  for (const std::string& path : unfinished) RETURN_IF_ERROR(Remove(path));
+  return base::Ok();
+}
+
 base::Status PutBack(const RocksDbOptions& options) {
   const auto salvaged = Salvaged(options.directory);
   if (salvaged.empty()) return base::Ok();
@@ -171,6 +192,8 @@ base::Status PutBack(const RocksDbOptions& options) {
     ingest.move_files = true;
     RETURN_IF_ERROR(ToStatus(writing.db->IngestExternalFile(family, {path}, ingest),
                              fmt::format("putting back what was saved in {}", path)));
+    // RocksDB only warns if it stays, and put back once more it would hide what is newer then.
+    RETURN_IF_ERROR(Remove(path));
   }
   return base::Ok();
 }
@@ -200,18 +223,19 @@ std::string Sentence(const std::vector<Damaged>& damaged) {
 
 }  // namespace
 
-base::Result<std::string> TakeOutDamagedTables(const RocksDbOptions& options) {
+base::Result<TakenOut> TakeOutDamagedTables(const RocksDbOptions& options) {
   std::string note;
   if (TookOutTables(options.directory))
     RETURN_IF_ERROR(ToStatus(rocksdb::ReadFileToString(rocksdb::Env::Default(),
                                                        NotePath(options.directory).string(), &note),
                              "reading which tables were damaged"));
+  RETURN_IF_ERROR(RemoveUnfinished(options.directory));
   std::vector<Damaged> damaged;
   {
     Reading reading;
     RETURN_IF_ERROR(OpenLoosely(options, Mode::kRead, reading));
     ASSIGN_OR_RETURN(damaged, FindDamaged(reading, options.directory));
-    if (damaged.empty() && note.empty()) return note;
+    if (damaged.empty() && note.empty()) return TakenOut{};
     if (!damaged.empty()) {
       note = note.empty() ? Sentence(damaged) : note + "; " + Sentence(damaged);
       RETURN_IF_ERROR(WriteNote(options.directory, note));
@@ -221,7 +245,7 @@ base::Result<std::string> TakeOutDamagedTables(const RocksDbOptions& options) {
   }
   for (const Damaged& table : damaged) RETURN_IF_ERROR(StrikeOut(options, table));
   RETURN_IF_ERROR(PutBack(options));
-  return note;
+  return TakenOut{note, damaged.size()};
 }
 
 bool TookOutTables(const std::string& directory) {
@@ -230,10 +254,7 @@ bool TookOutTables(const std::string& directory) {
 }
 
 base::Status ForgetTakenOut(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::remove(NotePath(directory), error);
-  if (!error) return base::Ok();
-  return base::Io(fmt::format("removing {}: {}", NotePath(directory).string(), error.message()));
+  return Remove(NotePath(directory).string());
 }
 
 }  // namespace starling::storage

@@ -10,6 +10,7 @@
 // Read next: storage/rocksdb/table_check.h, docs/storage.md
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "base/status.h"
@@ -17,11 +18,16 @@
 
 namespace starling::storage {
 
-// Reads all tables of the database in options.directory and takes out those that are damaged.
-// Returns which and why, in one line for an operator; empty: none is, and nothing was changed. A
-// note of it stays in the directory until ForgetTakenOut, so that a crash loses no word of it: the
-// next call returns that too. Fails with Corruption when more than tables is damaged, and Io.
-base::Result<std::string> TakeOutDamagedTables(const RocksDbOptions& options);
+struct TakenOut {
+  std::string what;        // Which tables and why, in one line for an operator; empty: none.
+  std::size_t tables = 0;  // How many this call found damaged.
+};
+
+// Reads all tables of the database in options.directory and takes out those that are damaged; if
+// none is, nothing is changed. A note of what was taken out stays in the directory until
+// ForgetTakenOut, so that a crash loses no word of it: the next call goes on from there, and tells
+// it too. Fails with Corruption when more than tables is damaged, and Io.
+base::Result<TakenOut> TakeOutDamagedTables(const RocksDbOptions& options);
 
 // Whether tables were taken out, and ForgetTakenOut was not called since.
 bool TookOutTables(const std::string& directory);

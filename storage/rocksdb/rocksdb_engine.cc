@@ -380,12 +380,27 @@ base::Status MakeDirectory(const std::string& directory) {
   return base::Io(fmt::format("making the data directory {}: {}", directory, error.message()));
 }
 
+// Without CURRENT RocksDB would begin an empty database, and delete the tables that lie there. A
+// log is made after CURRENT, so a first start that was cut off has none.
+base::Status CheckCurrent(rocksdb::Env& files, const std::string& directory) {
+  if (!files.FileExists(directory + "/CURRENT").IsNotFound()) return base::Ok();
+  std::vector<std::string> names;
+  if (const auto listed = files.GetChildren(directory, &names); !listed.ok())
+    return ToStatus(listed, "listing the data directory " + directory);
+  for (const std::string& name : names)
+    if (name.ends_with(".sst") || name.ends_with(".log"))
+      return base::Corruption(
+          fmt::format("{}/CURRENT is missing, and {} is there", directory, name));
+  return base::Ok();
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& options) {
   RETURN_IF_ERROR(MakeDirectory(options.directory));
   std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
+  RETURN_IF_ERROR(CheckCurrent(files, options.directory));
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
   if (!options.keep_sound_part) {

@@ -92,16 +92,18 @@ void SayTakenOut(const std::string& taken) {
 
 // It does not open for damaged tables alone.
 base::Result<Opened> OpenSoundTables(const storage::RocksDbOptions& options,
-                                     const std::string& damage) {
-  ASSIGN_OR_RETURN(const std::string taken, storage::TakeOutDamagedTables(options));
-  if (taken.empty()) return base::Fail(base::Corruption(damage));
+                                     const std::string& damage, std::uint64_t& damaged_tables) {
+  ASSIGN_OR_RETURN(const storage::TakenOut taken, storage::TakeOutDamagedTables(options));
+  damaged_tables += taken.tables;
+  if (taken.what.empty()) return base::Fail(base::Corruption(damage));
   ASSIGN_OR_RETURN(auto engine, storage::RocksDbEngine::Open(options));
-  SayTakenOut(taken);
-  return Opened{std::move(engine), taken};
+  SayTakenOut(taken.what);
+  return Opened{std::move(engine), taken.what};
 }
 
 // As much of the database as can be trusted.
-base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_lose) {
+base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_lose,
+                                     std::uint64_t& damaged_tables) {
   auto engine = storage::RocksDbEngine::Open(options);
   if (engine) return Opened{*std::move(engine), {}};
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
@@ -117,7 +119,7 @@ base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_l
     return Opened{*std::move(engine), std::move(damage)};
   }
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
-  if (auto sound = OpenSoundTables(options, damage)) return sound;
+  if (auto sound = OpenSoundTables(options, damage, damaged_tables)) return sound;
   RETURN_IF_ERROR(SetAsideLoudly(options.directory, damage));
   options.keep_sound_part = false;
   ASSIGN_OR_RETURN(auto fresh, storage::RocksDbEngine::Open(options));
@@ -129,6 +131,7 @@ struct Attempt {
   const std::optional<storage::GuardRecord>& last;
   bool accept = false;
   bool may_lose = false;
+  std::uint64_t& damaged_tables;  // Those that were taken out.
 };
 
 storage::RocksDbOptions EngineOptions(const server::Config& config) {
@@ -142,7 +145,8 @@ storage::RocksDbOptions EngineOptions(const server::Config& config) {
 
 base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
   const server::Config& config = attempt.config;
-  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound(EngineOptions(config), attempt.may_lose));
+  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound(EngineOptions(config), attempt.may_lose,
+                                                  attempt.damaged_tables));
   if (damage.empty()) damage = std::move(opened.damage);
   Store store;
   store.engine = std::move(opened.engine);
@@ -159,11 +163,12 @@ base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
 
 // Without the tables that are damaged. `damage` is what is known of it before.
 base::Result<Store> OpenWithoutDamagedTables(const Attempt& attempt, std::string damage) {
-  ASSIGN_OR_RETURN(const std::string taken,
+  ASSIGN_OR_RETURN(const storage::TakenOut taken,
                    storage::TakeOutDamagedTables(EngineOptions(attempt.config)));
-  if (!taken.empty()) {
-    SayTakenOut(taken);
-    damage = taken;
+  attempt.damaged_tables += taken.tables;
+  if (!taken.what.empty()) {
+    SayTakenOut(taken.what);
+    damage = taken.what;
   }
   return OpenOnce(attempt, std::move(damage));
 }
@@ -176,7 +181,7 @@ base::Result<Store> OpenByDegrees(const Attempt& attempt,
     return !store && store.error().code() == base::Code::kCorruption && attempt.may_lose;
   };
   base::Status why;
-  if (!damage && !storage::TookOutTables(directory)) {
+  if (!damage && !attempt.accept && !storage::TookOutTables(directory)) {
     auto store = OpenOnce(attempt, {});
     if (!damaged(store)) return store;
     why = store.error();
@@ -193,7 +198,9 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
                          const std::optional<std::string>& damage) {
   ASSIGN_OR_RETURN(const auto last, LastGuard(config.node.data_dir));
   const bool accept = loss == DataLoss::kAccept;
-  const Attempt attempt{config, last, accept, accept || (last && last->members > 1)};
+  std::uint64_t damaged_tables = 0;
+  const Attempt attempt{config, last, accept, accept || (last && last->members > 1),
+                        damaged_tables};
   if (damage && !attempt.may_lose)
     return base::Fail(base::FailedPrecondition(
         fmt::format("data are damaged, and no other node is known to have them: {}; to go on with "
@@ -201,6 +208,7 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
                     *damage)));
   ASSIGN_OR_RETURN(Store store, OpenByDegrees(attempt, damage));
   RETURN_IF_ERROR(storage::ForgetTakenOut(config.node.data_dir));  // The loss is written down.
+  store.identity.damaged_tables = damaged_tables;
   return store;
 }
 

@@ -28,7 +28,8 @@ enum class DataLoss { kRefuse, kAccept };
 // or read, is in use, belongs to another cluster, or was written by a newer program.
 //
 // Data that were lost or damaged are told in the log, and in the identity: of what the cluster's
-// other nodes have, the node opens what is sound, or begins empty beside what it sets aside.
+// other nodes have, the node opens what is sound, or begins empty beside what it sets aside. With
+// kAccept all tables are read first: what cannot be read goes, too.
 //
 // With `damage` all tables are read first, and those that are damaged taken out: the life before of
 // this process ended for it. Empty: it has written down why.

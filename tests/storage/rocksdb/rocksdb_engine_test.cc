@@ -344,6 +344,26 @@ TEST_SUITE("storage/rocksdb") {
     EXPECT(mode(directory.path()) == before);
   }
 
+  TEST_CASE("without CURRENT an engine is refused, and what lies there is left") {
+    const TempDirectory directory;
+    {
+      auto engine = RocksDbEngine::Open(SmallOptions(directory.path()));
+      REQUIRE(engine.has_value());
+      REQUIRE(WriteOne(**engine, PutBatch("key", "value"), Sync::kYes).ok());
+      REQUIRE((*engine)->Flush().ok());
+    }
+    const auto current = std::filesystem::path(directory.path()) / "CURRENT";
+    std::filesystem::rename(current, current.string() + ".away");
+    const auto refused = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(!refused.has_value());
+    EXPECT(refused.error().code() == base::Code::kCorruption);
+    EXPECT(refused.error().message().find("CURRENT is missing") != std::string::npos);
+    std::filesystem::rename(current.string() + ".away", current);
+    const auto engine = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(engine.has_value());
+    EXPECT(GetMany(**engine, Family::kData, {"key"})[0].value == "value");
+  }
+
   TEST_CASE("a damaged manifest or CURRENT file fails to open with Corruption") {
     TempDirectory directory;
     REQUIRE(WriteOne(*OpenAt(directory.path()), PutBatch("k", "v"), Sync::kYes).ok());
