@@ -27,9 +27,12 @@ CAUGHT_BY = {
     "repair-part-passed-over":
         ("test_server", "law: entries sent are those missing or older here, however many, *"),
     "repair-damage-served":
-        ("test_sim", "a damaged value is not answered, but another replica's"),
+        ("test_sim_input", "a damaged value is not answered, but another replica's"),
     "repair-damage-left":
-        ("test_sim", "a scrub finds what is damaged, and the node has it from the others again"),
+        ("test_sim_input",
+         "a scrub finds what is damaged, and the node has it from the others again"),
+    "repair-marks-outlive-loss":
+        ("test_server", "purge's marks go with a loss, and its counts are those of the entries"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }
