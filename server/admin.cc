@@ -47,6 +47,11 @@ std::string StringIn(const json& object, const char* name) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
+bool FlagIn(const json& object, const char* name) {
+  const auto it = object.find(name);
+  return it != object.end() && it->is_boolean() && it->get<bool>();
+}
+
 // "key", or "key_base64" where JSON can't hold its bytes.
 base::Result<std::string> KeyIn(const json& arguments) {
   const std::string text = StringIn(arguments, "key_base64");
@@ -123,6 +128,8 @@ void Admin::Handle(const FrameMail& mail) {
   if (command == "repair") return StartRepair(to, keyspace);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
+  if (command == "scrub") return StartScrub(to, FlagIn(arguments, "dry_run"));
+  if (command == "scrubstatus") return Answer(to, ScrubStatus());
   if (command == "purgestatus") return WithStats(to, &Admin::PurgeStatus);
   if (command == "tablestats") return WithStats(to, &Admin::TableStats);
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);

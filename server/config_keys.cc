@@ -96,9 +96,8 @@ constexpr ConfigKey kKeys[] = {
     {"scrub.interval",
      FIELD(scrub.interval),
      {0, 365 * kDayMs},
-     "From the end of one reading of all tables, in search of damage, to the next. 0s: only when "
-     "a\n"
-     "request met damage."},
+     "From the end of one reading of all tables, in search of damage, to the next.\n"
+     "0s: only when it is asked for, and when a request met damage."},
     {"scrub.rate",
      FIELD(scrub.bytes_per_second),
      {0, 1ULL << 40},

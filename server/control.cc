@@ -48,7 +48,8 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       quarantine_(std::make_unique<QuarantineAdmin>(*this)),
       disk_(shared.config.storage.reserve_bytes),
       scrub_({.interval = shared.config.scrub.interval,
-              .bytes_per_second = shared.config.scrub.bytes_per_second},
+              .bytes_per_second = shared.config.scrub.bytes_per_second,
+              .damaged_before = shared.identity.damaged_tables},
              world.Now()) {}
 
 Control::~Control() = default;

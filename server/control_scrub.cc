@@ -17,6 +17,8 @@ namespace {
 // Nodes take turns, so that two which find damage at once do not both stop serving.
 constexpr std::int64_t kTurnMs = 10'000;
 constexpr std::int64_t kBeginWithinMs = 2'000;  // Of its turn: the others have to hear of it.
+constexpr std::string_view kOnYourWord =
+    " (to go on without what cannot be read, start this node once with --accept-data-loss)";
 
 }  // namespace
 
@@ -53,7 +55,12 @@ void Control::ScrubSoon() {
 // Why not, or empty.
 std::string Control::WhyNotHeal() const {
   const auto members = snapshot_->topology->members();
-  if (members.size() == 1) return "no other node has the data";
+  // What is taken out could let an older version show, which nobody would correct.
+  if (members.size() == 1) return fmt::format("no other node has the data{}", kOnYourWord);
+  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
+    if (EffectiveFactor(*snapshot_->topology, keyspace.replication) == 1)
+      return fmt::format("keyspace '{}' has one replica{}", keyspace.name, kOnYourWord);
+  if (!serves()) return "this node is catching up";
   for (const topology::Node* member : members)
     if (member->host != shared_.identity.host && (!SeemsAlive(*member) || !LookOf(*member).ready))
       return fmt::format("{} is not up and ready", member->cluster.ToString());
@@ -61,14 +68,12 @@ std::string Control::WhyNotHeal() const {
 }
 
 void Control::HealDamage() {
-  if (scrub_.damage().empty() || found_loss_ || !serves() || base::Mutant("repair-damage-left"))
-    return;
-  if (const std::string why = WhyNotHeal(); !why.empty()) {
-    if (why != heal_waits_for_)
-      base::log::Warn("scrub", "the damage stays for now, as {}: {}", why, scrub_.damage());
-    heal_waits_for_ = why;
-    return;
-  }
+  if (scrub_.damage().empty() || found_loss_ || base::Mutant("repair-damage-left")) return;
+  const std::string why = WhyNotHeal();
+  if (!why.empty() && why != heal_waits_for_)
+    base::log::Warn("scrub", "the damage stays for now, as {}: {}", why, scrub_.damage());
+  heal_waits_for_ = why;
+  if (!why.empty()) return;
   const auto count = static_cast<std::int64_t>(snapshot_->topology->members().size());
   const auto members = snapshot_->topology->members();
   const auto mine = std::find_if(members.begin(), members.end(),

@@ -33,7 +33,7 @@ void WriteProcess(Exposition& out, const NodeMetrics& metrics) {
             Number(metrics.scrub.bytes));
   out.Gauge("starling_scrub_read_bytes", "Of those, what was read.",
             Number(metrics.scrub.bytes_read));
-  out.Counter("starling_scrub_damaged_total", "Tables found damaged.",
+  out.Counter("starling_scrub_damaged_total", "Tables found damaged since the process began.",
               Number(metrics.scrub.damaged));
   const ProcessStats& process = metrics.process;
   out.Gauge("process_resident_memory_bytes", "Resident memory.", Number(process.resident_bytes));

@@ -11,12 +11,14 @@ Scrub::Scrub(ScrubOptions options, base::Instant now)
     : options_(options), rate_(options.bytes_per_second), next_pass_(base::Instant::Never()) {
   if (options_.interval > base::Duration::zero())
     next_pass_ = now + std::min(options_.interval, kFirstPass);
+  progress_.damaged = options_.damaged_before;
 }
 
 void Scrub::Begin(base::Instant now, std::int64_t wall_ms, std::vector<storage::Table> tables) {
   CHECK(!running());
   tables_ = std::move(tables);
   at_ = 0;
+  began_ = now;
   next_pass_ = base::Instant::Never();
   progress_.tables = tables_.size();
   progress_.tables_read = progress_.bytes = progress_.bytes_read = 0;
@@ -47,8 +49,15 @@ void Scrub::EndPass(base::Instant now, std::int64_t wall_ms) {
   at_ = 0;
   ++progress_.passes;
   progress_.last_end_ms = wall_ms;
-  if (std::exchange(hurried_, false)) hurry_again_ = now + kHurryGap;
+  if (std::exchange(hurried_, false))
+    hurry_again_ = now + std::max(kHurryGap, (now - began_) * kHurryGapTimes);
   if (options_.interval > base::Duration::zero()) next_pass_ = now + options_.interval;
+}
+
+bool Scrub::Ask(base::Instant now) {
+  if (running() || Due(now)) return false;
+  next_pass_ = now;
+  return true;
 }
 
 void Scrub::Hurry(base::Instant now) {

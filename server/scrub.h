@@ -21,6 +21,7 @@ namespace starling::server {
 struct ScrubOptions {
   base::Duration interval{};           // From the end of a pass to the next. 0: only on demand.
   std::uint64_t bytes_per_second = 0;  // 0: no limit.
+  std::uint64_t damaged_before = 0;    // Tables, in this process's lives before.
 };
 
 struct ScrubProgress {
@@ -29,7 +30,7 @@ struct ScrubProgress {
   std::uint64_t tables_read = 0;
   std::uint64_t bytes = 0;
   std::uint64_t bytes_read = 0;
-  std::uint64_t damaged = 0;      // Tables found damaged, since the start.
+  std::uint64_t damaged = 0;      // Tables found damaged, since the process began.
   std::int64_t last_end_ms = -1;  // Wall time of the end of the last pass; -1: none yet.
 };
 
@@ -44,13 +45,19 @@ class Scrub {
   const storage::Table* Next(base::Instant now) const;
   void OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& found);
 
+  // An operator asks for a pass now, at the usual rate. False: one runs already, or is about to.
+  bool Ask(base::Instant now);
   // Somebody met what cannot be read. A pass begins at once, as fast as the disk goes; not if one
-  // for such a reason has just ended.
+  // for such a reason has just ended, so that an error which no table has takes a tenth of the disk
+  // at most.
   void Hurry(base::Instant now);
 
   bool running() const { return at_ < tables_.size(); }
   bool hurried() const { return hurried_; }
+  const ScrubOptions& options() const { return options_; }
   const ScrubProgress& progress() const { return progress_; }
+  // When the next pass begins; Never: while one runs, and without an interval.
+  base::Instant next_pass() const { return next_pass_; }
   // What is damaged, the first of it; empty: nothing that is known.
   const std::string& damage() const { return damage_; }
 
@@ -58,6 +65,7 @@ class Scrub {
   // The first pass: not in the bustle of a start.
   static constexpr base::Duration kFirstPass = base::seconds(600);
   static constexpr base::Duration kHurryGap = base::seconds(60);
+  static constexpr int kHurryGapTimes = 10;  // As long as the pass took, if that is more.
 
   void EndPass(base::Instant now, std::int64_t wall_ms);
 
@@ -66,6 +74,7 @@ class Scrub {
   std::size_t at_ = 0;
   RateLimit rate_;
   base::Instant next_pass_;
+  base::Instant began_;        // The pass that runs.
   base::Instant hurry_again_;  // Before, it is not hurried.
   bool hurried_ = false;
   ScrubProgress progress_;

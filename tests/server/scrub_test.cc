@@ -82,6 +82,40 @@ TEST_SUITE("server/scrub") {
     scrub.Hurry(At(63));
     EXPECT(scrub.Due(At(63)));
   }
+
+  TEST_CASE("an error that no table has takes a tenth of the disk at most") {
+    Scrub scrub({}, At(0));
+    scrub.Hurry(At(0));
+    scrub.Begin(At(0), 0, {{"a", 1}});
+    scrub.OnRead(At(100), 0, base::Ok());
+    scrub.Hurry(At(1099));
+    EXPECT(!scrub.Due(At(1099)));
+    scrub.Hurry(At(1100));
+    EXPECT(scrub.Due(At(1100)));
+  }
+
+  TEST_CASE("an operator has a pass begin at once and at the rate, unless one runs") {
+    Scrub scrub({.interval = {}, .bytes_per_second = kMiB}, At(0));
+    EXPECT(scrub.next_pass() == base::Instant::Never());
+    EXPECT(scrub.Ask(At(5)));
+    EXPECT(!scrub.Ask(At(5)));
+    REQUIRE(scrub.Due(At(5)));
+    scrub.Begin(At(5), 0, {{"a", 4 * kMiB}, {"b", kMiB}});
+    EXPECT(!scrub.Ask(At(5)));
+    scrub.OnRead(At(5), 0, base::Ok());
+    EXPECT(scrub.Next(At(6)) == nullptr);
+    REQUIRE(scrub.Next(At(9)) != nullptr);
+    scrub.OnRead(At(9), 0, base::Ok());
+    EXPECT(scrub.Ask(At(9)));
+  }
+
+  TEST_CASE("what lives before found is counted along, and is no damage of this one") {
+    Scrub scrub({.damaged_before = 2}, At(0));
+    scrub.Begin(At(0), 0, {{"a", 1}});
+    scrub.OnRead(At(0), 0, base::Corruption("a is damaged"));
+    EXPECT(scrub.progress().damaged == 3);
+    EXPECT(Scrub({.damaged_before = 2}, At(0)).damage().empty());
+  }
 }
 
 }  // namespace

@@ -379,6 +379,8 @@ struct Draw {
                                                     "why",
                                                     "compact",
                                                     "purgestatus",
+                                                    "scrub",
+                                                    "scrubstatus",
                                                     "quarantine",
                                                     "quarantine-value",
                                                     "quarantine-drop",
