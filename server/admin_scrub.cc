@@ -51,7 +51,7 @@ Admin::Json Admin::ScrubStatus() const {
   const base::Instant next = scrub.next_pass();
   const base::Duration until = std::max(next - control_.world_.Now(), base::Duration::zero());
   const std::string& damage = scrub.damage();
-  const std::string& waits = control_.heal_waits_for_;
+  const std::string waits = damage.empty() ? std::string() : control_.WhyNotHeal();
   json left;
   if (reading && !scrub.hurried())
     left = MsFor(progress.bytes - progress.bytes_read, scrub.options().bytes_per_second);

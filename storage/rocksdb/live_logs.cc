@@ -36,10 +36,10 @@ class LogNumbers final : public rocksdb::WalFilter {
 
 }  // namespace
 
-base::Result<std::uint64_t> FirstLiveLog(
-    const rocksdb::DBOptions& database, const std::string& directory,
-    const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
-  if (database.env->FileExists(directory + "/CURRENT").IsNotFound()) return 0;
+base::Result<LiveLogs> FindLiveLogs(const rocksdb::DBOptions& database,
+                                    const std::string& directory,
+                                    const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
+  if (database.env->FileExists(directory + "/CURRENT").IsNotFound()) return LiveLogs{};
   LogNumbers numbers;
   rocksdb::DBOptions looking = database;
   looking.create_if_missing = false;
@@ -62,10 +62,11 @@ base::Result<std::uint64_t> FirstLiveLog(
   const rocksdb::Status status =
       rocksdb::DB::OpenForReadOnly(looking, directory, opened, &handles, &db);
   const std::unique_ptr<rocksdb::DB> closer(db);
+  const std::uint64_t sequence = db == nullptr ? 0 : db->GetLatestSequenceNumber();
   for (rocksdb::ColumnFamilyHandle* handle : handles)
     db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();  // Frees memory only.
   RETURN_IF_ERROR(ToOpenStatus(status, "opening the data directory " + directory));
-  return numbers.first();
+  return LiveLogs{numbers.first(), sequence};
 }
 
 }  // namespace starling::storage

@@ -18,10 +18,14 @@
 
 namespace starling::storage {
 
-// The number of the first log that opening `directory` would replay: all of 0 and above where there
-// is no log, or no database yet. Fails as opening does, and changes nothing on disk.
-base::Result<std::uint64_t> FirstLiveLog(
-    const rocksdb::DBOptions& database, const std::string& directory,
-    const std::vector<rocksdb::ColumnFamilyDescriptor>& families);
+struct LiveLogs {
+  std::uint64_t first = 0;     // By its number: all, where there is no log or no database yet.
+  std::uint64_t sequence = 0;  // No change above this one is in tables.
+};
+
+// Those that opening `directory` would replay. Fails as opening does, and changes nothing on disk.
+base::Result<LiveLogs> FindLiveLogs(const rocksdb::DBOptions& database,
+                                    const std::string& directory,
+                                    const std::vector<rocksdb::ColumnFamilyDescriptor>& families);
 
 }  // namespace starling::storage

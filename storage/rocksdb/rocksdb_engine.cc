@@ -404,9 +404,8 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
   if (!options.keep_sound_part) {
-    ASSIGN_OR_RETURN(const std::uint64_t first_log,
-                     FirstLiveLog(database, options.directory, descriptors));
-    RETURN_IF_ERROR(CheckLogs(files, options.directory, first_log));
+    ASSIGN_OR_RETURN(const LiveLogs live, FindLiveLogs(database, options.directory, descriptors));
+    RETURN_IF_ERROR(CheckLogs(files, options.directory, live));
   }
 
   std::vector<rocksdb::ColumnFamilyHandle*> families;

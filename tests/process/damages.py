@@ -102,6 +102,8 @@ def flip_part(path, name):
 # --- a cluster whose node 3 is hurt ---
 
 class HurtCase(case.ClusterCase):
+    rows_a_round = ROWS  # In tables, and as many in the log.
+
     def setUp(self):
         self.expected = {}
         self.round = 0
@@ -111,7 +113,8 @@ class HurtCase(case.ClusterCase):
         """Rows in tables, and as many in the log alone; `between` the first and second half."""
         self.round += 1
         for part in ("table", "log", "more"):
-            rows = case.rows(ROWS if part == "table" else ROWS // 2, prefix=f"{self.round}-{part}")
+            rows = case.rows(self.rows_a_round if part == "table" else self.rows_a_round // 2,
+                             prefix=f"{self.round}-{part}")
             # All: what came late to node 3 would keep the log before the flush alive, too.
             case.load(nodes, rows, "--consistency", "ALL")
             self.expected.update(rows)

@@ -104,8 +104,8 @@ class Scrub(damages.HurtCase):
         refused = cluster.run_tool("nodetool", "-h", node.address, "compact", check=False)
         self.assert_refused(refused, "checksum mismatch", table)
         more = case.rows(50, prefix="more")
-        # Its next write finds that nothing can be written. The load is not sent through it: what was
-        # under way there when it ends would have an unknown outcome.
+        # Its next write finds that nothing can be written. The load is not sent through it: what
+        # was under way there when it ends would have an unknown outcome.
         nodes.node(1).alone("import", "-", "--format", "jsonl", stdin=case.to_jsonl(more))
         self.expected.update(more)
         self.heals(nodes, table, since, "compaction")
@@ -150,6 +150,8 @@ class Scrub(damages.HurtCase):
         self.wait_healed(nodes, since, "purged")
         nodes.wait_whole(60)
         self.assertIn("taken out", node.log_text()[since:])
+        # It did show again, and was set aside as no other replica had it.
+        self.assertNotEqual(node.nodetool("quarantine", "list")["entries"], [])
         self.alone_has_all(nodes, node, "purged")
 
 
