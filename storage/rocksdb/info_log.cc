@@ -29,8 +29,15 @@ class InfoLog final : public rocksdb::Logger {
   }
 };
 
+class SilentLog final : public rocksdb::Logger {
+ public:
+  using Logger::Logv;
+  void Logv(const char*, std::va_list) override {}
+};
+
 }  // namespace
 
 std::shared_ptr<rocksdb::Logger> MakeInfoLog() { return std::make_shared<InfoLog>(); }
+std::shared_ptr<rocksdb::Logger> MakeSilentLog() { return std::make_shared<SilentLog>(); }
 
 }  // namespace starling::storage

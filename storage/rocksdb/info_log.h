@@ -15,5 +15,7 @@ namespace starling::storage {
 
 // Its warnings and errors, as lines of the module `rocksdb`; nothing else.
 std::shared_ptr<rocksdb::Logger> MakeInfoLog();
+// Nothing at all; without a log RocksDB would make a file of messages.
+std::shared_ptr<rocksdb::Logger> MakeSilentLog();
 
 }  // namespace starling::storage

@@ -205,14 +205,14 @@ base::Status FollowLog(rocksdb::Env& env, const std::string& path, Follower& fol
 
 }  // namespace
 
-base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, const LiveLogs& live) {
+base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, const Manifest& manifest) {
   std::vector<std::string> names;
   const rocksdb::Status listed = env.GetChildren(directory, &names);
   if (listed.IsNotFound()) return base::Ok();
   if (!listed.ok())
     return base::Io(fmt::format("listing the data directory {}: {}", directory, listed.ToString()));
-  Follower follower(directory, live.sequence);
-  for (const std::string& name : LogsOf(names, live.first)) {
+  Follower follower(directory, manifest.sequence);
+  for (const std::string& name : LogsOf(names, manifest.first_log)) {
     follower.BeginLog(name);
     RETURN_IF_ERROR(FollowLog(env, fmt::format("{}/{}", directory, name), follower));
     follower.EndLog();

@@ -20,7 +20,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "storage/rocksdb/live_logs.h"
+#include "storage/rocksdb/manifest.h"
 
 namespace starling::storage {
 
@@ -29,6 +29,6 @@ namespace starling::storage {
 // earlier one. Looks at logs that still count: older ones may end in a power loss that later writes
 // have long left behind. Ok when there is no directory or no log yet. Reads each log once; changes
 // nothing.
-base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, const LiveLogs& live);
+base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, const Manifest& manifest);
 
 }  // namespace starling::storage

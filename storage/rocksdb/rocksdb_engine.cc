@@ -16,8 +16,9 @@
 
 #include "base/check.h"
 #include "storage/entry.h"
-#include "storage/rocksdb/live_logs.h"
 #include "storage/rocksdb/log_check.h"
+#include "storage/rocksdb/manifest.h"
+#include "storage/rocksdb/open_database.h"
 #include "storage/rocksdb/table_check.h"
 #include "storage/rocksdb/to_status.h"
 #include "storage/rocksdb/tuning.h"
@@ -32,13 +33,6 @@ rocksdb::Slice ToSlice(base::Bytes bytes) { return {bytes.data(), bytes.size()};
 base::Bytes ToBytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 constexpr base::Bytes kLastChangeKey = "last_change";  // Of Family::kMeta: no value.
-
-// RocksDB has no code of its own for "the LOCK file is held".
-bool LockIsHeld(const rocksdb::Status& status) {
-  const std::string text = status.ToString();
-  return status.IsIOError() && (text.find("While lock file") != std::string::npos ||
-                                text.find("lock hold by current process") != std::string::npos);
-}
 
 // What one call of Get needs, kept from call to call so that a call allocates nothing.
 struct GetScratch {
@@ -356,15 +350,13 @@ std::unique_ptr<rocksdb::Env> EnvironmentOf(const RocksDbOptions& options) {
 }
 
 std::unique_ptr<Engine> Hold(const RocksDbOptions& options, std::unique_ptr<rocksdb::Env> env,
-                             const rocksdb::DBOptions& database, rocksdb::DB* opened,
-                             std::vector<rocksdb::ColumnFamilyHandle*> families) {
-  std::unique_ptr<rocksdb::DB> db(opened);
-  CHECK(families.size() == kDefaultFamilyAt + 1);
+                             const rocksdb::DBOptions& database, OpenDatabase opened) {
+  CHECK(opened.families.size() == kDefaultFamilyAt + 1);
   // The handle of `default` is RocksDB's price of admission; nothing uses it.
-  db->DestroyColumnFamilyHandle(families.back()).PermitUncheckedError();
-  families.pop_back();
-  return std::make_unique<OpenEngine>(options, std::move(env), database.statistics, std::move(db),
-                                      std::move(families));
+  opened.db->DestroyColumnFamilyHandle(opened.families.back()).PermitUncheckedError();
+  opened.families.pop_back();
+  return std::make_unique<OpenEngine>(options, std::move(env), database.statistics,
+                                      std::move(opened.db), std::move(opened.families));
 }
 
 // A new one is its owner's, readable by the group: what users stored is not for everybody.
@@ -404,20 +396,12 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
   if (!options.keep_sound_part) {
-    ASSIGN_OR_RETURN(const LiveLogs live, FindLiveLogs(database, options.directory, descriptors));
-    RETURN_IF_ERROR(CheckLogs(files, options.directory, live));
+    ASSIGN_OR_RETURN(const Manifest manifest,
+                     ReadManifest(database, options.directory, descriptors));
+    RETURN_IF_ERROR(CheckLogs(files, options.directory, manifest));
   }
-
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
-  rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(database, options.directory, descriptors, &families, &opened);
-  if (LockIsHeld(status))
-    return base::Fail(base::FailedPrecondition(
-        fmt::format("data directory {} is in use by another process", options.directory)));
-  RETURN_IF_ERROR(
-      ToOpenStatus(status, fmt::format("opening the data directory {}", options.directory)));
-  return Hold(options, std::move(env), database, opened, std::move(families));
+  ASSIGN_OR_RETURN(OpenDatabase opened, OpenToWrite(database, options.directory, descriptors));
+  return Hold(options, std::move(env), database, std::move(opened));
 }
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::OpenToRead(const RocksDbOptions& options) {
@@ -428,13 +412,13 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::OpenToRead(const RocksDbOpt
   if (database.env->FileExists(options.directory + "/CURRENT").IsNotFound())
     return base::Fail(base::NotFound(fmt::format(
         "{} is no directory of a node's data: it has no file CURRENT", options.directory)));
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
-  rocksdb::DB* opened = nullptr;
-  RETURN_IF_ERROR(
-      ToStatus(rocksdb::DB::OpenForReadOnly(database, options.directory, FamilyDescriptors(options),
-                                            &families, &opened),
-               fmt::format("opening {} to read it", options.directory)));
-  return Hold(options, std::move(env), database, opened, std::move(families));
+  OpenDatabase opened;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(
+      database, options.directory, FamilyDescriptors(options), &opened.families, &db);
+  opened.db.reset(db);
+  RETURN_IF_ERROR(ToStatus(status, fmt::format("opening {} to read it", options.directory)));
+  return Hold(options, std::move(env), database, std::move(opened));
 }
 
 }  // namespace starling::storage

@@ -16,35 +16,40 @@ import case
 import cluster
 import small_disk
 
-ROWS_MAX = 8000  # 160 MB: more than there is room for.
+ROWS_MAX = 1600  # 160 MB: more than there is room for.
+ROOM_AGAIN = "room on the disk again"
 
 
 def value_of(key):
-    """20 KB that do not compress."""
-    return random.Random(key).randbytes(10_000).hex()
+    """100 KB that do not compress."""
+    return random.Random(key).randbytes(50_000).hex()
 
 
 class Reserve(small_disk.SmallDiskCase):
-    def fill(self, node, prefix="fill"):
-        """Puts until the first refusal; the keys that were acknowledged, and the refusal."""
+    def fill(self, node, prefix):
+        """Puts until the first refusal; the keys that were acknowledged."""
         acknowledged = []
         for key in [f"{prefix}{number:05d}" for number in range(ROWS_MAX)]:
             run = node.alone("put", key, value_of(key), check=False)
             if run.returncode != 0:
-                return acknowledged, run
+                self.assert_refused(run, "unavailable", "disk is full", "nothing was tried")
+                return acknowledged
             acknowledged.append(key)
         raise cluster.Failure(f"{ROWS_MAX} rows, and the disk is not full")
 
-    def fill_for_good(self, node, prefix):
-        """Likewise, until it stays full: a compaction that ends, or fails, gives room back."""
+    def while_full(self, node, prefix, check):
+        """Fills the disk and checks, again where a compaction gave room back meanwhile, which the
+        node then rightly uses; the keys that were acknowledged."""
         acknowledged = []
         for turn in range(20):
-            more, refusal = self.fill(node, f"{prefix}{turn}-")
-            acknowledged += more
-            try:  # RocksDB tries a compaction again every 5 s.
-                cluster.wait_for(lambda: not self.is_full(node), 6, "room to come back")
-            except cluster.Failure:
-                return acknowledged, refusal
+            acknowledged += self.fill(node, f"{prefix}{turn}-")
+            returns = node.log_text().count(ROOM_AGAIN)
+            try:
+                check()
+                return acknowledged
+            except AssertionError:
+                if node.log_text().count(ROOM_AGAIN) == returns:
+                    raise
         raise cluster.Failure("room comes back for ever")
 
     def ask(self, node, path):
@@ -59,17 +64,7 @@ class Reserve(small_disk.SmallDiskCase):
     def is_full(self, node):
         return node.nodetool("info")["disk_full"]
 
-    def test_a_node_alone(self):
-        nodes = self.make_cluster(1, storage_memtables="8MiB")
-        node = nodes.node(1)
-        disk = self.small_disk(nodes, node, "80m")
-        nodes.start()
-        self.assertFalse(self.is_full(node))
-        self.assertEqual(node.nodetool("info")["disk_reserve_bytes"], 16 << 20)
-        acknowledged, refusal = self.fill_for_good(node, "fill")
-        self.assertGreater(len(acknowledged), 500)
-        self.assert_refused(refusal, "unavailable", "disk is full", "nothing was tried")
-
+    def check_all_say_so(self, node):
         self.assertTrue(self.is_full(node))
         self.assertTrue(node.nodetool("status")["nodes"][0]["disk_full"])
         shown = cluster.run_tool("nodetool", "-h", node.address, "status").stdout.decode()
@@ -77,6 +72,16 @@ class Reserve(small_disk.SmallDiskCase):
         status, text = self.ask(node, "/health")
         self.assertEqual((status, json.loads(text)["status"]), (200, "read-only"))
         self.assertIn("\nstarling_disk_full 1\n", self.ask(node, "/metrics")[1])
+
+    def test_a_node_alone(self):
+        nodes = self.make_cluster(1, storage_memtables="8MiB")
+        node = nodes.node(1)
+        disk = self.small_disk(nodes, node, "80m")
+        nodes.start()
+        self.assertFalse(self.is_full(node))
+        self.assertEqual(node.nodetool("info")["disk_reserve_bytes"], 16 << 20)
+        acknowledged = self.while_full(node, "fill", lambda: self.check_all_say_so(node))
+        self.assertGreater(len(acknowledged), 100)
         self.assertIn("the disk is full", node.log_text())
 
         gone = acknowledged[::10]
@@ -89,9 +94,7 @@ class Reserve(small_disk.SmallDiskCase):
         node.start()
         nodes.wait_whole()
         # The logs that were replayed may have taken more room than what they became.
-        more, refusal = self.fill_for_good(node, "again")
-        left += more
-        self.assert_refused(refusal, "disk is full")
+        left += self.fill(node, "again")
         found = case.export_alone(node)
         self.assertEqual(case.difference(found, {key: value_of(key) for key in left}), "")
 
@@ -100,7 +103,7 @@ class Reserve(small_disk.SmallDiskCase):
         node.alone("put", "more", "x")
         self.assertEqual(json.loads(self.ask(node, "/health")[1])["status"], "ok")
         self.assertIn("starling_disk_full 0", self.ask(node, "/metrics")[1])
-        self.assertIn("room on the disk again", node.log_text())
+        self.assertIn(ROOM_AGAIN, node.log_text())
         node.nodetool("compact")
         self.assertEqual(node.alone("get", left[-1]).stdout.decode(), value_of(left[-1]))
 

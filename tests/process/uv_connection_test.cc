@@ -318,7 +318,7 @@ TEST_SUITE("process/uv_connection") {
   struct Heard {
     explicit Heard(TestNode& node) {
       node[0].close = [this](ConnId, CloseReason) { giver_told = true; };
-      node[1].start = [&node] { node[1].world.WakeAt(node[1].world.Now() + seconds(10)); };
+      node[1].start = [&node] { node[1].world.WakeAt(node[1].world.Now() + seconds(60)); };
       node[1].wake = [&node] { node[1].world.Exit(Unavailable("nothing was heard of its end")); };
       node[1].open = [this](ConnId id, Address, ListenerId listener) {
         EXPECT(listener == kListener);
@@ -363,6 +363,7 @@ TEST_SUITE("process/uv_connection") {
     TestNode node(2);
     Heard heard(node);
     Peer peer;
+    const std::string more(32 << 20, 'x');  // Than the system's buffers hold.
     node.ListenAt(0, [&](Address at) {
       peer.Start([at] {
         Socket socket(at);
@@ -371,7 +372,7 @@ TEST_SUITE("process/uv_connection") {
       });
     });
     node[0].open = [&](ConnId id, Address, ListenerId) {
-      node[0].Send(id, Pattern(32 * 1024 * 1024));  // More than the system's buffers hold.
+      node[0].Send(id, more);
       node[0].world.Give(id, kWorker);
     };
     EXPECT(node.system.Run().ok());

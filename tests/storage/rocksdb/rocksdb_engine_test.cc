@@ -26,14 +26,6 @@ std::unique_ptr<Engine> OpenAt(const std::string& directory) {
   return *std::move(opened);
 }
 
-// Bytes that no compression makes smaller.
-std::string Noise(std::size_t size) {
-  base::Random random(1);
-  std::string noise;
-  while (noise.size() < size) base::AppendLittle(noise, random.Next());
-  return noise;
-}
-
 // Flips a byte in the data of every table of at least `size` bytes; says how many there were.
 int DamageTables(const std::string& directory, std::size_t size) {
   int damaged = 0;

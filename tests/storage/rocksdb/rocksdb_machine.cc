@@ -23,8 +23,9 @@ void RocksDbMachine::Start() {
   engine_ = *std::move(opened);
 }
 
-void RocksDbMachine::Kill() {
+void RocksDbMachine::Kill(const std::function<void()>& between) {
   engine_.reset();
+  between();
   Start();
 }
 
@@ -35,6 +36,13 @@ void RocksDbMachine::LosePower(base::Random& random) {
   engine_.reset();
   directory_ = std::move(survivors);
   Start();
+}
+
+std::string Noise(std::size_t size) {
+  base::Random random(1);
+  std::string noise;
+  while (noise.size() < size) base::AppendLittle(noise, random.Next());
+  return noise;
 }
 
 }  // namespace starling::storage

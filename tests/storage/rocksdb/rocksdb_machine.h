@@ -5,7 +5,9 @@
 // included, and the next life starts there.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "storage/rocksdb/rocksdb_engine.h"
 #include "tests/storage/engine_suite.h"
@@ -23,7 +25,11 @@ class RocksDbMachine final : public Machine {
   explicit RocksDbMachine(std::shared_ptr<UnsyncedFs> fs);  // On one that can lose power.
 
   Engine& engine() override { return *engine_; }
-  void Kill() override;
+  void Kill() override {
+    Kill([] {});
+  }
+  // Calls `between` while nothing runs.
+  void Kill(const std::function<void()>& between);
   void LosePower(base::Random& random) override;
   bool can_lose_power() const override { return fs_ != nullptr; }
 
@@ -39,5 +45,8 @@ class RocksDbMachine final : public Machine {
 
 // The options of tests, for a directory and perhaps a file system.
 RocksDbOptions SmallOptions(const std::string& directory, std::shared_ptr<UnsyncedFs> fs = nullptr);
+
+// Bytes that no compression makes smaller.
+std::string Noise(std::size_t size);
 
 }  // namespace starling::storage

@@ -1,6 +1,7 @@
 #include "tests/storage/rocksdb/unsynced_fs.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +15,8 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
+
+constexpr std::chrono::milliseconds kBeginMax{100};
 
 std::string ReadWhole(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -142,6 +145,19 @@ void UnsyncedFs::StopFailing() {
 void UnsyncedFs::SetFull(bool full) {
   const std::lock_guard lock(mutex_);
   full_ = full;
+  full_until_deleted_.clear();
+}
+
+void UnsyncedFs::SetFullUntilDeleted(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  full_ = true;
+  full_until_deleted_ = path;
+}
+
+void UnsyncedFs::ListAfterOthers() {
+  const std::lock_guard lock(mutex_);
+  lists_last_ = std::this_thread::get_id();
+  others_began_ = false;
 }
 
 bool UnsyncedFs::has_failed() const {
@@ -193,6 +209,10 @@ IOStatus UnsyncedFs::NewWritableFile(const std::string& path, const rocksdb::Fil
   IOStatus status = target()->NewWritableFile(path, buffered, &made, debug);
   if (!status.ok()) return status;
   files_[path] = Tracked{};
+  if (lists_last_ && IsTable(path) && std::this_thread::get_id() != *lists_last_) {
+    others_began_ = true;
+    began_.notify_all();
+  }
   *file = std::make_unique<File>(*this, path, std::move(made));
   return status;
 }
@@ -211,6 +231,16 @@ IOStatus UnsyncedFs::ReopenWritableFile(const std::string& path,
   }
   *file = std::make_unique<File>(*this, path, std::move(made));
   return status;
+}
+
+IOStatus UnsyncedFs::GetChildren(const std::string& directory, const IOOptions& options,
+                                 std::vector<std::string>* names, IODebugContext* debug) {
+  {
+    std::unique_lock lock(mutex_);
+    if (lists_last_ == std::this_thread::get_id())
+      began_.wait_for(lock, kBeginMax, [this] { return others_began_; });
+  }
+  return target()->GetChildren(directory, options, names, debug);
 }
 
 IOStatus UnsyncedFs::NewDirectory(const std::string& path, const IOOptions&,
@@ -243,6 +273,7 @@ IOStatus UnsyncedFs::DeleteFile(const std::string& path, const IOOptions& option
   IOStatus status = target()->DeleteFile(path, options, debug);
   if (!status.ok()) return status;
   files_.erase(path);
+  if (path == full_until_deleted_) full_ = false;
   // A rename whose target is deleted can't be undone, and need not be.
   std::erase_if(renames_, [&](const Rename& rename) { return rename.to == path; });
   return status;

@@ -14,11 +14,13 @@
 
 #include <rocksdb/file_system.h>
 
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/random.h"
@@ -40,6 +42,9 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   void StopFailing();
   // While it is full no table can be begun or grow, as when there is room for a log alone.
   void SetFull(bool full);
+  void SetFullUntilDeleted(const std::string& path);
+  // Listings of the caller's thread wait a while for another thread to begin a table.
+  void ListAfterOthers();
   bool has_failed() const;  // Since FailAt.
 
   const char* Name() const override { return "UnsyncedFs"; }
@@ -49,6 +54,9 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                        std::unique_ptr<rocksdb::FSWritableFile>* file,
                                        rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus GetChildren(const std::string& directory, const rocksdb::IOOptions& options,
+                                std::vector<std::string>* names,
+                                rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
                                  std::unique_ptr<rocksdb::FSDirectory>* directory,
                                  rocksdb::IODebugContext* debug) override;
@@ -88,7 +96,11 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   Failing failing_ = Failing::kOnce;
   Cause cause_ = Cause::kBroken;
   bool full_ = false;
+  std::string full_until_deleted_;  // Empty: until somebody says so.
   bool has_failed_ = false;
+  std::optional<std::thread::id> lists_last_;
+  bool others_began_ = false;  // A table, since lists_last_ was set.
+  std::condition_variable began_;
 };
 
 }  // namespace starling::storage

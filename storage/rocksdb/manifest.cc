@@ -1,4 +1,4 @@
-#include "storage/rocksdb/live_logs.h"
+#include "storage/rocksdb/manifest.h"
 
 #include <rocksdb/env.h>
 #include <rocksdb/wal_filter.h>
@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 
+#include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/to_status.h"
 
 namespace starling::storage {
@@ -36,15 +37,18 @@ class LogNumbers final : public rocksdb::WalFilter {
 
 }  // namespace
 
-base::Result<LiveLogs> FindLiveLogs(const rocksdb::DBOptions& database,
+base::Result<Manifest> ReadManifest(const rocksdb::DBOptions& database,
                                     const std::string& directory,
                                     const std::vector<rocksdb::ColumnFamilyDescriptor>& families) {
-  if (database.env->FileExists(directory + "/CURRENT").IsNotFound()) return LiveLogs{};
+  Manifest manifest;
+  if (database.env->FileExists(directory + "/CURRENT").IsNotFound()) return manifest;
   LogNumbers numbers;
   rocksdb::DBOptions looking = database;
   looking.create_if_missing = false;
   looking.create_missing_column_families = false;
   looking.statistics = nullptr;
+  looking.listeners.clear();
+  looking.info_log = MakeSilentLog();  // It would warn of each log that is not replayed.
   looking.max_open_files = kTablesOpenMax;
   looking.skip_stats_update_on_db_open = true;
   looking.wal_filter = &numbers;
@@ -66,7 +70,13 @@ base::Result<LiveLogs> FindLiveLogs(const rocksdb::DBOptions& database,
   for (rocksdb::ColumnFamilyHandle* handle : handles)
     db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();  // Frees memory only.
   RETURN_IF_ERROR(ToOpenStatus(status, "opening the data directory " + directory));
-  return LiveLogs{numbers.first(), sequence};
+  manifest.first_log = numbers.first();
+  manifest.sequence = sequence;
+  std::vector<rocksdb::LiveFileMetaData> tables;
+  db->GetLiveFilesMetaData(&tables);
+  for (const rocksdb::LiveFileMetaData& table : tables)
+    manifest.tables.push_back(table.relative_filename);
+  return manifest;
 }
 
 }  // namespace starling::storage
