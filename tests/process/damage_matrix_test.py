@@ -52,7 +52,10 @@ def exceptions(name, words):
     """Where a kind's words are not those of one of its cases."""
     return {
         "table older": None,  # A table never changes: that is the same one.
-        "current older": None,
+        "current older": None,  # Nor does this in one life.
+        "manifest cut": [],  # RocksDB misses a log then.
+        "manifest emptied": [],
+        "manifest older": ["MANIFEST is an older one"],
     }.get(name, words)
 
 
@@ -85,7 +88,7 @@ class DamageMatrix(damages.HurtCase):
             if not wanted(name):
                 continue
             with self.subTest(name):
-                self.flush_last = name.startswith("manifest")
+                self.flush_between = name.startswith("manifest")
                 self.hurt(nodes, name, damage, words or [], lost=words is not None)
                 self.voters_are(nodes, 3)
 
