@@ -4,21 +4,6 @@
 
 namespace starling::merkle {
 
-Digest& Digest::operator+=(const Digest& other) {
-  count += other.count;
-  low += other.low;
-  high += other.high + (low < other.low ? 1 : 0);  // The carry.
-  return *this;
-}
-
-Digest& Digest::operator-=(const Digest& other) {
-  const std::uint64_t borrow = low < other.low ? 1 : 0;
-  count -= other.count;
-  low -= other.low;
-  high -= other.high + borrow;
-  return *this;
-}
-
 void Digest::StoreTo(char* at) const {
   base::StoreLittle(at, count);
   base::StoreLittle(at + 8, low);

@@ -22,8 +22,19 @@ struct Digest {
 
   bool operator==(const Digest&) const = default;
   bool empty() const { return count == 0 && low == 0 && high == 0; }
-  Digest& operator+=(const Digest& other);
-  Digest& operator-=(const Digest& other);
+  Digest& operator+=(const Digest& other) {
+    count += other.count;
+    low += other.low;
+    high += other.high + (low < other.low ? 1 : 0);  // The carry.
+    return *this;
+  }
+  Digest& operator-=(const Digest& other) {
+    const std::uint64_t borrow = low < other.low ? 1 : 0;
+    count -= other.count;
+    low -= other.low;
+    high -= other.high + borrow;
+    return *this;
+  }
   friend Digest operator+(Digest a, const Digest& b) { return a += b; }
   friend Digest operator-(Digest a, const Digest& b) { return a -= b; }
 

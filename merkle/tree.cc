@@ -49,6 +49,19 @@ Digest Tree::Sum(const BucketSet& buckets) const {
   return sum;
 }
 
+Digest Tree::RunSum(std::uint16_t first, std::uint16_t last) const {
+  Digest sum;
+  for (std::uint32_t slice = 0; slice < base::kSlices; ++slice) {
+    const std::unique_ptr<Page>& page = pages_[slice];
+    if (!page) continue;
+    // Adjacent buckets lie in adjacent slices: of a run a slice has every kSlices-th.
+    std::uint32_t bucket = first + (slice - first) % base::kSlices;
+    for (; bucket <= last; bucket += base::kSlices)
+      sum += (*page)[base::LeafOf(static_cast<std::uint16_t>(bucket))];
+  }
+  return sum;
+}
+
 void Tree::ClearDirty() {
   // Erased one by one: clearing all 8 KiB would cost more than a turn's few leaves.
   for (const std::uint16_t bucket : dirty_) dirty_set_.Erase(bucket);

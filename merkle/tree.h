@@ -36,6 +36,8 @@ class Tree {
   // The sum over the buckets of `slice` that are in `buckets`.
   Digest SliceSum(std::uint8_t slice, const BucketSet& buckets) const;
   Digest Sum(const BucketSet& buckets) const;
+  // The sum over the buckets from `first` to `last`, both included.
+  Digest RunSum(std::uint16_t first, std::uint16_t last) const;
 
   // The buckets changed since the last ClearDirty, each once, in the order of their first change.
   // Valid until the next change.

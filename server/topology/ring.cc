@@ -160,7 +160,9 @@ class Ring::Builder {
     if (!same) {
       table.run_replicas.insert(table.run_replicas.end(), replicas.begin(), replicas.end());
       table.run_start.push_back(static_cast<std::uint32_t>(table.run_replicas.size()));
+      table.run_end.push_back(end);
     }
+    table.run_end.back() = end;
     table.run_of_bucket.resize(end, static_cast<std::uint16_t>(table.run_start.size() - 2));
     for (const std::uint16_t node : replicas) table.owned_buckets[node] += end - begin;
 
@@ -210,10 +212,7 @@ std::span<const std::uint16_t> Ring::Replicas(base::KeyspaceId keyspace,
 std::uint32_t Ring::RunEnd(base::KeyspaceId keyspace, std::uint16_t bucket) const {
   const Table* table = Find(keyspace);
   if (table == nullptr) return base::kBuckets;
-  const std::uint16_t run = table->run_of_bucket[bucket];
-  std::uint32_t end = bucket + 1u;
-  while (end < base::kBuckets && table->run_of_bucket[end] == run) ++end;
-  return end;
+  return table->run_end[table->run_of_bucket[bucket]];
 }
 
 bool Ring::everywhere(base::KeyspaceId keyspace) const {
@@ -242,7 +241,8 @@ std::size_t Ring::memory_bytes() const {
   for (const auto& [id, table] : tables_) {
     if (!counted.insert(table.get()).second) continue;
     bytes += 2 * (table->run_of_bucket.capacity() + table->run_replicas.capacity());
-    bytes += 4 * (table->run_start.capacity() + table->owned_buckets.capacity());
+    bytes += 4 * (table->run_start.capacity() + table->run_end.capacity() +
+                  table->owned_buckets.capacity());
     for (const Range& range : table->ranges) bytes += sizeof(Range) + 2 * range.replicas.capacity();
   }
   return bytes;

@@ -41,7 +41,7 @@ class Ring {
   std::span<const std::uint16_t> Replicas(base::KeyspaceId keyspace, std::uint16_t bucket) const;
 
   // The first bucket after this one whose replicas are others, or in another order; kBuckets if
-  // there is none. Takes time in proportion to the buckets passed.
+  // there is none.
   std::uint32_t RunEnd(base::KeyspaceId keyspace, std::uint16_t bucket) const;
 
   // The whole space in order, cut only where the set of owners changes. Empty for a keyspace that
@@ -63,6 +63,7 @@ class Ring {
     std::vector<std::uint16_t> run_of_bucket;  // A run: adjacent buckets, same ordered replicas.
     std::vector<std::uint32_t> run_start;      // Into run_replicas; one more than there are runs.
     std::vector<std::uint16_t> run_replicas;
+    std::vector<std::uint32_t> run_end;  // The bucket after its last.
     std::vector<Range> ranges;
     std::vector<std::uint32_t> owned_buckets;  // By node.
     bool everywhere = false;

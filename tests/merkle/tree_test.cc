@@ -145,6 +145,30 @@ TEST_SUITE("merkle/tree: sums over sets of buckets") {
     }));
   }
 
+  TEST_CASE("law: the sum of a run is that of the leaves from its first to its last") {
+    EXPECT(rc::check([](std::uint64_t seed) {
+      base::Random random(seed);
+      const auto changes = DrawChanges(random);
+      Tree tree(kKeyspace);
+      Apply(changes, tree);
+      const auto leaves = LeavesOf(changes);
+      // Borders at buckets that have something, and beside them: there a run may go wrong.
+      std::vector<std::uint16_t> borders{0, base::kBuckets - 1};
+      for (const auto& [bucket, leaf] : leaves)
+        for (const int beside : {-1, 0, 1})
+          borders.push_back(static_cast<std::uint16_t>(bucket + beside));
+      for (int i = 0; i < 20; ++i) {
+        std::uint16_t first = borders[random.Below(borders.size())];
+        std::uint16_t last = borders[random.Below(borders.size())];
+        if (first > last) std::swap(first, last);
+        Digest sum;
+        for (const auto& [bucket, leaf] : leaves)
+          if (first <= bucket && bucket <= last) sum += leaf;
+        RC_ASSERT(tree.RunSum(first, last) == sum);
+      }
+    }));
+  }
+
   TEST_CASE("a set knows what is in it") {
     BucketSet set;
     EXPECT(set.empty());
