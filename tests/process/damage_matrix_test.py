@@ -81,6 +81,7 @@ def wanted(name):
 
 class DamageMatrix(damages.HurtCase):
     rows_a_round = 600  # All of these rounds together are read many times.
+    compact_first = True
 
     def test_whatever_happens_to_a_file_nothing_is_lost(self):
         nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")

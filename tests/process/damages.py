@@ -104,6 +104,9 @@ def flip_part(path, name):
 
 class HurtCase(case.ClusterCase):
     rows_a_round = ROWS  # In tables, and as many in the log.
+    # A compaction that a start begins may replace a table whose damage it does not meet, in a
+    # filter say, before anybody notices. After this one there are too few tables for another.
+    compact_first = False
 
     def setUp(self):
         self.expected = {}
@@ -114,6 +117,8 @@ class HurtCase(case.ClusterCase):
     def write_more(self, nodes, between=lambda: None):
         """Rows in tables, and as many in the log alone; `between` the first and second half."""
         self.round += 1
+        if self.compact_first:
+            nodes.node(3).nodetool("compact")
         for part in ("table", "log", "more"):
             rows = case.rows(self.rows_a_round if part == "table" else self.rows_a_round // 2,
                              prefix=f"{self.round}-{part}")
