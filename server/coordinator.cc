@@ -103,6 +103,7 @@ void Coordinator::OnTick(base::Instant now) {
   for (; !hinted_.empty() && parts_.replica.Committed(hinted_.front().commit); hinted_.pop_front())
     MarkHandled(hinted_.front().writes);
   if (snapshot_ == nullptr) return;
+  silent_.Look(*snapshot_, parts_.links, now);
   for (const Watermarks::Idle& idle : watermarks_.TakeIdle(now)) {
     const topology::Node* node = snapshot_->topology->FindNumber(idle.peer);
     if (node == nullptr || !node->member()) continue;

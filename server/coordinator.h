@@ -27,6 +27,7 @@
 #include "server/quorum.h"
 #include "server/replica.h"
 #include "server/replier.h"
+#include "server/silent_peers.h"
 #include "server/snapshot.h"
 #include "server/spread_writes.h"
 #include "server/stats.h"
@@ -74,7 +75,8 @@ class Coordinator {
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
 
   void OnWake(base::Instant now);
-  // Tells replicas what is handled, where no write does. To be called now and then.
+  // Tells replicas what is handled, where no write does, and sees who is silent. To be called now
+  // and then.
   void OnTick(base::Instant now);
   base::Instant next_wake() const { return std::min(put_timers_.next(), get_timers_.next()); }
 
@@ -125,6 +127,7 @@ class Coordinator {
   // Gets: server/coordinator_get.cc
   void Ask(std::uint64_t id, GetOp& op, int replica, bool want_value);
   bool AskAnother(std::uint64_t id, GetOp& op);
+  void ProbeSilent(std::uint64_t id, GetOp& op);
   void OnReplicaFailed(std::uint64_t id, GetOp& op, int replica);
   void RetryLater(std::uint64_t id, GetOp& op);
   void Retry(std::uint64_t id, GetOp& op);
@@ -150,7 +153,8 @@ class Coordinator {
   base::Slab<PutOp> puts_;
   base::Slab<GetOp> gets_;
   Watermarks watermarks_;
-  std::vector<Mark> marks_;    // By index in the topology's nodes: as last noted for all workers.
+  std::vector<Mark> marks_;  // By index in the topology's nodes: as last noted for all workers.
+  SilentPeers silent_;
   std::deque<Hinted> hinted_;  // Oldest commit first.
   base::Timers put_timers_;    // Deadlines.
   base::Timers get_timers_;    // Deadlines and speculative retries.

@@ -62,14 +62,29 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   op->timer = get_timers_.Add(std::min(op->ends, now + kSpeculateAfter), id);
   for (int asked = 0; asked < requirement.needed; ++asked)
     if (!AskAnother(id, *op)) break;
+  if (silent_.any()) ProbeSilent(id, *op);
+}
+
+void Coordinator::ProbeSilent(std::uint64_t id, GetOp& op) {
+  const ReplicaMask open = op.replicas.readable & op.requirement.counted & ~op.asked;
+  for (std::size_t i = 0; i < op.replicas.nodes.size(); ++i)
+    if ((open >> i & 1) != 0 && silent_.TakeProbe(op.replicas.nodes[i], op.began))
+      Ask(id, op, static_cast<int>(i), false);
 }
 
 // Asks one more replica that can answer: ourselves first, then in the order of the ring, from a
-// place that differs by key. False: there is none left.
+// place that differs by key; silent ones last. False: there is none left.
 bool Coordinator::AskAnother(std::uint64_t id, GetOp& op) {
-  const ReplicaMask open = op.replicas.readable & op.requirement.counted & ~op.asked;
+  ReplicaMask open = op.replicas.readable & op.requirement.counted & ~op.asked;
   if (open == 0) return false;
   const int n = static_cast<int>(op.replicas.nodes.size());
+  if (silent_.any()) {
+    ReplicaMask silent = 0;
+    for (int i = 0; i < n; ++i)
+      if (silent_.Contains(op.replicas.nodes[static_cast<std::size_t>(i)]))
+        silent |= ReplicaMask{1} << i;
+    if ((open & ~silent) != 0) open &= ~silent;
+  }
   int chosen = -1;
   if (op.replicas.self >= 0 && (open >> op.replicas.self & 1) != 0) {
     chosen = op.replicas.self;

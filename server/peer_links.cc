@@ -59,6 +59,11 @@ std::uint64_t PeerLinks::SerialOf(const PeerAddress& peer) const {
   return found == links_.end() || !found->second.open ? 0 : found->second.serial;
 }
 
+std::optional<base::Instant> PeerLinks::WaitsSince(const PeerAddress& peer) const {
+  const auto found = links_.find(peer.address);
+  return found == links_.end() ? std::nullopt : found->second.waits_since;
+}
+
 PeerLinks::Link* PeerLinks::FindConn(base::ConnId conn) {
   const auto it = conns_.find(conn);
   return it == conns_.end() ? nullptr : &links_.at(it->second);
@@ -68,6 +73,7 @@ std::uint64_t PeerLinks::Register(Link& link, const PeerTag& tag) {
   const auto [id, request] = requests_.Add();
   request->tag = tag;
   request->link = KeyOf(link.peer.address);
+  if (!link.waits_since) link.waits_since = world_.Now();
   return id;
 }
 
@@ -117,6 +123,7 @@ bool PeerLinks::OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used)
 
 bool PeerLinks::OnFrame(Link& link, const wire::Frame& frame) {
   if (link.given_up) return false;
+  link.waits_since.reset();
   if (!link.ready) return OnHelloAnswer(link, frame);
   const Request* request = requests_.Find(frame.request_id);
   // An answer to a question of another link would be a confused peer.

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,10 @@ class PeerLinks {
 
   // Of the connection that a Send to `peer` takes; 0: it will make one, or fail. Never reused.
   std::uint64_t SerialOf(const PeerAddress& peer) const;
+
+  // Since when something sent to `peer` has waited with nothing coming from there, if it does. A
+  // link that was lost meanwhile waits on, until one says hello.
+  std::optional<base::Instant> WaitsSince(const PeerAddress& peer) const;
 
   // False: it will fail, and nothing goes out.
   template <typename Message>
@@ -113,6 +118,7 @@ class PeerLinks {
     bool ready = false;  // The hello was answered.
     base::Instant retry_at;
     base::Instant greet_by;
+    std::optional<base::Instant> waits_since;
     bool given_up = false;  // It is being closed.
     std::string waiting;    // Frames for when it is ready.
   };
