@@ -69,13 +69,16 @@ inline constexpr std::array<MutantName, 19> kGossipMutants{{
     {"gossip-large-reply", "an answer is filled up with news, however small the question was"},
 }};
 
-// Of comparisons at cuts, narrowing and proofs, likewise (tests/sim/repair_mutants.py).
-inline constexpr std::array<MutantName, 6> kRepairMutants{{
+// Of comparisons at cuts, narrowing, proofs and damage, likewise (tests/sim/repair_mutants.py).
+inline constexpr std::array<MutantName, 9> kRepairMutants{{
     {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
     {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
     {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
     {"repair-sends-under-way", "writes later than the cut are sent as if they were missing"},
     {"repair-part-passed-over", "the last part of a bucket never differs"},
+    {"repair-damage-served", "a value is answered without a look at its digest"},
+    {"repair-damage-left", "damage that is found is not repaired"},
+    {"repair-marks-outlive-loss", "who lost data still vouches for what it had purged"},
     {"repair-proof-by-two", "a range is proved once one other replica has the same"},
 }};
 

@@ -50,6 +50,7 @@ struct NodeIdentity {
   std::uint64_t clock_floor = 0;  // No stamp of an earlier run is higher.
   std::uint64_t recovered = 0;    // Engine::sequence() at the start, before anything was written.
   Loss loss;
+  std::uint64_t damaged_tables = 0;  // Taken out by this process, at this start and those before.
 };
 
 struct Start {

@@ -45,6 +45,8 @@ void Admin::Handle(const AdminCall& call) {
   if (!keyspace) return Fail(to, keyspace.error());
   const auto key = call.arguments.Bytes("key");
   if (!key) return Fail(to, key.error());
+  const auto dry_run = call.arguments.Flag("dry_run");
+  if (!dry_run) return Fail(to, dry_run.error());
   if (command == "status") return Answer(to, Status());
   if (command == "ring") return Answer(to, Ring());
   if (command == "describecluster") return Answer(to, DescribeCluster());
@@ -54,6 +56,8 @@ void Admin::Handle(const AdminCall& call) {
   if (command == "repair") return StartRepair(to, *keyspace);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
+  if (command == "scrub") return StartScrub(to, *dry_run);
+  if (command == "scrubstatus") return Answer(to, ScrubStatus());
   if (command == "purgestatus") return WithStats(to, &Admin::PurgeStatus);
   if (command == "tablestats") return WithStats(to, &Admin::TableStats);
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);

@@ -76,6 +76,8 @@ class Admin {
   Json PendingHints(const std::vector<WorkerStats>& stats) const;
   Json Info(const std::vector<WorkerStats>& stats) const;
   Json PurgeStatus(const std::vector<WorkerStats>& stats) const;
+  Json ScrubStatus() const;
+  void StartScrub(const ReplyTo& to, bool dry_run);
   Json Warnings() const;
 
   Control& control_;

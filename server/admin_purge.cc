@@ -47,10 +47,14 @@ Json Admin::PurgeStatus(const std::vector<WorkerStats>& stats) const {
           {"keyspaces", keyspaces}};
 }
 
-// What keeps deleted data on the disks of all, and is for a person to mend.
+// What is for a person to mend: damage on this node's disk, and what keeps deleted data on the
+// disks of all.
 Json Admin::Warnings() const {
   const Snapshot& snapshot = *control_.snapshot_;
   Json warnings = Json::Array();
+  if (const std::string& damage = control_.scrub_.damage(); !damage.empty())
+    warnings.Append(
+        fmt::format("data of this node are damaged, and its disk may be failing: {}", damage));
   if (!control_.shared_.config.purge.enabled) return warnings;
   for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
     const topology::Node& node = snapshot.node(i);

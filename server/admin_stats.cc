@@ -58,6 +58,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   const gossip::Counters gossip =
       control_.gossip_ == nullptr ? gossip::Counters{} : control_.gossip_->counters();
   const storage::EngineStats engine = control_.shared_.engine.stats();
+  const ScrubProgress& scrub = control_.scrub_.progress();
   return {
       {"repair",
        {{"comparisons", control_.repair_.comparisons()},
@@ -73,6 +74,14 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {"descents", control_.repair_.descents()},
         {"vain_descents", control_.repair_.vain_descents()},
         {"cut_bytes", sum.cut_bytes}}},
+      {"scrub",
+       {{"passes", scrub.passes},
+        {"tables", scrub.tables},
+        {"tables_read", scrub.tables_read},
+        {"size_bytes", scrub.bytes},
+        {"read_bytes", scrub.bytes_read},
+        {"damaged_tables", scrub.damaged},
+        {"last_end_ms", scrub.last_end_ms < 0 ? Json() : Json(scrub.last_end_ms)}}},
       {"engine", {{"bytes_read", engine.bytes_read}, {"iter_bytes_read", engine.iter_bytes_read}}},
       {"hints",
        {{"stored", hints.stored},

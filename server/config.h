@@ -54,6 +54,10 @@ struct Config {
     std::uint64_t reserve_bytes = 1ULL << 30;       // storage.reserve
   } storage;
   struct {
+    base::Duration interval = base::seconds(86'400);  // scrub.interval
+    std::uint64_t bytes_per_second = 16ULL << 20;     // scrub.rate
+  } scrub;
+  struct {
     bool enabled = true;
     base::Duration interval = base::seconds(5);
     std::uint64_t bytes_per_second = 128ULL << 20;  // repair.rate; 0: no limit.

@@ -93,6 +93,16 @@ constexpr ConfigKey kKeys[] = {
      "ends\n"
      "the node."},
 
+    {"scrub.interval",
+     FIELD(scrub.interval),
+     {0, 365 * kDayMs},
+     "From the end of one reading of all tables, in search of damage, to the next.\n"
+     "0s: only when it is asked for, and when a request met damage."},
+    {"scrub.rate",
+     FIELD(scrub.bytes_per_second),
+     {0, 1ULL << 40},
+     "Bytes a second that it reads on the average, a table at a time. 0: no limit."},
+
     {"repair.enabled",
      FIELD(repair.enabled),
      {},

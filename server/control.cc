@@ -47,7 +47,11 @@ Control::Control(base::World& world, NodeShared& shared, topology::NodeInfo self
       snapshots_(std::make_unique<SnapshotAdmin>(*this)),
       verify_(std::make_unique<VerifyAdmin>(*this)),
       quarantine_(std::make_unique<QuarantineAdmin>(*this)),
-      disk_(shared.config.storage.reserve_bytes) {}
+      disk_(shared.config.storage.reserve_bytes),
+      scrub_({.interval = shared.config.scrub.interval,
+              .bytes_per_second = shared.config.scrub.bytes_per_second,
+              .damaged_before = shared.identity.damaged_tables},
+             world.Now()) {}
 
 Control::~Control() = default;
 
@@ -228,6 +232,7 @@ void Control::Tick() {
     proofs_.OnTick(now);
     purge_.OnTick(now);
     CheckReady();
+    ScrubSoon();
   }
   // Who was held may have stayed for long enough.
   heard_more_ = heard_more_ || was_holding_;

@@ -37,6 +37,7 @@
 #include "server/proofs.h"
 #include "server/purge_rounds.h"
 #include "server/repair.h"
+#include "server/scrub.h"
 #include "server/seed_book.h"
 #include "server/snapshot.h"
 #include "server/topology/changes.h"
@@ -96,6 +97,7 @@ class Control final : public base::Actor, PeerLinksListener {
   struct MetaJob;
   struct SeedJob;
   struct DiskJob;
+  struct ScrubJob;
   using Then = std::function<void()>;
   using Change = std::function<base::Result<topology::Topology>(const topology::Topology&)>;
   using ChangeDone = std::function<void(const base::Status&, topology::TopologyPtr)>;
@@ -184,6 +186,14 @@ class Control final : public base::Actor, PeerLinksListener {
   // Serves reads, as far as this node itself is concerned.
   bool serves() const { return ready_ && may_remember_.empty(); }
 
+  // --- the disk: server/control_disk.cc, server/control_scrub.cc ---
+  void LookAtDiskSoon();
+  void OnDiskLook(DiskJob& job);
+  void TakeDiskSpace(const DiskSpace& space);
+  void ScrubSoon();
+  std::string WhyNotHeal() const;
+  void HealDamage();
+
   // --- epochs: server/control_topology.cc ---
   void Propose(Change change, ChangeDone done, base::Duration within = kChangeMax);
   void NextChange();
@@ -209,9 +219,6 @@ class Control final : public base::Actor, PeerLinksListener {
   void JoinGossip();
   void DrainGossip();
   void OnGossipEvent(const gossip::Event& event);
-  void LookAtDiskSoon();
-  void OnDiskLook(DiskJob& job);
-  void TakeDiskSpace(const DiskSpace& space);
   std::string Metadata() const;
   void TellLoad();
   // How gossip sees a node: for routing; whether alive and not even suspect; and the epoch it says
@@ -353,6 +360,10 @@ class Control final : public base::Actor, PeerLinksListener {
   DiskGuard disk_;
   std::unique_ptr<DiskJob> looking_;
   bool look_failed_ = false;  // The last look at the disk; told once.
+  Scrub scrub_;
+  std::unique_ptr<ScrubJob> scrub_job_;
+  std::uint64_t scrub_pass_ = 0;  // Counts those begun.
+  std::string heal_waits_for_;    // As was told last.
   base::Instant next_load_look_;
   base::Instant next_log_sync_;
   std::map<std::uint64_t, StatsGather> stats_gathers_;

@@ -65,6 +65,7 @@ std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
   metrics.disk_full = disk_.full();
   metrics.disk_free_bytes = disk_.space().free_bytes;
   metrics.disk_reserve_bytes = disk_.reserve_bytes();
+  metrics.scrub = scrub_.progress();
   metrics.clients = shared_.clients.load(std::memory_order_relaxed);
   metrics.repair_comparisons = repair_.comparisons();
   metrics.repair_bytes_sent = repair_.bytes_sent();

@@ -49,6 +49,19 @@ struct Control::DiskJob final : base::Job {
   base::Result<DiskSpace> space{};
 };
 
+// Reads one table.
+struct Control::ScrubJob final : base::Job {
+  ScrubJob(Control& home, std::string name, std::uint64_t of_pass)
+      : control(home), table(std::move(name)), pass(of_pass) {}
+  void Run() noexcept override { status = control.shared_.engine.CheckTable(table); }
+  void Done() override;
+
+  Control& control;
+  const std::string table;
+  const std::uint64_t pass;
+  base::Status status;
+};
+
 inline std::uint64_t PackAddress(base::Address address) {
   return static_cast<std::uint64_t>(address.ip) << 16 | address.port;
 }

@@ -27,6 +27,14 @@ void WriteProcess(Exposition& out, const NodeMetrics& metrics) {
             Number(metrics.disk_free_bytes));
   out.Gauge("starling_disk_reserve_bytes", "With less, the node takes no put.",
             Number(metrics.disk_reserve_bytes));
+  out.Counter("starling_scrub_passes_total", "Readings of all tables that came to their end.",
+              Number(metrics.scrub.passes));
+  out.Gauge("starling_scrub_bytes", "Of the tables of the reading under way, or of the last one.",
+            Number(metrics.scrub.bytes));
+  out.Gauge("starling_scrub_read_bytes", "Of those, what was read.",
+            Number(metrics.scrub.bytes_read));
+  out.Counter("starling_scrub_damaged_total", "Tables found damaged since the process began.",
+              Number(metrics.scrub.damaged));
   const ProcessStats& process = metrics.process;
   out.Gauge("process_resident_memory_bytes", "Resident memory.", Number(process.resident_bytes));
   out.Counter("process_cpu_seconds_total", "CPU time, user and system.", process.cpu_seconds);

@@ -11,6 +11,7 @@
 
 #include "gossip/report.h"
 #include "server/process_stats.h"
+#include "server/scrub.h"
 #include "server/stats.h"
 #include "storage/engine.h"
 
@@ -42,6 +43,7 @@ struct NodeMetrics {
   bool disk_full = false;  // As of the last look, like what follows.
   std::uint64_t disk_free_bytes = 0;
   std::uint64_t disk_reserve_bytes = 0;
+  ScrubProgress scrub;
   std::uint64_t repair_comparisons = 0;
   std::uint64_t repair_bytes_sent = 0;
   std::int64_t oldest_proof_age_ms = -1;  // -1: some range has none.

@@ -51,6 +51,9 @@ struct NodeShared {
   std::atomic<std::uint64_t> clock_used{0};
   // Written by control, as DiskGuard has it: replicas take deletes and nothing else.
   std::atomic<bool> disk_full{false};
+  // Set by workers that met stored data which cannot be read; cleared by control, which looks at
+  // all of them.
+  std::atomic<bool> met_damage{false};
   // Clients' connections, of both protocols: control counts up and gives them away, the worker that
   // has one counts down.
   std::atomic<std::uint32_t> clients{0};

@@ -255,9 +255,16 @@ void Replica::Execute(Operation& operation, const Known& known) {
   }
 }
 
+// Is it the value that was written (G1)? A damaged one is no answer.
 void Replica::AnswerRead(const Operation& operation, const EntryHeader& header, base::Bytes value) {
   ++counters_.reads;
-  if (!operation.want_value) value = {};
+  if (!operation.want_value || header.version.empty()) value = {};
+  const bool shown = operation.want_value && !header.version.empty() && !header.tombstone();
+  if (shown && !base::Mutant("repair-damage-served"))
+    if (const base::Status sound = storage::VerifyValue({header, value}); !sound.ok()) {
+      listener_.OnLocalRead(operation.ticket, sound, {}, {}, 0);
+      return;
+    }
   turn_bytes_ += value.size();
   listener_.OnLocalRead(operation.ticket, base::Ok(), header, value,
                         marks_.Of(operation.keyspace, base::BucketOf(operation.token)).purged);

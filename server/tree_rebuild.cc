@@ -1,5 +1,8 @@
 #include "server/tree_rebuild.h"
 
+#include <string>
+
+#include "base/log.h"
 #include "merkle/tree.h"
 #include "server/purge/dead.h"
 #include "storage/entry.h"
@@ -58,10 +61,19 @@ base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
     leaf = {};
     return writer.Wrote();
   };
+  std::uint64_t removed = 0;
+  std::string first;  // What was wrong with the first of them.
   const auto cursor = engine.Scan(Family::kData, {}, {});
   for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
     ASSIGN_OR_RETURN(const storage::DataKey key, storage::DecodeDataKey(cursor->key()));
-    ASSIGN_OR_RETURN(const storage::Entry entry, storage::DecodeEntry(cursor->value()));
+    const base::Result<storage::Entry> read = storage::DecodeSoundEntry(cursor->value());
+    if (!read) {
+      if (++removed == 1) first = read.error().message();
+      writer.batch().Delete(Family::kData, cursor->key());
+      RETURN_IF_ERROR(writer.Wrote());
+      continue;
+    }
+    const storage::Entry& entry = *read;
     const std::uint16_t bucket = base::BucketOf(key.token);
     if (key.keyspace != place.keyspace || bucket != place.bucket) {
       RETURN_IF_ERROR(keep());
@@ -75,6 +87,8 @@ base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
   }
   RETURN_IF_ERROR(cursor->status());
   RETURN_IF_ERROR(keep());
+  if (removed > 0)
+    base::log::Warn("storage", "{} damaged entries are removed, the first: {}", removed, first);
   dead.StoreDirty(writer.batch());
   return writer.Flush(storage::Sync::kYes);
 }

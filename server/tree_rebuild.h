@@ -16,8 +16,9 @@
 namespace starling::server {
 
 // Replaces every leaf and count. A crash in the midst of it leaves wrong ones: do it again. Reads
-// all entries once: about a second for a million. Fails with Corruption when an entry cannot be
-// read, and Io.
+// all entries once: about a second for a million. Entries that are damaged, values that do not fit
+// their digests included, are removed, for the other replicas to send them. Fails with Corruption
+// when the engine cannot read on, and Io.
 base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed);
 
 }  // namespace starling::server

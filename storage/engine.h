@@ -4,8 +4,8 @@
 // storage/memory_engine.h (simulator). Both pass tests/storage/engine_suite.h. The engine knows
 // nothing of versions: server/ decides what is written, from what it read.
 //
-// Thread:    Get, Scan, sequence, stats, ApproximateBytes: any. Write, SyncLog: one at a time (the
-// committer's lane).
+// Thread:    Get, Scan, sequence, stats, ApproximateBytes, Tables, CheckTable: any. Write, SyncLog:
+// one at a time (the committer's lane).
 //            Flush, Compact, Checkpoint: one at a time (a background lane).
 // Read next: storage/entry.h, tests/storage/engine_suite.h.
 #pragma once
@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -74,6 +75,12 @@ struct EngineStats {
   std::uint64_t background_errors = 0;  // Flushes and compactions that failed.
 };
 
+// A part of what is on disk, never changed once it is written.
+struct Table {
+  std::string name;
+  std::uint64_t bytes = 0;
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -102,6 +109,11 @@ class Engine {
   // shared by hard links, so it takes no room until what it holds is deleted here. Later it opens
   // like any other directory. FailedPrecondition from an engine that has no files.
   virtual base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) = 0;
+  // All of now; some may be gone when they are checked.
+  virtual std::vector<Table> Tables() const = 0;
+  // Reads a whole table and compares it with its checksums, and its values with their digests. Ok
+  // too if it is gone. Corruption or Io, naming the file and what is wrong.
+  virtual base::Status CheckTable(const std::string& name) = 0;
   virtual EngineStats stats() const = 0;
   // What [begin, end) takes, about: `end` as of Scan. Reads no data. RocksDB tells of its files to
   // a block or two at either end, of its memtables by sampling, and counts what was replaced until

@@ -91,6 +91,12 @@ base::Status VerifyValue(const Entry& entry) {
       entry.header.version.ToString(), digest, entry.header.value_digest));
 }
 
+base::Result<Entry> DecodeSoundEntry(base::Bytes bytes) {
+  ASSIGN_OR_RETURN(const Entry entry, DecodeEntry(bytes));
+  if (!entry.header.tombstone()) RETURN_IF_ERROR(VerifyValue(entry));
+  return entry;
+}
+
 void StoreDataKey(const DataKey& key, char* at) {
   base::StoreBig(at, key.keyspace);
   base::StoreBig(at + 4, key.token);

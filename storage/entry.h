@@ -60,6 +60,8 @@ void EncodeEntryTo(const EntryHeader& header, base::Bytes value, std::string& ou
 base::Result<Entry> DecodeEntry(base::Bytes bytes);
 // Fails with Corruption when the value is not the one its digest was made of.
 base::Status VerifyValue(const Entry& entry);
+// Both; of a tombstone, which has no value, the first. For whoever looks for damage.
+base::Result<Entry> DecodeSoundEntry(base::Bytes bytes);
 
 struct DataKey {
   base::KeyspaceId keyspace = 0;

@@ -4,8 +4,14 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/entry.h"
 
 namespace starling::storage {
+namespace {
+
+constexpr base::Bytes kTableName = "entries";
+
+}  // namespace
 
 // Applies a batch and records how to take it back.
 struct MemoryDisk::Applier {
@@ -190,6 +196,22 @@ base::Status MemoryEngine::Compact() { return SyncLog(); }
 base::Result<std::unique_ptr<Engine>> MemoryEngine::Checkpoint(const std::string& directory) {
   return base::Fail(
       base::FailedPrecondition("an engine in memory has no files to keep in " + directory));
+}
+
+std::vector<Table> MemoryEngine::Tables() const {
+  const std::lock_guard lock(disk_->mutex_);
+  Table all{std::string(kTableName), 0};
+  for (const auto& [key, value] : disk_->table(Family::kData))
+    all.bytes += key.size() + value.size();
+  return {all};
+}
+
+base::Status MemoryEngine::CheckTable(const std::string& name) {
+  if (name != kTableName) return base::Ok();
+  const std::lock_guard lock(disk_->mutex_);
+  for (const auto& [key, value] : disk_->table(Family::kData))
+    if (const auto entry = DecodeSoundEntry(value); !entry) return entry.error();
+  return base::Ok();
 }
 
 EngineStats MemoryEngine::stats() const {

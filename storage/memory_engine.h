@@ -92,6 +92,9 @@ class MemoryEngine final : public Engine {
   base::Status Compact() override;  // The same.
   // FailedPrecondition.
   base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
+  // One table, of all entries.
+  std::vector<Table> Tables() const override;
+  base::Status CheckTable(const std::string& name) override;
   // pending_compaction_bytes and memtable_bytes stay 0.
   EngineStats stats() const override;
   // O(what is in it).

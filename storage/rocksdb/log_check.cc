@@ -85,7 +85,9 @@ std::optional<Piece> ReadPiece(base::Bytes block) {
 // Follows the records of all logs, in order.
 class Follower {
  public:
-  explicit Follower(std::string directory) : directory_(std::move(directory)) {}
+  // `sequence`: of the last change in tables.
+  Follower(std::string directory, std::uint64_t sequence)
+      : directory_(std::move(directory)), in_tables_(sequence) {}
 
   void BeginLog(std::string name) {
     name_ = std::move(name);
@@ -107,6 +109,7 @@ class Follower {
   base::Status OnRecord(base::Bytes head);
 
   const std::string directory_;
+  const std::uint64_t in_tables_;
   std::string name_;
   std::uint64_t offset_ = 0;           // Of the block in its log.
   std::optional<std::string> record_;  // The head of one whose last piece was not read yet.
@@ -148,6 +151,11 @@ base::Status Follower::OnRecord(base::Bytes head) {
   if (head.size() < kRecordHeadBytes) return base::Ok();
   const auto sequence = LoadLittle<std::uint64_t>(head.data());
   const auto count = LoadLittle<std::uint32_t>(head.data() + kCountAt);
+  if (gap_.empty() && next_ == 0 && sequence > in_tables_ + 1)
+    return base::Corruption(
+        fmt::format("the tables in {} end with change {}, and the log {} begins with change {}: "
+                    "MANIFEST is an older one, or a log is missing",
+                    directory_, in_tables_, name_, sequence));
   if (!gap_.empty()) {
     if (sequence > next_)
       return base::Corruption(fmt::format(
@@ -197,14 +205,14 @@ base::Status FollowLog(rocksdb::Env& env, const std::string& path, Follower& fol
 
 }  // namespace
 
-base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, std::uint64_t first) {
+base::Status CheckLogs(rocksdb::Env& env, const std::string& directory, const Manifest& manifest) {
   std::vector<std::string> names;
   const rocksdb::Status listed = env.GetChildren(directory, &names);
   if (listed.IsNotFound()) return base::Ok();
   if (!listed.ok())
     return base::Io(fmt::format("listing the data directory {}: {}", directory, listed.ToString()));
-  Follower follower(directory);
-  for (const std::string& name : LogsOf(names, first)) {
+  Follower follower(directory, manifest.sequence);
+  for (const std::string& name : LogsOf(names, manifest.first_log)) {
     follower.BeginLog(name);
     RETURN_IF_ERROR(FollowLog(env, fmt::format("{}/{}", directory, name), follower));
     follower.EndLog();

@@ -66,10 +66,12 @@ base::Result<Manifest> ReadManifest(const rocksdb::DBOptions& database,
   const rocksdb::Status status =
       rocksdb::DB::OpenForReadOnly(looking, directory, opened, &handles, &db);
   const std::unique_ptr<rocksdb::DB> closer(db);
+  const std::uint64_t sequence = db == nullptr ? 0 : db->GetLatestSequenceNumber();
   for (rocksdb::ColumnFamilyHandle* handle : handles)
     db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();  // Frees memory only.
   RETURN_IF_ERROR(ToOpenStatus(status, "opening the data directory " + directory));
   manifest.first_log = numbers.first();
+  manifest.sequence = sequence;
   std::vector<rocksdb::LiveFileMetaData> tables;
   db->GetLiveFilesMetaData(&tables);
   for (const rocksdb::LiveFileMetaData& table : tables)

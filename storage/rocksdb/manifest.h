@@ -23,6 +23,7 @@ namespace starling::storage {
 struct Manifest {
   // The first log that opening the directory would replay: 0, thus any, where there is none.
   std::uint64_t first_log = 0;
+  std::uint64_t sequence = 0;       // No change above this one is in tables.
   std::vector<std::string> tables;  // Their names in the directory.
 };
 

@@ -33,7 +33,15 @@ rocksdb::Status OpenQuietly(const rocksdb::DBOptions& database, const std::strin
   const rocksdb::Status status =
       rocksdb::DB::Open(database, directory, families, &opened.families, &db);
   opened.db.reset(db);
-  return status.ok() ? db->EnableAutoCompaction(opened.families) : status;
+  if (!status.ok()) return status;
+  rocksdb::Status enabled = db->EnableAutoCompaction(opened.families);
+  if (enabled.ok()) return enabled;
+  // RocksDB aborts if it is closed before these have gone.
+  for (rocksdb::ColumnFamilyHandle* family : opened.families)
+    db->DestroyColumnFamilyHandle(family).PermitUncheckedError();  // Frees memory only.
+  opened.families.clear();
+  opened.db.reset();
+  return enabled;
 }
 
 // Removes the tables of no version; how many there were. RocksDB does the same, but only once a

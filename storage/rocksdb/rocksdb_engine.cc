@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/open_database.h"
+#include "storage/rocksdb/table_check.h"
 #include "storage/rocksdb/to_status.h"
 #include "storage/rocksdb/tuning.h"
 
@@ -106,6 +108,8 @@ class OpenEngine final : public Engine {
   base::Status Flush() override;
   base::Status Compact() override;
   base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) override;
+  std::vector<Table> Tables() const override;
+  base::Status CheckTable(const std::string& name) override;
   EngineStats stats() const override;
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 
@@ -264,6 +268,30 @@ base::Result<std::unique_ptr<Engine>> OpenEngine::Checkpoint(const std::string& 
                                     .file_system = options_.file_system});
 }
 
+std::vector<Table> OpenEngine::Tables() const {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db_->GetLiveFilesMetaData(&files);
+  std::vector<Table> tables;
+  for (const auto& file : files) tables.push_back({file.name, file.size});
+  return tables;
+}
+
+base::Status OpenEngine::CheckTable(const std::string& name) {
+  const auto find = [&]() -> std::optional<std::string> {
+    std::vector<rocksdb::LiveFileMetaData> files;
+    db_->GetLiveFilesMetaData(&files);
+    for (const auto& file : files)
+      if (file.name == name) return file.column_family_name;
+    return std::nullopt;
+  };
+  const std::optional<std::string> family = find();
+  if (!family) return base::Ok();
+  const base::Status found = CheckTableFile(*db_->GetEnv(), options_.directory + name,
+                                            *family == handle(Family::kData)->GetName());
+  // A compaction may have replaced it meanwhile, and removed it.
+  return found.ok() || !find() ? base::Ok() : found;
+}
+
 EngineStats OpenEngine::stats() const {
   const auto of_data = [this](const std::string& property) {
     std::uint64_t value = 0;
@@ -344,18 +372,33 @@ base::Status MakeDirectory(const std::string& directory) {
   return base::Io(fmt::format("making the data directory {}: {}", directory, error.message()));
 }
 
+// Without CURRENT RocksDB would begin an empty database, and delete the tables that lie there. A
+// log is made after CURRENT, so a first start that was cut off has none.
+base::Status CheckCurrent(rocksdb::Env& files, const std::string& directory) {
+  if (!files.FileExists(directory + "/CURRENT").IsNotFound()) return base::Ok();
+  std::vector<std::string> names;
+  if (const auto listed = files.GetChildren(directory, &names); !listed.ok())
+    return ToStatus(listed, "listing the data directory " + directory);
+  for (const std::string& name : names)
+    if (name.ends_with(".sst") || name.ends_with(".log"))
+      return base::Corruption(
+          fmt::format("{}/CURRENT is missing, and {} is there", directory, name));
+  return base::Ok();
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& options) {
   RETURN_IF_ERROR(MakeDirectory(options.directory));
   std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
   rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
+  RETURN_IF_ERROR(CheckCurrent(files, options.directory));
   const rocksdb::DBOptions database = DatabaseOptions(options, &files);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
   if (!options.keep_sound_part) {
     ASSIGN_OR_RETURN(const Manifest manifest,
                      ReadManifest(database, options.directory, descriptors));
-    RETURN_IF_ERROR(CheckLogs(files, options.directory, manifest.first_log));
+    RETURN_IF_ERROR(CheckLogs(files, options.directory, manifest));
   }
   ASSIGN_OR_RETURN(OpenDatabase opened, OpenToWrite(database, options.directory, descriptors));
   return Hold(options, std::move(env), database, std::move(opened));

@@ -11,38 +11,10 @@ import unittest
 
 import case
 import cluster
+import damages
+from damages import beginning, cut, files, flip, largest
 
-ROWS = 2000
-
-
-def files(directory, ending):
-    """Paths of RocksDB's files with this ending, oldest first."""
-    names = [name for name in os.listdir(directory) if name.endswith(ending)]
-    return [os.path.join(directory, name) for name in sorted(names)]
-
-
-def flip(path, at):
-    """Flips a bit at a share of the file's length."""
-    size = os.path.getsize(path)
-    with open(path, "r+b") as file:
-        file.seek(min(int(size * at), size - 1))
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 0x10]))
-
-
-def cut(path, to):
-    os.truncate(path, int(os.path.getsize(path) * to))
-
-
-def largest(paths):
-    return max(paths, key=os.path.getsize)
-
-
-def manifest(directory):
-    return next(os.path.join(directory, name) for name in os.listdir(directory)
-                if name.startswith("MANIFEST-"))
-
+ROWS = damages.ROWS
 
 # What is done to the data directory, and words of the log that name it.
 DAMAGES = {
@@ -53,10 +25,15 @@ DAMAGES = {
                                   ["damaged"]),
     "log flipped at the start": (lambda data: flip(largest(files(data, ".log")), 0.001),
                                  ["damaged"]),
-    "table deleted": (lambda data: os.remove(largest(files(data, ".sst"))), ["set aside"]),
-    "table cut": (lambda data: cut(largest(files(data, ".sst")), 0.5), ["set aside"]),
-    "manifest cut": (lambda data: cut(manifest(data), 0.3), []),
-    "manifest deleted": (lambda data: os.remove(manifest(data)), ["set aside"]),
+    "table deleted": (lambda data: os.remove(largest(files(data, ".sst"))), ["taken out"]),
+    "table cut": (lambda data: cut(largest(files(data, ".sst")), 0.5), ["taken out"]),
+    "table flipped at the end": (lambda data: flip(largest(files(data, ".sst")), 1), ["taken out"]),
+    "table flipped in the middle": (lambda data: flip(largest(files(data, ".sst")), 0.5),
+                                    ["taken out"]),
+    "table flipped at the start": (lambda data: flip(largest(files(data, ".sst")), 0),
+                                   ["taken out"]),
+    "manifest cut": (lambda data: cut(beginning(data, "MANIFEST-"), 0.3), []),
+    "manifest deleted": (lambda data: os.remove(beginning(data, "MANIFEST-")), ["set aside"]),
     "current deleted": (lambda data: os.remove(os.path.join(data, "CURRENT")), []),
 }
 # The others are run by STARLING_DAMAGES=all: each takes as long as a start and a rebuild.
@@ -69,65 +46,9 @@ HARMLESS = {
 }
 
 
-class LostData(case.ClusterCase):
-    def setUp(self):
-        self.expected = {}
-        self.round = 0
-        self.flush_last = False
-
-    def write_more(self, nodes):
-        """Rows in tables, and as many in the log alone."""
-        self.round += 1
-        for part in ("table", "log"):
-            rows = case.rows(ROWS, prefix=f"{self.round}-{part}")
-            # All: what came late to node 3 would keep the log before the flush alive, too.
-            case.load(nodes, rows, "--consistency", "ALL")
-            self.expected.update(rows)
-            if part == "table":
-                nodes.node(3).nodetool("flush")
-        if self.flush_last:
-            nodes.node(3).nodetool("flush")
-
-    def epoch(self, nodes):
-        return nodes.node(1).nodetool("describecluster")["epoch"]
-
-    def hurt(self, nodes, name, damage, words, lost=True):
-        """One round: node 3 is killed and hurt, and has all again."""
-        self.write_more(nodes)
-        node = nodes.node(3)
-        epoch = self.epoch(nodes)
-        said = len(node.log_text())
-        node.kill()
-        damage(node.data)
-        node.start()
-        nodes.wait_whole(60)
-        log = node.log_text()[said:]
-        for word in words + (["lost data that it had acknowledged"] if lost else []):
-            self.assertIn(word, log, name)
-        (self.assertGreater if lost else self.assertEqual)(self.epoch(nodes), epoch, name)
-        if lost:
-            self.assertIn("ready: caught up", log, name)
-        self.alone_has_all(nodes, node, name)
-
-    def alone_has_all(self, nodes, node, name):
-        nodes.wait_equal(cluster.wall_ms(), 60)
-        rest = [each for each in nodes.nodes if each is not node]
-        for each in rest:
-            each.pause()
-        try:
-            self.assertEqual(case.difference(case.export_alone(node), self.expected), "", name)
-        finally:
-            for each in rest:
-                each.go_on()
-        nodes.wait_whole(60)
-
-    def voters_are(self, nodes, count):
-        cluster.wait_for(
-            lambda: len(nodes.node(1).nodetool("describecluster")["voters"]) == count, 30,
-            f"{count} voters")
-
+class LostData(damages.HurtCase):
     def test_each_loss_is_noticed_named_and_healed(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
         for name, (damage, words) in DAMAGES.items():
             if name not in FEW and os.environ.get("STARLING_DAMAGES") != "all":
                 continue
@@ -136,7 +57,7 @@ class LostData(case.ClusterCase):
                 self.voters_are(nodes, 3)
 
     def test_a_damaged_guard_loses_nothing(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
         for name, (damage, words) in HARMLESS.items():
             if name != "guard flipped" and os.environ.get("STARLING_DAMAGES") != "all":
                 continue
@@ -144,7 +65,7 @@ class LostData(case.ClusterCase):
                 self.hurt(nodes, name, damage, words, lost=False)
 
     def test_what_is_in_tables_alone_is_not_lost(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
 
         def start_in_vain(data):
             node = nodes.node(3)
@@ -160,7 +81,7 @@ class LostData(case.ClusterCase):
         self.hurt(nodes, "a start in vain after writes", start_in_vain, [], lost=False)
 
     def test_the_others_tell_of_an_older_copy(self):
-        nodes = self.start_cluster(hints_enabled=False)
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s")
         node = nodes.node(3)
         self.write_more(nodes)
         node.kill()

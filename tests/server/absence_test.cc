@@ -181,14 +181,15 @@ TEST_SUITE("absence") {
       const std::string key = "key" + std::to_string(i);
       const base::Token token = base::TokenOf(key, 5) & ~(base::Token{0xff} << 56);
       const std::uint8_t flags = i % 10 == 0 ? storage::kFlagTombstone : std::uint8_t{0};
+      const std::string text = flags == 0 ? std::to_string(i) : std::string();
       const storage::EntryHeader header{
-          .version = {i + 1, 1, 1}, .value_digest = i, .flags = flags};
+          .version = {i + 1, 1, 1}, .value_digest = storage::ValueDigest(text), .flags = flags};
       std::string stored, value;
       storage::EncodeDataKeyTo({1, token, key}, stored);
-      storage::EncodeEntryTo(header, "", value);
+      storage::EncodeEntryTo(header, text, value);
       batch.Put(Family::kData, stored, value);
       expected.Add(base::BucketOf(token),
-                   merkle::DigestOf(key, {header.version, flags, 0, i}, kSeed));
+                   merkle::DigestOf(key, {header.version, flags, 0, header.value_digest}, kSeed));
     }
     batch.Put(Family::kTree, merkle::LeafKey(1, 0xffff),
               merkle::EncodeLeaf({.count = 1, .low = 2, .high = 3}));
@@ -218,6 +219,27 @@ TEST_SUITE("absence") {
     for (std::size_t bucket = 0; bucket < base::kBuckets; ++bucket)
       REQUIRE(found.Leaf(static_cast<std::uint16_t>(bucket)) ==
               expected.Leaf(static_cast<std::uint16_t>(bucket)));
+  }
+
+  TEST_CASE("trees made anew leave out what is damaged, and it is removed") {
+    Directory directory;
+    storage::Batch batch;
+    for (int i = 0; i < 3; ++i) {
+      std::string key, entry;
+      storage::EncodeDataKeyTo({1, 77, std::to_string(i)}, key);
+      const std::string value = "value";
+      storage::EntryHeader header;
+      header.version = {1 << 16, 1, 1};
+      header.value_digest = storage::ValueDigest(value) + (i == 1 ? 1 : 0);
+      storage::EncodeEntryTo(header, value, entry);
+      batch.Put(Family::kData, key, i == 2 ? "no entry" : entry);
+    }
+    REQUIRE(WriteOne(directory.engine, batch).ok());
+    REQUIRE(RebuildTrees(directory.engine, 1).ok());
+    const auto cursor = directory.engine.Scan(Family::kData, {}, {});
+    int left = 0;
+    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) ++left;
+    EXPECT(left == 1);
   }
 }
 

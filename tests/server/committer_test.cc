@@ -48,6 +48,8 @@ class CountingEngine final : public storage::Engine {
   std::uint64_t sequence() const override { return memory_.sequence(); }
   base::Status Flush() override { return memory_.Flush(); }
   base::Status Compact() override { return memory_.Compact(); }
+  std::vector<storage::Table> Tables() const override { return memory_.Tables(); }
+  base::Status CheckTable(const std::string& name) override { return memory_.CheckTable(name); }
   base::Result<std::unique_ptr<storage::Engine>> Checkpoint(const std::string& directory) override {
     return memory_.Checkpoint(directory);
   }

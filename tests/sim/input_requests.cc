@@ -59,6 +59,8 @@ std::string Draw::ClientFrame(std::uint64_t id, double chance) {
                                                   "why",
                                                   "compact",
                                                   "purgestatus",
+                                                  "scrub",
+                                                  "scrubstatus",
                                                   "quarantine",
                                                   "quarantine-value",
                                                   "quarantine-drop",

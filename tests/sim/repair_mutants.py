@@ -26,6 +26,13 @@ CAUGHT_BY = {
         ("test_server", "what is under way is in no part, but a stamp far ahead is"),
     "repair-part-passed-over":
         ("test_server", "law: entries sent are those missing or older here, however many, *"),
+    "repair-damage-served":
+        ("test_sim_input", "a damaged value is not answered, but another replica's"),
+    "repair-damage-left":
+        ("test_sim_input",
+         "a scrub finds what is damaged, and the node has it from the others again"),
+    "repair-marks-outlive-loss":
+        ("test_server", "purge's marks go with a loss, and its counts are those of the entries"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }

@@ -28,6 +28,8 @@ constexpr Command kCommands[] = {
     {"repair", Takes::kOptionalKeyspace, "Compare this node's ranges with their replicas now"},
     {"repairstatus", Takes::kNothing, "For each range: since when replicas are proved equal"},
     {"purgestatus", Takes::kNothing, "What was deleted and is held yet, and what holds it"},
+    {"scrub", Takes::kDryRun, "Begin to read all tables of this node, in search of damage"},
+    {"scrubstatus", Takes::kNothing, "How far that is, what is damaged, what healing waits for"},
     {"listpendinghints", Takes::kNothing, "Writes kept for nodes that are away"},
     {"netstats", Takes::kNothing, "What repair, hints and reads have moved since start"},
     {"flush", Takes::kNothing, "Write memory tables to disk"},

@@ -15,6 +15,7 @@ namespace starling::nodetool {
 
 enum class Takes : std::uint8_t {
   kNothing,
+  kDryRun,
   kOptionalKeyspace,
   kKeyspaceAndKey,
   kTagAndKeyspaces,  // Of a new snapshot.

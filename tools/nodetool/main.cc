@@ -41,7 +41,8 @@ void AddCommands(CLI::App& app, Question& question) {
       which->add_flag("--all", question.all, "All of this node");
       which->require_option(1);
     }
-    if (command.takes == Takes::kTagAndKeyspaces || command.takes == Takes::kTagOrAll)
+    if (command.takes == Takes::kDryRun || command.takes == Takes::kTagAndKeyspaces ||
+        command.takes == Takes::kTagOrAll)
       sub->add_flag("--dry-run", question.dry_run, "Check and show; change nothing");
     if (command.takes != Takes::kKeyspaceAndKey) continue;
     sub->add_option("KEYSPACE", question.keyspace)->required();

@@ -2,7 +2,9 @@
 #include "tools/starlingd/run_node.h"
 
 #include <chrono>
+#include <optional>
 #include <random>
+#include <string>
 
 #include "base/log.h"
 #include "base/uv/uv_world.h"
@@ -17,13 +19,25 @@ namespace {
 
 // What takes longer is worth a line: it is why a node is late.
 constexpr std::chrono::milliseconds kSlowOpen{500};
-constexpr int kLivesMax = 16;  // Of one process.
+// In a row, of one process. A longer one has done some good.
+constexpr int kShortLivesMax = 16;
+constexpr std::chrono::minutes kShortLife{1};
 
-// One life of the node. `again`: it ended to begin another one.
-base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
+// What a life of this process leaves to the next.
+struct Legacy {
+  bool again = false;                 // There shall be a next.
+  std::optional<std::string> damage;  // Why, if tables may be damaged.
+  std::uint64_t damaged_tables = 0;   // Taken out so far.
+};
+
+// One life of the node.
+base::Status Live(const server::Config& config, DataLoss loss, Legacy& legacy) {
+  legacy.again = false;
   // Opened first and closed last: every actor and every job may use it.
   const auto began = std::chrono::steady_clock::now();
-  ASSIGN_OR_RETURN(Store store, OpenStore(config, loss));
+  ASSIGN_OR_RETURN(Store store, OpenStore(config, loss, legacy.damage));
+  legacy.damaged_tables += store.identity.damaged_tables;
+  store.identity.damaged_tables = legacy.damaged_tables;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - began);
   if (took >= kSlowOpen)
@@ -42,8 +56,11 @@ base::Status Live(const server::Config& config, DataLoss loss, bool* again) {
       server::SystemLookUp, [&config] { return server::LookAtDirectory(config.node.data_dir); });
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
-  *again = node.begins_again();
-  if (*again) {
+  // RocksDB takes no write any more once a compaction has met a damaged table.
+  legacy.again = node.begins_again() || ended.code() == base::Code::kCorruption;
+  legacy.damage.reset();
+  if (legacy.again) {
+    legacy.damage = node.begins_again() ? std::string() : ended.message();
     base::log::Warn("node", "{}", ended.message());
     return ended;
   }
@@ -59,10 +76,16 @@ base::Status RunNode(const server::Config& config, DataLoss loss) {
   ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
   base::log::SetLevel(level);
   RaiseOpenFiles(config.limits.connections_max);
-  bool again = true;
+  Legacy legacy;
   base::Status ended;
   // Each life knows what the one before found out; at most, each other member has one more to tell.
-  for (int lives = 0; again && lives < kLivesMax; ++lives) ended = Live(config, loss, &again);
+  int short_lives = 0;
+  do {
+    const auto began = std::chrono::steady_clock::now();
+    ended = Live(config, loss, legacy);
+    const bool is_short = std::chrono::steady_clock::now() - began < kShortLife;
+    short_lives = is_short ? short_lives + 1 : 0;
+  } while (legacy.again && short_lives < kShortLivesMax);
   return ended;
 }
 

@@ -17,6 +17,7 @@
 #include "storage/batch.h"
 #include "storage/guard_file.h"
 #include "storage/identity.h"
+#include "storage/rocksdb/damaged_tables.h"
 #include "storage/rocksdb/rocksdb_engine.h"
 #include "storage/rocksdb/set_aside.h"
 
@@ -85,8 +86,24 @@ base::Status SetAsideLoudly(const std::string& directory, const std::string& dam
   return base::Ok();
 }
 
+void SayTakenOut(const std::string& taken) {
+  base::log::Warn("storage", "{}; taken out, but for what can be read of them", taken);
+}
+
+// It does not open for damaged tables alone.
+base::Result<Opened> OpenSoundTables(const storage::RocksDbOptions& options,
+                                     const std::string& damage, std::uint64_t& damaged_tables) {
+  ASSIGN_OR_RETURN(const storage::TakenOut taken, storage::TakeOutDamagedTables(options));
+  damaged_tables += taken.tables;
+  if (taken.what.empty()) return base::Fail(base::Corruption(damage));
+  ASSIGN_OR_RETURN(auto engine, storage::RocksDbEngine::Open(options));
+  SayTakenOut(taken.what);
+  return Opened{std::move(engine), taken.what};
+}
+
 // As much of the database as can be trusted.
-base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_lose) {
+base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_lose,
+                                     std::uint64_t& damaged_tables) {
   auto engine = storage::RocksDbEngine::Open(options);
   if (engine) return Opened{*std::move(engine), {}};
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
@@ -102,6 +119,7 @@ base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_l
     return Opened{*std::move(engine), std::move(damage)};
   }
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
+  if (auto sound = OpenSoundTables(options, damage, damaged_tables)) return sound;
   RETURN_IF_ERROR(SetAsideLoudly(options.directory, damage));
   options.keep_sound_part = false;
   ASSIGN_OR_RETURN(auto fresh, storage::RocksDbEngine::Open(options));
@@ -113,18 +131,22 @@ struct Attempt {
   const std::optional<storage::GuardRecord>& last;
   bool accept = false;
   bool may_lose = false;
+  std::uint64_t& damaged_tables;  // Those that were taken out.
 };
+
+storage::RocksDbOptions EngineOptions(const server::Config& config) {
+  const server::StorageMemory memory = server::StorageMemoryOf(config);
+  return {.directory = config.node.data_dir,
+          .block_cache_bytes = memory.block_cache_bytes,
+          .memtable_bytes = memory.memtables_bytes,
+          .compaction_bytes_per_second = config.storage.compaction_bytes_per_second,
+          .file_system = nullptr};
+}
 
 base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
   const server::Config& config = attempt.config;
-  const server::StorageMemory memory = server::StorageMemoryOf(config);
-  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound({.directory = config.node.data_dir,
-                                                   .block_cache_bytes = memory.block_cache_bytes,
-                                                   .memtable_bytes = memory.memtables_bytes,
-                                                   .compaction_bytes_per_second =
-                                                       config.storage.compaction_bytes_per_second,
-                                                   .file_system = nullptr},
-                                                  attempt.may_lose));
+  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound(EngineOptions(config), attempt.may_lose,
+                                                  attempt.damaged_tables));
   if (damage.empty()) damage = std::move(opened.damage);
   Store store;
   store.engine = std::move(opened.engine);
@@ -139,24 +161,64 @@ base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
   return store;
 }
 
-base::Result<Store> Open(const server::Config& config, DataLoss loss) {
+// Without the tables that are damaged. `damage` is what is known of it before.
+base::Result<Store> OpenWithoutDamagedTables(const Attempt& attempt, std::string damage) {
+  ASSIGN_OR_RETURN(const storage::TakenOut taken,
+                   storage::TakeOutDamagedTables(EngineOptions(attempt.config)));
+  attempt.damaged_tables += taken.tables;
+  if (!taken.what.empty()) {
+    SayTakenOut(taken.what);
+    damage = taken.what;
+  }
+  return OpenOnce(attempt, std::move(damage));
+}
+
+// From the mildest to the harshest: as it is, without the tables that are damaged, empty.
+base::Result<Store> OpenByDegrees(const Attempt& attempt,
+                                  const std::optional<std::string>& damage) {
+  const std::string& directory = attempt.config.node.data_dir;
+  const auto damaged = [&](const base::Result<Store>& store) {
+    return !store && store.error().code() == base::Code::kCorruption && attempt.may_lose;
+  };
+  base::Status why;
+  if (!damage && !attempt.accept && !storage::TookOutTables(directory)) {
+    auto store = OpenOnce(attempt, {});
+    if (!damaged(store)) return store;
+    why = store.error();
+  }
+  auto store = OpenWithoutDamagedTables(attempt, damage ? *damage : why.message());
+  if (!damaged(store)) return store;
+  // What is in it makes no sense.
+  const std::string reason = store.error().message();
+  RETURN_IF_ERROR(SetAsideLoudly(directory, reason));
+  return OpenOnce(attempt, reason);
+}
+
+base::Result<Store> Open(const server::Config& config, DataLoss loss,
+                         const std::optional<std::string>& damage) {
   ASSIGN_OR_RETURN(const auto last, LastGuard(config.node.data_dir));
   const bool accept = loss == DataLoss::kAccept;
-  const Attempt attempt{config, last, accept, accept || (last && last->members > 1)};
-  auto store = OpenOnce(attempt, {});
-  if (store || store.error().code() != base::Code::kCorruption || !attempt.may_lose) return store;
-  // It opens, and what is in it makes no sense.
-  const std::string damage = store.error().message();
-  RETURN_IF_ERROR(SetAsideLoudly(config.node.data_dir, damage));
-  return OpenOnce(attempt, damage);
+  std::uint64_t damaged_tables = 0;
+  const Attempt attempt{config, last, accept, accept || (last && last->members > 1),
+                        damaged_tables};
+  if (damage && !attempt.may_lose)
+    return base::Fail(base::FailedPrecondition(
+        fmt::format("data are damaged, and no other node is known to have them: {}; to go on with "
+                    "what is left, start once with --accept-data-loss",
+                    *damage)));
+  ASSIGN_OR_RETURN(Store store, OpenByDegrees(attempt, damage));
+  RETURN_IF_ERROR(storage::ForgetTakenOut(config.node.data_dir));  // The loss is written down.
+  store.identity.damaged_tables = damaged_tables;
+  return store;
 }
 
 }  // namespace
 
-base::Result<Store> OpenStore(const server::Config& config, DataLoss loss) {
+base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
+                              const std::optional<std::string>& damage) {
   std::error_code ignored;  // Its files are shared: it only takes room. `verify` would say why.
   std::filesystem::remove_all(config.node.data_dir + "/" + server::kVerifyingDirectory, ignored);
-  auto store = Open(config, loss);
+  auto store = Open(config, loss, damage);
   if (store) return store;
   return base::Fail(store.error().Annotate(
       fmt::format("cannot use the data directory {}", config.node.data_dir)));

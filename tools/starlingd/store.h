@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/status.h"
 #include "server/config.h"
@@ -26,7 +28,12 @@ enum class DataLoss { kRefuse, kAccept };
 // or read, is in use, belongs to another cluster, or was written by a newer program.
 //
 // Data that were lost or damaged are told in the log, and in the identity: of what the cluster's
-// other nodes have, the node opens what is sound, or begins empty beside what it sets aside.
-base::Result<Store> OpenStore(const server::Config& config, DataLoss loss);
+// other nodes have, the node opens what is sound, or begins empty beside what it sets aside. With
+// kAccept all tables are read first: what cannot be read goes, too.
+//
+// With `damage` all tables are read first, and those that are damaged taken out: the life before of
+// this process ended for it. Empty: it has written down why.
+base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
+                              const std::optional<std::string>& damage);
 
 }  // namespace starling

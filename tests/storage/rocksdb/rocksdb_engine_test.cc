@@ -324,6 +324,31 @@ TEST_SUITE("storage/rocksdb") {
     EXPECT(opened.error().code() == base::Code::kCorruption);
   }
 
+  TEST_CASE("an older manifest, which does not know of the newest table, is refused") {
+    TempDirectory directory;
+    const auto manifest = [&] {
+      std::filesystem::path found;
+      for (const auto& file : std::filesystem::directory_iterator(directory.path()))
+        if (file.path().filename().string().starts_with("MANIFEST")) found = file.path();
+      return found;
+    };
+    const std::string copy = directory.path() + "/copy";
+    {
+      const auto engine = OpenAt(directory.path());
+      REQUIRE(WriteOne(*engine, PutBatch("k0", "v"), Sync::kYes).ok());
+      REQUIRE(engine->Flush().ok());
+      std::filesystem::copy_file(manifest(), copy);
+      REQUIRE(WriteOne(*engine, PutBatch("k1", "v"), Sync::kYes).ok());
+      REQUIRE(engine->Flush().ok());
+      REQUIRE(WriteOne(*engine, PutBatch("k2", "v"), Sync::kYes).ok());
+    }
+    std::filesystem::rename(copy, manifest());
+    const auto opened = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(!opened.has_value());
+    EXPECT(opened.error().code() == base::Code::kCorruption);
+    EXPECT(opened.error().message().find("MANIFEST is an older one") != std::string::npos);
+  }
+
   TEST_CASE("a new directory is not for everybody to read; one that was there stays as it is") {
     TempDirectory directory;
     const auto mode = [](const std::string& path) {
@@ -334,6 +359,26 @@ TEST_SUITE("storage/rocksdb") {
     EXPECT(mode(directory.path() + "/new") == 0750U);
     OpenAt(directory.path());
     EXPECT(mode(directory.path()) == before);
+  }
+
+  TEST_CASE("without CURRENT an engine is refused, and what lies there is left") {
+    const TempDirectory directory;
+    {
+      auto engine = RocksDbEngine::Open(SmallOptions(directory.path()));
+      REQUIRE(engine.has_value());
+      REQUIRE(WriteOne(**engine, PutBatch("key", "value"), Sync::kYes).ok());
+      REQUIRE((*engine)->Flush().ok());
+    }
+    const auto current = std::filesystem::path(directory.path()) / "CURRENT";
+    std::filesystem::rename(current, current.string() + ".away");
+    const auto refused = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(!refused.has_value());
+    EXPECT(refused.error().code() == base::Code::kCorruption);
+    EXPECT(refused.error().message().find("CURRENT is missing") != std::string::npos);
+    std::filesystem::rename(current.string() + ".away", current);
+    const auto engine = RocksDbEngine::Open(SmallOptions(directory.path()));
+    REQUIRE(engine.has_value());
+    EXPECT(GetMany(**engine, Family::kData, {"key"})[0].value == "value");
   }
 
   TEST_CASE("a damaged manifest or CURRENT file fails to open with Corruption") {

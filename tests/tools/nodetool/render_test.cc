@@ -149,7 +149,7 @@ TEST_SUITE("tools/nodetool/render") {
   TEST_CASE("answers of another shape than expected show too") {
     for (const std::string command :
          {"status", "ring", "gossipinfo", "failuredetector", "getendpoints", "repair",
-          "repairstatus", "listpendinghints", "flush", "version", "why"})
+          "repairstatus", "scrub", "scrubstatus", "listpendinghints", "flush", "version", "why"})
       for (const std::string answer :
            {"{}", "[]", "7", "null", "\"text\"", "{\"x\":[]}",
             "{\"nodes\":[7],\"members\":[7],\"ranges\":[7],\"targets\":7,\"endpoints\":{\"a\":1}}",

@@ -1,0 +1,72 @@
+#include "server/scrub.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace starling::server {
+
+Scrub::Scrub(ScrubOptions options, base::Instant now)
+    : options_(options), rate_(options.bytes_per_second), next_pass_(base::Instant::Never()) {
+  if (options_.interval > base::Duration::zero())
+    next_pass_ = now + std::min(options_.interval, kFirstPass);
+  progress_.damaged = options_.damaged_before;
+}
+
+void Scrub::Begin(base::Instant now, std::int64_t wall_ms, std::vector<storage::Table> tables) {
+  CHECK(!running());
+  tables_ = std::move(tables);
+  at_ = 0;
+  began_ = now;
+  next_pass_ = base::Instant::Never();
+  progress_.tables = tables_.size();
+  progress_.tables_read = progress_.bytes = progress_.bytes_read = 0;
+  for (const storage::Table& table : tables_) progress_.bytes += table.bytes;
+  if (!running()) EndPass(now, wall_ms);
+}
+
+const storage::Table* Scrub::Next(base::Instant now) const {
+  if (!running() || (!hurried_ && !rate_.Ready(now))) return nullptr;
+  return &tables_[at_];
+}
+
+void Scrub::OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& found) {
+  CHECK(running());
+  const std::uint64_t bytes = tables_[at_++].bytes;
+  ++progress_.tables_read;
+  progress_.bytes_read += bytes;
+  rate_.Count(now, bytes);
+  if (found.code() == base::Code::kCorruption) {
+    ++progress_.damaged;
+    if (damage_.empty()) damage_ = found.message();
+  }
+  if (!running()) EndPass(now, wall_ms);
+}
+
+void Scrub::EndPass(base::Instant now, std::int64_t wall_ms) {
+  tables_.clear();
+  at_ = 0;
+  ++progress_.passes;
+  progress_.last_end_ms = wall_ms;
+  if (std::exchange(hurried_, false))
+    hurry_again_ = now + std::max(kHurryGap, (now - began_) * kHurryGapTimes);
+  if (options_.interval > base::Duration::zero()) next_pass_ = now + options_.interval;
+}
+
+bool Scrub::Ask(base::Instant now) {
+  if (running() || Due(now)) return false;
+  next_pass_ = now;
+  return true;
+}
+
+void Scrub::Hurry(base::Instant now) {
+  if (hurried_ || now < hurry_again_) return;
+  hurried_ = true;
+  // One that runs has read some tables already.
+  tables_.clear();
+  at_ = 0;
+  next_pass_ = now;
+}
+
+}  // namespace starling::server

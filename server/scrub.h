@@ -1,0 +1,84 @@
+// server/scrub.h: when which table is read, to find damage before anybody needs what is damaged.
+//
+// A pass reads every table of the engine once, one at a time, at no more than scrub.rate. It reads
+// files alone: what it found is for control to act on (server/control_scrub.cc).
+//
+// Thread:    confined to control.
+// Read next: storage/engine.h (CheckTable), docs/storage.md
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "server/rate_limit.h"
+#include "storage/engine.h"
+
+namespace starling::server {
+
+struct ScrubOptions {
+  base::Duration interval{};           // From the end of a pass to the next. 0: only on demand.
+  std::uint64_t bytes_per_second = 0;  // 0: no limit.
+  std::uint64_t damaged_before = 0;    // Tables, in this process's lives before.
+};
+
+struct ScrubProgress {
+  std::uint64_t passes = 0;  // That came to their end, since the start.
+  std::uint64_t tables = 0;  // Of the pass that runs, or of the last one.
+  std::uint64_t tables_read = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t damaged = 0;      // Tables found damaged, since the process began.
+  std::int64_t last_end_ms = -1;  // Wall time of the end of the last pass; -1: none yet.
+};
+
+class Scrub {
+ public:
+  Scrub(ScrubOptions options, base::Instant now);
+
+  // A pass should begin.
+  bool Due(base::Instant now) const { return !running() && now >= next_pass_; }
+  void Begin(base::Instant now, std::int64_t wall_ms, std::vector<storage::Table> tables);
+  // The table to read now; null: none. To be answered by OnRead before it is asked again.
+  const storage::Table* Next(base::Instant now) const;
+  void OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& found);
+
+  // An operator asks for a pass now, at the usual rate. False: one runs already, or is about to.
+  bool Ask(base::Instant now);
+  // Somebody met what cannot be read. A pass begins at once, as fast as the disk goes; not if one
+  // for such a reason has just ended, so that an error which no table has takes a tenth of the disk
+  // at most.
+  void Hurry(base::Instant now);
+
+  bool running() const { return at_ < tables_.size(); }
+  bool hurried() const { return hurried_; }
+  const ScrubOptions& options() const { return options_; }
+  const ScrubProgress& progress() const { return progress_; }
+  // When the next pass begins; Never: while one runs, and without an interval.
+  base::Instant next_pass() const { return next_pass_; }
+  // What is damaged, the first of it; empty: nothing that is known.
+  const std::string& damage() const { return damage_; }
+
+ private:
+  // The first pass: not in the bustle of a start.
+  static constexpr base::Duration kFirstPass = base::seconds(600);
+  static constexpr base::Duration kHurryGap = base::seconds(60);
+  static constexpr int kHurryGapTimes = 10;  // As long as the pass took, if that is more.
+
+  void EndPass(base::Instant now, std::int64_t wall_ms);
+
+  const ScrubOptions options_;
+  std::vector<storage::Table> tables_;
+  std::size_t at_ = 0;
+  RateLimit rate_;
+  base::Instant next_pass_;
+  base::Instant began_;        // The pass that runs.
+  base::Instant hurry_again_;  // Before, it is not hurried.
+  bool hurried_ = false;
+  ScrubProgress progress_;
+  std::string damage_;
+};
+
+}  // namespace starling::server

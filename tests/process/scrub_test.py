@@ -1,0 +1,159 @@
+"""Goal:   bits that flip in the tables of a running node are found, named in its log and healed by
+        themselves, and no wrong value is ever served meanwhile; whatever cuts the healing off.
+Method: three nodes; node 3's tables are changed under it, and met by a scrub, by reads, and by a
+        compaction; it is killed in the midst of healing; every key is read at QUORUM, and
+        afterwards from node 3 alone. What purge removed must not come back with a table that is
+        lost. STARLING_DAMAGES=all flips at more places and kills more often.
+"""
+
+import os
+import random
+import time
+import unittest
+import urllib.request
+
+import case
+import cluster
+import damages
+import exposition
+import purge_test
+
+ROWS = 3000
+ALL = os.environ.get("STARLING_DAMAGES") == "all"
+
+
+def damaged_metric(node):
+    page = urllib.request.urlopen(f"http://{node.address}:7703/metrics", timeout=10).read().decode()
+    return exposition.parse(page)[("starling_scrub_damaged_total", ())]
+
+
+class Scrub(damages.HurtCase):
+    def begin(self, expected=None, **settings):
+        nodes = self.start_cluster(hints_enabled=False, **settings)
+        self.expected = expected or case.rows(ROWS)
+        case.load(nodes, self.expected, "--consistency", "ALL")
+        nodes.node(3).nodetool("flush")
+        return nodes
+
+    def flip_largest(self, node, at=0.5):
+        path = damages.largest(damages.files(node.data, ".sst"))
+        damages.flip(path, at)
+        return os.path.basename(path)
+
+    def heals(self, nodes, table, since, name):
+        """Node 3 finds it by itself, says so and has all again; others are right all the time."""
+        node = nodes.node(3)
+        self.wait_healed(nodes, since, name)
+        nodes.wait_whole(60)
+        log = node.log_text()[since:]
+        for words in (table, "lost data that it had acknowledged", "taken out"):
+            self.assertIn(words, log, name)
+        self.alone_has_all(nodes, node, name)
+
+    def test_a_scrub_finds_flipped_bits_and_an_operator_sees_it(self):
+        nodes = self.begin(scrub_interval="0s")
+        node = nodes.node(3)
+        for at in (0.0, 0.5, 1.0) if ALL else (0.5,):
+            with self.subTest(at=at):
+                before = node.nodetool("scrubstatus")
+                since = len(node.log_text())
+                table = self.flip_largest(node, at)
+                planned = node.nodetool("scrub", "--dry-run")
+                self.assertFalse(planned["begun"])
+                self.assertEqual(node.nodetool("scrubstatus")["passes"], before["passes"])
+                begun = node.nodetool("scrub")
+                self.assertTrue(begun["begun"])
+                self.assertEqual(begun["tables"], planned["tables"])
+                cluster.wait_for(lambda: "damage found" in node.log_text()[since:], 30, "damage")
+                self.heals(nodes, table, since, f"flipped at {at}")
+                after = node.nodetool("scrubstatus")
+                self.assertGreater(after["damaged_tables"], before["damaged_tables"])
+                self.assertEqual(damaged_metric(node), after["damaged_tables"])
+                self.assertIsNone(after["damage"])
+                self.assertEqual(node.nodetool("status")["warnings"], [])
+                node.nodetool("flush")
+
+    def test_sound_tables_are_read_and_nothing_is_told(self):
+        nodes = self.begin(scrub_interval="1s")
+        node = nodes.node(3)
+        cluster.wait_for(lambda: node.nodetool("netstats")["scrub"]["passes"] > 1, 20, "passes")
+        seen = node.nodetool("netstats")["scrub"]
+        self.assertEqual(seen["damaged_tables"], 0)
+        self.assertGreater(seen["size_bytes"], 0)
+        self.assertNotIn("damage", node.log_text())
+
+    def test_a_read_that_meets_damage_is_answered_by_others(self):
+        # A block or more each, so that some read meets the one that is damaged.
+        nodes = self.begin(case.rows(200, value_bytes=5000), scrub_interval="0s")
+        node = nodes.node(3)
+        since = len(node.log_text())
+        table = self.flip_largest(node, 0.4)
+        for key, value in self.expected.items():
+            if "damage found" in node.log_text()[since:]:
+                break
+            got = node.alone("--consistency", "QUORUM", "get", key).stdout.decode()
+            self.assertEqual(got, value)
+        self.assertIn("met data that cannot be read", node.log_text()[since:])
+        self.heals(nodes, table, since, "read")
+
+    def test_a_compaction_that_meets_damage_ends_no_node(self):
+        nodes = self.begin(scrub_interval="0s")
+        node = nodes.node(3)
+        since = len(node.log_text())
+        table = self.flip_largest(node)
+        refused = cluster.run_tool("nodetool", "-h", node.address, "compact", check=False)
+        self.assert_refused(refused, "checksum mismatch", table)
+        more = case.rows(50, prefix="more")
+        # Its next write finds that nothing can be written. The load is not sent through it: what
+        # was under way there when it ends would have an unknown outcome.
+        nodes.node(1).alone("import", "-", "--format", "jsonl", stdin=case.to_jsonl(more))
+        self.expected.update(more)
+        self.heals(nodes, table, since, "compaction")
+        self.assertTrue(node.running)
+
+    def test_killed_in_the_midst_of_healing_it_heals_all_the_same(self):
+        nodes = self.begin(scrub_interval="0s")
+        node = nodes.node(3)
+        since = len(node.log_text())
+        table = self.flip_largest(node)
+        node.nodetool("scrub")
+        cluster.wait_for(lambda: "starting again" in node.log_text()[since:], 90, "a new life")
+        chance = random.Random(node.data)
+        for _ in range(30 if ALL else 6):
+            time.sleep(chance.uniform(0, 0.25))  # Wherever that is: no outcome depends on it.
+            node.kill()
+            node.start()
+        self.heals(nodes, table, since, "killed")
+        self.assertEqual([name for name in os.listdir(node.data)
+                          if name.startswith(("salvaged-", "tables-taken-out"))], [])
+
+    def test_what_was_purged_does_not_come_back_with_a_table_that_is_lost(self):
+        nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s", **purge_test.FAST)
+        node, data = nodes.node(3), case.rows(ROWS)
+        case.load(nodes, data, "--consistency", "ALL")
+        node.nodetool("flush")
+        values = damages.files(node.data, ".sst")
+        purge_test.delete(nodes, data)
+        cluster.wait_until_empty(
+            lambda: {each.number: held for each in nodes.nodes
+                     if (held := purge_test.standing(each)["tombstones"]) > 0},
+            90, "tombstones to go")
+        self.assertGreater(purge_test.standing(node)["purged_ms"], 0)
+        node.nodetool("flush")
+        since = len(node.log_text())
+        node.kill()
+        # What says that the values are gone; of some, the newest tables alone say so.
+        for path in damages.files(node.data, ".sst"):
+            if path not in values:
+                damages.flip_part(path, "index")
+        node.start()
+        self.wait_healed(nodes, since, "purged")
+        nodes.wait_whole(60)
+        self.assertIn("taken out", node.log_text()[since:])
+        # It did show again, and was set aside as no other replica had it.
+        self.assertNotEqual(node.nodetool("quarantine", "list")["entries"], [])
+        self.alone_has_all(nodes, node, "purged")
+
+
+if __name__ == "__main__":
+    unittest.main()
