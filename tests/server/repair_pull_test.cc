@@ -272,7 +272,7 @@ TEST_SUITE("server/repair_pull") {
     EXPECT(half.slices == base::kSlices);
     EXPECT(half.done > 0);
     EXPECT(half.done < base::kSlices);
-    EXPECT(half.elapsed >= base::seconds(4));
+    EXPECT(half.elapsed > base::seconds(3));
     REQUIRE(half.Left().has_value());
     EXPECT(*half.Left() > base::seconds(2));
     EXPECT(*half.Left() < base::seconds(12));
