@@ -34,7 +34,7 @@ inline constexpr std::uint32_t kTagPull = 4;  // PeerTag::kind of its requests.
 
 // Of a node's pulls: what was taken and is not committed yet, shared evenly by its workers. Higher:
 // larger commits, so a client's write waits longer for the one that it is in; lower: more syncs.
-inline constexpr std::uint64_t kTakingBytesMax = 1 << 20;
+inline constexpr std::uint64_t kTakingBytesMax = 256 << 10;
 
 struct RepairPullParts {
   base::World& world;
@@ -79,7 +79,7 @@ class RepairPull {
   // clients' requests wait, and less in one commit.
   static constexpr std::size_t kSlicesAtATime = 8;
   // Of a page, but for a larger entry. Higher: fewer exchanges; lower: as above.
-  static constexpr std::uint32_t kPageBytes = 64 << 10;
+  static constexpr std::uint32_t kPageBytes = 32 << 10;
   static constexpr base::Duration kAnswerMax = base::seconds(30);
 
   struct Order;
