@@ -109,11 +109,14 @@ TEST_SUITE("storage/rocksdb/no_space") {
       REQUIRE(life.Write(run).ok());
     }
     const std::string orphan = life.machine.directory() + "/000001.sst";
+    const std::string others = life.machine.directory() + "/salvaged-1-data.sst";
     life.machine.Kill([&] {
       std::ofstream(orphan) << "a part of a table";
+      std::ofstream(others) << "what was saved of a damaged table";
       life.fs->SetFullUntilDeleted(orphan);
     });
     EXPECT(!std::filesystem::exists(orphan));
+    EXPECT(std::filesystem::exists(others));
     life.ExpectAll();
   }
 
