@@ -106,7 +106,8 @@ std::string SalvagePath(const std::string& directory, const Damaged& table) {
   return fmt::format("{}/{}{}-{}{}", directory, kSalvaged, table.number, table.family, kTableEnd);
 }
 
-// Writes what is readable in the table, and current in the database, to a table of its own.
+// Writes what is readable in the table, and current in the database, to a table of its own. Fails
+// on any error that is no damage: the table must not go then.
 base::Status Salvage(const Reading& reading, const std::string& directory, const Damaged& table) {
   if (table.family == kTreeName) return base::Ok();
   rocksdb::ColumnFamilyHandle* const family = reading.Family(table.family);
@@ -118,14 +119,22 @@ base::Status Salvage(const Reading& reading, const std::string& directory, const
   const std::string attempted = fmt::format("keeping what can be read of {}", table.path);
   bool any = false;
   rocksdb::Status wrote;
-  ForEachReadable(table.path, [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
+  base::Status read;
+  const auto keep = [&](const rocksdb::Slice& key, const rocksdb::Slice& value) {
     rocksdb::PinnableSlice current;
-    if (!reading.db->Get({}, family, key, &current).ok() || current != value) return true;
+    const rocksdb::Status got = reading.db->Get({}, family, key, &current);
+    if (!got.ok() && !got.IsNotFound()) {
+      read = ReadStatus(got, attempted);
+      return read.code() == base::Code::kCorruption;  // What is newer lies in a damaged block.
+    }
+    if (!got.ok() || current != value) return true;
     if (table.family == kDataName && !DecodeSoundEntry({value.data(), value.size()})) return true;
     if (!std::exchange(any, true)) wrote = writer.Open(unfinished);
     if (wrote.ok()) wrote = writer.Put(key, value);
     return wrote.ok();
-  });
+  };
+  RETURN_IF_ERROR(ForEachReadable(table.path, keep));
+  if (!read.ok() && read.code() != base::Code::kCorruption) return read;
   if (any && wrote.ok()) wrote = writer.Finish();
   if (any && wrote.ok()) wrote = rocksdb::Env::Default()->RenameFile(unfinished, path);
   return ToStatus(wrote, attempted);
@@ -142,8 +151,8 @@ base::Status StrikeOut(const RocksDbOptions& options, const Damaged& table) {
   command->Run();
   rocksdb::LDBCommandExecuteResult result = command->GetExecuteState();
   if (!result.IsFailed()) return base::Ok();
-  return base::Corruption(
-      fmt::format("taking {} out of the database: {}", table.path, result.ToString()));
+  // Not Corruption: the database opened beside it, and must not be given up for this.
+  return base::Io(fmt::format("taking {} out of the database: {}", table.path, result.ToString()));
 }
 
 // What Salvage made, by its path: the family it belongs to.

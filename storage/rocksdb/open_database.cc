@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "storage/rocksdb/file_names.h"
 #include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/to_status.h"
 
@@ -44,12 +45,6 @@ rocksdb::Status OpenQuietly(const rocksdb::DBOptions& database, const std::strin
   return enabled;
 }
 
-// By its number, as RocksDB names them: others' tables may lie here too.
-bool IsTable(const std::string& name) {
-  const std::size_t digits = name.find_first_not_of("0123456789");
-  return digits > 0 && name.substr(std::min(digits, name.size())) == ".sst";
-}
-
 // Removes the tables of no version; how many there were. RocksDB does the same, but only once a
 // start is over.
 base::Result<std::size_t> RemoveOrphans(const rocksdb::DBOptions& database,
@@ -65,7 +60,7 @@ base::Result<std::size_t> RemoveOrphans(const rocksdb::DBOptions& database,
     std::vector<std::string> names;
     RETURN_IF_ERROR(ToStatus(files.GetChildren(directory, &names), attempted));
     for (const std::string& name : names) {
-      if (!IsTable(name)) continue;
+      if (!IsNumbered(name, ".sst")) continue;
       if (std::ranges::find(manifest.tables, name) != manifest.tables.end()) continue;
       RETURN_IF_ERROR(ToStatus(files.DeleteFile(directory + '/' + name), attempted));
       base::log::Info("storage", "removed {}/{}, which was never finished", directory, name);

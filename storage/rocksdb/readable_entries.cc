@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "storage/rocksdb/table_check.h"
 
 namespace starling::storage {
 namespace {
@@ -42,11 +43,19 @@ class Walk {
     read_.fill_cache = false;
   }
 
+  // The first error that is no damage.
+  const base::Status& failure() const { return failure_; }
+  bool IsSound(const rocksdb::Iterator& at) {
+    const base::Status read = ReadStatus(at.status(), "reading what is left of a damaged table");
+    if (!read.ok() && read.code() != base::Code::kCorruption && failure_.ok()) failure_ = read;
+    return read.ok();
+  }
+
   // Null: what is at or after `place` up to the end of its block cannot be read.
   std::unique_ptr<rocksdb::Iterator> At(Place place) {
     std::unique_ptr<rocksdb::Iterator> at(reader_.NewIterator(read_));
     at->Seek(KeyAt(place));
-    return at->status().ok() ? std::move(at) : nullptr;
+    return IsSound(*at) ? std::move(at) : nullptr;
   }
 
   // The first place after `bad` from which on it can be read. nullopt: there is none.
@@ -70,29 +79,34 @@ class Walk {
  private:
   rocksdb::SstFileReader& reader_;
   rocksdb::ReadOptions read_;
+  base::Status failure_;
 };
 
 }  // namespace
 
-void ForEachReadable(
+base::Status ForEachReadable(
     const std::string& path,
     const std::function<bool(const rocksdb::Slice&, const rocksdb::Slice&)>& visit) {
   rocksdb::SstFileReader reader{rocksdb::Options()};
-  if (!reader.Open(path).ok()) return;
+  const base::Status opened = ReadStatus(reader.Open(path), "opening " + path);
+  if (opened.code() == base::Code::kCorruption) return base::Ok();  // Nothing can be read.
+  RETURN_IF_ERROR(opened);
   Walk walk(reader);
   Place last = 0;
   std::unique_ptr<rocksdb::Iterator> at = walk.At(last);
   for (int gaps = 0; gaps < kGapsMax; ++gaps) {
     for (; at != nullptr && at->Valid(); at->Next()) {
-      if (!visit(at->key(), at->value())) return;
+      if (!visit(at->key(), at->value())) return base::Ok();
       last = std::max(last, PlaceOf(at->key().ToString()));
     }
-    if (at != nullptr && at->status().ok()) return;
+    if (at != nullptr && walk.IsSound(*at)) return base::Ok();
     const std::optional<Place> next = walk.EndOfDamage(last);
-    if (!next) return;
+    RETURN_IF_ERROR(walk.failure());
+    if (!next) return base::Ok();
     last = *next;
     at = walk.At(last);
   }
+  return base::Ok();
 }
 
 }  // namespace starling::storage

@@ -9,13 +9,16 @@
 #include <functional>
 #include <string>
 
+#include "base/status.h"
+
 namespace starling::storage {
 
 // Calls visit(key, value) in key order for each entry of the table at `path` whose block can be
 // read, until it returns false. Blocks that cannot be read are passed over: where the next one
 // begins is found by halving, so next to damage a few entries may be passed over with it. A table
-// whose index or footer is damaged has none.
-void ForEachReadable(
+// whose index or footer is damaged has none. Fails with Io when that could not be found out, as
+// with too many open files.
+base::Status ForEachReadable(
     const std::string& path,
     const std::function<bool(const rocksdb::Slice&, const rocksdb::Slice&)>& visit);
 

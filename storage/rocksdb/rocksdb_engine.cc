@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "storage/entry.h"
+#include "storage/rocksdb/file_names.h"
 #include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/open_database.h"
@@ -380,7 +381,7 @@ base::Status CheckCurrent(rocksdb::Env& files, const std::string& directory) {
   if (const auto listed = files.GetChildren(directory, &names); !listed.ok())
     return ToStatus(listed, "listing the data directory " + directory);
   for (const std::string& name : names)
-    if (name.ends_with(".sst") || name.ends_with(".log"))
+    if (IsNumbered(name, ".sst") || IsNumbered(name, ".log"))
       return base::Corruption(
           fmt::format("{}/CURRENT is missing, and {} is there", directory, name));
   return base::Ok();

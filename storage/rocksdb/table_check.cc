@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::size_t kReadAheadBytes = 1 << 20;
 
-base::Status Read(const rocksdb::Status& status, std::string_view attempted) {
+}  // namespace
+
+base::Status ReadStatus(const rocksdb::Status& status, std::string_view attempted) {
   const base::Status told = ToOpenStatus(status, attempted);
   // EIO has no code of its own. Other errors, such as too many open files, say nothing of the data.
   if (told.code() == base::Code::kIo &&
@@ -24,25 +26,23 @@ base::Status Read(const rocksdb::Status& status, std::string_view attempted) {
   return told;
 }
 
-}  // namespace
-
 base::Status CheckTableFile(rocksdb::Env& env, const std::string& path, bool has_entries) {
   rocksdb::Options options;
   options.env = &env;
   rocksdb::SstFileReader reader(options);
   const std::string attempted = fmt::format("checking table {}", path);
-  RETURN_IF_ERROR(Read(reader.Open(path), attempted));
+  RETURN_IF_ERROR(ReadStatus(reader.Open(path), attempted));
   rocksdb::ReadOptions read;
   read.verify_checksums = true;
   read.fill_cache = false;
   read.readahead_size = kReadAheadBytes;
-  RETURN_IF_ERROR(Read(reader.VerifyChecksum(read), attempted));
+  RETURN_IF_ERROR(ReadStatus(reader.VerifyChecksum(read), attempted));
   if (!has_entries) return base::Ok();
   const std::unique_ptr<rocksdb::Iterator> entry(reader.NewIterator(read));
   for (entry->SeekToFirst(); entry->Valid(); entry->Next())
     if (const auto sound = DecodeSoundEntry({entry->value().data(), entry->value().size()}); !sound)
       return sound.error().Annotate(attempted);
-  return Read(entry->status(), attempted);
+  return ReadStatus(entry->status(), attempted);
 }
 
 }  // namespace starling::storage

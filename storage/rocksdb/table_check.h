@@ -1,10 +1,13 @@
 // storage/rocksdb/table_check.h: is a table still what was written?
 //
-// Thread:    a free function; the table may be in use.
+// Thread:    free functions; the table may be in use.
 // Read next: storage/rocksdb/damaged_tables.h
 #pragma once
 
+#include <rocksdb/status.h>
+
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 
@@ -13,6 +16,9 @@ class Env;
 }  // namespace rocksdb
 
 namespace starling::storage {
+
+// A read's outcome. Damage is Corruption: also what the disk does not give back.
+base::Status ReadStatus(const rocksdb::Status& status, std::string_view attempted);
 
 // Reads the whole of a table past the block cache: the checksum of each block, and if it
 // `has_entries` (of Family::kData) also their form and the digests of their values. Corruption,

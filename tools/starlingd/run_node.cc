@@ -25,17 +25,19 @@ constexpr std::chrono::minutes kShortLife{1};
 
 // What a life of this process leaves to the next.
 struct Legacy {
+  DataLoss loss = DataLoss::kRefuse;  // Accepted once: the next life may lose something else.
   bool again = false;                 // There shall be a next.
   std::optional<std::string> damage;  // Why, if tables may be damaged.
   std::uint64_t damaged_tables = 0;   // Taken out so far.
 };
 
 // One life of the node.
-base::Status Live(const server::Config& config, DataLoss loss, Legacy& legacy) {
+base::Status Live(const server::Config& config, Legacy& legacy) {
   legacy.again = false;
   // Opened first and closed last: every actor and every job may use it.
   const auto began = std::chrono::steady_clock::now();
-  ASSIGN_OR_RETURN(Store store, OpenStore(config, loss, legacy.damage));
+  ASSIGN_OR_RETURN(Store store, OpenStore(config, legacy.loss, legacy.damage));
+  legacy.loss = DataLoss::kRefuse;
   legacy.damaged_tables += store.identity.damaged_tables;
   store.identity.damaged_tables = legacy.damaged_tables;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -77,12 +79,13 @@ base::Status RunNode(const server::Config& config, DataLoss loss) {
   base::log::SetLevel(level);
   RaiseOpenFiles(config.limits.connections_max);
   Legacy legacy;
+  legacy.loss = loss;
   base::Status ended;
   // Each life knows what the one before found out; at most, each other member has one more to tell.
   int short_lives = 0;
   do {
     const auto began = std::chrono::steady_clock::now();
-    ended = Live(config, loss, legacy);
+    ended = Live(config, legacy);
     const bool is_short = std::chrono::steady_clock::now() - began < kShortLife;
     short_lives = is_short ? short_lives + 1 : 0;
   } while (legacy.again && short_lives < kShortLivesMax);

@@ -119,7 +119,8 @@ base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_l
     return Opened{*std::move(engine), std::move(damage)};
   }
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
-  if (auto sound = OpenSoundTables(options, damage, damaged_tables)) return sound;
+  auto sound = OpenSoundTables(options, damage, damaged_tables);
+  if (sound || sound.error().code() != base::Code::kCorruption) return sound;
   RETURN_IF_ERROR(SetAsideLoudly(options.directory, damage));
   options.keep_sound_part = false;
   ASSIGN_OR_RETURN(auto fresh, storage::RocksDbEngine::Open(options));
