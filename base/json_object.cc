@@ -51,7 +51,7 @@ Result<std::string> JsonObject::Text(std::string_view name) const {
 Result<bool> JsonObject::Flag(std::string_view name) const {
   const Library* const field = value_->Find(name);
   if (field == nullptr) return false;
-  if (!field->is_boolean()) return IsNo(name, "true or false");
+  if (!field->is_boolean()) return IsNo(name, "flag, which is true or false");
   return field->get<bool>();
 }
 

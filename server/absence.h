@@ -5,7 +5,7 @@
 // (server/peer_marks.h), which each tells in its answer to a hello. Having less is a loss. It is
 // written down before the first packet leaves, and from then on this node serves no read and casts
 // no vote, until an epoch has named it as back and it has compared with the others in that epoch
-// (design section 8; models/README.md, violations 8 and 9).
+// (docs/repair.md).
 //
 // Thread:    free functions at start, then confined to control.
 // Read next: server/control_absence.cc, docs/repair.md

@@ -65,8 +65,11 @@ void Admin::Handle(const AdminCall& call) {
   if (command == "why") return StartWhy(to, *keyspace, *key);
   if (command == "flush") return RunOnEngine(to, &storage::Engine::Flush);
   if (command == "compact") return RunOnEngine(to, &storage::Engine::Compact);
-  if (command == "drain")
+  if (command == "drain") {
+    // Before the goodbye: afterwards nobody can ask again.
+    if (const base::Status room = jobs_.Room(); !room.ok()) return Fail(to, room);
     return control_.Retire([this, to] { RunOnEngine(to, &storage::Engine::Flush); });
+  }
   Fail(to, base::InvalidArgument(fmt::format("'{}' is not a command of this node", command)));
 }
 

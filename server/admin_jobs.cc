@@ -26,10 +26,15 @@ struct AdminJobs::Job final : base::Job {
 AdminJobs::AdminJobs(base::World& world) : world_(world) {}
 AdminJobs::~AdminJobs() = default;
 
+base::Status AdminJobs::Room() const {
+  if (jobs_.size() < kJobsMax) return base::Ok();
+  return base::Overloaded(fmt::format(
+      "{} commands of this kind wait on this node already: try again when they are done",
+      kJobsMax));
+}
+
 base::Status AdminJobs::Start(Work work, Then then) {
-  if (jobs_.size() >= kJobsMax)
-    return base::Overloaded(
-        fmt::format("{} such commands wait already: try again when they are done", kJobsMax));
+  RETURN_IF_ERROR(Room());
   auto& job = jobs_.emplace_back(std::make_unique<Job>(*this, std::move(work), std::move(then)));
   world_.Offload(base::Lane::kMaintenance, *job);
   return base::Ok();

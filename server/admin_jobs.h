@@ -29,7 +29,9 @@ class AdminJobs {
   explicit AdminJobs(base::World& world);
   ~AdminJobs();
 
-  // Fails with Overloaded, and does neither, while kJobsMax wait.
+  // Overloaded while kJobsMax wait.
+  base::Status Room() const;
+  // Fails with Overloaded, and does neither, when there is no room.
   base::Status Start(Work work, Then then);
 
  private:

@@ -117,6 +117,22 @@ base::Status CheckStorage(const Config& config) {
   return base::Ok();
 }
 
+// 0 has a meaning of its own here, too.
+base::Status CheckScrub(const Config& config) {
+  constexpr base::Duration kIntervalMin = base::seconds(1);
+  constexpr std::uint64_t kBytesMin = 1 << 20;
+  const auto& scrub = config.scrub;
+  if (scrub.interval != base::Duration::zero() && scrub.interval < kIntervalMin)
+    return InvalidArgument(
+        fmt::format("scrub.interval ({} ms) is below 1s, and not 0", base::ToMs(scrub.interval)));
+  if (scrub.bytes_per_second != 0 && scrub.bytes_per_second < kBytesMin)
+    return InvalidArgument(
+        fmt::format("scrub.rate = {} is below 1MiB, and not 0: a pass would "
+                    "not come to its end",
+                    scrub.bytes_per_second));
+  return base::Ok();
+}
+
 base::Status CheckPurge(const Config& config) {
   if (config.purge.horizon >= PurgeHorizonMin(config)) return base::Ok();
   return InvalidArgument(fmt::format(
@@ -147,6 +163,7 @@ base::Status CheckConfig(const Config& config) {
   RETURN_IF_ERROR(CheckPorts(config));
   RETURN_IF_ERROR(CheckStorage(config));
   RETURN_IF_ERROR(CheckGossip(config));
+  RETURN_IF_ERROR(CheckScrub(config));
   RETURN_IF_ERROR(CheckPurge(config));
   if (config.limits.memory_bytes_max < config.limits.value_bytes_max)
     return InvalidArgument("limits.memory is below limits.value: no such value could be taken");

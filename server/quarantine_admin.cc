@@ -37,7 +37,9 @@ struct QuarantineAdmin::Arguments {
     ASSIGN_OR_RETURN(arguments.key, object.Bytes("key"));
     ASSIGN_OR_RETURN(arguments.version, object.Text("version"));
     ASSIGN_OR_RETURN(const std::string after, object.Text("after"));
-    ASSIGN_OR_RETURN(arguments.after, base::FromBase64(after));
+    auto key = base::FromBase64(after);
+    if (!key) return base::Fail(key.error().Annotate("after"));
+    arguments.after = *std::move(key);
     ASSIGN_OR_RETURN(arguments.from, object.Whole("from"));
     return arguments;
   }

@@ -107,6 +107,7 @@ class HurtCase(case.ClusterCase):
     # A compaction that a start begins may replace a table whose damage it does not meet, in a
     # filter say, before anybody notices. After this one there are too few tables for another.
     compact_first = False
+    keeps_older = False  # A copy of the data directory, between the tables and the log.
 
     def setUp(self):
         self.expected = {}
@@ -143,10 +144,16 @@ class HurtCase(case.ClusterCase):
         copy = node.data + ".copy"
 
         def keep_copy():
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(node.data, copy, ignore_dangling_symlinks=True)
+            for turn in range(20):  # A file may go while the directory is being copied.
+                shutil.rmtree(copy, ignore_errors=True)
+                try:
+                    shutil.copytree(node.data, copy)
+                    return
+                except shutil.Error:
+                    if turn == 19:
+                        raise
 
-        self.write_more(nodes, keep_copy)
+        self.write_more(nodes, keep_copy if self.keeps_older else lambda: None)
         epoch = self.epoch(nodes)
         said = len(node.log_text())
         node.kill()

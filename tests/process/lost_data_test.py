@@ -10,7 +10,6 @@ import shutil
 import unittest
 
 import case
-import cluster
 import damages
 from damages import beginning, cut, files, flip, largest
 
@@ -85,14 +84,14 @@ class LostData(damages.HurtCase):
         node = nodes.node(3)
         self.write_more(nodes)
         node.kill()
-        copy = node.data + ".copy"
-        shutil.copytree(node.data, copy)
+        older = node.data + ".older"
+        shutil.copytree(node.data, older)
         node.start()
         nodes.wait_whole(60)
 
         def put_back(data):
             shutil.rmtree(data)
-            shutil.copytree(copy, data)
+            shutil.copytree(older, data)
 
         self.hurt(nodes, "older copy", put_back, ["remember"])
 

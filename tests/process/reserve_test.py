@@ -42,8 +42,8 @@ class Reserve(small_disk.SmallDiskCase):
         node then rightly uses; the keys that were acknowledged."""
         acknowledged = []
         for turn in range(20):
-            acknowledged += self.fill(node, f"{prefix}{turn}-")
             returns = node.log_text().count(ROOM_AGAIN)
+            acknowledged += self.fill(node, f"{prefix}{turn}-")
             try:
                 check()
                 return acknowledged

@@ -30,7 +30,7 @@ class Stopped(case.ClusterCase):
                 raise cluster.Failure(f"the put did not wait: {put.communicate()}")
             return through.nodetool("info")["in_flight"] == 1
 
-        cluster.wait_for(begun, 9, "the put to begin")  # It gives up after timeouts.write.
+        cluster.wait_for(begun, 5, "the put to begin")
         return put
 
     def paused_cluster(self):
@@ -54,7 +54,7 @@ class Stopped(case.ClusterCase):
             self.assertEqual(put.returncode, 0, errors)
             self.assertIn(b"stored", output)
             self.assertEqual(one.process.wait(10), 0, one.log_text())
-            nodes.wait_seen({one: "DN"}, 3, by=[two, three])
+            nodes.wait_seen({one: "DN"}, 10, by=[two, three])
             self.assertEqual(two.alone("get", "under way").stdout, b"x")
             nodes.close()
 
@@ -64,7 +64,7 @@ class Stopped(case.ClusterCase):
         one.process.send_signal(signal.SIGTERM)
         cluster.wait_for(lambda: "goodbye" in one.log_text(), 5, "the node to stop")
         one.process.send_signal(signal.SIGTERM)
-        self.assertEqual(one.process.wait(2), 2)
+        self.assertEqual(one.process.wait(10), 2)
         self.assertIn("stopped at the second request", one.log_text())
 
     def test_nobody_waits_for_ever(self):

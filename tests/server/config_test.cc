@@ -177,7 +177,7 @@ consistency = "local_quorum"
 
   TEST_CASE("a share of storage.memory is 0 or at least 1 MiB") {
     for (const char* key :
-         {"storage.block_cache", "storage.memtables", "storage.compaction_rate"}) {
+         {"storage.block_cache", "storage.memtables", "storage.compaction_rate", "scrub.rate"}) {
       const auto load = [&](const char* value) {
         return Message(LoadConfig({.file = {}, .environment = {}, .settings = {{key, value}}}));
       };
@@ -189,6 +189,16 @@ consistency = "local_quorum"
     EXPECT(Message(LoadConfig(
                        {.file = {}, .environment = {}, .settings = {{"storage.memory", "2MiB"}}}))
                .find("storage.memory") != std::string::npos);
+  }
+
+  TEST_CASE("from scrub to scrub it is 0 or at least a second") {
+    const auto load = [](const char* value) {
+      return Message(
+          LoadConfig({.file = {}, .environment = {}, .settings = {{"scrub.interval", value}}}));
+    };
+    EXPECT(load("0s") == "");
+    EXPECT(load("1s") == "");
+    EXPECT(load("999ms").find("scrub.interval (999 ms) is below 1s") != std::string::npos);
   }
 
   TEST_CASE("workers by default are at least one, and what is set otherwise") {

@@ -292,8 +292,8 @@ TEST_SUITE("server/repair_pull") {
     node.Start({kPeer});
     node.faults().sync_max = base::milliseconds(500);
     node.Tell(OrderOfAll());
-    // A page of each slice that is being worked on may come on top.
-    constexpr std::size_t kMost = (kTakingBytesMax + 8 * (32 << 10)) / kValueBytes;
+    // A page of each slice that is being worked on may come on top, and of a page its last entry.
+    constexpr std::size_t kMost = (kTakingBytesMax + 8 * ((32 << 10) + kValueBytes)) / kValueBytes;
     std::size_t most = 0;
     for (int i = 0; Held(node) < kEntries && i < 5000; ++i) {
       node.RunFor(base::milliseconds(20));

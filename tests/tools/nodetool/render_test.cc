@@ -72,6 +72,17 @@ TEST_SUITE("tools/nodetool/render") {
     EXPECT(text.ends_with("1 of 2 ranges equal\n"));
   }
 
+  TEST_CASE("scrubstatus shows what is not known as a dash") {
+    const std::string text =
+        Show("scrubstatus",
+             R"({"reading":true,"tables":7,"tables_read":3,"size_bytes":4096,"read_bytes":1024,)"
+             R"("left_ms":2500,"passes":0,"last_end_ms":null,"next_in_ms":null,"damaged_tables":1,)"
+             R"("damage":"table 12: checksum mismatch","healing":"waits: it is alone"})");
+    for (const char* shown : {"2.5 s", "table 12: checksum mismatch", "waits: it is alone"})
+      EXPECT(text.find(shown) != std::string::npos);
+    EXPECT(text.find("null") == std::string::npos);
+  }
+
   TEST_CASE("a repair that left out a peer fell short, and one that compared all did not") {
     EXPECT(FellShort("repair", R"({"compared":1,"peers":2,"reason":"10.0.0.3: it is down"})") ==
            "compared with 1 of 2 peers: 10.0.0.3: it is down");
