@@ -182,6 +182,7 @@ std::vector<std::string> LogsOf(const std::vector<std::string>& names, std::uint
   }
   std::sort(logs.begin(), logs.end());
   std::vector<std::string> sorted;
+  sorted.reserve(logs.size());
   for (auto& [number, name] : logs) sorted.push_back(std::move(name));
   return sorted;
 }

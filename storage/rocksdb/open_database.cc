@@ -31,8 +31,7 @@ rocksdb::Status OpenQuietly(const rocksdb::DBOptions& database, const std::strin
   for (rocksdb::ColumnFamilyDescriptor& family : families)
     family.options.disable_auto_compactions = true;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(database, directory, families, &opened.families, &db);
+  rocksdb::Status status = rocksdb::DB::Open(database, directory, families, &opened.families, &db);
   opened.db.reset(db);
   if (!status.ok()) return status;
   rocksdb::Status enabled = db->EnableAutoCompaction(opened.families);
@@ -62,7 +61,7 @@ base::Result<std::size_t> RemoveOrphans(const rocksdb::DBOptions& database,
     for (const std::string& name : names) {
       if (!IsNumbered(name, ".sst")) continue;
       if (std::ranges::find(manifest.tables, name) != manifest.tables.end()) continue;
-      RETURN_IF_ERROR(ToStatus(files.DeleteFile(directory + '/' + name), attempted));
+      RETURN_IF_ERROR(ToStatus(files.DeleteFile(fmt::format("{}/{}", directory, name)), attempted));
       base::log::Info("storage", "removed {}/{}, which was never finished", directory, name);
       ++removed;
     }

@@ -273,6 +273,7 @@ std::vector<Table> OpenEngine::Tables() const {
   std::vector<rocksdb::LiveFileMetaData> files;
   db_->GetLiveFilesMetaData(&files);
   std::vector<Table> tables;
+  tables.reserve(files.size());
   for (const auto& file : files) tables.push_back({file.name, file.size});
   return tables;
 }

@@ -124,8 +124,8 @@ std::string Draw::DataFrame(std::uint64_t id, double chance) {
       std::string after;
       if (random_.Chance(0.5)) base::AppendBig(after, base::FirstToken(bucket) + random_.Below(9));
       if (random_.Chance(0.5)) after += key;
-      // Often leaves that do not ascend: noise.
-      const std::string further = random_.Chance(0.5) ? Noise(random_, 3) : "\xfe\xff";
+      std::string further;  // Often leaves that do not ascend: noise.
+      if (random_.Chance(0.5)) further = random_.Chance(0.5) ? Noise(random_, 3) : "\xfe\xff";
       const wire::BucketPull pull{.keyspace = Keyspace(),
                                   .bucket = bucket,
                                   .after = after,
@@ -134,7 +134,7 @@ std::string Draw::DataFrame(std::uint64_t id, double chance) {
                                   .last_token = base::LastToken(bucket),
                                   .cut_s = Cut(),
                                   .purged = Mark(),
-                                  .further = random_.Chance(0.5) ? further : ""};
+                                  .further = further};
       return Framed(id, pull, Noise(random_, 300), chance, &wire::BucketPull::payload_digest);
     }
   }
