@@ -25,15 +25,17 @@ bool LockIsHeld(const rocksdb::Status& status) {
 // RocksDB 7.8 notes the tables in the directory once it is open, and a compaction that it has begun
 // by then notes its own again: of a table that it counts twice it takes the size off what it holds
 // reserved for compactions. The reserve is then below nothing, thus vast, and once a compaction has
-// found the disk full none may find room again while the process lives. So none begins before.
+// found the disk full none may find room again while the process lives. So none begins before; a
+// new database has nothing to compact.
 rocksdb::Status OpenQuietly(const rocksdb::DBOptions& database, const std::string& directory,
                             Families families, OpenDatabase& opened) {
+  const bool is_new = database.env->FileExists(directory + "/CURRENT").IsNotFound();
   for (rocksdb::ColumnFamilyDescriptor& family : families)
-    family.options.disable_auto_compactions = true;
+    family.options.disable_auto_compactions = !is_new;
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(database, directory, families, &opened.families, &db);
   opened.db.reset(db);
-  if (!status.ok()) return status;
+  if (!status.ok() || is_new) return status;
   rocksdb::Status enabled = db->EnableAutoCompaction(opened.families);
   if (enabled.ok()) return enabled;
   // RocksDB aborts if it is closed before these have gone.
