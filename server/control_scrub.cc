@@ -74,8 +74,8 @@ void Control::HealDamage() {
     base::log::Warn("scrub", "the damage stays for now, as {}: {}", why, scrub_.damage());
   heal_waits_for_ = why;
   if (!why.empty()) return;
-  const auto count = static_cast<std::int64_t>(snapshot_->topology->members().size());
   const auto members = snapshot_->topology->members();
+  const auto count = static_cast<std::int64_t>(members.size());
   const auto mine = std::find_if(members.begin(), members.end(),
                                  [&](const topology::Node* each) {
                                    return each->host == shared_.identity.host;

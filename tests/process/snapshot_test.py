@@ -12,14 +12,7 @@ import unittest
 
 import case
 import cluster
-
-
-def flip_byte(path, at):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 0x10]))
+import damages
 
 
 class Snapshots(case.ClusterCase):
@@ -138,7 +131,7 @@ class Snapshots(case.ClusterCase):
         def damaged(name, path, at):
             copy = os.path.join(nodes.folder, name)
             shutil.copytree(sound, copy)
-            flip_byte(os.path.join(copy, path), at)
+            damages.flip_byte(os.path.join(copy, path), at)
             return copy
 
         table = max(glob.glob(f"{sound}/*.sst"), key=os.path.getsize)

@@ -34,6 +34,22 @@ void FlipValue(Cluster& cluster, std::uint32_t node, const std::string& key) {
   REQUIRE(cluster.engine(node).Write(batches, storage::Sync::kYes).ok());
 }
 
+ClusterOptions Scrubbing(std::uint64_t seed) {
+  ClusterOptions options{.seed = seed, .nodes = 3, .workers = 2};
+  options.config.scrub.interval = base::seconds(20);
+  return options;
+}
+
+std::string KeyAt(int i) { return fmt::format("key{}", i); }
+
+// Waits until all are up, and until all have them.
+void PutFifty(Cluster& cluster) {
+  REQUIRE(cluster.AwaitAllUp(base::seconds(30)));
+  for (int i = 0; i < 50; ++i)
+    REQUIRE(cluster.Await(cluster.watcher(0).Put(KeyAt(i), 1000 + i)).status.ok());
+  cluster.sim().RunFor(base::seconds(1));
+}
+
 TEST_SUITE("sim/damage") {
   TEST_CASE("a damaged entry is told of in blocked_by, and all others are repaired") {
     ClusterOptions options{.seed = 5, .nodes = 3, .workers = 2};
@@ -43,15 +59,14 @@ TEST_SUITE("sim/damage") {
     Sender sender(cluster.sim().AddHost(0x7f000301));
     cluster.Kill(2);
     cluster.sim().RunFor(base::seconds(10));
-    const auto key = [](int i) { return fmt::format("key{}", i); };
     for (int i = 0; i < 200; ++i)
-      REQUIRE(cluster.Await(cluster.watcher(0).Put(key(i), 1000 + i)).status.ok());
-    Spoil(cluster, 0, key(50));
-    Spoil(cluster, 1, key(50));
+      REQUIRE(cluster.Await(cluster.watcher(0).Put(KeyAt(i), 1000 + i)).status.ok());
+    Spoil(cluster, 0, KeyAt(50));
+    Spoil(cluster, 1, KeyAt(50));
     cluster.Start(2);
     REQUIRE(cluster.AwaitAllUp(base::seconds(60)));
     cluster.sim().RunFor(base::seconds(60));
-    for (int i = 0; i < 200; ++i) EXPECT(cluster.StoredValue(2, key(i)).has_value() == (i != 50));
+    for (int i = 0; i < 200; ++i) EXPECT(cluster.StoredValue(2, KeyAt(i)).has_value() == (i != 50));
     const auto ranges =
         nlohmann::json::parse(AnswerOf(cluster, sender, 2, "repairstatus"))["ranges"];
     REQUIRE(ranges.size() == 1);
@@ -75,17 +90,11 @@ TEST_SUITE("sim/damage") {
   }
 
   TEST_CASE("a scrub finds what is damaged, and the node has it from the others again") {
-    ClusterOptions options{.seed = 7, .nodes = 3, .workers = 2};
-    options.config.scrub.interval = base::seconds(20);
-    Cluster cluster(options);
-    REQUIRE(cluster.AwaitAllUp(base::seconds(30)));
-    const auto key = [](int i) { return fmt::format("key{}", i); };
-    for (int i = 0; i < 50; ++i)
-      REQUIRE(cluster.Await(cluster.watcher(0).Put(key(i), 1000 + i)).status.ok());
-    cluster.sim().RunFor(base::seconds(1));
-    const auto before = cluster.StoredValue(1, key(20));
-    FlipValue(cluster, 1, key(20));
-    Spoil(cluster, 1, key(30));
+    Cluster cluster(Scrubbing(7));
+    PutFifty(cluster);
+    const auto before = cluster.StoredValue(1, KeyAt(20));
+    FlipValue(cluster, 1, KeyAt(20));
+    Spoil(cluster, 1, KeyAt(30));
     // It ends itself to begin another life: never two at once.
     const auto ended = [&] { return !cluster.up(1); };
     REQUIRE(cluster.sim().Await(base::seconds(120), ended));
@@ -94,23 +103,17 @@ TEST_SUITE("sim/damage") {
     cluster.Start(1);
     REQUIRE(cluster.AwaitAllUp(base::seconds(60)));
     cluster.sim().RunFor(base::seconds(20));
-    EXPECT(cluster.StoredValue(1, key(20)) == before);
-    for (int i = 0; i < 50; ++i) EXPECT(cluster.StoredValue(1, key(i)).has_value());
+    EXPECT(cluster.StoredValue(1, KeyAt(20)) == before);
+    for (int i = 0; i < 50; ++i) EXPECT(cluster.StoredValue(1, KeyAt(i)).has_value());
   }
 
   TEST_CASE("two nodes that find damage at once heal one after the other, and nothing is lost") {
-    ClusterOptions options{.seed = 10, .nodes = 3, .workers = 2};
-    options.config.scrub.interval = base::seconds(20);
-    Cluster cluster(options);
-    REQUIRE(cluster.AwaitAllUp(base::seconds(30)));
-    const auto key = [](int i) { return fmt::format("key{}", i); };
-    for (int i = 0; i < 50; ++i)
-      REQUIRE(cluster.Await(cluster.watcher(0).Put(key(i), 1000 + i)).status.ok());
-    cluster.sim().RunFor(base::seconds(1));
-    const auto first = cluster.StoredValue(0, key(10));
-    const auto second = cluster.StoredValue(1, key(20));
-    FlipValue(cluster, 0, key(10));
-    FlipValue(cluster, 1, key(20));
+    Cluster cluster(Scrubbing(10));
+    PutFifty(cluster);
+    const auto first = cluster.StoredValue(0, KeyAt(10));
+    const auto second = cluster.StoredValue(1, KeyAt(20));
+    FlipValue(cluster, 0, KeyAt(10));
+    FlipValue(cluster, 1, KeyAt(20));
     int ends[2] = {};
     for (int i = 0; i < 400 && (ends[0] == 0 || ends[1] == 0); ++i) {
       cluster.sim().RunFor(base::milliseconds(500));
@@ -125,8 +128,8 @@ TEST_SUITE("sim/damage") {
     EXPECT(ends[1] == 1);
     REQUIRE(cluster.AwaitAllUp(base::seconds(60)));
     cluster.sim().RunFor(base::seconds(20));
-    EXPECT(cluster.StoredValue(0, key(10)) == first);
-    EXPECT(cluster.StoredValue(1, key(20)) == second);
+    EXPECT(cluster.StoredValue(0, KeyAt(10)) == first);
+    EXPECT(cluster.StoredValue(1, KeyAt(20)) == second);
   }
 
   TEST_CASE("with a keyspace of one replica an operator has to say that damage may go") {
