@@ -21,7 +21,8 @@
 #include "server/wire/codec.h"
 #include "server/wire/frame.h"
 #include "server/wire/limits.h"
-#include "server/wire/messages.h"
+#include "server/wire/client_messages.h"
+#include "server/wire/peer_messages.h"
 #include "tests/sim/input_bytes.h"
 
 namespace starling::sim {
