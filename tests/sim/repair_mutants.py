@@ -20,8 +20,7 @@ CAUGHT_BY = {
     "repair-cut-keeps-replaced":
         ("test_merkle", "law: a leaf is what it would be had only the writes up to the cut *"),
     "repair-far-stamps-wait":
-        ("test_merkle",
-         "a write counts for its version's second, or for its arrival's if that is far ahead"),
+        ("test_sim", "a stamp far in the future is compared as soon as it comes"),
     "repair-sends-under-way":
         ("test_server", "what is under way is in no part, but a stamp far ahead is"),
     "repair-part-passed-over":
