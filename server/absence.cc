@@ -121,7 +121,7 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
   if (life.loss.boot == life.boot || !reason.empty()) {
     if (known.epoch == 0 && HasEntries(engine))
       return base::Fail(base::Corruption("there are entries, and no topology to read them by"));
-    RETURN_IF_ERROR(RebuildTrees(engine, known.token_seed));
+    RETURN_IF_ERROR(UnmakeTrees(engine, batch, DamagedEntries::kDrop));
     RETURN_IF_ERROR(DropPurgeMarks(engine, batch));
   }
   storage::SaveBoot(batch, life.boot);

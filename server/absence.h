@@ -62,7 +62,7 @@ struct Start {
 
 // Begins a life: counts the boot past both the engine's and the guard's, notes a loss if the engine
 // has less than the guard says, syncs that, and begins `guard`'s record. After a loss the trees are
-// made anew (server/tree_rebuild.h), and purge's marks are none. Corruption when what is left
+// to be made anew (server/tree_rebuild.h), and purge's marks are none. Corruption when what is left
 // cannot be read. FailedPrecondition when the guard was of another host, as parts of two
 // directories were mixed; and when data are lost and there is no other node to have them from,
 // unless that is accepted.

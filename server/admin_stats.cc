@@ -28,6 +28,7 @@ Json Admin::Info(const std::vector<WorkerStats>& stats) const {
           {"ready", snapshot.ready()},
           {"workers", stats.size()},
           {"load_bytes", control_.load_bytes_},
+          {"slices_to_make", sum.making.slices - sum.making.done},
           {"disk_full", control_.disk_.full()},
           {"disk_free_bytes", control_.disk_.space().free_bytes},
           {"disk_reserve_bytes", control_.disk_.reserve_bytes()},
@@ -52,6 +53,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   for (const WorkerStats& each : stats) sum += each;
   const RepairStats& repair = sum.repair;
   const auto left = repair.pulling.Left();
+  const auto making_left = sum.making.Left();
   const HintStats& hints = sum.hints;
   std::uint64_t pending = 0;
   for (const auto& [target, waiting] : hints.pending) pending += waiting.hints;
@@ -74,6 +76,11 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {"descents", control_.repair_.descents()},
         {"vain_descents", control_.repair_.vain_descents()},
         {"cut_bytes", sum.cut_bytes}}},
+      {"trees",
+       {{"slices_to_make", sum.making.slices},
+        {"slices_made", sum.making.done},
+        {"making_ms", base::ToMs(sum.making.elapsed)},
+        {"left_ms", making_left ? Json(base::ToMs(*making_left)) : Json()}}},
       {"scrub",
        {{"passes", scrub.passes},
         {"tables", scrub.tables},

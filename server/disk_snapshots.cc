@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "merkle/tree.h"
+#include "server/tree_rebuild.h"
 
 namespace starling::server {
 
@@ -76,6 +77,7 @@ base::Status Fill(storage::Engine& engine, const std::string& directory,
                   SnapshotManifest& manifest) {
   {
     ASSIGN_OR_RETURN(const auto checkpoint, engine.Checkpoint(directory));
+    RETURN_IF_ERROR(CheckTreesMade(*checkpoint));
     RETURN_IF_ERROR(SumTrees(*checkpoint, manifest.keyspaces));
   }
   RETURN_IF_ERROR(WriteFile(directory + "/" + kManifestFile, ToJson(manifest)));

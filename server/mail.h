@@ -128,6 +128,7 @@ using SliceDigests = std::vector<std::pair<std::uint8_t, merkle::Digest>>;
 struct DigestAnswerMail final : MailOf<MailKind::kDigestAnswer> {
   std::uint64_t serial = 0;
   merkle::Generation oldest = 0;  // The oldest cut that can be answered: no sums if it is later.
+  std::size_t unmade = 0;  // Slices whose trees are being made anew: no sums if there are any.
   std::map<base::KeyspaceId, SliceDigests> slices;  // Of the slices that this worker owns.
 };
 
@@ -139,7 +140,8 @@ struct RangeSumsQueryMail final : MailOf<MailKind::kRangeSumsQuery> {
 struct RangeSumsMail final : MailOf<MailKind::kRangeSums> {
   std::uint64_t serial = 0;
   std::uint64_t epoch = 0;
-  merkle::Generation oldest = 0;  // As above.
+  merkle::Generation oldest = 0;  // As above,
+  std::size_t unmade = 0;         // and this.
   RangeSums sums;                 // Of the slices that this worker owns.
 };
 

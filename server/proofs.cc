@@ -125,6 +125,7 @@ void Proofs::OnSums(const RangeSumsMail& mail) {
   if (it == gathers_.end()) return;
   Gathered& all = it->second.all;
   all.oldest = std::max(all.oldest, mail.oldest);
+  all.unmade += mail.unmade;
   all.one_epoch = all.one_epoch && mail.epoch == it->second.epoch;
   for (const auto& [place, digest] : mail.sums) all.sums[place] += digest;
   if (--it->second.missing > 0) return;
@@ -151,6 +152,13 @@ void Proofs::Ask(const Gathered& gathered) {
       round_->epoch != snapshot_->topology->epoch) {
     round_.reset();  // Too young, or ownership is changing: the next one will do.
     return;
+  }
+  if (gathered.unmade > 0) {
+    ForEachRange([&](base::KeyspaceId keyspace, const topology::Range& range) {
+      round_->blocked[{keyspace, range.first_bucket}].emplace_back(
+          "this node's tree is being made anew");
+    });
+    return EndRound();
   }
   round_->sums = gathered.sums;
   std::map<base::NodeNumber, Question> questions;
@@ -197,6 +205,8 @@ void Proofs::HandleQuestion(base::NodeNumber, base::Bytes bytes,
   GatherSums(question->cut, [this, question = *question, answer](const Gathered& gathered) {
     if (!gathered.one_epoch || question.epoch != snapshot_->topology->epoch)
       return answer(base::Fail(base::FailedPrecondition("this node is not in the asker's epoch")));
+    if (gathered.unmade > 0)
+      return answer(base::Fail(base::Unavailable("its tree is being made anew")));
     if (gathered.oldest > question.cut)
       return answer(
           base::Fail(base::FailedPrecondition("this node has not run for long enough yet")));

@@ -57,7 +57,8 @@ class Proofs {
   using Place = std::pair<base::KeyspaceId, std::uint16_t>;  // A range, by its first bucket.
   struct Gathered {
     merkle::Generation oldest = INT64_MIN;
-    bool one_epoch = true;  // All workers are in control's.
+    bool one_epoch = true;   // All workers are in control's.
+    std::size_t unmade = 0;  // Slices whose trees are being made anew: no sums.
     RangeSums sums;
   };
   struct Gather {

@@ -113,6 +113,8 @@ base::Status Purger::Check(const purge::Request& request) const {
     const auto owners = snapshot_->ring->Replicas(request.keyspace, bucket);
     if (std::find(owners.begin(), owners.end(), snapshot_->self) == owners.end())
       return base::FailedPrecondition(fmt::format("bucket {:04x} is not this node's", bucket));
+    if (!parts_.replica.making().Made(bucket))
+      return base::Unavailable("its tree is being made anew");
   }
   return base::Ok();
 }

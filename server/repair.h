@@ -67,7 +67,7 @@ class Repair {
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
   // A peer wants to compare: `answer` is called with the reply's payload.
   void HandleCompare(base::NodeNumber peer, base::Bytes question,
-                     std::function<void(base::Result<std::string>)> answer);
+                     const std::function<void(base::Result<std::string>)>& answer);
 
   // How a keyspace compares with one peer.
   struct Standing {
@@ -93,6 +93,7 @@ class Repair {
   // Collects the digests of all workers.
   struct Gathered {
     merkle::Generation oldest = INT64_MIN;  // The oldest cut that we can answer.
+    std::size_t unmade = 0;                 // Slices whose trees are being made anew: no sums.
     Sums sums;                              // If it is not later than the one asked for.
   };
   struct Gather {
@@ -172,7 +173,7 @@ class Repair {
   void Compare(const Gathered& gathered);
   void OnCompared(base::Bytes answer);
   base::Status ReadAnswer(base::Bytes answer, merkle::Generation* oldest, Slices* differing);
-  void Pull(Slices slices);
+  void Pull(const Slices& slices);
   void End(const std::string& problem);
   bool Shares(std::size_t peer, bool by_range) const;
   base::Duration IntervalOf(const Peer& peer) const;

@@ -69,6 +69,10 @@ base::Result<Question> DecodeQuestion(base::Bytes in) {
 }  // namespace
 
 void Repair::Compare(const Gathered& gathered) {
+  if (gathered.unmade > 0) {
+    End("this node's tree is being made anew");
+    return;
+  }
   if (gathered.oldest > session_->cut) {
     Postpone(gathered.oldest, "this node's");
     return;
@@ -92,7 +96,7 @@ void Repair::Compare(const Gathered& gathered) {
 }
 
 void Repair::HandleCompare(base::NodeNumber peer, base::Bytes bytes,
-                           std::function<void(base::Result<std::string>)> answer) {
+                           const std::function<void(base::Result<std::string>)>& answer) {
   const auto question = DecodeQuestion(bytes);
   if (!question) return answer(base::Fail(question.error()));
   if (question->epoch != snapshot_->topology->epoch)
@@ -100,6 +104,8 @@ void Repair::HandleCompare(base::NodeNumber peer, base::Bytes bytes,
         base::FailedPrecondition(fmt::format("this node is in epoch {}, the asker in {}",
                                              snapshot_->topology->epoch, question->epoch))));
   GatherSums(peer, question->cut, [this, question = *question, answer](const Gathered& gathered) {
+    if (gathered.unmade > 0)
+      return answer(base::Fail(base::Unavailable("its tree is being made anew")));
     const bool answered = gathered.oldest <= question.cut;
     std::string out;
     base::AppendLittle(out, question.epoch);
@@ -124,7 +130,7 @@ void Repair::HandleCompare(base::NodeNumber peer, base::Bytes bytes,
 }
 
 base::Status Repair::ReadAnswer(base::Bytes in, merkle::Generation* oldest, Slices* differing) {
-  const base::Status bad = base::InvalidArgument("a comparison's answer is malformed");
+  base::Status bad = base::InvalidArgument("a comparison's answer is malformed");
   if (in.size() < kAnswerHead) return bad;
   if (base::LoadLittle<std::uint64_t>(in.data()) != snapshot_->topology->epoch)
     return base::FailedPrecondition("the epoch has changed meanwhile");

@@ -203,6 +203,8 @@ base::Result<std::string> RepairPull::HashesFor(const wire::SliceHashesRequest& 
   const topology::Node* node = snapshot_->topology->FindNumber(peer);
   if (node == nullptr || request.epoch != snapshot_->topology->epoch)
     return base::Fail(base::FailedPrecondition("not in the same epoch, or no member"));
+  if (!parts_.replica.making().Made(request.slice))
+    return base::Fail(base::Unavailable("its tree is being made anew"));
   if (const merkle::Generation oldest = parts_.replica.OldestCut(request.keyspace);
       request.cut_s < oldest)
     return base::Fail(base::FailedPrecondition(

@@ -92,6 +92,7 @@ void Repair::OnDigests(const DigestAnswerMail& answer) {
   if (it == gathers_.end()) return;
   Gathered& all = it->second.all;
   all.oldest = std::max(all.oldest, answer.oldest);
+  all.unmade += answer.unmade;
   for (const auto& [keyspace, slices] : answer.slices)
     for (const auto& [slice, digest] : slices) all.sums[keyspace][slice] = digest;
   if (--it->second.missing > 0) return;
@@ -143,7 +144,7 @@ void Repair::OnCompared(base::Bytes answer) {
   }
   if (session_->look == 1) {
     ++descents_;
-    Pull(std::move(differing));
+    Pull(differing);
     return;
   }
   MarkContained(differing);
@@ -183,7 +184,7 @@ void Repair::OnPeerPulled(std::uint64_t serial, const base::Status& status) {
                 {}});
 }
 
-void Repair::Pull(Slices slices) {
+void Repair::Pull(const Slices& slices) {
   base::log::Debug("repair", "{} slices differ from node {}", slices.size(), session_->peer);
   pulling_ = {};
   session_->ends = base::Instant::Never();  // It takes as long as it takes, or the link is lost.

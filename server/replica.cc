@@ -28,10 +28,15 @@ Replica::~Replica() = default;
 
 base::Status Replica::Load() {
   first_cut_ = merkle::GenerationOf(ArrivalMs() + merkle::kSkewMs);
+  RETURN_IF_ERROR(LoadUnmade());
   const auto cursor = engine_.Scan(Family::kTree, {}, {});
   for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
     ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
     if (base::WorkerOf(place.bucket, options_.workers) != options_.worker) continue;
+    if (!making_.Made(place.bucket)) {
+      batch().Delete(Family::kTree, cursor->key());
+      continue;
+    }
     ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
     HistoryFor(place.keyspace).tree().Load(place.bucket, leaf);
   }

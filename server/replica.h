@@ -33,6 +33,8 @@
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
 #include "server/purge/rules.h"
+#include "server/tree_making.h"
+#include "server/tree_page.h"
 #include "server/wire/peer_messages.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
@@ -121,7 +123,8 @@ class Replica final : public storage::GetSink {
           ReplicaListener& listener, ReplicaOptions options);
   ~Replica();
 
-  // Loads the leaves of this worker's slices. Fails with Corruption or Io.
+  // Loads the leaves of this worker's slices, but for those that are to be made anew: what is
+  // stored of these goes with the first batch. Fails with Corruption or Io.
   base::Status Load();
 
   void Write(const LocalWrite& write);
@@ -181,7 +184,15 @@ class Replica final : public storage::GetSink {
   // Lets go of what only older cuts need than are asked for. To be called now and then.
   void ForgetCuts();
   std::size_t cut_bytes() const;  // What is kept to answer for cuts.
+  // --- trees that are made anew (server/tree_making.h) ---
+  // While a slice is not made, its leaves and counts say nothing.
+  const TreeMaking& making() const { return making_; }
+  // The page that a step's beginning asks for is read afterwards, and ends the step.
+  TreeMaking::Step BeginTreeStep();
+  void EndTreeStep(std::uint8_t slice, const TreePage& page);
+  void GiveUpTreeStep() { making_.GiveUp(); }
   HeldMemory& held_memory() { return held_; }
+  std::uint64_t digest_seed() const { return options_.digest_seed; }
   void SetDigestSeed(std::uint64_t seed) { options_.digest_seed = seed; }
 
   struct Counters {
@@ -270,10 +281,10 @@ class Replica final : public storage::GetSink {
   void ExecuteWrite(Operation& operation, const storage::EntryHeader& old);
   void Apply(const Operation& operation, const storage::EntryHeader& old);
   void Erase(const Operation& operation, const storage::EntryHeader& old);
-  void NoteUncommitted(const Operation& operation, const storage::EntryHeader& header,
-                       Commit& commit);
+  void NoteUncommitted(base::Bytes stored_key, const storage::EntryHeader& header, Commit& commit);
   void RefuseTooOld(const Operation& operation, std::uint64_t closed);
   std::uint64_t RemovingIn(base::KeyspaceId keyspace, std::uint16_t bucket) const;
+  base::Status LoadUnmade();
   base::Status LoadPurge();
   void AnswerWrite(const Operation& operation, wire::WriteOutcome outcome,
                    const base::Version& held, std::uint64_t covering_commit);
@@ -288,7 +299,12 @@ class Replica final : public storage::GetSink {
   void HandOver();
   merkle::History& HistoryFor(base::KeyspaceId keyspace);
   std::int64_t ArrivalMs();
-  merkle::Digest DigestOf(const Operation& operation, const storage::EntryHeader& header) const;
+  merkle::Digest DigestOf(base::Bytes stored_key, const storage::EntryHeader& header) const;
+  void CountChange(const Operation& operation, const storage::EntryHeader& now,
+                   const storage::EntryHeader& old);
+  void CountMade(base::Bytes stored_key, const storage::EntryHeader& header,
+                 const merkle::Digest& digest);
+  void DropDamaged(base::Bytes stored_key);
 
   // Constant after construction.
   base::World& world_;
@@ -318,6 +334,7 @@ class Replica final : public storage::GetSink {
   std::int64_t arrival_ms_ = 0;       // Wall time, but that it never goes back.
   purge::Marks marks_;
   purge::DeadCounts dead_;
+  TreeMaking making_;
   std::map<std::pair<base::KeyspaceId, std::uint16_t>, std::uint64_t> removing_;
   std::uint64_t epoch_ = 0;
   HeldMemory held_;

@@ -74,32 +74,16 @@ void Replica::Apply(const Operation& operation, const EntryHeader& old) {
                          commit.batch.BeginPut(Family::kData, operation.stored_key));
   commit.batch.EndPut();
 
-  const std::uint16_t bucket = base::BucketOf(operation.token);
-  const merkle::Generation generation =
-      merkle::FiledUnder(operation.header.version.wall_ms(), ArrivalMs());
-  const merkle::Digest removed = old.version.empty() ? merkle::Digest{} : DigestOf(operation, old);
-  merkle::History& history = HistoryFor(operation.keyspace);
-  const bool forgets = base::Mutant("forget-leaf") && history.tree().Leaf(bucket) == removed;
-  history.Change(bucket, generation,
-                 forgets ? merkle::Digest{} : DigestOf(operation, operation.header), removed);
-
+  CountChange(operation, operation.header, old);
   if (operation.ticket.kind == Ticket::Kind::kPull)
     held_.NotePulled(operation.keyspace, operation.token, operation.header.version);
   else  // What was purged may have been held: nothing up to there can be denied.
-    held_.Note(
-        operation.keyspace, operation.token,
-        std::max(old.version, purge::HighestAt(marks_.Of(operation.keyspace, bucket).purged)),
-        operation.header.version);
-  if (!old.version.empty())
-    dead_.Remove(operation.keyspace, bucket, old, operation.stored_key.size());
-  dead_.Add(operation.keyspace, bucket, operation.header, operation.stored_key.size());
-  NoteUncommitted(operation, operation.header, commit);
-}
-
-merkle::Digest Replica::DigestOf(const Operation& operation, const EntryHeader& header) const {
-  return merkle::DigestOf(operation.stored_key.substr(storage::kKeyPrefixBytes),
-                          {header.version, header.flags, header.expiry_ms, header.value_digest},
-                          options_.digest_seed);
+    held_.Note(operation.keyspace, operation.token,
+               std::max(old.version,
+                        purge::HighestAt(
+                            marks_.Of(operation.keyspace, base::BucketOf(operation.token)).purged)),
+               operation.header.version);
+  NoteUncommitted(operation.stored_key, operation.header, commit);
 }
 
 }  // namespace starling::server

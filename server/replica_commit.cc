@@ -13,15 +13,14 @@ using storage::EntryHeader;
 using storage::Family;
 using wire::WriteOutcome;
 
-void Replica::NoteUncommitted(const Operation& operation, const EntryHeader& header,
-                              Commit& commit) {
-  const auto overlay = overlay_.find(operation.stored_key);
+void Replica::NoteUncommitted(base::Bytes stored_key, const EntryHeader& header, Commit& commit) {
+  const auto overlay = overlay_.find(stored_key);
   if (overlay != overlay_.end()) {
     overlay->second = {header, commit.number};
   } else {
-    overlay_.emplace(std::string(operation.stored_key), Overlay{header, commit.number});
+    overlay_.emplace(std::string(stored_key), Overlay{header, commit.number});
   }
-  commit.stored_keys.emplace_back(operation.stored_key);
+  commit.stored_keys.emplace_back(stored_key);
 }
 
 void Replica::AnswerWrite(const Operation& operation, WriteOutcome outcome,

@@ -29,6 +29,10 @@ base::Status Replica::LoadPurge() {
        dead->Valid() && dead->key().starts_with(purge::DeadCounts::kPrefix); dead->Next()) {
     ASSIGN_OR_RETURN(const auto place, purge::DeadCounts::ParseKey(dead->key()));
     if (base::WorkerOf(place.second, options_.workers) != options_.worker) continue;
+    if (!making_.Made(place.second)) {
+      batch().Delete(Family::kMeta, dead->key());
+      continue;
+    }
     RETURN_IF_ERROR(dead_.Load(place.first, place.second, dead->value()));
   }
   return dead->status();
@@ -90,14 +94,8 @@ void Replica::Erase(const Operation& operation, const EntryHeader& old) {
     ++counters_.removed;
   }
   commit.batch.Delete(Family::kData, operation.stored_key);
-  const std::uint16_t bucket = base::BucketOf(operation.token);
-  // Under its own generation: as of every cut it is as if it had never been.
-  if (!base::Mutant("purge-keeps-the-leaf"))
-    HistoryFor(operation.keyspace)
-        .Change(bucket, merkle::FiledUnder(old.version.wall_ms(), ArrivalMs()), {},
-                DigestOf(operation, old));
-  dead_.Remove(operation.keyspace, bucket, old, operation.stored_key.size());
-  NoteUncommitted(operation, {}, commit);
+  CountChange(operation, {}, old);
+  NoteUncommitted(operation.stored_key, {}, commit);
 }
 
 }  // namespace starling::server

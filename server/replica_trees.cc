@@ -1,9 +1,15 @@
-// server/replica_trees.cc: the digests of what a replica holds, now and as of cuts.
+// server/replica_trees.cc: the digests of what a replica holds, now and as of cuts, and the making
+// of them anew.
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "server/replica.h"
+#include "server/replica_commit.h"
 
 namespace starling::server {
+
+using storage::EntryHeader;
+using storage::Family;
 
 merkle::History& Replica::HistoryFor(base::KeyspaceId keyspace) {
   auto& history = histories_[keyspace];
@@ -40,6 +46,86 @@ std::size_t Replica::cut_bytes() const {
   std::size_t bytes = 0;
   for (const auto& [keyspace, history] : histories_) bytes += history->recent().memory_bytes();
   return bytes;
+}
+
+merkle::Digest Replica::DigestOf(base::Bytes stored_key, const EntryHeader& header) const {
+  return merkle::DigestOf(stored_key.substr(storage::kKeyPrefixBytes),
+                          {header.version, header.flags, header.expiry_ms, header.value_digest},
+                          options_.digest_seed);
+}
+
+// The operation leaves its key with `now` where `old` was; either may be nothing. What is removed
+// goes under the generation that it came under: as of every cut it is as if it had never been.
+void Replica::CountChange(const Operation& operation, const EntryHeader& now,
+                          const EntryHeader& old) {
+  const std::uint16_t bucket = base::BucketOf(operation.token);
+  const base::Bytes stored_key = operation.stored_key;
+  const bool removes = now.version.empty();
+  const merkle::Generation generation =
+      merkle::FiledUnder((removes ? old : now).version.wall_ms(), ArrivalMs());
+  const merkle::Digest removed = old.version.empty() ? merkle::Digest{} : DigestOf(stored_key, old);
+  merkle::Digest added = removes ? merkle::Digest{} : DigestOf(stored_key, now);
+  merkle::History& history = HistoryFor(operation.keyspace);
+  if (base::Mutant("forget-leaf") && !removes && history.tree().Leaf(bucket) == removed) added = {};
+  if (base::Mutant("purge-keeps-the-leaf") && removes) added = removed;
+  if (!making_.Counts(bucket, stored_key, now)) {
+    history.recent().Note(bucket, generation, added - removed);
+    return;
+  }
+  history.Change(bucket, generation, added, removed);
+  if (!old.version.empty()) dead_.Remove(operation.keyspace, bucket, old, stored_key.size());
+  if (!removes) dead_.Add(operation.keyspace, bucket, now, stored_key.size());
+}
+
+// --- made anew ---
+
+base::Status Replica::LoadUnmade() {
+  const base::Bytes prefix = TreeMaking::kPrefix;
+  const auto cursor = engine_.Scan(Family::kMeta, prefix, {});
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix); cursor->Next()) {
+    ASSIGN_OR_RETURN(const std::uint8_t slice, TreeMaking::ParseKey(cursor->key()));
+    if (base::WorkerOf(slice, options_.workers) == options_.worker)
+      RETURN_IF_ERROR(making_.Load(cursor->key(), cursor->value()));
+  }
+  return cursor->status();
+}
+
+TreeMaking::Step Replica::BeginTreeStep() {
+  TreeMaking::Step step = making_.Begin();
+  for (const auto& [key, written] : overlay_) making_.Note(key, written.header);
+  return step;
+}
+
+void Replica::EndTreeStep(std::uint8_t slice, const TreePage& page) {
+  storage::Batch& changes = batch();
+  for (const TreePage::Found& found : page.found) {
+    if (making_.Noted(found.stored_key)) continue;
+    if (found.damaged && making_.damaged(slice) == DamagedEntries::kDrop)
+      DropDamaged(found.stored_key);
+    else if (!found.header.version.empty())
+      CountMade(found.stored_key, found.header, found.digest);
+  }
+  const bool made = making_.End(page.upto, [&](base::Bytes key, const EntryHeader& header) {
+    CountMade(key, header, DigestOf(key, header));
+  });
+  if (made) changes.Delete(Family::kMeta, TreeMaking::RecordKey(slice));
+}
+
+void Replica::CountMade(base::Bytes stored_key, const EntryHeader& header,
+                        const merkle::Digest& digest) {
+  const auto keyspace = base::LoadBig<base::KeyspaceId>(stored_key.data());
+  const std::uint16_t bucket =
+      base::BucketOf(base::LoadBig<base::Token>(stored_key.data() + sizeof keyspace));
+  HistoryFor(keyspace).tree().Add(bucket, digest);
+  dead_.Add(keyspace, bucket, header, stored_key.size());
+}
+
+// What it was is lost: the other replicas send it. It was in no leaf. Operations on the key go by
+// the overlay until that is committed, so none takes it for an old version.
+void Replica::DropDamaged(base::Bytes stored_key) {
+  Commit& commit = OpenCommit();
+  commit.batch.Delete(Family::kData, stored_key);
+  NoteUncommitted(stored_key, {}, commit);
 }
 
 // A clock set back must not file the later of two writes of a key before the earlier one.

@@ -19,13 +19,13 @@
 
 namespace starling::server {
 
-// Of the pulls that are under way now.
-struct PullProgress {
-  std::uint64_t slices = 0;  // That differed,
+// How far work is that is under way now, and goes by slices.
+struct SliceProgress {
+  std::uint64_t slices = 0;  // That there are to do,
   std::uint64_t done = 0;    // and those of them that are done with.
   base::Duration elapsed{0};
 
-  PullProgress& operator+=(const PullProgress& other) {
+  SliceProgress& operator+=(const SliceProgress& other) {
     slices += other.slices;
     done += other.done;
     elapsed = std::max(elapsed, other.elapsed);
@@ -46,7 +46,7 @@ struct RepairStats {
   std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
   std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
   std::uint64_t unreadable = 0;       // Damaged entries or buckets that its pulls left out.
-  PullProgress pulling{};
+  SliceProgress pulling{};
 
   RepairStats& operator+=(const RepairStats& other) {
     comparisons += other.comparisons;
@@ -158,9 +158,10 @@ struct WorkerStats {
   std::uint64_t commits = 0;
   std::uint64_t connections = 0;
   std::uint64_t in_flight = 0;
-  std::map<base::KeyspaceId, std::uint64_t> entries;  // Of the trees: exact.
+  std::map<base::KeyspaceId, std::uint64_t> entries;  // Of the trees: exact once these are made.
   RepairStats repair;
   std::uint64_t cut_bytes = 0;  // What is kept to answer for cuts.
+  SliceProgress making{};       // Of trees that are made anew.
   HintStats hints;
   OrphanStats orphans;
   std::uint64_t rumors_refused = 0;    // Writes not told for want of room: left to repair.
@@ -192,6 +193,7 @@ struct WorkerStats {
     for (const auto& [keyspace, count] : other.entries) entries[keyspace] += count;
     repair += other.repair;
     cut_bytes += other.cut_bytes;
+    making += other.making;
     hints += other.hints;
     orphans += other.orphans;
     rumors_refused += other.rumors_refused;

@@ -1,96 +1,142 @@
 #include "server/tree_rebuild.h"
 
-#include <string>
+#include <fmt/core.h>
 
+#include <string>
+#include <utility>
+
+#include "base/check.h"
 #include "base/log.h"
-#include "merkle/tree.h"
 #include "server/purge/dead.h"
-#include "storage/entry.h"
+#include "server/tree_making.h"
+#include "server/tree_page.h"
 
 namespace starling::server {
-namespace {
 
 using storage::Family;
 
-// Writes what has gathered once it is enough for one write; the rest by Flush.
-class Writer {
- public:
-  explicit Writer(storage::Engine& engine) : engine_(engine) {}
+namespace {
 
-  storage::Batch& batch() { return batch_; }
-  base::Status Wrote() { return ++changes_ < kChangesMax ? base::Ok() : Flush(storage::Sync::kNo); }
-  base::Status Flush(storage::Sync sync) {
-    const storage::Batch* const batches[] = {&batch_};
-    RETURN_IF_ERROR(engine_.Write(batches, sync));
-    batch_.Clear();
-    changes_ = 0;
-    return base::Ok();
-  }
+constexpr std::size_t kDropsMax = 4096;  // In one write.
 
- private:
-  static constexpr std::size_t kChangesMax = 4096;
+base::Status Flush(storage::Engine& engine, storage::Batch& batch) {
+  const storage::Batch* const batches[] = {&batch};
+  RETURN_IF_ERROR(engine.Write(batches, storage::Sync::kNo));
+  batch.Clear();
+  return base::Ok();
+}
 
-  storage::Engine& engine_;
-  storage::Batch batch_;
-  std::size_t changes_ = 0;
-};
-
-base::Status DropAll(storage::Engine& engine, Writer& writer, Family family, base::Bytes prefix) {
+base::Status DropAll(storage::Engine& engine, Family family, base::Bytes prefix) {
+  storage::Batch batch;
+  std::size_t drops = 0;
   const auto cursor = engine.Scan(family, prefix, {});
   for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix); cursor->Next()) {
-    writer.batch().Delete(family, cursor->key());
-    RETURN_IF_ERROR(writer.Wrote());
+    batch.Delete(family, cursor->key());
+    if (++drops % kDropsMax == 0) RETURN_IF_ERROR(Flush(engine, batch));
   }
-  return cursor->status();
+  RETURN_IF_ERROR(cursor->status());
+  return Flush(engine, batch);
 }
 
 }  // namespace
 
-base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed) {
-  Writer writer(engine);
-  RETURN_IF_ERROR(DropAll(engine, writer, Family::kTree, {}));
-  RETURN_IF_ERROR(DropAll(engine, writer, Family::kMeta, purge::DeadCounts::kPrefix));
-  purge::DeadCounts dead;
-  // Entries are in the order of keyspace and bucket: a leaf is whole when the next one begins.
-  merkle::LeafPlace place;
-  merkle::Digest leaf;
-  const auto keep = [&]() -> base::Status {
-    if (leaf.empty()) return base::Ok();
-    writer.batch().Put(Family::kTree, merkle::LeafKey(place.keyspace, place.bucket),
-                       merkle::EncodeLeaf(leaf));
-    leaf = {};
-    return writer.Wrote();
-  };
-  std::uint64_t removed = 0;
-  std::string first;  // What was wrong with the first of them.
-  const auto cursor = engine.Scan(Family::kData, {}, {});
-  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const storage::DataKey key, storage::DecodeDataKey(cursor->key()));
-    const base::Result<storage::Entry> read = storage::DecodeSoundEntry(cursor->value());
-    if (!read) {
-      if (++removed == 1) first = read.error().message();
-      writer.batch().Delete(Family::kData, cursor->key());
-      RETURN_IF_ERROR(writer.Wrote());
-      continue;
-    }
-    const storage::Entry& entry = *read;
-    const std::uint16_t bucket = base::BucketOf(key.token);
-    if (key.keyspace != place.keyspace || bucket != place.bucket) {
-      RETURN_IF_ERROR(keep());
-      place = {key.keyspace, bucket};
-    }
-    const storage::EntryHeader& header = entry.header;
-    dead.Add(key.keyspace, bucket, header, cursor->key().size());
-    leaf += merkle::DigestOf(key.key,
-                             {header.version, header.flags, header.expiry_ms, header.value_digest},
-                             digest_seed);
-  }
+base::Status UnmakeTrees(storage::Engine& engine, storage::Batch& batch, DamagedEntries damaged) {
+  RETURN_IF_ERROR(DropAll(engine, Family::kTree, {}));
+  RETURN_IF_ERROR(DropAll(engine, Family::kMeta, purge::DeadCounts::kPrefix));
+  for (std::uint32_t slice = 0; slice < base::kSlices; ++slice)
+    batch.Put(Family::kMeta, TreeMaking::RecordKey(static_cast<std::uint8_t>(slice)),
+              TreeMaking::RecordOf(damaged));
+  return base::Ok();
+}
+
+base::Status CheckTreesMade(storage::Engine& engine) {
+  const base::Bytes prefix = TreeMaking::kPrefix;
+  std::size_t left = 0;
+  const auto cursor = engine.Scan(Family::kMeta, prefix, {});
+  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix); cursor->Next())
+    ++left;
   RETURN_IF_ERROR(cursor->status());
-  RETURN_IF_ERROR(keep());
-  if (removed > 0)
-    base::log::Warn("storage", "{} damaged entries are removed, the first: {}", removed, first);
-  dead.StoreDirty(writer.batch());
-  return writer.Flush(storage::Sync::kYes);
+  if (left == 0) return base::Ok();
+  return base::FailedPrecondition(
+      fmt::format("the trees of {} of {} slices are being made anew: try again once netstats says "
+                  "that none is left",
+                  left, base::kSlices));
+}
+
+struct TreeRebuild::PageJob final : base::Job {
+  PageJob(TreeRebuild& home, TreeMaking::Step begun)
+      : rebuild(home), step(std::move(begun)), seed(home.parts_.replica.digest_seed()) {}
+  void Run() noexcept override {
+    page = ReadTreePage(rebuild.parts_.engine, step.slice, step.from, seed, rebuild.parts_.limits);
+  }
+  void Done() override { rebuild.OnPage(*this); }
+
+  TreeRebuild& rebuild;
+  const TreeMaking::Step step;
+  const std::uint64_t seed;
+  TreePage page;
+};
+
+TreeRebuild::TreeRebuild(const TreeRebuildParts& parts)
+    : parts_(parts), rate_(parts.bytes_per_second) {}
+TreeRebuild::~TreeRebuild() = default;
+
+void TreeRebuild::Start() {
+  if (started_) return;
+  started_ = true;
+  slices_ = parts_.replica.making().left();
+  began_ = told_ = parts_.world.Now();
+  if (slices_ > 0)
+    base::log::Info("storage", "the trees of {} slices are made anew from their entries", slices_);
+}
+
+void TreeRebuild::OnTurnEnd() {
+  if (!started_ || job_ != nullptr || parts_.replica.making().left() == 0) return;
+  const base::Instant now = parts_.world.Now();
+  if (now < not_before_ || !rate_.Ready(now) || !parts_.replica.HasRoomForRepair()) return;
+  job_ = std::make_unique<PageJob>(*this, parts_.replica.BeginTreeStep());
+  parts_.world.Offload(base::Lane::kBackground, *job_);
+}
+
+void TreeRebuild::OnPage(PageJob& job) {
+  CHECK(job_.get() == &job);
+  const std::unique_ptr<PageJob> done = std::move(job_);
+  const TreePage& page = done->page;
+  const base::Instant now = parts_.world.Now();
+  rate_.Count(now, page.bytes_read);
+  if (!page.status.ok()) {
+    base::log::Warn("storage", "the trees of slice {:02x} cannot be made anew yet: {}",
+                    done->step.slice, page.status.message());
+    parts_.met_damage.store(true, std::memory_order_relaxed);
+    parts_.replica.GiveUpTreeStep();
+    not_before_ = now + kAgainAfter;
+    return;
+  }
+  if (page.damaged > 0) NoteDamage(done->step.slice, page);
+  entries_ += page.found.size();
+  parts_.replica.EndTreeStep(done->step.slice, page);
+  Tell(now);
+}
+
+void TreeRebuild::NoteDamage(std::uint8_t slice, const TreePage& page) {
+  const bool drops = parts_.replica.making().damaged(slice) == DamagedEntries::kDrop;
+  base::log::Warn("storage", "{} damaged entries of slice {:02x}{}, the first: {}", page.damaged,
+                  slice, drops ? " are removed" : "", page.first_damage.message());
+  if (!drops) parts_.met_damage.store(true, std::memory_order_relaxed);
+}
+
+void TreeRebuild::Tell(base::Instant now) {
+  const std::size_t left = parts_.replica.making().left();
+  if (left > 0 && now < told_ + kTellEvery) return;
+  told_ = now;
+  base::log::Info("storage", "the trees of {} of {} slices are made anew, of {} entries in {} ms",
+                  slices_ - left, slices_, entries_, base::ToMs(now - began_));
+}
+
+SliceProgress TreeRebuild::progress() const {
+  const std::size_t left = parts_.replica.making().left();
+  if (!started_ || left == 0) return {left, 0, {}};
+  return {slices_, slices_ - left, parts_.world.Now() - began_};
 }
 
 }  // namespace starling::server

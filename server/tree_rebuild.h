@@ -1,24 +1,74 @@
-// server/tree_rebuild.h: the leaves of all trees, and purge's counts of what is dead, made anew
-// from the entries.
+// server/tree_rebuild.h: makes the trees of a worker's slices anew, beside its other work.
 //
-// They are written with the entries in one batch and agree with them after any crash. Not after
-// files were lost or put back: a family of RocksDB may then be of another moment than the others.
+// At most repair.rate bytes a second are read for it, shared evenly by the workers, and one page of
+// each worker at a time waits on the background lane.
 //
-// Thread:    a free function; nobody else uses the engine.
-// Read next: merkle/tree.h, server/absence.h
+// Thread:    confined to its worker.
+// Read next: server/tree_making.h, server/tree_page.h
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "base/status.h"
+#include "base/world.h"
+#include "server/rate_limit.h"
+#include "server/replica.h"
+#include "server/stats.h"
+#include "server/tree_page.h"
 #include "storage/engine.h"
 
 namespace starling::server {
 
-// Replaces every leaf and count. A crash in the midst of it leaves wrong ones: do it again. Reads
-// all entries once: about a second for a million. Entries that are damaged, values that do not fit
-// their digests included, are removed, for the other replicas to send them. Fails with Corruption
-// when the engine cannot read on, and Io.
-base::Status RebuildTrees(storage::Engine& engine, std::uint64_t digest_seed);
+// All trees are to be made anew: drops every leaf and count of what is dead, and puts the records
+// of that into `batch`, which is to be written and synced before anything else. A crash before that
+// leaves leaves that are dropped and not made: do it again.
+base::Status UnmakeTrees(storage::Engine& engine, storage::Batch& batch, DamagedEntries damaged);
+
+// What a checkpoint says: FailedPrecondition while some trees are to be made, for then its leaves
+// say nothing.
+base::Status CheckTreesMade(storage::Engine& engine);
+
+struct TreeRebuildParts {
+  base::World& world;
+  storage::Engine& engine;
+  Replica& replica;
+  std::atomic<bool>& met_damage;       // NodeShared's.
+  std::uint64_t bytes_per_second = 0;  // 0: no limit.
+  TreePageLimits limits{};
+};
+
+class TreeRebuild {
+ public:
+  explicit TreeRebuild(const TreeRebuildParts& parts);
+  ~TreeRebuild();
+
+  // The replica knows the cluster's token seed: digests can be made. Again: nothing.
+  void Start();
+  void OnTurnEnd();
+
+  SliceProgress progress() const;
+
+ private:
+  static constexpr base::Duration kAgainAfter = base::seconds(10);  // It could not be read.
+  static constexpr base::Duration kTellEvery = base::seconds(10);
+
+  struct PageJob;
+
+  void OnPage(PageJob& job);
+  void NoteDamage(std::uint8_t slice, const TreePage& page);
+  void Tell(base::Instant now);
+
+  const TreeRebuildParts parts_;
+  RateLimit rate_;
+  bool started_ = false;
+  std::size_t slices_ = 0;  // To be made, when it began.
+  base::Instant began_{};
+  base::Instant not_before_{};
+  base::Instant told_{};
+  std::uint64_t entries_ = 0;
+  std::unique_ptr<PageJob> job_;
+};
 
 }  // namespace starling::server

@@ -10,6 +10,7 @@
 #include "server/admin_places.h"
 #include "server/control.h"
 #include "server/tree_check.h"
+#include "server/tree_rebuild.h"
 
 namespace starling::server {
 
@@ -42,6 +43,7 @@ struct VerifyAdmin::Job final : base::Job {
   base::Status Begin() {
     RETURN_IF_ERROR(Remove(directory));  // Of a process that died over it.
     ASSIGN_OR_RETURN(checkpoint, engine->Checkpoint(directory));
+    RETURN_IF_ERROR(CheckTreesMade(*checkpoint));
     check.emplace(*checkpoint, options);
     return check->Load();
   }

@@ -49,7 +49,13 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
                shared.config.repair.bytes_per_second / shared.workers,
                kTakingBytesMax / shared.workers}),
-      purger_({world, shared.config, shared.engine, replica_}) {}
+      purger_({world, shared.config, shared.engine, replica_}),
+      trees_({world,
+              shared.engine,
+              replica_,
+              shared.met_damage,
+              shared.config.repair.bytes_per_second / shared.workers,
+              {}}) {}
 
 Worker::~Worker() = default;
 
@@ -82,6 +88,7 @@ void Worker::Adopt(SnapshotPtr snapshot) {
     clock_->SetFloor(shared_.identity.clock_floor);
     coordinator_.SetClock(clock_.get());
     replica_.SetDigestSeed(topology.token_seed);
+    trees_.Start();
   }
   // What was stamped before this run, or before a range was ours, is not ours to deny
   // (server/held_memory.h).
@@ -336,6 +343,7 @@ void Worker::OnTurnEnd() {
   }
   repair_.OnTurnEnd();
   purger_.OnTurnEnd();
+  trees_.OnTurnEnd();
   SendDigests();
   memory_.Recount();
   Rearm();

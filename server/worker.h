@@ -36,6 +36,7 @@
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
 #include "server/spread_writes.h"
+#include "server/tree_rebuild.h"
 
 namespace starling::server {
 
@@ -142,6 +143,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void DeliverKeyResult(base::ConnId conn, std::uint64_t request_id, const resp::KeyResult& result);
 
   // Mail: server/worker_mail.cc
+  std::size_t UnmadeSlices() const;
   void AnswerDigests(const DigestQueryMail& query);
   void AnswerRangeSums(const RangeSumsQueryMail& query);
   void SendDigests();
@@ -228,6 +230,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Adoption adoption_;
   RepairPull repair_;
   Purger purger_;
+  TreeRebuild trees_;
   // Sums that wait for the commit, by its number, of all that they comprise.
   std::deque<std::pair<std::uint64_t, std::unique_ptr<base::Mail>>> digests_;
   std::map<base::ConnId, Conn> conns_;

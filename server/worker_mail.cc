@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/mutants.h"
 #include "base/unreachable.h"
 #include "server/worker.h"
 #include "storage/entry.h"
@@ -94,14 +95,20 @@ void Worker::TakeRumor(base::Bytes payload) {
                   {}});
 }
 
+// Of those that control may compare: none that is being made anew.
+std::size_t Worker::UnmadeSlices() const {
+  return base::Mutant("repair-anew-compared") ? 0 : replica_.making().left();
+}
+
 void Worker::AnswerDigests(const DigestQueryMail& query) {
   auto answer = std::make_unique<DigestAnswerMail>();
   answer->serial = query.serial;
   answer->oldest = INT64_MIN;
+  answer->unmade = UnmadeSlices();
   const topology::Node* peer = snapshot_->topology->FindNumber(query.peer);
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
     answer->oldest = std::max(answer->oldest, replica_.OldestCut(keyspace.id));
-    if (query.cut < answer->oldest) continue;
+    if (query.cut < answer->oldest || answer->unmade > 0) continue;
     merkle::History::Sums sums;
     const merkle::History* history = replica_.HistoryOf(keyspace.id);
     if (history != nullptr && peer != nullptr) {
@@ -120,9 +127,10 @@ void Worker::AnswerRangeSums(const RangeSumsQueryMail& query) {
   answer->serial = query.serial;
   answer->epoch = snapshot_->topology->epoch;
   answer->oldest = INT64_MIN;
+  answer->unmade = UnmadeSlices();
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces) {
     answer->oldest = std::max(answer->oldest, replica_.OldestCut(keyspace.id));
-    if (query.cut >= answer->oldest)
+    if (query.cut >= answer->oldest && answer->unmade == 0)
       AddRangeSums(*snapshot_, keyspace.id, replica_.HistoryOf(keyspace.id), query.cut,
                    answer->sums);
   }
@@ -154,6 +162,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.expired = page_lane_.dropped() + expired_reads_;
   stats.repair = repair_.stats();
   stats.cut_bytes = replica_.cut_bytes();
+  stats.making = trees_.progress();
   stats.hints = hints_.stats();
   stats.orphans = orphans_.stats();
   stats.rumors_refused = spread_.refused();

@@ -1,16 +1,15 @@
 // Goal:   a start that has less than was acknowledged knows so, and goes on only as a loss.
-// Method: lives on one disk whose guard says more or less; marks of others; trees made anew.
+// Method: lives on one disk whose guard says more or less; marks of others.
 #include "server/absence.h"
 
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "merkle/tree.h"
 #include "server/peer_marks.h"
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
-#include "server/tree_rebuild.h"
+#include "server/tree_making.h"
 #include "storage/entry.h"
 #include "storage/memory_engine.h"
 #include "tests/test.h"
@@ -83,7 +82,7 @@ TEST_SUITE("absence") {
     EXPECT(!directory.Begin()->loss.any());
   }
 
-  TEST_CASE("purge's marks go with a loss, and its counts are those of the entries") {
+  TEST_CASE("purge's marks go with a loss, and its counts are to be made anew with the trees") {
     Directory directory;
     REQUIRE(directory.Begin().has_value());
     storage::Batch batch;
@@ -113,6 +112,7 @@ TEST_SUITE("absence") {
     REQUIRE(directory.Begin()->loss.any());
     EXPECT(records(purge::Marks::kPrefix) == 0);
     EXPECT(records(purge::DeadCounts::kPrefix) == 0);
+    EXPECT(records(TreeMaking::kPrefix) == base::kSlices);
   }
 
   TEST_CASE("an older copy is a loss, and no boot number comes twice") {
@@ -170,76 +170,6 @@ TEST_SUITE("absence") {
     EXPECT(loaded.Of(8) == Mark{1, 5});
     EXPECT(loaded.Of(9) == Mark{});
     EXPECT(loaded.Load("x").code() == base::Code::kCorruption);
-  }
-
-  TEST_CASE("trees made anew are those of the entries, whatever leaves were there") {
-    Directory directory;
-    constexpr std::uint64_t kSeed = 42;
-    merkle::Tree expected(1);
-    storage::Batch batch;
-    for (std::uint64_t i = 0; i < 1000; ++i) {
-      const std::string key = "key" + std::to_string(i);
-      const base::Token token = base::TokenOf(key, 5) & ~(base::Token{0xff} << 56);
-      const std::uint8_t flags = i % 10 == 0 ? storage::kFlagTombstone : std::uint8_t{0};
-      const std::string text = flags == 0 ? std::to_string(i) : std::string();
-      const storage::EntryHeader header{
-          .version = {i + 1, 1, 1}, .value_digest = storage::ValueDigest(text), .flags = flags};
-      std::string stored, value;
-      storage::EncodeDataKeyTo({1, token, key}, stored);
-      storage::EncodeEntryTo(header, text, value);
-      batch.Put(Family::kData, stored, value);
-      expected.Add(base::BucketOf(token),
-                   merkle::DigestOf(key, {header.version, flags, 0, header.value_digest}, kSeed));
-    }
-    batch.Put(Family::kTree, merkle::LeafKey(1, 0xffff),
-              merkle::EncodeLeaf({.count = 1, .low = 2, .high = 3}));
-    batch.Put(Family::kTree, merkle::LeafKey(2, 1), merkle::EncodeLeaf({.count = 1}));
-    REQUIRE(WriteOne(directory.engine, batch).ok());
-    REQUIRE(RebuildTrees(directory.engine, kSeed).ok());
-
-    merkle::Tree found(1);
-    const auto cursor = directory.engine.Scan(Family::kTree, {}, {});
-    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-      const auto place = merkle::ParseLeafKey(cursor->key());
-      REQUIRE(place.has_value());
-      EXPECT(place->keyspace == 1);
-      found.Load(place->bucket, *merkle::DecodeLeaf(cursor->value()));
-    }
-    purge::DeadCounts dead;
-    const base::Bytes prefix = purge::DeadCounts::kPrefix;
-    const auto counts = directory.engine.Scan(Family::kMeta, prefix, {});
-    for (counts->Seek(prefix); counts->Valid() && counts->key().starts_with(prefix);
-         counts->Next()) {
-      const auto place = purge::DeadCounts::ParseKey(counts->key());
-      REQUIRE(place.has_value());
-      REQUIRE(dead.Load(place->first, place->second, counts->value()).ok());
-    }
-    EXPECT(dead.TotalsOf(1).tombstones == 100);
-    EXPECT(found.Sum(merkle::BucketSet::All()).count == 1000);
-    for (std::size_t bucket = 0; bucket < base::kBuckets; ++bucket)
-      REQUIRE(found.Leaf(static_cast<std::uint16_t>(bucket)) ==
-              expected.Leaf(static_cast<std::uint16_t>(bucket)));
-  }
-
-  TEST_CASE("trees made anew leave out what is damaged, and it is removed") {
-    Directory directory;
-    storage::Batch batch;
-    for (int i = 0; i < 3; ++i) {
-      std::string key, entry;
-      storage::EncodeDataKeyTo({1, 77, std::to_string(i)}, key);
-      const std::string value = "value";
-      storage::EntryHeader header;
-      header.version = {1 << 16, 1, 1};
-      header.value_digest = storage::ValueDigest(value) + (i == 1 ? 1 : 0);
-      storage::EncodeEntryTo(header, value, entry);
-      batch.Put(Family::kData, key, i == 2 ? "no entry" : entry);
-    }
-    REQUIRE(WriteOne(directory.engine, batch).ok());
-    REQUIRE(RebuildTrees(directory.engine, 1).ok());
-    const auto cursor = directory.engine.Scan(Family::kData, {}, {});
-    int left = 0;
-    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) ++left;
-    EXPECT(left == 1);
   }
 }
 

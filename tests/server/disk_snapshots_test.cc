@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "merkle/tree.h"
+#include "server/tree_making.h"
 #include "storage/rocksdb/rocksdb_engine.h"
 #include "tests/storage/temp_directory.h"
 #include "tests/test.h"
@@ -58,6 +59,18 @@ TEST_SUITE("server/disk_snapshots") {
     const auto read = ReadManifest(node.snapshots.root() + "/one");
     REQUIRE(read.has_value());
     EXPECT(ToJson(*read) == ToJson(*taken));
+  }
+
+  TEST_CASE("none is taken while its digest would say nothing") {
+    NodeOnDisk node;
+    storage::Batch batch;
+    batch.Put(storage::Family::kMeta, TreeMaking::RecordKey(7),
+              TreeMaking::RecordOf(DamagedEntries::kKeep));
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine->Write(batches, storage::Sync::kYes).ok());
+    EXPECT(node.snapshots.Take(*node.engine, Facts("one")).error().code() ==
+           base::Code::kFailedPrecondition);
+    EXPECT(node.snapshots.List()->empty());
   }
 
   TEST_CASE("listed by name, with the room that it takes; gone when cleared") {

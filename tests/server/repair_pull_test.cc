@@ -249,9 +249,9 @@ TEST_SUITE("server/repair_pull") {
   }
 
   TEST_CASE("how long a pull has yet to go is told by what it took so far") {
-    EXPECT(PullProgress{}.Left() == base::Duration(0));
-    EXPECT(!PullProgress{.slices = 256, .elapsed = base::seconds(1)}.Left().has_value());
-    PullProgress sum{.slices = 100, .done = 20, .elapsed = base::seconds(10)};
+    EXPECT(SliceProgress{}.Left() == base::Duration(0));
+    EXPECT(!SliceProgress{.slices = 256, .elapsed = base::seconds(1)}.Left().has_value());
+    SliceProgress sum{.slices = 100, .done = 20, .elapsed = base::seconds(10)};
     sum += {.slices = 100, .done = 30, .elapsed = base::seconds(9)};
     EXPECT(sum.Left() == base::seconds(30));
   }
@@ -268,7 +268,7 @@ TEST_SUITE("server/repair_pull") {
     EXPECT(node.Stats().repair.pulling.slices == 0);
     node.Tell(OrderOfAll());
     node.RunFor(base::seconds(4));
-    const PullProgress half = node.Stats().repair.pulling;
+    const SliceProgress half = node.Stats().repair.pulling;
     EXPECT(half.slices == base::kSlices);
     EXPECT(half.done > 0);
     EXPECT(half.done < base::kSlices);

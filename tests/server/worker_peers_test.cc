@@ -30,26 +30,6 @@ Told Put(OneWorker& node, base::Bytes key, base::Bytes value) {
                   value);
 }
 
-// What the worker answers to a frame of node 2.
-template <typename Message>
-Told AskAsPeer(OneWorker& node, const Message& message, base::Bytes payload = {}) {
-  const std::string bytes = FrameOf(1, message, payload);
-  wire::Frame frame;
-  REQUIRE(*wire::CutFrame(bytes, &frame) == bytes.size());
-  auto mail = std::make_unique<FrameMail>();
-  mail->reply.home = base::kControlActor;
-  mail->reply.request_id = frame.request_id;
-  mail->frame_kind = frame.kind;
-  mail->peer = 2;
-  mail->header = frame.header;
-  mail->payload = frame.payload;
-  node.Tell(std::move(mail));
-  const auto answer = node.Hear<ReplyMail>();
-  wire::Frame told;
-  REQUIRE(*wire::CutFrame(answer->frame, &told) == answer->frame.size());
-  return {told.kind, told.request_id, std::string(told.header), std::string(told.payload)};
-}
-
 wire::ReplicaRead ReadOf(const OneWorker& node, base::Bytes key) {
   return {.keyspace = kDefault, .key = key, .want_value = true, .epoch = node.topology().epoch};
 }

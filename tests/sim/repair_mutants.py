@@ -31,7 +31,12 @@ CAUGHT_BY = {
         ("test_sim_input",
          "a scrub finds what is damaged, and the node has it from the others again"),
     "repair-marks-outlive-loss":
-        ("test_server", "purge's marks go with a loss, and its counts are those of the entries"),
+        ("test_server", "purge's marks go with a loss, and its counts are *"),
+    "repair-anew-sees-commits-only":
+        ("test_server",
+         "law: whatever is written and whenever it crashes, a made tree is that of the entries"),
+    "repair-anew-compared":
+        ("test_server", "a tree that is being made anew is told to nobody, and then it is"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }

@@ -30,6 +30,7 @@ struct CommandLine {
   std::vector<std::string> settings;
   bool print_config = false;
   bool accept_data_loss = false;
+  bool rebuild_trees = false;
 };
 
 void Declare(CLI::App& app, CommandLine& line) {
@@ -42,6 +43,8 @@ void Declare(CLI::App& app, CommandLine& line) {
   app.add_flag("--print-config", line.print_config, "Prints every key with its default, and ends");
   app.add_flag("--accept-data-loss", line.accept_data_loss,
                "Goes on with what is left of data that were lost and no other node has");
+  app.add_flag("--rebuild-trees", line.rebuild_trees,
+               "Makes the hash trees anew from the entries, while the node serves");
   app.footer(
       "Keys are also read from STARLING_SECTION_KEY in the environment.\n"
       "SIGTERM, SIGINT and SIGHUP end the node in order; a second one at once.");
@@ -80,7 +83,8 @@ int Main(int argc, char** argv) {
   const auto config = Load(line);
   if (!config) return Fail(config.error().message());
   const base::Status ended =
-      RunNode(*config, line.accept_data_loss ? DataLoss::kAccept : DataLoss::kRefuse);
+      RunNode(*config, line.accept_data_loss ? DataLoss::kAccept : DataLoss::kRefuse,
+              line.rebuild_trees ? Trees::kRebuild : Trees::kKeep);
   if (!ended.ok()) std::_Exit(Fail(ended.message()));
   return 0;
 }

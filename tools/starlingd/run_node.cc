@@ -5,12 +5,14 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "base/uv/uv_world.h"
 #include "server/keyring_file.h"
 #include "server/mail.h"
 #include "server/node.h"
+#include "server/tree_rebuild.h"
 #include "tools/starlingd/open_files.h"
 #include "tools/starlingd/store.h"
 
@@ -26,10 +28,21 @@ constexpr std::chrono::minutes kShortLife{1};
 // What a life of this process leaves to the next.
 struct Legacy {
   DataLoss loss = DataLoss::kRefuse;  // Accepted once: the next life may lose something else.
+  Trees trees = Trees::kKeep;         // Asked for once, too.
   bool again = false;                 // There shall be a next.
   std::optional<std::string> damage;  // Why, if tables may be damaged.
   std::uint64_t damaged_tables = 0;   // Taken out so far.
 };
+
+// Nobody has read a leaf yet.
+base::Status RebuildTrees(const Store& store) {
+  storage::Batch batch;
+  const server::DamagedEntries damaged =
+      store.identity.loss.any() ? server::DamagedEntries::kDrop : server::DamagedEntries::kKeep;
+  RETURN_IF_ERROR(server::UnmakeTrees(*store.engine, batch, damaged));
+  const storage::Batch* const batches[] = {&batch};
+  return store.engine->Write(batches, storage::Sync::kYes);
+}
 
 // One life of the node.
 base::Status Live(const server::Config& config, Legacy& legacy) {
@@ -38,6 +51,8 @@ base::Status Live(const server::Config& config, Legacy& legacy) {
   const auto began = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(Store store, OpenStore(config, legacy.loss, legacy.damage));
   legacy.loss = DataLoss::kRefuse;
+  if (std::exchange(legacy.trees, Trees::kKeep) == Trees::kRebuild)
+    RETURN_IF_ERROR(RebuildTrees(store));
   legacy.damaged_tables += store.identity.damaged_tables;
   store.identity.damaged_tables = legacy.damaged_tables;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -74,12 +89,13 @@ base::Status Live(const server::Config& config, Legacy& legacy) {
 
 }  // namespace
 
-base::Status RunNode(const server::Config& config, DataLoss loss) {
+base::Status RunNode(const server::Config& config, DataLoss loss, Trees trees) {
   ASSIGN_OR_RETURN(const auto level, base::log::ParseLevel(config.log.level));
   base::log::SetLevel(level);
   RaiseOpenFiles(config.limits.connections_max);
   Legacy legacy;
   legacy.loss = loss;
+  legacy.trees = trees;
   base::Status ended;
   // Each life knows what the one before found out; at most, each other member has one more to tell.
   int short_lives = 0;

@@ -9,9 +9,12 @@
 
 namespace starling {
 
+// kRebuild: the hash trees are made anew from the entries, while the node serves.
+enum class Trees { kKeep, kRebuild };
+
 // Returns when the node has ended: Ok after SIGTERM or SIGINT once everything is drained, else why
 // it could not start or go on. In that case the database may be still open: end the process by
 // std::_Exit, which waits for none of its threads.
-base::Status RunNode(const server::Config& config, DataLoss loss);
+base::Status RunNode(const server::Config& config, DataLoss loss, Trees trees);
 
 }  // namespace starling

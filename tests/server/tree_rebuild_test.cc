@@ -1,0 +1,378 @@
+// Goal:   trees that are made anew while writes go on count each entry exactly once.
+// Method: a replica on virtual time whose pages and commits take their time, under random writes,
+//         deletes and removals; kills and power losses in the midst of it; at the end leaves and
+//         counts, in memory and as stored, are those of the stored entries.
+#include "server/tree_rebuild.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "server/committer.h"
+#include "server/purge/dead.h"
+#include "server/purge/rules.h"
+#include "server/tree_making.h"
+#include "server/tree_page.h"
+#include "storage/memory_engine.h"
+#include "tests/server/one_worker.h"
+#include "tests/sim/simulation.h"
+#include "tests/test.h"
+
+namespace starling::server {
+namespace {
+
+using storage::Family;
+
+constexpr std::uint64_t kDigestSeed = 42;
+constexpr std::uint64_t kLaws = 40;
+constexpr base::KeyspaceId kKeyspaces = 2;
+// Of three slices, two of them neighbours, so that a page ends in all kinds of places.
+constexpr std::uint16_t kBucketsUsed[] = {0x0000, 0x0001, 0x0100, 0x0101, 0x7f00,
+                                          0xff00, 0xff01, 0xffff, 0x00ff, 0x8001};
+
+std::string StoredKey(const LocalWrite& write) {
+  std::string stored;
+  storage::EncodeDataKeyTo({write.keyspace, write.token, write.key}, stored);
+  return stored;
+}
+
+// What the entries add up to.
+struct Sums {
+  std::map<std::pair<base::KeyspaceId, std::uint16_t>, merkle::Digest> leaves;
+  std::map<base::KeyspaceId, purge::DeadCounts::Totals> dead;
+};
+
+Sums SumsOf(storage::Engine& engine) {
+  Sums sums;
+  purge::DeadCounts dead;
+  const auto cursor = engine.Scan(Family::kData, {}, {});
+  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
+    const auto key = storage::DecodeDataKey(cursor->key());
+    const auto entry = storage::DecodeSoundEntry(cursor->value());
+    REQUIRE(key.has_value());
+    REQUIRE(entry.has_value());  // What was damaged is gone.
+    const storage::EntryHeader& header = entry->header;
+    const std::uint16_t bucket = base::BucketOf(key->token);
+    sums.leaves[{key->keyspace, bucket}] += merkle::DigestOf(
+        key->key, {header.version, header.flags, header.expiry_ms, header.value_digest},
+        kDigestSeed);
+    dead.Add(key->keyspace, bucket, header, cursor->key().size());
+  }
+  for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace)
+    sums.dead[keyspace] = dead.TotalsOf(keyspace);
+  return sums;
+}
+
+bool Same(const purge::DeadCounts::Totals& a, const purge::DeadCounts::Totals& b) {
+  return a.tombstones == b.tombstones && a.tombstone_bytes == b.tombstone_bytes &&
+         a.expiring == b.expiring;
+}
+
+// One life of a replica that writes at random until it is told to rest.
+class Life final : public QuietActor, ReplicaListener {
+ public:
+  Life(base::World& world, storage::Engine& engine, storage::Guard& guard, base::Random& random)
+      : world_(world),
+        engine_(engine),
+        random_(random),
+        committer_(engine, guard, Durability::kGroup),
+        replica_(world, engine, committer_, *this, {.digest_seed = kDigestSeed}),
+        rebuild_({world, engine, replica_, met_damage, 0, {.entries_max = 7, .seeks_max = 5}}) {}
+
+  void OnStart() override {
+    REQUIRE(replica_.Load().ok());
+    rebuild_.Start();
+    world_.WakeAt(world_.Now());
+  }
+  void OnWake() override {
+    if (resting) return;
+    for (std::uint64_t i = random_.Below(12); i > 0; --i) WriteOne();
+    world_.WakeAt(world_.Now() + base::microseconds(static_cast<std::int64_t>(random_.Below(700))));
+  }
+  void OnTurnEnd() override {
+    while (replica_.RunTurn()) {
+    }
+    rebuild_.OnTurnEnd();
+  }
+  bool Quiet() {
+    return replica_.making().left() == 0 && replica_.Committed(replica_.last_commit());
+  }
+  Replica& replica() { return replica_; }
+
+  bool resting = false;
+  std::atomic<bool> met_damage{false};
+
+ private:
+  bool OnStamp(const Ticket&, const base::Version&, storage::EntryHeader*) override { return true; }
+  void OnLocalWrite(const Ticket&, wire::WriteOutcome, const base::Version&,
+                    const base::Status& error) override {
+    // A key whose entry is damaged, and not removed yet.
+    EXPECT((error.ok() || error.code() == base::Code::kCorruption));
+  }
+  void OnLocalRead(const Ticket&, const base::Status&, const storage::EntryHeader&, base::Bytes,
+                   std::uint64_t) override {}
+
+  void WriteOne() {
+    const std::string key = "k" + std::to_string(random_.Below(40));
+    LocalWrite write;
+    write.keyspace = 1 + static_cast<base::KeyspaceId>(random_.Below(kKeyspaces));
+    const std::uint16_t bucket = kBucketsUsed[random_.Below(std::size(kBucketsUsed))];
+    write.token = base::FirstToken(bucket) + base::Hash64(key) % 1000;
+    write.key = key;
+    const std::string stored = StoredKey(write);
+    if (random_.Below(8) == 0) {  // As purge does: what is there by now, as far as we know.
+      const auto known = written_.find(stored);
+      if (known == written_.end()) return;
+      replica_.Remove({.keyspace = write.keyspace,
+                       .token = write.token,
+                       .stored_key = stored,
+                       .header = known->second,
+                       .value = {},
+                       .ticket = {}});
+      written_.erase(known);
+      return;
+    }
+    const std::string value = std::to_string(random_.Next());
+    // Some come too late, and change nothing.
+    const std::int64_t at = world_.WallMs() + static_cast<std::int64_t>(random_.Below(50));
+    write.header.version = {static_cast<std::uint64_t>(at) << 16 | random_.Below(1000), 1, 1};
+    const std::uint64_t kind = random_.Below(4);
+    if (kind == 0) write.header.flags = storage::kFlagTombstone;
+    if (kind == 1) {
+      write.header.flags = storage::kFlagHasExpiry;
+      write.header.expiry_ms = static_cast<std::uint64_t>(at) + 1'000'000;
+    }
+    if (kind != 0) write.value = value;
+    write.header.value_digest = storage::ValueDigest(write.value);
+    replica_.Write(write);
+    storage::EntryHeader& known = written_[stored];
+    if (write.header.version > known.version) known = write.header;
+  }
+
+  base::World& world_;
+  storage::Engine& engine_;
+  base::Random& random_;
+  Committer committer_;
+  Replica replica_;
+  TreeRebuild rebuild_;
+  std::map<std::string, storage::EntryHeader> written_;
+};
+
+// A data directory through its lives.
+struct Machine {
+  explicit Machine(std::uint64_t seed) : random(seed), sim(seed) {
+    sim.faults().background_max = base::milliseconds(2);
+    sim.faults().slow_job = 0.05;
+    sim.faults().slow_job_max = base::milliseconds(20);
+    host = &sim.AddHost(0x7f000001);
+    engine = std::make_unique<storage::MemoryEngine>(disk);
+  }
+  void Begin() {
+    base::World& world = host->MakeWorld(base::kControlActor);
+    life = std::make_unique<Life>(world, *engine, guard, random);
+    host->Attach(base::kControlActor, *life);
+    host->Start();
+  }
+  void End(bool by_power_loss) {
+    host->Crash(sim::SimHost::How::kKilled);
+    life.reset();
+    engine.reset();
+    if (by_power_loss) disk->Crash(random);
+    engine = std::make_unique<storage::MemoryEngine>(disk);
+  }
+  // Leaves that say nothing, and some damaged entries; all is to be made anew.
+  void Unmake() {
+    storage::Batch batch;
+    for (const std::uint16_t bucket : kBucketsUsed)
+      batch.Put(Family::kTree, merkle::LeafKey(1, bucket),
+                merkle::EncodeLeaf({.count = 9, .low = 7, .high = 8}));
+    for (int i = 0; i < 5; ++i) {
+      std::string key, entry;
+      storage::EncodeDataKeyTo({1, base::FirstToken(kBucketsUsed[i]) + 5, "damaged"}, key);
+      storage::EncodeEntryTo({.version = {1 << 16, 1, 1}, .value_digest = 1}, "value", entry);
+      batch.Put(Family::kData, key, i % 2 == 0 ? entry : "no entry");
+    }
+    REQUIRE(UnmakeTrees(*engine, batch, DamagedEntries::kDrop).ok());
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(engine->Write(batches, storage::Sync::kYes).ok());
+    REQUIRE(CheckTreesMade(*engine).code() == base::Code::kFailedPrecondition);
+  }
+  void RestUntilMade() {
+    life->resting = true;
+    REQUIRE(sim.Await(base::seconds(60), [&] { return life->Quiet(); }));
+    sim.RunFor(base::milliseconds(50));
+  }
+  // Once all is made and committed.
+  void ExpectRight() {
+    const Sums sums = SumsOf(*engine);
+    EXPECT(CheckTreesMade(*engine).ok());
+    std::map<std::pair<base::KeyspaceId, std::uint16_t>, merkle::Digest> stored;
+    const auto cursor = engine->Scan(Family::kTree, {}, {});
+    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
+      const auto place = merkle::ParseLeafKey(cursor->key());
+      stored[{place->keyspace, place->bucket}] = *merkle::DecodeLeaf(cursor->value());
+    }
+    for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace) {
+      for (std::uint32_t i = 0; i < base::kBuckets; ++i) {
+        const auto bucket = static_cast<std::uint16_t>(i);
+        const auto want = sums.leaves.find({keyspace, bucket});
+        const merkle::Digest right = want == sums.leaves.end() ? merkle::Digest{} : want->second;
+        REQUIRE(life->replica().LeafOf(keyspace, bucket) == right);
+        const auto kept = stored.find({keyspace, bucket});
+        REQUIRE((kept == stored.end() ? merkle::Digest{} : kept->second) == right);
+      }
+      EXPECT(Same(life->replica().dead().TotalsOf(keyspace), sums.dead.at(keyspace)));
+    }
+    Replica& replica = life->replica();
+    purge::DeadCounts loaded;
+    const base::Bytes prefix = purge::DeadCounts::kPrefix;
+    const auto counts = engine->Scan(Family::kMeta, prefix, {});
+    for (counts->Seek(prefix); counts->Valid() && counts->key().starts_with(prefix);
+         counts->Next()) {
+      const auto place = purge::DeadCounts::ParseKey(counts->key());
+      REQUIRE(loaded.Load(place->first, place->second, counts->value()).ok());
+    }
+    for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace)
+      EXPECT(Same(loaded.TotalsOf(keyspace), replica.dead().TotalsOf(keyspace)));
+  }
+
+  base::Random random;
+  sim::Simulation sim;
+  sim::SimHost* host = nullptr;
+  std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
+  std::unique_ptr<storage::MemoryEngine> engine;
+  std::string guard_file;
+  storage::MemoryGuard guard{guard_file};
+  std::unique_ptr<Life> life;
+};
+
+TEST_SUITE("tree_rebuild") {
+  TEST_CASE(
+      "law: whatever is written and whenever it crashes, a made tree is that of the entries") {
+    std::uint64_t cut_short = 0;  // Lives that ended in the midst of it.
+    for (std::uint64_t seed = 1; seed <= kLaws; ++seed) {
+      DOCTEST_CAPTURE(seed);
+      Machine machine(seed);
+      machine.Begin();
+      machine.sim.RunFor(base::milliseconds(60));
+      machine.End(false);
+      machine.Unmake();
+      for (std::uint64_t life = machine.random.Below(4); life > 0; --life) {
+        machine.Begin();
+        machine.sim.RunFor(
+            base::milliseconds(static_cast<std::int64_t>(1 + machine.random.Below(400))));
+        cut_short += machine.life->replica().making().left() > 0 ? 1 : 0;
+        machine.End(machine.random.Below(2) == 0);
+      }
+      machine.Begin();
+      machine.sim.RunFor(base::milliseconds(100));
+      machine.RestUntilMade();
+      EXPECT(!machine.life->met_damage);
+      machine.ExpectRight();
+      machine.End(false);
+    }
+    EXPECT(cut_short > 0);
+  }
+
+  TEST_CASE(
+      "without a loss to tell of, what is damaged stays, is counted by its header, and noted") {
+    Machine machine(3);
+    storage::Batch batch;
+    std::string key, entry, other;
+    storage::EncodeDataKeyTo({1, 77, "value"}, key);
+    storage::EncodeDataKeyTo({1, 77, "no entry"}, other);
+    storage::EncodeEntryTo({.version = {1 << 16, 1, 1}, .value_digest = 1}, "value", entry);
+    batch.Put(Family::kData, key, entry);
+    batch.Put(Family::kData, other, "x");
+    REQUIRE(UnmakeTrees(*machine.engine, batch, DamagedEntries::kKeep).ok());
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(machine.engine->Write(batches, storage::Sync::kYes).ok());
+    machine.Begin();
+    machine.RestUntilMade();
+    EXPECT(machine.life->met_damage);
+    EXPECT(machine.life->replica().LeafOf(1, 0).count == 1);
+    EXPECT(storage::GetOne(*machine.engine, Family::kData, key).has_value());
+    EXPECT(storage::GetOne(*machine.engine, Family::kData, other).has_value());
+    machine.End(false);
+  }
+
+  TEST_CASE("a tree that is being made anew is told to nobody, and then it is") {
+    OneWorker node(topology::FoundedBy(2));
+    storage::Batch batch;
+    REQUIRE(UnmakeTrees(node.engine, batch, DamagedEntries::kKeep).ok());
+    std::string key, entry;
+    storage::EncodeDataKeyTo({1, base::FirstToken(kBucketsUsed[0]), "key"}, key);
+    storage::EncodeEntryTo(
+        {.version = {1 << 16, 1, 1}, .value_digest = storage::ValueDigest("value")}, "value",
+        entry);
+    batch.Put(Family::kData, key, entry);
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+    node.faults().background_max = base::seconds(20);  // A page; and there are 256 at least.
+    node.Start({2});
+    node.RunFor(base::seconds(5));
+
+    const auto digests = [&] {
+      auto query = std::make_unique<DigestQueryMail>();
+      query->peer = 2;
+      query->cut = merkle::NewestCut(node.WallMs());
+      node.Tell(std::move(query));
+      return node.Hear<DigestAnswerMail>();
+    };
+    const auto ranges = [&] {
+      auto query = std::make_unique<RangeSumsQueryMail>();
+      query->cut = merkle::NewestCut(node.WallMs());
+      node.Tell(std::move(query));
+      return node.Hear<RangeSumsMail>();
+    };
+    const auto hashes = [&] {
+      return AskAsPeer(node, wire::SliceHashesRequest{.keyspace = 1,
+                                                      .slice = 0xff,
+                                                      .epoch = node.topology().epoch,
+                                                      .cut_s = merkle::NewestCut(node.WallMs())});
+    };
+    const auto prove = [&] {
+      auto step = std::make_unique<PurgeStepMail>();
+      step->request = {.step = purge::Step::kProve,
+                       .epoch = node.topology().epoch,
+                       .keyspace = 1,
+                       .horizon = purge::HorizonAt(node.WallMs(), 3'600'000),
+                       .buckets = {0xffff}};
+      node.Tell(std::move(step));
+      return node.Hear<PurgeStepDoneMail>()->status;
+    };
+    EXPECT(digests()->unmade > 0);
+    EXPECT(digests()->slices.empty());
+    EXPECT(ranges()->unmade > 0);
+    EXPECT(ranges()->sums.empty());
+    EXPECT(hashes().kind == wire::Kind::kError);
+    EXPECT(prove().code() == base::Code::kUnavailable);
+    EXPECT(node.Stats().making.slices > 200);
+    const base::Bytes value = "another";
+    const Told put = node.Ask(wire::PutRequest{.keyspace = 1,
+                                               .key = "written meanwhile",
+                                               .level = wire::Consistency::kOne,
+                                               .value_digest = storage::ValueDigest(value),
+                                               .stamp = {}},
+                              value);
+    EXPECT(put.kind == wire::Kind::kPutReply);
+
+    node.faults().background_max = base::milliseconds(1);
+    for (int i = 0; i < 600 && node.Stats().making.slices > 0; ++i) node.RunFor(base::seconds(1));
+    node.RunFor(base::seconds(5));
+    EXPECT(hashes().kind == wire::Kind::kSliceHashesReply);
+    EXPECT(prove().ok());
+    EXPECT(ranges()->unmade == 0);
+    const auto told = digests();
+    REQUIRE(told->unmade == 0);
+    merkle::Digest sum;
+    for (const auto& [slice, digest] : told->slices[1]) sum += digest;
+    EXPECT(sum.count == 2);
+  }
+}
+
+}  // namespace
+}  // namespace starling::server
