@@ -2,7 +2,8 @@
 //
 // The background lane is one thread for the whole node, and what was handed to it runs whatever
 // became of it. So a worker hands over few pages at a time and keeps the others here, where one
-// that nobody waits for any more is dropped before it is read.
+// that nobody waits for any more is dropped before it is read. Those of repair come after all
+// others, and only as fast as repair.rate lets them.
 //
 // Thread:    confined to its worker; only PageWork::Run is called on the lane.
 // Ownership: of its work, from Add until Take or Drop returns.
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/world.h"
+#include "server/rate_limit.h"
 
 namespace starling::server {
 
@@ -32,6 +34,9 @@ class PageWork : public base::Job {
   virtual bool Wanted() const = 0;
   virtual void Take() = 0;  // It was read.
   virtual void Drop() = 0;  // It was not, and will not be.
+  // Of repair: it waits for its share of repair.rate.
+  virtual bool paced() const { return false; }
+  virtual std::uint64_t bytes_read() const { return 0; }  // Once it was read, if it is paced.
 
  private:
   friend class PageLane;
@@ -40,10 +45,13 @@ class PageWork : public base::Job {
 
 class PageLane {
  public:
-  explicit PageLane(base::World& world) : world_(world) {}
+  // `rate` has other users, and outlives it.
+  PageLane(base::World& world, RateLimit& rate) : world_(world), rate_(rate) {}
 
   // False, and the work is gone without a word, when too many wait already.
   bool Add(std::unique_ptr<PageWork> work);
+  // Goes on with what waited for the rate. To be called now and then.
+  void HandOver();
 
   std::uint64_t dropped() const { return dropped_; }
 
@@ -54,11 +62,13 @@ class PageLane {
   static constexpr std::size_t kRunningMax = 2;
   static constexpr std::size_t kWaitingMax = 4096;
 
-  void HandOver();
+  std::unique_ptr<PageWork> Next();
   void OnDone(PageWork& work);
 
   base::World& world_;
+  RateLimit& rate_;
   std::deque<std::unique_ptr<PageWork>> waiting_;
+  std::deque<std::unique_ptr<PageWork>> paced_;
   std::vector<std::unique_ptr<PageWork>> running_;
   std::uint64_t dropped_ = 0;
 };

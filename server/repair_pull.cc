@@ -19,8 +19,7 @@ base::Status DiskFull() {
 
 }  // namespace
 
-RepairPull::RepairPull(const RepairPullParts& parts)
-    : parts_(parts), rate_(parts.bytes_per_second) {}
+RepairPull::RepairPull(const RepairPullParts& parts) : parts_(parts) {}
 RepairPull::~RepairPull() = default;
 
 void RepairPull::Start(const PullMail& mail) {
@@ -176,7 +175,7 @@ void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
 
 bool RepairPull::MayGoOn() const {
   return parts_.replica.HasRoomForRepair() && taking_bytes_ < parts_.taking_bytes_max &&
-         rate_.Ready(parts_.world.Now());
+         parts_.rate.Ready(parts_.world.Now());
 }
 
 void RepairPull::OnTurnEnd() {

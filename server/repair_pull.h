@@ -36,6 +36,9 @@ inline constexpr std::uint32_t kTagPull = 4;  // PeerTag::kind of its requests.
 // larger commits, so a client's write waits longer for the one that it is in; lower: more syncs.
 inline constexpr std::uint64_t kTakingBytesMax = 256 << 10;
 
+// How long a pull waits for an answer to a request of its own.
+inline constexpr base::Duration kPullAnswerMax = base::seconds(30);
+
 struct RepairPullParts {
   base::World& world;
   storage::Engine& engine;
@@ -43,7 +46,7 @@ struct RepairPullParts {
   PeerLinks& links;
   SharedBuckets& shared;
   Adoption& adoption;
-  std::uint64_t bytes_per_second = 0;  // 0: no limit.
+  RateLimit& rate;  // Of this worker: of its pulls, and of what it reads for its peers'.
   std::uint64_t taking_bytes_max = kTakingBytesMax;
 };
 
@@ -80,7 +83,7 @@ class RepairPull {
   static constexpr std::size_t kSlicesAtATime = 8;
   // Of a page, but for a larger entry. Higher: fewer exchanges; lower: as above.
   static constexpr std::uint32_t kPageBytes = 32 << 10;
-  static constexpr base::Duration kAnswerMax = base::seconds(30);
+  static constexpr base::Duration kAnswerMax = kPullAnswerMax;
 
   struct Order;
   struct Slice;
@@ -131,7 +134,6 @@ class RepairPull {
   std::vector<std::unique_ptr<SummaryJob>> jobs_;
   std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk, or their turn.
   std::uint64_t taking_bytes_ = 0;       // Of entries that are not committed yet.
-  RateLimit rate_;
   RepairStats stats_;
 };
 

@@ -82,7 +82,7 @@ void RepairPull::OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& fr
     SkipBucket(id, slice, base::Corruption("a page of entries from the peer is malformed"));
     return;
   }
-  rate_.Count(parts_.world.Now(), frame.payload.size());
+  parts_.rate.Count(parts_.world.Now(), frame.payload.size());
   base::Bytes rest = frame.payload;
   const auto take = [&](std::size_t bytes, std::size_t names_bytes, bool last) {
     Section section;

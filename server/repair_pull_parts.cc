@@ -38,7 +38,7 @@ void RepairPull::OnSummary(SummaryJob& job) {
   const std::unique_ptr<SummaryJob> done = std::move(*it);
   jobs_.erase(it);
   stats_.data_bytes_read += done->summary.bytes_read;
-  rate_.Count(parts_.world.Now(), done->summary.bytes_read);
+  parts_.rate.Count(parts_.world.Now(), done->summary.bytes_read);
   Slice* slice = slices_.Find(done->id);
   if (slice == nullptr) return;
   NoteDamage(*slice, done->summary.unreadable.entries,

@@ -77,8 +77,7 @@ struct TreeRebuild::PageJob final : base::Job {
   TreePage page;
 };
 
-TreeRebuild::TreeRebuild(const TreeRebuildParts& parts)
-    : parts_(parts), rate_(parts.bytes_per_second) {}
+TreeRebuild::TreeRebuild(const TreeRebuildParts& parts) : parts_(parts) {}
 TreeRebuild::~TreeRebuild() = default;
 
 void TreeRebuild::Start() {
@@ -93,7 +92,7 @@ void TreeRebuild::Start() {
 void TreeRebuild::OnTurnEnd() {
   if (!started_ || job_ != nullptr || parts_.replica.making().left() == 0) return;
   const base::Instant now = parts_.world.Now();
-  if (now < not_before_ || !rate_.Ready(now) || !parts_.replica.HasRoomForRepair()) return;
+  if (now < not_before_ || !parts_.rate.Ready(now) || !parts_.replica.HasRoomForRepair()) return;
   job_ = std::make_unique<PageJob>(*this, parts_.replica.BeginTreeStep());
   parts_.world.Offload(base::Lane::kBackground, *job_);
 }
@@ -103,7 +102,7 @@ void TreeRebuild::OnPage(PageJob& job) {
   const std::unique_ptr<PageJob> done = std::move(job_);
   const TreePage& page = done->page;
   const base::Instant now = parts_.world.Now();
-  rate_.Count(now, page.bytes_read);
+  parts_.rate.Count(now, page.bytes_read);
   if (!page.status.ok()) {
     base::log::Warn("storage", "the trees of slice {:02x} cannot be made anew yet: {}",
                     done->step.slice, page.status.message());

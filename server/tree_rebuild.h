@@ -34,8 +34,8 @@ struct TreeRebuildParts {
   base::World& world;
   storage::Engine& engine;
   Replica& replica;
-  std::atomic<bool>& met_damage;       // NodeShared's.
-  std::uint64_t bytes_per_second = 0;  // 0: no limit.
+  std::atomic<bool>& met_damage;  // NodeShared's.
+  RateLimit& rate;                // The worker's share of repair.rate, for all that repair reads.
   TreePageLimits limits{};
 };
 
@@ -61,7 +61,6 @@ class TreeRebuild {
   void Tell(base::Instant now);
 
   const TreeRebuildParts parts_;
-  RateLimit rate_;
   bool started_ = false;
   std::size_t slices_ = 0;  // To be made, when it began.
   base::Instant began_{};

@@ -42,20 +42,15 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_,
                     spread_, shared.peer_marks}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
-      page_lane_(world),
+      repair_rate_(shared.config.repair.bytes_per_second / shared.workers),
+      page_lane_(world, repair_rate_),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_),
-      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
-               shared.config.repair.bytes_per_second / shared.workers,
+      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_, repair_rate_,
                kTakingBytesMax / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_}),
-      trees_({world,
-              shared.engine,
-              replica_,
-              shared.met_damage,
-              shared.config.repair.bytes_per_second / shared.workers,
-              {}}) {}
+      trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_, {}}) {}
 
 Worker::~Worker() = default;
 
@@ -341,6 +336,7 @@ void Worker::OnTurnEnd() {
   // it comes of operations that were open before.
   while (replica_.RunTurn() || links_.Deliver()) {
   }
+  page_lane_.HandOver();  // Before our own pulls: each of them counts once it was answered.
   repair_.OnTurnEnd();
   purger_.OnTurnEnd();
   trees_.OnTurnEnd();

@@ -53,12 +53,22 @@ class Worker::PeerPage final : public PageWork {
 
  private:
   friend class Worker;
+  static constexpr const char* kPaced =
+      "it reads at repair.rate, and what was asked for before takes too long: try again later";
   // What another worker handed over is its to look for.
   bool connected() const { return to_.home != worker_.id_ || worker_.conns_.contains(to_.conn); }
   bool Wanted() const override { return connected() && worker_.world_.Now() < ends_; }
   void Take() override { worker_.OnPeerPage(*this); }
   void Drop() override {
-    if (connected()) worker_.Reply(to_, wire::ErrorReply{base::Code::kTimeout, kExpired, {}});
+    if (!connected()) return;
+    if (paced())
+      worker_.Reply(to_, wire::ErrorReply{base::Code::kOverloaded, kPaced, {}});
+    else
+      worker_.Reply(to_, wire::ErrorReply{base::Code::kTimeout, kExpired, {}});
+  }
+  bool paced() const override { return kind_ != Kind::kScan; }
+  std::uint64_t bytes_read() const override {
+    return kind_ == Kind::kParts ? parts_.bytes_read : page_.bytes_read;
   }
 
   Worker& worker_;

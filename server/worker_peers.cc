@@ -231,7 +231,7 @@ void Worker::HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame) {
   PageRequest request{ask->keyspace, ask->first_token, {}, ask->last_token};
   request.under_way = {ask->cut_s, world_.WallMs()};
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kParts, reply,
-                                         base::Instant::Never(), std::move(request));
+                                         world_.Now() + kPullAnswerMax / 2, std::move(request));
   page->KeepSummary(frame.payload, ask->salt);
   ReadForPeer(std::move(page));
 }
@@ -271,7 +271,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
     request.after_key = pull->after.substr(8);
   }
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kPull, reply,
-                                         base::Instant::Never(), std::move(request));
+                                         world_.Now() + kPullAnswerMax / 2, std::move(request));
   page->KeepSummary(frame.payload);
   page->KeepFacts(self);
   for (const char leaf : pull->further) {

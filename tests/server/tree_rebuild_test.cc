@@ -80,7 +80,8 @@ class Life final : public QuietActor, ReplicaListener {
         random_(random),
         committer_(engine, guard, Durability::kGroup),
         replica_(world, engine, committer_, *this, {.digest_seed = kDigestSeed}),
-        rebuild_({world, engine, replica_, met_damage, 0, {.entries_max = 7, .seeks_max = 5}}) {}
+        rebuild_({world, engine, replica_, met_damage, rate_, {.entries_max = 7, .seeks_max = 5}}) {
+  }
 
   void OnStart() override {
     REQUIRE(replica_.Load().ok());
@@ -157,6 +158,7 @@ class Life final : public QuietActor, ReplicaListener {
   base::Random& random_;
   Committer committer_;
   Replica replica_;
+  RateLimit rate_{0};
   TreeRebuild rebuild_;
   std::map<std::string, storage::EntryHeader> written_;
 };

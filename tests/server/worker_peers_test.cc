@@ -90,6 +90,62 @@ TEST_SUITE("server/worker: a node that is not ready") {
   }
 }
 
+TEST_SUITE("server/worker: a replica that is pulled from") {
+  TEST_CASE("reads at repair.rate for its peers, and their scans do not wait for that") {
+    constexpr std::uint16_t kBucket = 77;
+    constexpr int kPages = 16;
+    Config config;
+    config.repair.bytes_per_second = 64 << 10;
+    OneWorker node(topology::FoundedBy(2), config);
+    storage::Batch batch;
+    const std::string value(30'000, 'x');
+    for (int i = 0; i < kPages; ++i) {
+      std::string key, entry;
+      storage::EncodeDataKeyTo({kDefault, base::FirstToken(kBucket) + 1, std::to_string(100 + i)},
+                               key);
+      storage::EncodeEntryTo(
+          {.version = {1 << 16, 1, 1}, .value_digest = storage::ValueDigest(value)}, value, entry);
+      batch.Put(storage::Family::kData, key, entry);
+    }
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+    node.Start({2});
+    const auto pull = [&](std::string after) {
+      return AskAsPeer(node, wire::BucketPull{.keyspace = kDefault,
+                                              .bucket = kBucket,
+                                              .after = after,
+                                              .bytes_max = 32 << 10,
+                                              .epoch = node.topology().epoch,
+                                              .payload_digest = base::Hash64(""),
+                                              .last_token = base::LastToken(kBucket),
+                                              .cut_s = merkle::NewestCut(node.WallMs()),
+                                              .further = {}});
+    };
+    const base::Instant began = node.Now();
+    std::string after;
+    int pages = 0;
+    for (bool done = false; !done && pages < 2 * kPages; ++pages) {
+      const Told told = pull(after);
+      const auto reply = wire::Decode<wire::BucketPullReply>(told.header);
+      REQUIRE(told.kind == wire::Kind::kBucketPullReply);
+      after = reply->after;
+      done = reply->done;
+    }
+    EXPECT(pages >= kPages);
+    const base::Duration took = node.Now() - began;
+    EXPECT(took > base::seconds(5));  // Some 480,000 bytes at least, of which two pages are early.
+    EXPECT(took < base::seconds(30));
+    const base::Instant scanned = node.Now();
+    EXPECT(AskAsPeer(node, wire::ReplicaScan{.keyspace = kDefault,
+                                             .after_key = {},
+                                             .last_token = base::LastToken(kBucket),
+                                             .bytes_max = 4096,
+                                             .epoch = node.topology().epoch})
+               .kind == wire::Kind::kReplicaScanReply);
+    EXPECT(node.Now() - scanned < base::milliseconds(300));
+  }
+}
+
 TEST_SUITE("server/worker: a replica whose purge mark is higher") {
   constexpr std::uint16_t kBucket = 77;
   constexpr std::uint64_t kMark = 1000;
