@@ -63,6 +63,7 @@ void Admin::Handle(const AdminCall& call) {
   if (command == "listpendinghints") return WithStats(to, &Admin::PendingHints);
   if (command == "getendpoints") return GetEndpoints(to, *keyspace, *key);
   if (command == "why") return StartWhy(to, *keyspace, *key);
+  if (command == "declareabsent") return DeclareAbsent(to, call.arguments);
   if (command == "flush") return RunOnEngine(to, &storage::Engine::Flush);
   if (command == "compact") return RunOnEngine(to, &storage::Engine::Compact);
   if (command == "drain") {

@@ -78,6 +78,7 @@ class Admin {
   Json PurgeStatus(const std::vector<WorkerStats>& stats) const;
   Json ScrubStatus() const;
   void StartScrub(const ReplyTo& to, bool dry_run);
+  void DeclareAbsent(const ReplyTo& to, const base::JsonObject& arguments);
   Json Warnings() const;
 
   Control& control_;

@@ -98,8 +98,7 @@ void Control::ReturnAfterLoss() {
 }
 
 // Who has been away for purge.max_outage is declared absent, so that the others' deleted data can
-// go (design section 8). By the first member alone, and while all others are there, ready and in
-// one epoch: so whoever was declared before has come back, and a round can end without it.
+// go (design section 8). By the first member that is there alone.
 void Control::DeclareAbsent() {
   const base::Instant now = world_.Now();
   for (const topology::Node* member : snapshot_->topology->members())
@@ -109,31 +108,63 @@ void Control::DeclareAbsent() {
       away_since_.try_emplace(member->host, now);
   const base::Duration outage_max = shared_.config.purge.outage_max;
   if (outage_max == base::Duration(0) || !shared_.config.purge.enabled) return;
-  if (now < next_declaring_ || !serves() || !changes_.empty()) return;
+  if (now < next_declaring_) return;
   const topology::Node* away = nullptr;
   const topology::Node* first = nullptr;
   for (const topology::Node* member : snapshot_->topology->members()) {
     const auto since = away_since_.find(member->host);
-    if (since != away_since_.end()) {
-      if (away != nullptr || now - since->second < outage_max) return;
+    if (since == away_since_.end())
+      first = first == nullptr ? member : first;
+    else if (now - since->second >= outage_max)
       away = member;
-      continue;
-    }
-    if (!LookOf(*member).ready || EpochOf(*member) != snapshot_->topology->epoch) return;
-    if (first == nullptr) first = member;
   }
-  if (away == nullptr || away->absent != 0 || first->host != shared_.identity.host) return;
+  if (away == nullptr || first->host != shared_.identity.host) return;
+  if (!MayDeclareAbsent(away->host).ok()) return;
   next_declaring_ = now + kSeatingGap;
   base::log::Warn("topology",
                   "{} has been away for {} s, purge.max_outage: it is declared absent, and purge "
                   "goes on without it",
                   away->cluster.ToString(), base::ToMs(outage_max) / 1000);
-  Propose([host = away->host](
-              const topology::Topology& before) { return topology::DeclareAbsent(before, host); },
-          [](const base::Status& status, const topology::TopologyPtr&) {
-            if (!status.ok())
-              base::log::Info("topology", "no member was declared absent: {}", status.message());
-          });
+  ProposeAbsence(away->host, [](const base::Status& status) {
+    if (!status.ok())
+      base::log::Info("topology", "no member was declared absent: {}", status.message());
+  });
+}
+
+// Only while all others are there, ready and in one epoch: so whoever was declared before has come
+// back, and a round can end without this one.
+base::Status Control::MayDeclareAbsent(const base::HostId& host) const {
+  if (!serves()) return base::Unavailable("this node has not caught up: ask another one");
+  if (!changes_.empty()) return base::Unavailable("the cluster is changing: try again");
+  bool found = false;
+  for (const topology::Node* member : snapshot_->topology->members()) {
+    const std::string name = member->cluster.ToString();
+    const bool up = SeemsAlive(*member);
+    if (member->host == host) {
+      found = true;
+      if (up) return base::FailedPrecondition(fmt::format("{} is up", name));
+      if (member->absent != 0)
+        return base::AlreadyExists(
+            fmt::format("{} was declared absent in epoch {}", name, member->absent));
+    } else if (!up) {
+      return base::FailedPrecondition(fmt::format(
+          "{} is down, too, and one at most may be absent: bring it back, or replace it", name));
+    } else if (!LookOf(*member).ready || EpochOf(*member) != snapshot_->topology->epoch) {
+      return base::FailedPrecondition(
+          fmt::format("{} has not caught up, or has not heard of epoch {}: try again once it has",
+                      name, snapshot_->topology->epoch));
+    }
+  }
+  return found ? base::Ok() : base::NotFound("it is no member of this cluster");
+}
+
+void Control::ProposeAbsence(const base::HostId& host,
+                             std::function<void(const base::Status&)> done) {
+  Propose(
+      [host](const topology::Topology& before) { return topology::DeclareAbsent(before, host); },
+      [done = std::move(done)](const base::Status& status, const topology::TopologyPtr&) {
+        done(status);
+      });
 }
 
 // Founders may be fewer than could vote, and who was replaced votes no more: seats are taken by

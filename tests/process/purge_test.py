@@ -119,6 +119,32 @@ class Purge(case.ClusterCase):
             self.assertEqual(node.nodetool("status")["warnings"], [])
             self.assertEqual(case.export_alone(node), {})
 
+    def declare(self, node, *arguments):
+        return cluster.run_tool("nodetool", "-h", node.address, "--json", "declareabsent",
+                                *arguments, check=False)
+
+    def test_an_operator_says_that_a_node_is_absent(self):
+        nodes, _ = self.delete_while_the_third_is_down()
+        away, rest = nodes.node(3), nodes.nodes[:2]
+        up = rest[1]
+        self.assert_refused(self.declare(rest[0], up.address, "--confirm"), "is up")
+        self.assert_refused(self.declare(rest[0], "127.0.0.99", "--confirm"), "no member")
+        cluster.wait_for(lambda: all(self.declare(node, away.address, "--dry-run").returncode == 0
+                                     for node in rest), 30, "it to be known as dead")
+        self.assert_refused(self.declare(rest[0], away.address), "begin anew", "--confirm")
+        self.assertGreater(standing(up)["tombstones"], 0)  # Nothing has been changed by that.
+        said = self.declare(up, away.address, "--confirm")
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assert_refused(self.declare(rest[0], away.address, "--confirm"), "absent in epoch")
+        cluster.wait_until_empty(
+            lambda: {node.number: standing(node) for node in rest
+                     if standing(node)["tombstones"] > 0}, 90, "tombstones to go without it")
+        away.start()
+        cluster.wait_for(lambda: "ready: caught up" in away.log_text(), 90, "it to be back")
+        nodes.wait_whole(90)
+        for node in nodes.nodes:
+            self.assertEqual(case.export_alone(node), {})
+
     def test_a_node_that_was_declared_absent_brings_nothing_back(self):
         nodes, data = self.delete_while_the_third_is_down(purge_max_outage="5s")
         away, rest = nodes.node(3), nodes.nodes[:2]

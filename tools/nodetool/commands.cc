@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"repair", Takes::kOptionalKeyspace, "Compare this node's ranges with their replicas now"},
     {"repairstatus", Takes::kNothing, "For each range: since when replicas are proved equal"},
     {"purgestatus", Takes::kNothing, "What was deleted and is held yet, and what holds it"},
+    {"declareabsent", Takes::kMember, "Purge without a member that is dead: it will begin anew"},
     {"scrub", Takes::kDryRun, "Begin to read all tables of this node, in search of damage"},
     {"scrubstatus", Takes::kNothing, "How far a scrub is, what is damaged, what healing waits for"},
     {"listpendinghints", Takes::kNothing, "Writes kept for nodes that are away"},
@@ -61,6 +62,8 @@ base::Result<std::string> Ask(const Question& question) {
     arguments.Set("key_base64", base::ToBase64(question.key));
   if (!question.tag.empty()) arguments.Set("name", question.tag);
   if (!question.keyspaces.empty()) arguments.Set("keyspaces", question.keyspaces);
+  if (!question.node.empty()) arguments.Set("node", question.node);
+  if (question.confirm) arguments.Set("confirm", true);
   if (question.all) arguments.Set("all", true);
   if (question.deep) arguments.Set("deep", true);
   if (question.dry_run) arguments.Set("dry_run", true);

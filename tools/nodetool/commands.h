@@ -20,6 +20,7 @@ enum class Takes : std::uint8_t {
   kKeyspaceAndKey,
   kTagAndKeyspaces,  // Of a new snapshot.
   kTagOrAll,         // Of those that are there.
+  kMember,           // And a confirmation.
 };
 
 struct Command {
@@ -35,7 +36,9 @@ struct Question {
   std::string command{};
   // As far as the command takes them.
   std::string keyspace{}, key{};
-  std::string tag{};                     // Of a snapshot.
+  std::string tag{};   // Of a snapshot.
+  std::string node{};  // A member, by its address or host id.
+  bool confirm = false;
   std::vector<std::string> keyspaces{};  // Empty: all.
   bool all = false;
   bool deep = false;

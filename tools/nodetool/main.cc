@@ -41,8 +41,13 @@ void AddCommands(CLI::App& app, Question& question) {
       which->add_flag("--all", question.all, "All of this node");
       which->require_option(1);
     }
-    if (command.takes == Takes::kDryRun || command.takes == Takes::kTagAndKeyspaces ||
-        command.takes == Takes::kTagOrAll)
+    if (command.takes == Takes::kMember) {
+      sub->add_option("NODE", question.node, "Its address or host id, as status shows them")
+          ->required();
+      sub->add_flag("--confirm", question.confirm, "Its process does not run, and will not soon");
+    }
+    if (command.takes == Takes::kDryRun || command.takes == Takes::kMember ||
+        command.takes == Takes::kTagAndKeyspaces || command.takes == Takes::kTagOrAll)
       sub->add_flag("--dry-run", question.dry_run, "Check and show; change nothing");
     if (command.takes != Takes::kKeyspaceAndKey) continue;
     sub->add_option("KEYSPACE", question.keyspace)->required();
