@@ -116,6 +116,7 @@ void Client::WriteAsync(Bytes key, Bytes value, What what, const RequestOptions&
              .value = std::string(value),
              .tombstone = what == What::kTombstone,
              .time_to_live = options.time_to_live,
+             .restored = options.restored,
              .level = options.level,
              .timeout = options.timeout > base::Duration{0} ? options.timeout : loop_->timeout(),
              .retries_left = loop_->stamped_retries_max(),

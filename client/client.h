@@ -45,6 +45,8 @@ struct RequestOptions {
   std::string_view keyspace = kDefaultKeyspace;
   wire::Consistency level = wire::Consistency::kQuorum;
   base::Duration time_to_live{0};  // Of a put. 0: for ever.
+  bool restored = false;           // Of a put: a snapshot or a quarantine had it; nobody reads that
+                                   // but an operator.
   base::Duration timeout{0};
 };
 

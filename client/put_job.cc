@@ -38,6 +38,7 @@ void Send(LoopActor& loop, std::shared_ptr<PutJob> job) {
             .value = job->value,
             .tombstone = job->tombstone,
             .time_to_live = job->time_to_live,
+            .restored = job->restored,
             .level = job->level,
             .stamp = job->stamp,
             .timeout = std::max<base::Duration>(left, base::milliseconds(1))},

@@ -20,6 +20,7 @@ struct PutJob {
   std::string keyspace, key, value;
   bool tombstone = false;
   base::Duration time_to_live{0};
+  bool restored = false;
   wire::Consistency level = wire::Consistency::kQuorum;
   base::Duration timeout{0};  // Of the whole, from BeginPut on. REQUIRES: above 0.
   unsigned retries_left = 0;

@@ -26,6 +26,7 @@ struct PutArgs {
   base::Bytes value{};
   bool tombstone = false;          // A delete: no value.
   base::Duration time_to_live{0};  // 0: for ever.
+  bool restored = false;           // A snapshot or a quarantine had it.
   wire::Consistency level = wire::Consistency::kQuorum;
   base::Version stamp{};  // Of the put that this one repeats; else empty.
   base::Duration timeout{0};

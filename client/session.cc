@@ -62,6 +62,7 @@ void Session::Put(const PutArgs& args, std::uint64_t tag) {
   op->keyspace = args.keyspace;
   op->key = args.key;
   op->tombstone = args.tombstone;
+  op->restored = args.restored;
   op->ttl_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, base::ToMs(args.time_to_live)));
   op->level = args.level;
   op->stamp = args.stamp;
@@ -266,7 +267,8 @@ void Session::SendOn(const Links::Link& link, std::uint64_t id, const Op& op,
                                    .level = op.level,
                                    .deadline_ms = deadline_ms,
                                    .value_digest = op.value_digest,
-                                   .stamp = op.stamp});
+                                   .stamp = op.stamp,
+                                   .restored = op.restored});
     case OpKind::kGet:
       return send(wire::GetRequest{.keyspace = keyspace,
                                    .key = op.key,

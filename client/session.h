@@ -127,6 +127,7 @@ class Session final : private Links::Owner {
     OpKind kind = OpKind::kPut;
     wire::Consistency level = wire::Consistency::kQuorum;
     bool tombstone = false;
+    bool restored = false;
     bool want_value = true;
     bool held = false;    // Waits for a connection, or for the map.
     bool paused = false;  // A read that is asked again when its timer fires.

@@ -17,7 +17,7 @@ namespace {
 
 std::string_view OriginName(std::uint8_t origin) {
   constexpr std::array<std::string_view, 6> kNames{"?",    "direct", "rumor",
-                                                   "hint", "repair", "restore"};
+                                                   "hint", "repair", "restored"};
   return origin < kNames.size() ? kNames[origin] : kNames[0];
 }
 

@@ -46,7 +46,7 @@ void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, bas
   op->key = request.key;
   op->value = value;
   op->header.value_digest = request.value_digest;
-  op->header.origin = storage::Origin::kDirect;
+  op->header.origin = request.restored ? storage::Origin::kRestore : storage::Origin::kDirect;
   op->header.flags = request.tombstone ? storage::kFlagTombstone : 0;
   if (!request.tombstone) op->ttl_ms = request.ttl_ms;
   op->first_stamper = request.stamp.empty() || base::Mutant("retry-restamped");

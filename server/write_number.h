@@ -41,7 +41,8 @@ class WriteCounter {
 
   // Of each write that comes, in their order.
   WriteNumber Count(const wire::ReplicaWrite& write) {
-    if (write.origin != static_cast<std::uint8_t>(storage::Origin::kDirect))
+    const auto origin = static_cast<storage::Origin>(write.origin);
+    if (origin != storage::Origin::kDirect && origin != storage::Origin::kRestore)
       return {last_.source, 0, 0};
     if (write.number != 0) {
       last_.number = write.number;

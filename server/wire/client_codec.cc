@@ -19,6 +19,7 @@ void EncodeTo(const PutRequest& message, std::string& out) {
   pb.set_deadline_ms(message.deadline_ms);
   pb.set_value_digest(message.value_digest);
   if (!message.stamp.empty()) parts::Store(message.stamp, pb.mutable_stamp());
+  pb.set_restored(message.restored);
   parts::AppendTo(pb, out);
 }
 
@@ -39,7 +40,8 @@ Result<PutRequest> Decode(Bytes header) {
                     .level = static_cast<Consistency>(pb->level()),
                     .deadline_ms = pb->deadline_ms(),
                     .value_digest = pb->value_digest(),
-                    .stamp = parts::VersionOf(pb->stamp())};
+                    .stamp = parts::VersionOf(pb->stamp()),
+                    .restored = pb->restored()};
 }
 
 void EncodeTo(const PutReply& message, std::string& out) {

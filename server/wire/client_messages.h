@@ -28,6 +28,7 @@ struct PutRequest {
   std::uint64_t value_digest = 0;
   // Empty, or the stamp of the put that this one retries: at most kStampAheadMsMax in the future.
   base::Version stamp;
+  bool restored = false;  // A snapshot or a quarantine had it: for `nodetool why`.
 };
 
 struct PutReply {

@@ -23,8 +23,8 @@ struct ReplicaWrite {
   std::uint64_t expiry_ms = 0;
   std::uint64_t value_digest = 0;
   std::uint64_t epoch = 0;  // Of the sender.
-  // A coordinator's own writes (origin: direct) to one node are numbered from 1, for each worker of
-  // a boot. 0: one more than that of the write before, on the same connection.
+  // A coordinator's own writes (origin: direct or restore) to one node are numbered from 1, for
+  // each worker of a boot. 0: one more than that of the write before, on the same connection.
   std::uint64_t number = 0;
   // With a number: of the writes before, how many may be unhandled. All before those are handled.
   std::uint32_t unhandled = 0;

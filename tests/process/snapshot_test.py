@@ -39,6 +39,9 @@ class Snapshots(case.ClusterCase):
         return {one["name"]: one for one in
                 node.nodetool("restore", *arguments, seconds=120)["keyspaces"]}
 
+    def origins(self, node, key):
+        return {row["origin"] for row in node.nodetool("why", "default", key)["replicas"]}
+
     def test_three_nodes_under_writes_come_back_as_one(self):
         nodes = self.start_cluster(3)
         nodes.starling("keyspace", "create", "parts", "--replication", "simple:1")
@@ -118,6 +121,10 @@ class Snapshots(case.ClusterCase):
         self.assertEqual(self.restore(node, *copies)["default"]["restored"], 400)
         self.assertEqual(case.difference(self.export(nodes), {**kept, **new}), "")
         nodes.wait_equal(cluster.wall_ms())
+        self.assertIn("restored", self.origins(node, deleted[0]))
+        self.assertNotIn("direct", self.origins(node, deleted[0]))
+        self.assertIn("direct", self.origins(node, "new0"))
+        self.assertNotIn("restored", self.origins(node, "new0"))
 
     def test_damage_is_told_and_nothing_is_restored_of_it(self):
         nodes = self.start_cluster(1)

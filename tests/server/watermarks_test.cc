@@ -62,6 +62,9 @@ TEST_SUITE("server/watermarks") {
     hint.origin = static_cast<std::uint8_t>(storage::Origin::kHint);
     EXPECT(counter.Count(hint).number == 0);
     EXPECT(counter.Count(Write(marks, At(100), 2)).number == number + 1);
+    wire::ReplicaWrite restored = Write(marks, At(101), 2);  // It is a coordinator's own, too.
+    restored.origin = static_cast<std::uint8_t>(storage::Origin::kRestore);
+    EXPECT(counter.Count(restored).number == number + 2);
   }
 
   TEST_CASE("the peer never takes for handled what is not") {

@@ -109,7 +109,7 @@ Status Drop(client::Client& node, const Entry& entry) {
 Result<std::string> Restore(client::Client& node, client::Client& cluster, const Entry& entry,
                             const QuarantineQuestion& question) {
   if (entry.expires_ms != 0 && entry.expires_ms <= WallMs()) return "expired: left";
-  client::RequestOptions options{.keyspace = entry.keyspace, .timeout = kTimeout};
+  client::RequestOptions options{.keyspace = entry.keyspace, .restored = true, .timeout = kTimeout};
   ASSIGN_OR_RETURN(const client::Value now, cluster.Get(entry.key, options));
   ASSIGN_OR_RETURN(const std::string value, FetchValue(node, entry));
   const bool same = now.found && now.value == value;

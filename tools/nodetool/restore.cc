@@ -145,7 +145,7 @@ Status CompareAll(client::Client& client, LiveEntries& entries, Restored& restor
 
 Status PutAll(client::Client& client, LiveEntries& entries, Restored& restored,
               const RestoreOptions& options) {
-  cli::ClientPutter putter(client, {.keyspace = restored.keyspace});
+  cli::ClientPutter putter(client, {.keyspace = restored.keyspace, .restored = true});
   std::uint64_t number = 0;
   const cli::NextRecord next = [&]() -> std::optional<cli::Numbered> {
     if (options.interrupted()) return std::nullopt;

@@ -83,7 +83,8 @@ TEST_SUITE("server/wire/round_trips") {
                            .level = DrawLevel(),
                            .deadline_ms = Draw<std::uint32_t>(),
                            .value_digest = Draw<std::uint64_t>(),
-                           .stamp = Draw<bool>() ? DrawVersion() : Version{}};
+                           .stamp = Draw<bool>() ? DrawVersion() : Version{},
+                           .restored = Draw<bool>()};
       const std::string bytes = Encoded(put);
       const auto got = Decode<PutRequest>(bytes);
       RC_ASSERT(got.has_value());
@@ -95,6 +96,7 @@ TEST_SUITE("server/wire/round_trips") {
       RC_ASSERT(got->deadline_ms == put.deadline_ms);
       RC_ASSERT(got->value_digest == put.value_digest);
       RC_ASSERT(got->stamp == put.stamp);
+      RC_ASSERT(got->restored == put.restored);
     }));
   }
 
