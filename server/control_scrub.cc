@@ -57,6 +57,8 @@ std::string Control::WhyNotHeal() const {
   const auto members = snapshot_->topology->members();
   // What is taken out could let an older version show, which nobody would correct.
   if (members.size() == 1) return fmt::format("no other node has the data{}", kOnYourWord);
+  // After a loss it serves nothing that could show, and cannot catch up with what it cannot read.
+  if (loss_.any()) return {};
   for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
     if (EffectiveFactor(*snapshot_->topology, keyspace.replication) == 1)
       return fmt::format("keyspace '{}' has one replica{}", keyspace.name, kOnYourWord);

@@ -15,6 +15,11 @@ from damages import beginning, cut, files, flip, largest
 
 ROWS = damages.ROWS
 
+def cut_log_and_flip_table(data):
+    cut(largest(files(data, ".log")), 0.5)
+    flip(largest(files(data, ".sst")), 0.5)
+
+
 # What is done to the data directory, and words of the log that name it.
 DAMAGES = {
     "log deleted": (lambda data: [os.remove(path) for path in files(data, ".log")],
@@ -24,6 +29,8 @@ DAMAGES = {
                                   ["damaged"]),
     "log flipped at the start": (lambda data: flip(largest(files(data, ".log")), 0.001),
                                  ["damaged"]),
+    # The second is met when the trees are made anew, by a node that has yet to catch up.
+    "log cut and table flipped": (cut_log_and_flip_table, ["lost", "taken out"]),
     "table deleted": (lambda data: os.remove(largest(files(data, ".sst"))), ["taken out"]),
     "table cut": (lambda data: cut(largest(files(data, ".sst")), 0.5), ["taken out"]),
     "table flipped at the end": (lambda data: flip(largest(files(data, ".sst")), 1), ["taken out"]),
@@ -36,7 +43,7 @@ DAMAGES = {
     "current deleted": (lambda data: os.remove(os.path.join(data, "CURRENT")), []),
 }
 # The others are run by STARLING_DAMAGES=all: each takes as long as a start and a rebuild.
-FEW = ("log deleted", "log flipped in the middle", "table deleted")
+FEW = ("log deleted", "log flipped in the middle", "log cut and table flipped", "table deleted")
 HARMLESS = {
     "guard deleted": (lambda data: os.remove(os.path.join(data, "guard")), []),
     "guard flipped": (lambda data: flip(os.path.join(data, "guard"), 0.7),
