@@ -76,7 +76,6 @@ class Life final : public QuietActor, ReplicaListener {
  public:
   Life(base::World& world, storage::Engine& engine, storage::Guard& guard, base::Random& random)
       : world_(world),
-        engine_(engine),
         random_(random),
         committer_(engine, guard, Durability::kGroup),
         replica_(world, engine, committer_, *this, {.digest_seed = kDigestSeed}),
@@ -154,7 +153,6 @@ class Life final : public QuietActor, ReplicaListener {
   }
 
   base::World& world_;
-  storage::Engine& engine_;
   base::Random& random_;
   Committer committer_;
   Replica replica_;
