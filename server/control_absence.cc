@@ -136,26 +136,25 @@ void Control::DeclareAbsent() {
 base::Status Control::MayDeclareAbsent(const base::HostId& host) const {
   if (!serves()) return base::Unavailable("this node has not caught up: ask another one");
   if (!changes_.empty()) return base::Unavailable("the cluster is changing: try again");
-  bool found = false;
+  const topology::Node* away = snapshot_->topology->Find(host);
+  if (away == nullptr || !away->member()) return base::NotFound("it is no member of this cluster");
+  if (SeemsAlive(*away))
+    return base::FailedPrecondition(fmt::format("{} is up", away->cluster.ToString()));
+  if (away->absent != 0)
+    return base::AlreadyExists(
+        fmt::format("{} was declared absent in epoch {}", away->cluster.ToString(), away->absent));
   for (const topology::Node* member : snapshot_->topology->members()) {
+    if (member == away) continue;
     const std::string name = member->cluster.ToString();
-    const bool up = SeemsAlive(*member);
-    if (member->host == host) {
-      found = true;
-      if (up) return base::FailedPrecondition(fmt::format("{} is up", name));
-      if (member->absent != 0)
-        return base::AlreadyExists(
-            fmt::format("{} was declared absent in epoch {}", name, member->absent));
-    } else if (!up) {
+    if (!SeemsAlive(*member))
       return base::FailedPrecondition(fmt::format(
           "{} is down, too, and one at most may be absent: bring it back, or replace it", name));
-    } else if (!LookOf(*member).ready || EpochOf(*member) != snapshot_->topology->epoch) {
+    if (!LookOf(*member).ready || EpochOf(*member) != snapshot_->topology->epoch)
       return base::FailedPrecondition(
           fmt::format("{} has not caught up, or has not heard of epoch {}: try again once it has",
                       name, snapshot_->topology->epoch));
-    }
   }
-  return found ? base::Ok() : base::NotFound("it is no member of this cluster");
+  return base::Ok();
 }
 
 void Control::ProposeAbsence(const base::HostId& host,

@@ -135,7 +135,7 @@ class Purge(case.ClusterCase):
         self.assertGreater(standing(up)["tombstones"], 0)  # Nothing has been changed by that.
         said = self.declare(up, away.address, "--confirm")
         self.assertEqual(said.returncode, 0, said.stderr)
-        self.assert_refused(self.declare(rest[0], away.address, "--confirm"), "absent in epoch")
+        self.assert_refused(self.declare(up, away.address, "--confirm"), "absent in epoch")
         cluster.wait_until_empty(
             lambda: {node.number: standing(node) for node in rest
                      if standing(node)["tombstones"] > 0}, 90, "tombstones to go without it")
