@@ -129,8 +129,11 @@ TEST_SUITE("sim/cuts") {
     cluster.Kill(2);
     cluster.sim().RunFor(seconds(10));
     cluster.host(0).SetWallOffset(3'600'000);
-    REQUIRE(cluster.Await(cluster.watcher(0).Put("far", 1)).status.ok());
+    cluster.sim().RunFor(seconds(3));  // No stamp is later than the bound that is on disk.
+    const Record put = cluster.Await(cluster.watcher(0).Put("far", 1));
+    REQUIRE(put.status.ok());
     cluster.host(0).SetWallOffset(0);
+    REQUIRE(put.stamp.wall_ms() > cluster.host(0).WallMs() + 3'000'000);
     // Node 0, whose clock was ahead, answers only for cuts as late as that was, and these comprise
     // the write anyway: so node 2 has it from node 1, and not as a write that its coordinator left.
     cluster.sim().RunFor(seconds(5));
