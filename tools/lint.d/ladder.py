@@ -27,8 +27,8 @@ class Ladder:
         height = {header: self._beginning(reached[header]) for header in headers}
         standing = collections.Counter(height.values())
         self._rungs = [rung for rung in standing if rung > 0 and standing[rung] >= WORTH]
-        self._rung = {header: max((rung for rung in self._rungs if rung <= height[header]), default=0)
-                      for header in headers}
+        self._rung = {header: max((rung for rung in self._rungs if rung <= top), default=0)
+                      for header, top in height.items()}
 
     def __enter__(self):
         os.makedirs(self._folder, exist_ok=True)
