@@ -29,6 +29,11 @@ struct Asked {
   Envelope::Way way{};
 };
 
+// Of a claim that may be there. Valid as long as it.
+inline std::span<const Claim> AsSpan(const std::optional<Claim>& claim) {
+  return claim ? std::span(&*claim, 1) : std::span<const Claim>();
+}
+
 class Courier {
  public:
   // The references outlive this.

@@ -15,6 +15,7 @@ namespace {
 using namespace numbers;  // NOLINT(google-build-using-namespace): they are this file's words.
 using wire_format::Field;
 using wire_format::Reader;
+using wire_format::TagOf;
 using wire_format::Type;
 
 const GossipOptions kDefaults;
@@ -31,8 +32,8 @@ base::Status Read(base::Bytes bytes, const char* field_name, base::HostId& host)
   host = {};
   Reader in(bytes);
   for (Field field; in.Next(field);) {
-    if (field.Is(1, Type::kFixed64)) host.high = field.value;
-    if (field.Is(2, Type::kFixed64)) host.low = field.value;
+    if (field.tag == TagOf(1, Type::kFixed64)) host.high = field.value;
+    if (field.tag == TagOf(2, Type::kFixed64)) host.low = field.value;
   }
   if (!in.ok()) return NotProtobuf();
   return host.empty() ? Wrong(fmt::format("{} is empty", field_name)) : base::Ok();
@@ -65,8 +66,9 @@ base::Status Read(std::uint64_t number, Liveness& liveness) {
 base::Status Read(base::Bytes bytes, Accuser& accuser) {
   Reader in(bytes);
   for (Field field; in.Next(field);) {
-    if (field.Is(1, Type::kFixed64)) accuser.id = field.value;
-    if (field.Is(2, Type::kFixed32)) accuser.domain = static_cast<std::uint32_t>(field.value);
+    if (field.tag == TagOf(1, Type::kFixed64)) accuser.id = field.value;
+    if (field.tag == TagOf(2, Type::kFixed32))
+      accuser.domain = static_cast<std::uint32_t>(field.value);
   }
   return in.ok() ? base::Ok() : NotProtobuf();
 }
@@ -77,20 +79,25 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
   std::size_t accusers = 0;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
-    if (field.Is(1, Type::kBytes)) host = field.bytes;
-    if (field.Is(2, Type::kVarint)) claim.generation = field.value;
-    if (field.Is(3, Type::kVarint)) incarnation = field.value;
-    if (field.Is(4, Type::kVarint)) liveness = field.value;
-    if (field.Is(5, Type::kFixed32)) ip = field.value;
-    if (field.Is(6, Type::kVarint)) port = field.value;
-    if (field.Is(7, Type::kBytes)) claim.metadata = field.bytes;
-    if (field.Is(8, Type::kVarint)) age_ms = field.value;
-    if (field.Is(9, Type::kFixed32)) claim.domain = static_cast<std::uint32_t>(field.value);
-    if (!field.Is(10, Type::kBytes)) continue;
-    if (++accusers > Accusers::kMax) return Wrong("more than three accusers in a claim");
-    Accuser accuser;
-    RETURN_IF_ERROR(Read(field.bytes, accuser));
-    claim.accusers.Add(accuser);
+    switch (field.tag) {
+      case TagOf(1, Type::kBytes): host = field.bytes; break;
+      case TagOf(2, Type::kVarint): claim.generation = field.value; break;
+      case TagOf(3, Type::kVarint): incarnation = field.value; break;
+      case TagOf(4, Type::kVarint): liveness = field.value; break;
+      case TagOf(5, Type::kFixed32): ip = field.value; break;
+      case TagOf(6, Type::kVarint): port = field.value; break;
+      case TagOf(7, Type::kBytes): claim.metadata = field.bytes; break;
+      case TagOf(8, Type::kVarint): age_ms = field.value; break;
+      case TagOf(9, Type::kFixed32): claim.domain = static_cast<std::uint32_t>(field.value); break;
+      case TagOf(10, Type::kBytes): {
+        if (++accusers > Accusers::kMax) return Wrong("more than three accusers in a claim");
+        Accuser accuser;
+        RETURN_IF_ERROR(Read(field.bytes, accuser));
+        claim.accusers.Add(accuser);
+        break;
+      }
+      default: break;  // A newer node's.
+    }
   }
   if (!in.ok()) return NotProtobuf();
   RETURN_IF_ERROR(Read(host, "a claim's host", claim.host));
@@ -112,12 +119,16 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& ru
   std::optional<base::Bytes> payload;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
-    if (field.Is(1, Type::kBytes)) key = field.bytes;
-    if (field.Is(2, Type::kVarint)) rumor.version = field.value;
-    if (field.Is(3, Type::kFixed64)) rumor.hash = field.value;
-    if (field.Is(4, Type::kBytes)) payload = field.bytes;
-    if (field.Is(5, Type::kVarint))
-      rumor.age = base::milliseconds(std::min(field.value, kRumorAgeMsMax));
+    switch (field.tag) {
+      case TagOf(1, Type::kBytes): key = field.bytes; break;
+      case TagOf(2, Type::kVarint): rumor.version = field.value; break;
+      case TagOf(3, Type::kFixed64): rumor.hash = field.value; break;
+      case TagOf(4, Type::kBytes): payload = field.bytes; break;
+      case TagOf(5, Type::kVarint):
+        rumor.age = base::milliseconds(std::min(field.value, kRumorAgeMsMax));
+        break;
+      default: break;
+    }
   }
   if (!in.ok()) return NotProtobuf();
   if (key.empty() || key.size() > kRumorKeyBytesMax)
@@ -274,22 +285,24 @@ base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& me
   std::uint32_t kind = 0;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
-    if (field.Is(kGeneration, Type::kVarint)) message.header.generation = field.value;
-    if (field.Is(kIncarnation, Type::kVarint)) incarnation = field.value;
-    if (field.Is(kRumorsDigest, Type::kFixed64)) message.header.rumors_digest = field.value;
-    if (field.type != Type::kBytes) continue;
-    if (field.number == kFrom) from = field.bytes;
-    if (field.number == kClaims) {
-      RETURN_IF_ERROR(CheckCount("members", message.claims.size() + 1, ClaimsMax(options)));
-      RETURN_IF_ERROR(Read(field.bytes, options, message.claims.emplace_back()));
+    switch (field.tag) {
+      case TagOf(kGeneration, Type::kVarint): message.header.generation = field.value; break;
+      case TagOf(kIncarnation, Type::kVarint): incarnation = field.value; break;
+      case TagOf(kRumorsDigest, Type::kFixed64): message.header.rumors_digest = field.value; break;
+      case TagOf(kFrom, Type::kBytes): from = field.bytes; break;
+      case TagOf(kClaims, Type::kBytes):
+        RETURN_IF_ERROR(CheckCount("members", message.claims.size() + 1, ClaimsMax(options)));
+        RETURN_IF_ERROR(Read(field.bytes, options, message.claims.emplace_back()));
+        break;
+      case TagOf(kRumors, Type::kBytes):
+        RETURN_IF_ERROR(CheckCount("rumors", message.rumors.size() + 1, RumorsMax(options)));
+        RETURN_IF_ERROR(Read(field.bytes, options, message.rumors.emplace_back()));
+        break;
+      default:
+        if (field.type != Type::kBytes || !IsBody(field.number)) break;
+        kind = field.number;
+        body = field.bytes;
     }
-    if (field.number == kRumors) {
-      RETURN_IF_ERROR(CheckCount("rumors", message.rumors.size() + 1, RumorsMax(options)));
-      RETURN_IF_ERROR(Read(field.bytes, options, message.rumors.emplace_back()));
-    }
-    if (!IsBody(field.number)) continue;
-    kind = field.number;
-    body = field.bytes;
   }
   if (!in.ok()) return NotProtobuf();
   RETURN_IF_ERROR(Read(from, "the sender", message.header.from));

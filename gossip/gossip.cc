@@ -259,7 +259,6 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
   counters_.stream_bytes_in += reply.size();
   if (reply.empty() || yielded()) return;  // A shell that passes on "no answer".
   NoticeLateness(now);
-  NoticeLateness(now);
   const Message* const message = Read(now, {}, reply).message;
   if (message == nullptr) return;
   rumors_.Advance(now);

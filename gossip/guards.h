@@ -26,12 +26,17 @@ class Guards {
   // REQUIRES: circles <= kGuardsMax.
   Guards(base::HostId self, std::size_t circles) : circles_(circles) {
     for (std::size_t circle = 0; circle < circles_; ++circle)
-      own_places_[circle] = Place(circle, Spot(self));
+      own_places_[circle] = Place(circle, SpotOf(self));
+  }
+
+  // What of a host says where it stands.
+  static std::uint64_t SpotOf(base::HostId host) {
+    return base::Mix64(host.low ^ base::Mix64(host.high));
   }
 
   // A member came, or came back.
-  void Present(base::HostId host) {
-    const std::uint64_t spot = Spot(host);
+  void Present(base::HostId host) { Present(host, SpotOf(host)); }
+  void Present(base::HostId host, std::uint64_t spot) {
     for (std::size_t circle = 0; circle < circles_; ++circle) {
       const std::uint64_t distance = Place(circle, spot) - own_places_[circle];  // Clockwise.
       if (next_[circle] && distance >= distances_[circle]) continue;
@@ -55,9 +60,6 @@ class Guards {
   std::optional<base::HostId> Of(std::size_t circle) const { return next_[circle]; }
 
  private:
-  static std::uint64_t Spot(base::HostId host) {
-    return base::Mix64(host.low ^ base::Mix64(host.high));
-  }
   static std::uint64_t Place(std::size_t circle, std::uint64_t spot) {
     return base::Mix64(spot + circle);
   }

@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/bytes.h"
 #include "base/host_id.h"
+#include "base/random.h"
 #include "base/time.h"
 #include "gossip/suspicion.h"
 
@@ -100,6 +101,20 @@ bool Supersedes(const Claim& claim, const Member& known);
 bool Supersedes(const Claim& claim, const Claim& known);
 
 Claim ClaimOf(const Member& member, base::Instant now);
+
+inline constexpr unsigned kBucketShift = 56;  // Of a ShortId: its top eight bits are its bucket.
+
+// A member's part in the digest of a table, in two steps: what stays from boot to boot, and the
+// rest. Liveness counts, so that a table that has heard of a death is not equal to one that has
+// not.
+inline std::uint64_t DigestOfBoot(std::uint64_t short_id, std::uint64_t generation) {
+  return base::Mix64(short_id ^ generation);
+}
+inline std::uint64_t DigestOfState(std::uint64_t boot_digest, std::uint32_t incarnation,
+                                   Liveness liveness) {
+  return base::Mix64(boot_digest ^
+                     (std::uint64_t{incarnation} << 8 | static_cast<std::uint64_t>(liveness)));
+}
 
 // "alive", "suspect", "unreachable", "dead", "left"
 const char* Name(Liveness liveness);

@@ -29,6 +29,8 @@ class MemberTable {
 
   // Inserts or replaces. `since` is kept in tenths of a second.
   Slot Put(const Claim& claim, base::Instant since);
+  // The same of a host whose slot is known. REQUIRES: Has(slot).
+  void PutAt(Slot slot, const Claim& claim, base::Instant since);
   // Likewise; nullopt, and nothing is done, if it is there.
   std::optional<Slot> Insert(const Claim& claim, base::Instant since);
   void Erase(Slot slot);
@@ -37,6 +39,11 @@ class MemberTable {
   bool Has(Slot slot) const { return slot < rows_.size() && rows_[slot].record != Roster::kNone; }
   // REQUIRES: Has(slot). The metadata is valid until the row changes.
   Member At(Slot slot) const;
+  // Membership::DigestOf and BucketOf it, the host, and its Guards::SpotOf. REQUIRES: Has(slot).
+  std::uint64_t DigestAt(Slot slot) const;
+  base::HostId HostAt(Slot slot) const { return roster_->host(slot); }
+  std::size_t BucketAt(Slot slot) const { return roster_->at(rows_[slot].record).bucket; }
+  std::uint64_t GuardSpotAt(Slot slot) const { return roster_->at(rows_[slot].record).guard_spot; }
   // Without touching the roster. REQUIRES: Has(slot).
   Liveness LivenessAt(Slot slot) const { return static_cast<Liveness>(rows_[slot].liveness); }
 
@@ -52,7 +59,7 @@ class MemberTable {
   };
   static_assert(sizeof(Row) == 12);
 
-  Slot PutAt(std::optional<Slot> slot, const Claim& claim, base::Instant since);
+  Slot PutNew(std::optional<Slot> slot, const Claim& claim, base::Instant since);
 
   std::shared_ptr<Roster> roster_;
   std::vector<Row> rows_;  // By slot.

@@ -17,12 +17,9 @@ constexpr std::uint32_t kLastIncarnation = std::numeric_limits<std::uint32_t>::m
 
 }  // namespace
 
-// Liveness counts, so that a table that has heard of a death is not equal to one that has not.
 std::uint64_t Membership::DigestOf(const Member& member) {
-  std::uint64_t digest = base::Mix64(member.host.high ^ base::Mix64(member.host.low));
-  digest = base::Mix64(digest ^ member.generation);
-  return base::Mix64(digest ^ (std::uint64_t{member.incarnation} << 8 |
-                               static_cast<std::uint64_t>(member.liveness)));
+  return DigestOfState(DigestOfBoot(ShortId(member.host), member.generation), member.incarnation,
+                       member.liveness);
 }
 
 Membership::Membership(const GossipOptions& options, MemberInfo self,
@@ -41,19 +38,21 @@ Membership::Membership(const GossipOptions& options, MemberInfo self,
 
 Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source source) {
   if (claim.host == self_.host) return HearOfSelf(now, claim);
-  const std::optional<Member> known = Find(claim.host);
-  if (!known) {
+  const std::optional<Slot> slot = table_.SlotOf(claim.host);
+  if (!slot) {
     if (!HasRoom(claim)) return Heard::kStale;
-    Take(now, claim, source == Source::kGossip ? "heard by gossip" : "learned by push-pull",
-         source == Source::kFirstSync ? PassOn::kNo : PassOn::kYes);
+    TakeAt(now, slot, claim, source == Source::kGossip ? "heard by gossip" : "learned by push-pull",
+           source == Source::kFirstSync ? PassOn::kNo : PassOn::kYes);
     return Heard::kTaken;
   }
-  if (!Supersedes(claim, *known) && !base::Mutant("gossip-stale-taken"))
-    return HearAgain(now, claim, *known);
+  const Member known = table_.At(*slot);
+  if (!Supersedes(claim, known) && !base::Mutant("gossip-stale-taken"))
+    return HearAgain(now, claim, known);
   if (source != Source::kGossip && !base::Mutant("gossip-sync-believed") &&
-      IsAccusation(claim.liveness) && known->liveness == Liveness::kAlive)
+      IsAccusation(claim.liveness) && known.liveness == Liveness::kAlive)
     return Heard::kAskSubject;
-  Take(now, claim, claim.liveness == Liveness::kAlive ? "it says so" : "others say so");
+  TakeAt(now, slot, claim, claim.liveness == Liveness::kAlive ? "it says so" : "others say so",
+         PassOn::kYes);
   return Heard::kTaken;
 }
 
@@ -73,10 +72,9 @@ void Membership::Remember(base::Instant now, const Claim& claim) {
   if (claim.host == self_.host || IsOnTrial(claim.liveness) || !HasRoom(claim)) return;
   const std::optional<Slot> slot = table_.Insert(claim, now - claim.age);
   if (!slot) return;
-  const Member member = table_.At(*slot);
-  AddToDigests(member, +1);
-  Count(member, +1);
-  Attend(nullptr, member);
+  AddToDigests(*slot, +1);
+  Count(*slot, claim.liveness, claim.domain, +1);
+  Attend(nullptr, *slot);
 }
 
 bool Membership::HasRoom(const Claim& claim) {
@@ -147,25 +145,30 @@ void Membership::TellConflict(base::Instant now, const Claim& claim) {
   outputs_.events.push_back(std::move(event));
 }
 
-void Membership::Take(base::Instant now, const Claim& claim, std::string_view reason,
-                      PassOn pass_on) {
+// `slot`: of the claim's host, if it is a member.
+void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim& claim,
+                        std::string_view reason, PassOn pass_on) {
   std::optional<Before> before;
   bool counts_change = true;  // News of a member seldom do that.
-  if (const std::optional<Slot> slot = table_.SlotOf(claim.host)) {
+  if (slot) {
     const Member member = table_.At(*slot);
     counts_change = member.liveness != claim.liveness || member.domain != claim.domain;
     before = {member.liveness, member.generation, member.incarnation, member.since,
               member.metadata != claim.metadata || member.address != claim.address};
-    AddToDigests(member, -1);
-    if (counts_change) Count(member, -1);
+    AddToDigests(*slot, -1);
+    if (counts_change) Count(*slot, member.liveness, member.domain, -1);
   }
   const bool same_state =
       before && before->liveness == claim.liveness && before->generation == claim.generation;
-  const Member member = table_.At(table_.Put(claim, same_state ? before->since : now - claim.age));
-  AddToDigests(member, +1);
-  if (counts_change) Count(member, +1);
+  const base::Instant since = same_state ? before->since : now - claim.age;
+  if (slot)
+    table_.PutAt(*slot, claim, since);
+  else
+    slot = table_.Put(claim, since);
+  AddToDigests(*slot, +1);
+  if (counts_change) Count(*slot, claim.liveness, claim.domain, +1);
   const Before* const was = before ? &*before : nullptr;
-  Attend(was, member);
+  Attend(was, *slot);
   if (IsOnTrial(claim.liveness)) {
     const bool is_new_trial = !before || !IsOnTrial(before->liveness) ||
                               before->generation != claim.generation ||
@@ -175,43 +178,46 @@ void Membership::Take(base::Instant now, const Claim& claim, std::string_view re
     trials_.erase(claim.host);
     verdicts_.Clear(claim.host);
   }
-  if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectOf(claim.host));
-  if (pass_on == PassOn::kYes) updates_.Push(SubjectOf(claim.host));
-  Tell(member, was, reason);
+  if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectAt(*slot));
+  if (pass_on == PassOn::kYes) updates_.Push(SubjectAt(*slot));
+  Tell(table_.At(*slot), was, reason);
   if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }
 
 // Keeps the guarded circles closed.
-void Membership::Attend(const Before* before, const Member& after) {
+void Membership::Attend(const Before* before, Slot changed) {
   const bool was_present = before != nullptr && !IsGone(before->liveness);
-  const bool is_present = !IsGone(after.liveness);
-  if (is_present && !was_present) guards_.Present(after.host);
-  if (is_present || !was_present || !guards_.Gone(after.host)) return;
+  const bool is_present = PresentIn(changed);
+  if (is_present == was_present) return;
+  const auto present = [&](Slot slot) {
+    guards_.Present(table_.HostAt(slot), table_.GuardSpotAt(slot));
+  };
+  if (is_present) return present(changed);
+  if (!guards_.Gone(table_.HostAt(changed))) return;
   for (Slot slot = 0; slot < table_.slots(); ++slot) {
-    if (PresentIn(slot)) guards_.Present(table_.At(slot).host);
+    if (PresentIn(slot)) present(slot);
   }
 }
 
-void Membership::Count(const Member& member, int sign) {
+void Membership::Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign) {
   const auto signed_one = static_cast<std::size_t>(sign);  // Wraps around, on purpose.
-  if (!IsGone(member.liveness)) present_ += signed_one;
-  if (member.liveness == Liveness::kDead) {
-    const Slot slot = *table_.SlotOf(member.host);
+  if (!IsGone(liveness)) present_ += signed_one;
+  if (liveness == Liveness::kDead) {
     if (sign > 0)
       dead_.push_back(slot);
     else
       std::erase(dead_, slot);
   }
-  if (member.liveness == Liveness::kAlive) {
+  if (liveness == Liveness::kAlive) {
     alive_ += signed_one;
-    if ((domains_[member.domain] += signed_one) == 0) domains_.erase(member.domain);
+    if ((domains_[domain] += signed_one) == 0) domains_.erase(domain);
   }
 }
 
-void Membership::AddToDigests(const Member& member, int sign) {
-  const std::uint64_t digest = static_cast<std::uint64_t>(sign) * DigestOf(member);
+void Membership::AddToDigests(Slot slot, int sign) {
+  const std::uint64_t digest = static_cast<std::uint64_t>(sign) * table_.DigestAt(slot);
   members_digest_ += digest;
-  bucket_digests_[BucketOf(member.host)] += digest;
+  bucket_digests_[table_.BucketAt(slot)] += digest;
 }
 
 void Membership::Tell(const Member& member, const Before* before, std::string_view reason) {
@@ -269,8 +275,8 @@ void Membership::Sweep(base::Instant now) {
     if (!table_.Has(slot) || PresentIn(slot)) continue;
     const Member member = table_.At(slot);
     if (now - member.since < options_.dead_kept) continue;
-    AddToDigests(member, -1);
-    Count(member, -1);
+    AddToDigests(slot, -1);
+    Count(slot, member.liveness, member.domain, -1);
     updates_.Remove(SubjectAt(slot));
     updates_.ForgetTarget(SubjectAt(slot));
     table_.Erase(slot);

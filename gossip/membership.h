@@ -75,6 +75,12 @@ class Membership {
   void Vouch(base::Instant now, base::HostId host);
   Accuser AsAccuser(base::HostId host) const;  // This node, or a member.
 
+  // What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
+  // nullopt if it is, or to plain SWIM.
+  std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
+  // For the member itself: without metadata, which is its own.
+  Claim ClaimToItself(const Member& member, base::Instant now) const;
+
   // Declares dead whose time to refute is over.
   void OnTick(base::Instant now);
   base::Instant next_tick() const { return std::min(verdicts_.earliest(), next_judgement_); }
@@ -129,7 +135,7 @@ class Membership {
   static constexpr std::size_t kBuckets = 256;
   using Buckets = std::array<std::uint64_t, kBuckets>;
   static std::uint64_t DigestOf(const Member& member);
-  static std::size_t BucketOf(base::HostId host) { return ShortId(host) >> 56; }
+  static std::size_t BucketOf(base::HostId host) { return ShortId(host) >> kBucketShift; }
   std::uint64_t digest() const;
   Buckets buckets() const;
   // Calls visit(Member) for this node and all members.
@@ -162,12 +168,15 @@ class Membership {
   void TellConflict(base::Instant now, const Claim& claim);
   bool YieldsTo(base::Instant now, const Claim& claim);
   bool HasRoom(const Claim& claim);
-  void Take(base::Instant now, const Claim& claim, std::string_view reason,
-            PassOn pass_on = PassOn::kYes);
+  void Take(base::Instant now, const Claim& claim, std::string_view reason) {
+    TakeAt(now, table_.SlotOf(claim.host), claim, reason, PassOn::kYes);
+  }
+  void TakeAt(base::Instant now, std::optional<Slot> slot, const Claim& claim,
+              std::string_view reason, PassOn pass_on);
   void Tell(const Member& member, const Before* before, std::string_view reason);
-  void Count(const Member& member, int sign);
-  void AddToDigests(const Member& member, int sign);
-  void Attend(const Before* before, const Member& after);
+  void Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign);
+  void AddToDigests(Slot slot, int sign);
+  void Attend(const Before* before, Slot changed);
   bool AddClaim(const Member& member, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
 

@@ -39,6 +39,19 @@ Accuser Membership::AsAccuser(base::HostId host) const {
   return {ShortId(host), member ? member->domain : 0};
 }
 
+Claim Membership::ClaimToItself(const Member& member, base::Instant now) const {
+  Claim claim = ClaimAbout(member, now);
+  claim.metadata = {};
+  return claim;
+}
+
+std::optional<Claim> Membership::AccusationOf(base::Instant now, base::HostId host) const {
+  if (options_.mode == Mode::kSwim) return std::nullopt;
+  const std::optional<Member> member = Find(host);
+  if (!member || member->liveness == Liveness::kAlive) return std::nullopt;
+  return ClaimToItself(*member, now);
+}
+
 void Membership::OnTick(base::Instant now) {
   if (now >= next_judgement_) JudgeAll(now);
   while (const std::optional<base::HostId> host = verdicts_.TakeDue(now)) Execute(now, *host);

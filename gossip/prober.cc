@@ -12,21 +12,11 @@
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kProbesMax = 64;   // Beyond it, those to be asked wait for their turn.
-constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
 constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
 constexpr std::size_t kFormerMax = 256;  // Hosts whose vitals outlive their membership.
 // Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
 constexpr int kPingsPerAckTimeout = 3;
-// A nack is sent early enough to arrive before the asker gives up.
-constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
-constexpr std::size_t kRelayedMore = 2;  // Another ping, and a nack, which is smaller.
-constexpr base::Duration RelayAgainAfter(base::Duration ack_timeout) { return ack_timeout * 2 / 5; }
-
-std::span<const Claim> Span(const std::optional<Claim>& claim) {
-  return claim ? std::span(&*claim, 1) : std::span<const Claim>();
-}
 
 }  // namespace
 
@@ -37,7 +27,8 @@ Prober::Prober(const GossipOptions& options, Membership& membership, Courier& co
       courier_(courier),
       random_(random),
       counters_(counters),
-      next_round_(now + base::Duration(random.Between(0, options.probe_interval.count()))) {
+      next_round_(now + base::Duration(random.Between(0, options.probe_interval.count()))),
+      relays_(options, membership, courier, random) {
   next_guard_.fill(base::Instant::Never());
   if (!starling()) return;
   for (std::size_t circle = 0; circle < options.guards; ++circle)
@@ -48,63 +39,49 @@ void Prober::ProbeNow(base::Instant now, base::HostId host) {
   if (membership_.left()) return;
   const std::optional<Member> member = membership_.Find(host);
   if (!member || IsGone(member->liveness)) return;
-  if (Probe* probe = FindProbe(host)) {
+  if (Probe* probe = probes_.Of(host)) {
     AskStream(*probe);
-  } else if (probes_.size() < kProbesMax) {
-    Start(now, *member, Urgency::kAtOnce, AccusationOf(now, host));
+  } else if (!probes_.full()) {
+    Start(now, *member, Urgency::kAtOnce, membership_.AccusationOf(now, host));
   }
 }
 
 void Prober::Ask(base::Instant now, const Claim& accusation) {
-  if (membership_.left() || FindProbe(accusation.host) != nullptr) return;
+  if (membership_.left() || probes_.Of(accusation.host) != nullptr) return;
   Claim& waiting = waiting_.insert_or_assign(accusation.host, accusation).first->second;
   waiting.metadata = {};  // Its subject knows it.
   StartWaiting(now);
 }
 
 void Prober::StartWaiting(base::Instant now) {
-  while (!waiting_.empty() && probes_.size() < kProbesMax) {
+  while (!waiting_.empty() && !probes_.full()) {
     const Claim accusation = waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
     const std::optional<Member> member = membership_.Find(accusation.host);
     // By now it may have refuted, or be known as dead.
     if (!member || IsGone(member->liveness) || !Supersedes(accusation, *member)) continue;
-    if (FindProbe(accusation.host) != nullptr) continue;
+    if (probes_.Of(accusation.host) != nullptr) continue;
     Start(now, *member, Urgency::kRound, accusation);
   }
 }
 
 void Prober::Greet(base::Instant now, const Member& member) {
   // It may hold us for dead, too.
-  const std::array claims = {AboutItself(member, now), ClaimOf(ViewOf(membership_.self()), now)};
+  const std::array claims = {membership_.ClaimToItself(member, now),
+                             ClaimOf(ViewOf(membership_.self()), now)};
   const std::size_t untold = options_.mode == Mode::kSwim ? 1 : 0;
   courier_.Send(now, member.address, Ping{random_.Next(), member.host},
                 std::span(claims).subspan(untold));
-}
-
-// Without metadata, which is its own.
-Claim Prober::AboutItself(const Member& member, base::Instant now) const {
-  Claim claim = membership_.ClaimAbout(member, now);
-  claim.metadata = {};
-  return claim;
-}
-
-// What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
-std::optional<Claim> Prober::AccusationOf(base::Instant now, base::HostId host) const {
-  if (options_.mode == Mode::kSwim) return std::nullopt;
-  const std::optional<Member> member = membership_.Find(host);
-  if (!member || member->liveness == Liveness::kAlive) return std::nullopt;
-  return AboutItself(*member, now);
 }
 
 void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                    const std::optional<Claim>& accusation, std::optional<Asked> by) {
   const Ping ping{random_.Next(), member.host};
   if (!by) {
-    courier_.Send(now, member.address, ping, Span(accusation));
+    courier_.Send(now, member.address, ping, AsSpan(accusation));
   } else {
     const std::size_t kept = kPingsPerAckTimeout * courier_.BytesOf(ping, by->way);
-    if (!courier_.Reply(now, member.address, ping, *by, Span(accusation), kept)) return;
+    if (!courier_.Reply(now, member.address, ping, *by, AsSpan(accusation), kept)) return;
   }
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
@@ -113,19 +90,18 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
                                           : membership_.health().Scale(options_.probe_interval);
   const bool confirming = urgency == Urgency::kConfirm;
   const base::Duration again_gap = ack_timeout / kPingsPerAckTimeout;
-  Probe& probe =
-      probes_.emplace_back(Probe{.nonce = ping.nonce,
-                                 .host = member.host,
-                                 .generation = member.generation,
-                                 .address = member.address,
-                                 .began = now,
-                                 .helpers_at = confirming ? now : now + ack_timeout,
-                                 .again_at = now + (confirming ? again_gap : ack_timeout),
-                                 .again_gap = again_gap,
-                                 .fails_at = now + (confirming ? ack_timeout : whole),
-                                 .confirming = confirming,
-                                 .asked_helpers = confirming,
-                                 .by = by});
+  Probe& probe = probes_.Add({.nonce = ping.nonce,
+                              .host = member.host,
+                              .generation = member.generation,
+                              .address = member.address,
+                              .began = now,
+                              .helpers_at = confirming ? now : now + ack_timeout,
+                              .again_at = now + (confirming ? again_gap : ack_timeout),
+                              .again_gap = again_gap,
+                              .fails_at = now + (confirming ? ack_timeout : whole),
+                              .confirming = confirming,
+                              .asked_helpers = confirming,
+                              .by = by});
   if (urgency != Urgency::kRound) AskStream(probe);
 }
 
@@ -157,7 +133,7 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
   if (probe.by)
     courier_.Reply(now, probe.address, ping, *probe.by, {}, courier_.BytesOf(ping, probe.by->way));
   else
-    courier_.Send(now, probe.address, ping, Span(AccusationOf(now, probe.host)));
+    courier_.Send(now, probe.address, ping, AsSpan(membership_.AccusationOf(now, probe.host)));
 }
 
 // How the sender is seen, if it is accused; and that it is alive in newer words than it says
@@ -185,16 +161,13 @@ std::string Prober::OnStreamPing(const Header& header, const Ping& ping) {
 
 std::optional<base::HostId> Prober::OnAck(base::Instant now, const Header& header, const Ack& ack,
                                           Way way) {
-  const auto answered = std::find_if(probes_.begin(), probes_.end(), [&](const Probe& probe) {
-    return probe.nonce == ack.nonce || base::Mutant("gossip-any-ack");
-  });
-  if (answered != probes_.end()) {
+  if (const Probe* const answered = probes_.ByNonce(ack.nonce)) {
     const base::HostId host = answered->host;
     NoteAnswer(now, *answered, way);
     if (header.from == host) NoteVitals(now, header, ack.vitals);
     membership_.Vouch(now, host);
     membership_.health().Better();
-    probes_.erase(answered);
+    probes_.End(answered);
     StartWaiting(now);
     return round_trips_.StreamOnly(host) ? std::optional(host) : std::nullopt;
   }
@@ -204,13 +177,7 @@ std::optional<base::HostId> Prober::OnAck(base::Instant now, const Header& heade
     failed_.erase(late);
     return std::nullopt;
   }
-  const auto relay = relays_.find(ack.nonce);
-  if (relay == relays_.end()) return std::nullopt;
-  membership_.Vouch(now, relay->second.target);
-  if (now < relay->second.expires && !relay->second.answered)
-    courier_.Reply(now, relay->second.asked.from, Ack{relay->second.origin_nonce},
-                   relay->second.asked);
-  relays_.erase(relay);
+  relays_.OnAck(now, ack.nonce);
   return std::nullopt;
 }
 
@@ -246,89 +213,46 @@ const Vitals* Prober::VitalsOf(base::HostId host) const {
 }
 
 void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
-  for (Probe& probe : probes_) {
+  for (Probe* const probe : probes_.all()) {
     // Of each helper once: a packet may come twice, and others may have seen the nonce.
-    if (probe.nonce != nack.nonce || std::erase(probe.helpers, header.from) == 0) continue;
+    if (probe->nonce != nack.nonce || std::erase(probe->helpers, header.from) == 0) continue;
     ++counters_.nacks;
-    probe.witnesses.Add(membership_.AsAccuser(header.from));
+    probe->witnesses.Add(membership_.AsAccuser(header.from));
     // All ways were tried: what is left of the time would bring nothing.
-    if (starling() && probe.helpers.empty()) probe.fails_at = std::min(probe.fails_at, now);
-  }
-}
-
-void Prober::OnPingRequest(base::Instant now, Asked asked, const PingRequest& request) {
-  std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
-  if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
-  if (request.address == asked.from) return;  // It would get pings and an answer for one packet.
-  const Ping ping{random_.Next(), request.target};
-  const std::uint64_t nonce = ping.nonce;
-  const std::size_t kept = kRelayedMore * courier_.BytesOf(ping, asked.way);
-  if (!courier_.Reply(now, request.address, ping, asked, Span(AccusationOf(now, request.target)),
-                      kept))
-    return;
-  relays_[nonce] = {
-      .target = request.target,
-      .asked = asked,
-      .origin_nonce = request.nonce,
-      .address = request.address,
-      .again_at = starling() ? now + RelayAgainAfter(options_.ack_timeout) : base::Instant::Never(),
-      .nack_at = options_.mode == Mode::kSwim ? base::Instant::Never()
-                                              : now + NackAfter(options_.ack_timeout),
-      .expires = now + kAckTimeoutsPerProbe * options_.ack_timeout};
-  relays_due_ = std::min({relays_due_, relays_[nonce].again_at, relays_[nonce].nack_at});
-}
-
-void Prober::ServeRelays(base::Instant now) {
-  if (now < relays_due_) return;
-  relays_due_ = base::Instant::Never();
-  for (auto& [nonce, relay] : relays_) {
-    if (now >= relay.again_at) {
-      relay.again_at = base::Instant::Never();
-      const Ping ping{nonce, relay.target};
-      courier_.Reply(now, relay.address, ping, relay.asked, {},
-                     courier_.BytesOf(ping, relay.asked.way));
-    }
-    if (now >= relay.nack_at) {
-      relay.nack_at = base::Instant::Never();
-      relay.answered = true;
-      courier_.Reply(now, relay.asked.from, Nack{relay.origin_nonce}, relay.asked);
-    }
-    relays_due_ = std::min({relays_due_, relay.again_at, relay.nack_at});
+    if (starling() && probe->helpers.empty()) probe->fails_at = std::min(probe->fails_at, now);
   }
 }
 
 void Prober::OnConfirm(base::Instant now, Asked asked, const Confirm& confirm) {
   const std::optional<Member> member = membership_.Find(confirm.target);
   if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
-  if (Probe* probe = FindProbe(confirm.target)) {
+  if (Probe* probe = probes_.Of(confirm.target)) {
     if (!probe->by) AskStream(*probe);
-  } else if (probes_.size() < kProbesMax) {
-    Start(now, *member, Urgency::kConfirm, AccusationOf(now, confirm.target), asked);
+  } else if (!probes_.full()) {
+    Start(now, *member, Urgency::kConfirm, membership_.AccusationOf(now, confirm.target), asked);
   }
 }
 
 void Prober::OnStreamRefused(base::Instant now, base::Address address) {
   if (!starling()) return;
-  for (Probe& probe : probes_) {
-    if (probe.address == address && probe.asked_stream) probe.refused = true;
+  for (Probe* const probe : probes_.all()) {
+    if (probe->address == address && probe->asked_stream) probe->refused = true;
   }
   OnTick(now);
 }
 
 void Prober::OnTick(base::Instant now) {
-  for (std::size_t at = 0; at < probes_.size();) {
-    Probe& probe = probes_[at];
+  for (std::size_t at = 0; at < probes_.all().size();) {
+    Probe& probe = *probes_.all()[at];
     if (now >= probe.fails_at || (probe.refused && now >= probe.helpers_at)) {
-      const Probe failed = probe;
-      probes_.erase(probes_.begin() + static_cast<std::ptrdiff_t>(at));
-      Fail(now, failed);
+      Fail(now, probes_.End(&probe));
       continue;
     }
     if (now >= probe.helpers_at) AskHelpers(now, probe);
     if (starling() && now >= probe.again_at) PingAgain(now, probe);
     ++at;
   }
-  ServeRelays(now);
+  relays_.OnTick(now);
   StartWaiting(now);
   StartRounds(now);
 }
@@ -347,14 +271,14 @@ void Prober::StartRounds(base::Instant now) {
 }
 
 void Prober::StartRound(base::Instant now, const std::optional<Member>& member) {
-  if (!member || membership_.left() || probes_.size() >= kProbesMax) return;
-  if (FindProbe(member->host) != nullptr) return;
-  Start(now, *member, Urgency::kRound, AccusationOf(now, member->host));
+  if (!member || membership_.left() || probes_.full()) return;
+  if (probes_.Of(member->host) != nullptr) return;
+  Start(now, *member, Urgency::kRound, membership_.AccusationOf(now, member->host));
 }
 
 void Prober::Fail(base::Instant now, const Probe& probe) {
   ++counters_.probes_failed;
-  if (failed_.size() == kProbesMax) failed_.erase(failed_.begin());
+  if (failed_.size() == Probes::kMax) failed_.erase(failed_.begin());
   failed_.push_back(
       {probe.nonce, probe.host, now + kTrialTimeoutsMax * options_.suspicion_timeout});
   // Helpers that did not even say nack point at this node; one without helpers can't tell. A
@@ -383,44 +307,37 @@ void Prober::AskToConfirm(base::Instant now, base::HostId host) {
   if (!member || member->liveness != Liveness::kSuspect) return;
   for (const Member& other : membership_.DrawAlive(options_.confirmers, host)) {
     ++counters_.confirms;
-    courier_.Send(now, other.address, Confirm{host}, Span(AccusationOf(now, host)));
+    courier_.Send(now, other.address, Confirm{host}, AsSpan(membership_.AccusationOf(now, host)));
   }
 }
 
 base::Instant Prober::next_tick() const {
   base::Instant next = next_round_;
   for (const base::Instant guard : next_guard_) next = std::min(next, guard);
-  for (const Probe& probe : probes_) {
-    const bool at_helpers = probe.refused || !probe.asked_helpers;
-    next = std::min({next, at_helpers ? probe.helpers_at : probe.fails_at, probe.fails_at});
-    if (starling()) next = std::min(next, probe.again_at);
+  for (const Probe* const probe : probes_.all()) {
+    const bool at_helpers = probe->refused || !probe->asked_helpers;
+    next = std::min({next, at_helpers ? probe->helpers_at : probe->fails_at, probe->fails_at});
+    if (starling()) next = std::min(next, probe->again_at);
   }
-  return std::min(next, relays_due_);
+  return std::min(next, relays_.next_tick());
 }
 
 void Prober::Late(base::Instant now) {
-  for (Probe& probe : probes_) {
-    probe.untimed = true;
-    probe.helpers_at = now + options_.ack_timeout;
-    probe.again_at = probe.helpers_at;
-    probe.fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
-    probe.asked_helpers = probe.confirming;
-    probe.helpers.clear();
-    probe.witnesses = {};
+  for (Probe* const probe : probes_.all()) {
+    probe->untimed = true;
+    probe->helpers_at = now + options_.ack_timeout;
+    probe->again_at = probe->helpers_at;
+    probe->fails_at = now + kAckTimeoutsPerProbe * options_.ack_timeout;
+    probe->asked_helpers = probe->confirming;
+    probe->helpers.clear();
+    probe->witnesses = {};
   }
-  relays_.clear();
-  relays_due_ = base::Instant::Never();
+  relays_.Forget();
 }
 
 void Prober::Slept(base::Instant now) {
   Late(now);
   next_round_ = now;
-}
-
-Prober::Probe* Prober::FindProbe(base::HostId host) {
-  const auto found = std::find_if(probes_.begin(), probes_.end(),
-                                  [&](const Probe& probe) { return probe.host == host; });
-  return found == probes_.end() ? nullptr : &*found;
 }
 
 }  // namespace starling::gossip

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +27,8 @@
 #include "gossip/message.h"
 #include "gossip/options.h"
 #include "gossip/outputs.h"
+#include "gossip/probes.h"
+#include "gossip/relays.h"
 #include "gossip/round_trips.h"
 #include "gossip/vitals.h"
 
@@ -59,7 +60,9 @@ class Prober {
   std::optional<base::HostId> OnAck(base::Instant now, const Header& header, const Ack& ack,
                                     Way way);
   void OnNack(base::Instant now, const Header& header, const Nack& nack);
-  void OnPingRequest(base::Instant now, Asked asked, const PingRequest& request);
+  void OnPingRequest(base::Instant now, const Asked& asked, const PingRequest& request) {
+    relays_.OnPingRequest(now, asked, request);
+  }
   void OnConfirm(base::Instant now, Asked asked, const Confirm& confirm);
   void OnStreamRefused(base::Instant now, base::Address address);
 
@@ -84,37 +87,6 @@ class Prober {
     kAtOnce,   // By stream too.
     kConfirm,  // And judged after one ack_timeout: the accuser has waited already.
   };
-  struct Probe {
-    std::uint64_t nonce;
-    base::HostId host;
-    std::uint64_t generation;
-    base::Address address;
-    base::Instant began;
-    base::Instant helpers_at;
-    base::Instant again_at;  // The next ping of those that repeat the first.
-    base::Duration again_gap;
-    base::Instant fails_at;
-    bool confirming = false;
-    bool untimed = false;  // This process was late: its answer may have lain in the socket.
-    bool asked_helpers = false;
-    bool asked_stream = false;
-    bool refused = false;                 // The stream was: nobody listens at the address.
-    std::vector<base::HostId> helpers{};  // That were asked, and have not said nack.
-    Accusers witnesses{};                 // Those that have.
-    std::optional<Asked> by{};            // The Confirm that this node probes for.
-  };
-  // A ping in another's place.
-  struct Relay {
-    base::HostId target;
-    Asked asked;
-    std::uint64_t origin_nonce;
-    base::Address address{};  // The target's.
-    base::Instant again_at;   // Never(): done.
-    base::Instant nack_at;    // Never(): done, or nobody wants it.
-    base::Instant expires;
-    bool answered = false;  // By a nack: one answer is enough.
-  };
-
   // A probe that failed. Whoever answers it all the same lives, and is not declared dead for it.
   struct Failed {
     std::uint64_t nonce;
@@ -132,13 +104,9 @@ class Prober {
   void AskToConfirm(base::Instant now, base::HostId host);
   void Fail(base::Instant now, const Probe& probe);
   void PingAgain(base::Instant now, Probe& probe);
-  void ServeRelays(base::Instant now);
   void StartWaiting(base::Instant now);
   void NoteAnswer(base::Instant now, const Probe& probe, Way way);
   void NoteVitals(base::Instant now, const Header& header, base::Bytes vitals);
-  Probe* FindProbe(base::HostId host);
-  Claim AboutItself(const Member& member, base::Instant now) const;
-  std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
   Ack AckTo(const Header& sender, std::uint64_t nonce) const;
   bool starling() const { return options_.mode == Mode::kStarling; }
 
@@ -152,13 +120,11 @@ class Prober {
   std::array<base::Instant, kGuardsMax> next_guard_;  // By circle; Never() beyond options_.guards.
   RoundTrips round_trips_;
   std::string own_vitals_;
-  VitalsBook vitals_;                      // Of members, and at most kFormerMax others.
-  std::vector<Probe> probes_;              // At most kProbesMax, and one a host.
-  std::vector<Failed> failed_;             // At most kProbesMax, oldest first.
+  VitalsBook vitals_;  // Of members, and at most kFormerMax others.
+  Probes probes_;
+  std::vector<Failed> failed_;             // At most Probes::kMax, oldest first.
   std::map<base::HostId, Claim> waiting_;  // Accused whose turn comes when probes end.
-  std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
-  // Not after the earliest again_at or nack_at of relays_: most are done, and kept for a late ack.
-  base::Instant relays_due_ = base::Instant::Never();
+  Relays relays_;
 };
 
 }  // namespace starling::gossip

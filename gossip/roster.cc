@@ -6,8 +6,19 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "gossip/guards.h"
+#include "gossip/member.h"
 
 namespace starling::gossip {
+
+namespace {
+
+// Mostly what is asked for came from this roster.
+bool Same(const std::string& kept, base::Bytes asked) {
+  return kept.size() == asked.size() && (kept.data() == asked.data() || kept == asked);
+}
+
+}  // namespace
 
 std::size_t Roster::PlaceOf(base::HostId host) const {
   const std::size_t mask = places_.size() - 1;
@@ -18,9 +29,13 @@ std::size_t Roster::PlaceOf(base::HostId host) const {
 }
 
 std::optional<Slot> Roster::Find(base::HostId host) const {
+  if (next_ < hosts_.size() && hosts_[next_].host == host && hosts_[next_].references > 0)
+    return next_++;
   if (places_.empty()) return std::nullopt;
   const Slot slot = places_[PlaceOf(host)];
-  return slot == kNoSlot ? std::nullopt : std::optional(slot);
+  if (slot == kNoSlot) return std::nullopt;
+  next_ = slot + 1;
+  return slot;
 }
 
 void Roster::Grow() {
@@ -37,6 +52,7 @@ Slot Roster::Refer(base::HostId host) {
   if (slot == kNoSlot) {
     ++used_places_;
     if (free_slots_.empty()) {
+      CHECK(hosts_.size() < kSlotsMax);
       slot = static_cast<Slot>(hosts_.size());
       hosts_.emplace_back();
     } else {
@@ -72,7 +88,7 @@ RecordId Roster::Keep(Slot slot, const Version& version) {
   for (RecordId id = host.first; id != kNone; id = records_[id].next) {
     Record& record = records_[id];
     if (record.generation != version.generation || record.address != version.address ||
-        record.domain != version.domain || record.metadata != version.metadata)
+        record.domain != version.domain || !Same(record.metadata, version.metadata))
       continue;
     ++record.references;
     return id;
@@ -85,12 +101,15 @@ RecordId Roster::Keep(Slot slot, const Version& version) {
   const RecordId id = free_record_;
   Record& record = records_[id];
   free_record_ = record.next;
-  record.host = host.host;
   record.generation = version.generation;
   record.address = version.address;
   record.domain = version.domain;
   record.metadata.assign(version.metadata);  // Into the room of the last one here.
-  record.slot = slot;
+  const std::uint64_t short_id = ShortId(host.host);
+  record.bucket = static_cast<std::uint8_t>(short_id >> kBucketShift);
+  record.boot_digest = DigestOfBoot(short_id, version.generation);
+  record.guard_spot = Guards::SpotOf(host.host);
+  record.slot = slot & (kSlotsMax - 1);
   record.references = 1;
   record.next = host.first;
   host.first = id;

@@ -28,16 +28,20 @@ using RecordId = std::uint32_t;  // Of one version of what a host says.
 class Roster {
  public:
   static constexpr Slot kNoSlot = ~Slot{0};
+  static constexpr Slot kSlotsMax = 1U << 24;
   static constexpr RecordId kNone = (1U << 29) - 1;  // Leaves a row three bits for more.
 
+  // 10,000 of them are most of what a node's members cost.
   struct Record {
-    base::HostId host;
     std::uint64_t generation = 0;
     base::Address address{};
-    std::uint32_t domain = 0;
     std::string metadata{};
-
-    Slot slot = 0;
+    // Of the above, so that no table has to hash them.
+    std::uint64_t boot_digest = 0;  // DigestOfBoot().
+    std::uint64_t guard_spot = 0;   // Guards::SpotOf().
+    std::uint32_t domain = 0;
+    std::uint32_t bucket : 8 = 0;  // The top of ShortId().
+    std::uint32_t slot : 24 = 0;
     std::uint32_t references = 0;
     RecordId next = kNone;  // Of the same host, or of the free list.
   };
@@ -60,6 +64,7 @@ class Roster {
   RecordId Keep(Slot slot, const Version& version);
   void Release(RecordId record);
 
+  base::HostId host(Slot slot) const { return hosts_[slot].host; }
   const Record& at(RecordId record) const { return records_[record]; }
   std::size_t slots() const { return hosts_.size(); }      // Every slot is below.
   std::size_t records() const { return records_.size(); }  // Used and free.
@@ -79,6 +84,8 @@ class Roster {
   // By hash, open addressed, at most half full: each claim of each packet looks its host up.
   std::vector<Slot> places_;
   std::size_t used_places_ = 0;
+  // After the one that was found last: tables are restored and travel in the order of slots.
+  mutable Slot next_ = 0;
   std::deque<Record> records_;  // Stay where they are.
   RecordId free_record_ = kNone;
 };

@@ -61,18 +61,50 @@ void RoundTrips::AnsweredByStream(base::Instant now, base::HostId host) {
   if (row.streams_in_a_row < kStreamsInARow) ++row.streams_in_a_row;
 }
 
-// A newcomer takes the place of who was heard longest ago.
+std::vector<RoundTrips::Place>::const_iterator RoundTrips::PlaceOf(base::HostId host) const {
+  return std::ranges::lower_bound(places_, host, {}, &Place::host);
+}
+
 RoundTrips::Row& RoundTrips::RowOf(base::Instant now, base::HostId host) {
-  auto at = std::ranges::lower_bound(rows_, host, {}, &Row::host);
-  if (at == rows_.end() || at->host != host) {
-    if (rows_.size() >= kMembersMax) {
-      rows_.erase(std::ranges::min_element(rows_, {}, &Row::answered));
-      at = std::ranges::lower_bound(rows_, host, {}, &Row::host);
-    }
-    at = rows_.insert(at, Row{.host = host, .answered = now});
+  auto at = PlaceOf(host);
+  RowId id = kNone;
+  if (at != places_.end() && at->host == host) {
+    id = at->row;
+    Unlink(id);
+  } else {
+    id = MakeRoom();
+    rows_[id] = {.host = host, .answered = now};
+    places_.insert(PlaceOf(host), {host, id});
   }
-  at->answered = now;
-  return *at;
+  Link(id);
+  rows_[id].answered = now;
+  return rows_[id];
+}
+
+// A newcomer takes the place of who was heard longest ago.
+RoundTrips::RowId RoundTrips::MakeRoom() {
+  if (rows_.size() < kMembersMax) {
+    rows_.emplace_back();
+    return static_cast<RowId>(rows_.size() - 1);
+  }
+  const RowId id = oldest_;
+  Unlink(id);
+  places_.erase(PlaceOf(rows_[id].host));
+  return id;
+}
+
+// As the newest.
+void RoundTrips::Link(RowId id) {
+  rows_[id].older = newest_;
+  rows_[id].newer = kNone;
+  (newest_ == kNone ? oldest_ : rows_[newest_].newer) = id;
+  newest_ = id;
+}
+
+void RoundTrips::Unlink(RowId id) {
+  const Row& row = rows_[id];
+  (row.older == kNone ? oldest_ : rows_[row.older].newer) = row.newer;
+  (row.newer == kNone ? newest_ : rows_[row.newer].older) = row.older;
 }
 
 void RoundTrips::Count(Row& row, std::uint32_t took_us) {
@@ -94,8 +126,8 @@ std::uint32_t RoundTrips::P99(const Row& row) {
 }
 
 const RoundTrips::Row* RoundTrips::Find(base::HostId host) const {
-  const auto at = std::ranges::lower_bound(rows_, host, {}, &Row::host);
-  return at == rows_.end() || at->host != host ? nullptr : &*at;
+  const auto at = PlaceOf(host);
+  return at == places_.end() || at->host != host ? nullptr : &rows_[at->row];
 }
 
 std::optional<RoundTrip> RoundTrips::Of(base::HostId host) const {

@@ -52,8 +52,13 @@ class RoundTrips {
  private:
   // Times by quarters of a power of two, from 16 microseconds to half a minute.
   static constexpr std::size_t kBuckets = 84;
+  using RowId = std::uint16_t;
+  static_assert(kMembersMax < UINT16_MAX);
+  static constexpr RowId kNone = UINT16_MAX;
   struct Row {
     base::HostId host;
+    RowId older = kNone;  // Who was heard last before it, and first after it.
+    RowId newer = kNone;
     base::Instant answered;
     std::uint32_t last_us = 0;
     std::uint32_t mean_us = 0;
@@ -63,12 +68,24 @@ class RoundTrips {
     std::array<std::uint8_t, kBuckets> counts{};  // All are halved once one is full.
   };
 
+  struct Place {
+    base::HostId host;
+    RowId row;
+  };
+
   Row& RowOf(base::Instant now, base::HostId host);
+  RowId MakeRoom();
+  void Link(RowId id);
+  void Unlink(RowId id);
+  std::vector<Place>::const_iterator PlaceOf(base::HostId host) const;
   const Row* Find(base::HostId host) const;
   static void Count(Row& row, std::uint32_t took_us);
   static std::uint32_t P99(const Row& row);
 
-  std::vector<Row> rows_;  // By host.
+  std::vector<Row> rows_;      // Each stays where it is.
+  std::vector<Place> places_;  // By host: its row.
+  RowId oldest_ = kNone;       // Of rows_, by when it was heard.
+  RowId newest_ = kNone;
 };
 
 }  // namespace starling::gossip

@@ -81,27 +81,30 @@ class Writer {
   std::string& out_;
 };
 
+// A field and its type in one number, as it stands before each.
+constexpr std::uint32_t TagOf(std::uint32_t field, Type type) {
+  return field << 3 | static_cast<std::uint32_t>(type);
+}
+
 struct Field {
   std::uint32_t number = 0;
   Type type = Type::kVarint;
+  std::uint32_t tag = 0;    // TagOf(number, type).
   std::uint64_t value = 0;  // Of any type but kBytes.
   base::Bytes bytes{};
-
-  bool Is(std::uint32_t wanted, Type wanted_type) const {
-    return number == wanted && type == wanted_type;
-  }
 };
 
 class Reader {
  public:
-  explicit Reader(base::Bytes bytes) : rest_(bytes) {}
+  explicit Reader(base::Bytes bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
   // False at the end, and at what is no Protobuf: then ok() is false.
   bool Next(Field& field) {
-    if (rest_.empty() || !ok_) return false;
+    if (at_ == end_ || !ok_) return false;
     std::uint64_t tag = 0;
     if (!Varint(tag) || tag >> 3 == 0 || tag >> 32 != 0) return Fail();
-    field.number = static_cast<std::uint32_t>(tag >> 3);
+    field.tag = static_cast<std::uint32_t>(tag);
+    field.number = field.tag >> 3;
     field.type = static_cast<Type>(tag & 7);
     switch (field.type) {
       case Type::kVarint: return Varint(field.value) || Fail();
@@ -111,9 +114,9 @@ class Reader {
       default: return Fail();  // Groups, which proto3 does not have.
     }
     std::uint64_t length = 0;
-    if (!Varint(length) || length > rest_.size()) return Fail();
-    field.bytes = rest_.substr(0, length);
-    rest_.remove_prefix(length);
+    if (!Varint(length) || length > left()) return Fail();
+    field.bytes = {at_, static_cast<std::size_t>(length)};
+    at_ += length;
     return true;
   }
 
@@ -122,6 +125,8 @@ class Reader {
  private:
   static constexpr unsigned kVarintBits = 64;
 
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
   bool Fail() {
     ok_ = false;
     return false;
@@ -129,9 +134,8 @@ class Reader {
 
   bool Varint(std::uint64_t& value) {
     value = 0;
-    for (unsigned shift = 0; shift < kVarintBits && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
+    for (unsigned shift = 0; shift < kVarintBits && at_ != end_; shift += 7) {
+      const auto byte = static_cast<unsigned char>(*at_++);
       value |= std::uint64_t{byte & 0x7fU} << shift;
       if (byte < 0x80) return true;
     }
@@ -140,13 +144,14 @@ class Reader {
 
   template <typename T>
   bool Fixed(std::uint64_t& value) {
-    if (rest_.size() < sizeof(T)) return false;
-    value = base::LoadLittle<T>(rest_.data());
-    rest_.remove_prefix(sizeof(T));
+    if (left() < sizeof(T)) return false;
+    value = base::LoadLittle<T>(at_);
+    at_ += sizeof(T);
     return true;
   }
 
-  base::Bytes rest_;
+  const char* at_;
+  const char* end_;
   bool ok_ = true;
 };
 

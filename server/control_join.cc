@@ -15,7 +15,9 @@
 namespace starling::server {
 namespace {
 
-constexpr base::Duration kJoinAgain = base::seconds(2);
+// Of those that wait each asks so often, one small request: who is admitted next has waited for no
+// more than half of it since the one before was ready.
+constexpr base::Duration kJoinAgain = base::milliseconds(500);
 // A stopped node takes a request and never answers. Most changes of the topology take less; what is
 // answered later is taken all the same.
 constexpr base::Duration kJoinAnswerMax = base::seconds(5);

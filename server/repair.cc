@@ -91,6 +91,10 @@ void Repair::OnTick(base::Instant now) {
     Begin(std::move(wanted));
     return;
   }
+  BeginDue(now);
+}
+
+void Repair::BeginDue(base::Instant now) {
   if (!shared_.config.repair.enabled) return;
   const auto due =
       std::min_element(peers_.begin(), peers_.end(),

@@ -165,6 +165,7 @@ class Repair {
   void GatherSums(base::NodeNumber peer, merkle::Generation cut,
                   std::function<void(const Gathered&)> then);
   void Begin(Wanted wanted);
+  void BeginDue(base::Instant now);
   void AskPeer();
   void OnPeerPulled(std::uint64_t serial, const base::Status& status);
   void Look();

@@ -240,8 +240,14 @@ void Repair::End(const std::string& problem) {
                    problem.empty(),
                    problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem),
                    {}});
-  // Who waits goes on at once, while peers answer; else with the next tick.
-  if (session_ != nullptr || wanted_.empty() || !session->answered) return;
+  // Who waits goes on at once, while peers answer; else with the next tick. So does a node that
+  // catches up: in a large cluster it compares with many, and until it is ready nobody else can
+  // join.
+  if (session_ != nullptr || !session->answered) return;
+  if (wanted_.empty()) {
+    if (snapshot_->catching_up) BeginDue(world_.Now());
+    return;
+  }
   Wanted next = std::move(wanted_.front());
   wanted_.pop_front();
   Begin(std::move(next));

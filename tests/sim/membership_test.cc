@@ -146,6 +146,24 @@ TEST_SUITE("sim/membership") {
     EXPECT(CountLost(cluster, two, puts) == 0);
   }
 
+  TEST_CASE("a newcomer compares with many in a row, and the next one has its turn at once") {
+    Cluster cluster(Calm(12));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const std::uint32_t one = cluster.AddNode(), two = cluster.AddNode();
+    SeedsAre(cluster, one, 0);
+    SeedsAre(cluster, two, 1);
+    cluster.Start(one);
+    REQUIRE(AwaitMember(cluster, one, seconds(10)));
+    cluster.Start(two);
+    const base::Instant admitted = cluster.sim().now();
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return IsReady(cluster, one); }));
+    const base::Instant ready = cluster.sim().now();
+    // 3.6 s until a cut is old enough (server/repair.cc), not a tick more for each of twelve.
+    EXPECT(ready - admitted < milliseconds(4300));
+    REQUIRE(AwaitMember(cluster, two, seconds(10)));
+    EXPECT(cluster.sim().now() - ready < seconds(1));
+  }
+
   TEST_CASE("nobody joins while a member is down, and the one that waits is admitted later") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));

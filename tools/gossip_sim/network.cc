@@ -21,6 +21,13 @@ constexpr std::uint32_t kFirstIp = 10U << 24;
 constexpr std::uint16_t kPort = 7700;
 constexpr std::size_t kCacheLineBytes = 64;
 
+// Points at what all cores share, which compares at a glance.
+void ShareMetadata(const Gossip& core, std::vector<gossip::Claim>& claims) {
+  for (gossip::Claim& claim : claims) {
+    if (const auto member = core.View(claim.host)) claim.metadata = member->metadata;
+  }
+}
+
 }  // namespace
 
 Network::Network(NetworkOptions options)
@@ -80,6 +87,7 @@ void Network::BootAcquainted() {
     if (running(index)) continue;
     Start(index);
     With(index, [&](Gossip& core, base::Instant now) { core.Restore(now, all); });
+    if (index == 0) ShareMetadata(core(index), all);
   }
 }
 

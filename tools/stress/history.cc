@@ -37,9 +37,9 @@ bool ParseNumber(std::string_view text, T* into, int radix = 10) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-template <typename T, std::size_t N>
-bool ParseName(std::string_view text, const std::string_view (&names)[N], T* into) {
-  for (std::size_t i = 0; i < N; ++i) {
+template <typename T, std::size_t kCount>
+bool ParseName(std::string_view text, const std::string_view (&names)[kCount], T* into) {
+  for (std::size_t i = 0; i < kCount; ++i) {
     if (names[i] != text) continue;
     *into = static_cast<T>(i);
     return true;

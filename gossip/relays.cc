@@ -1,0 +1,75 @@
+// gossip/relays.cc: pinging for others, within what their request paid for.
+#include "gossip/relays.h"
+
+#include <algorithm>
+
+namespace starling::gossip {
+namespace {
+
+constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
+constexpr int kAckTimeoutsKept = 3;      // As long as the asker's probe takes.
+constexpr std::size_t kRelayedMore = 2;  // Another ping, and a nack, which is smaller.
+// A nack is sent early enough to arrive before the asker gives up.
+constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
+constexpr base::Duration AgainAfter(base::Duration ack_timeout) { return ack_timeout * 2 / 5; }
+
+}  // namespace
+
+void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& request) {
+  std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
+  if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
+  if (request.address == asked.from) return;  // It would get pings and an answer for one packet.
+  const Ping ping{random_.Next(), request.target};
+  const std::size_t kept = kRelayedMore * courier_.BytesOf(ping, asked.way);
+  if (!courier_.Reply(now, request.address, ping, asked,
+                      AsSpan(membership_.AccusationOf(now, request.target)), kept))
+    return;
+  const bool repeats = options_.mode == Mode::kStarling;
+  const bool says_nack = options_.mode != Mode::kSwim;
+  const Relay relay{
+      .target = request.target,
+      .asked = asked,
+      .origin_nonce = request.nonce,
+      .address = request.address,
+      .again_at = repeats ? now + AgainAfter(options_.ack_timeout) : base::Instant::Never(),
+      .nack_at = says_nack ? now + NackAfter(options_.ack_timeout) : base::Instant::Never(),
+      .expires = now + kAckTimeoutsKept * options_.ack_timeout};
+  relays_[ping.nonce] = relay;
+  due_ = std::min({due_, relay.again_at, relay.nack_at});
+}
+
+void Relays::OnAck(base::Instant now, std::uint64_t nonce) {
+  const auto found = relays_.find(nonce);
+  if (found == relays_.end()) return;
+  Relay& relay = found->second;
+  membership_.Vouch(now, relay.target);
+  if (now < relay.expires && !relay.answered)
+    courier_.Reply(now, relay.asked.from, Ack{relay.origin_nonce}, relay.asked);
+  relays_.erase(found);
+}
+
+void Relays::OnTick(base::Instant now) {
+  if (now < due_) return;
+  due_ = base::Instant::Never();
+  for (auto& [nonce, relay] : relays_) {
+    if (now >= relay.again_at) {
+      relay.again_at = base::Instant::Never();
+      const Ping ping{nonce, relay.target};
+      courier_.Reply(now, relay.address, ping, relay.asked, {},
+                     courier_.BytesOf(ping, relay.asked.way));
+    }
+    if (now >= relay.nack_at) {
+      relay.nack_at = base::Instant::Never();
+      relay.answered = true;
+      courier_.Reply(now, relay.asked.from, Nack{relay.origin_nonce}, relay.asked);
+    }
+    due_ = std::min({due_, relay.again_at, relay.nack_at});
+  }
+}
+
+void Relays::Forget() {
+  relays_.clear();
+  due_ = base::Instant::Never();
+}
+
+}  // namespace starling::gossip
