@@ -22,6 +22,7 @@
 #include "server/adoption.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
+#include "server/met_damage.h"
 #include "server/peer_links.h"
 #include "server/rate_limit.h"
 #include "server/replica.h"
@@ -43,6 +44,7 @@ struct RepairPullParts {
   PeerLinks& links;
   SharedBuckets& shared;
   Adoption& adoption;
+  MetDamage& met_damage;               // Of what this node has itself.
   std::uint64_t bytes_per_second = 0;  // 0: no limit.
   std::uint64_t taking_bytes_max = kTakingBytesMax;
 };

@@ -43,11 +43,11 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
                     spread_, shared.peer_marks}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       page_lane_(world),
-      scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
+      scans_({world, shared.config, shared.engine, links_, page_lane_, *this, shared.met_damage},
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_),
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
-               shared.config.repair.bytes_per_second / shared.workers,
+               shared.met_damage, shared.config.repair.bytes_per_second / shared.workers,
                kTakingBytesMax / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_}) {}
 

@@ -223,11 +223,14 @@ base::Status OpenEngine::CheckTable(const std::string& name) {
     return std::nullopt;
   };
   const std::optional<std::string> family = find();
-  if (!family) return base::Ok();
-  const base::Status found = CheckTableFile(*db_->GetEnv(), options_.directory + name,
-                                            *family == handle(Family::kData)->GetName());
+  const auto gone = [&] {
+    return base::NotFound(fmt::format("{}{} was replaced", options_.directory, name));
+  };
+  if (!family) return gone();
+  base::Status found = CheckTableFile(*db_->GetEnv(), options_.directory + name,
+                                      *family == handle(Family::kData)->GetName());
   // A compaction may have replaced it meanwhile, and removed it.
-  return found.ok() || !find() ? base::Ok() : found;
+  return found.ok() || find() ? found : gone();
 }
 
 EngineStats OpenEngine::stats() const {
