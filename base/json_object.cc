@@ -9,13 +9,13 @@
 
 namespace starling::base {
 
-using Library = nlohmann::json;
+using Parsed = nlohmann::json;
 
 struct JsonObject::Value {
-  Library json;
+  Parsed json;
 
   // nullptr: not there.
-  const Library* Find(std::string_view name) const {
+  const Parsed* Find(std::string_view name) const {
     const auto found = json.find(name);
     return found == json.end() ? nullptr : &*found;
   }
@@ -36,27 +36,27 @@ JsonObject::~JsonObject() = default;
 
 Result<JsonObject> JsonObject::Parse(std::string_view text) {
   auto value = std::make_unique<Value>();
-  value->json = text.empty() ? Library::object() : Library::parse(text, nullptr, false);
+  value->json = text.empty() ? Parsed::object() : Parsed::parse(text, nullptr, false);
   if (!value->json.is_object()) return Fail(InvalidArgument("it is not a JSON object"));
   return JsonObject(std::move(value));
 }
 
 Result<std::string> JsonObject::Text(std::string_view name) const {
-  const Library* const field = value_->Find(name);
+  const Parsed* const field = value_->Find(name);
   if (field == nullptr) return std::string();
   if (!field->is_string()) return IsNo(name, "text");
   return field->get<std::string>();
 }
 
 Result<bool> JsonObject::Flag(std::string_view name) const {
-  const Library* const field = value_->Find(name);
+  const Parsed* const field = value_->Find(name);
   if (field == nullptr) return false;
   if (!field->is_boolean()) return IsNo(name, "flag, which is true or false");
   return field->get<bool>();
 }
 
 Result<std::uint64_t> JsonObject::Whole(std::string_view name) const {
-  const Library* const field = value_->Find(name);
+  const Parsed* const field = value_->Find(name);
   if (field == nullptr) return 0;
   if (!field->is_number_unsigned()) return IsNo(name, "whole number");  // get() would cut it off.
   return field->get<std::uint64_t>();
@@ -64,10 +64,10 @@ Result<std::uint64_t> JsonObject::Whole(std::string_view name) const {
 
 Result<std::vector<std::string>> JsonObject::Texts(std::string_view name) const {
   std::vector<std::string> texts;
-  const Library* const field = value_->Find(name);
+  const Parsed* const field = value_->Find(name);
   if (field == nullptr) return texts;
   if (!field->is_array()) return IsNo(name, "list");
-  for (const Library& item : *field) {
+  for (const Parsed& item : *field) {
     if (!item.is_string()) return IsNo(name, "list of texts");
     texts.push_back(item.get<std::string>());
   }

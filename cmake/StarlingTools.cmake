@@ -42,6 +42,15 @@ function(starling_library name)
   target_link_libraries(${name} PUBLIC ${ARGN} PRIVATE starling_flags)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   starling_precompile(${name})
+  starling_unite(${name})
+endfunction()
+
+# Under sanitizers ten files are compiled as one: most of their time is for headers that they share. So
+# names of a file's own are to differ within a library.
+function(starling_unite library)
+  if(STARLING_SANITIZE)
+    set_target_properties(${library} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+  endif()
 endfunction()
 
 # Two precompiled headers for all, each made once: what nearly every file includes anyway, and for tests

@@ -14,8 +14,6 @@ namespace {
 // The Redis whose manners these are: libraries choose by it what they may send.
 constexpr std::string_view kRedisVersion = "7.0.0";
 
-constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
-
 void UnknownSubcommand(const Parser& request, std::string_view command, std::string& out) {
   AppendError(out, fmt::format("ERR unknown subcommand '{}'. Try {} HELP.",
                                request.arg(1).substr(0, 128), command));

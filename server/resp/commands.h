@@ -64,4 +64,7 @@ bool EqualsIgnoringCase(base::Bytes text, std::string_view lower);
 std::string RefuseCommand(const Parser& request);
 std::string WrongArity(std::string_view name);
 
+// Redis's words for an argument that is to be one.
+constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
+
 }  // namespace starling::resp

@@ -27,7 +27,6 @@ constexpr std::size_t kFewKeys = 16;
 constexpr auto kTtlMsMax = static_cast<std::int64_t>(wire::kTtlMsMax);
 
 constexpr std::string_view kSyntaxError = "ERR syntax error";
-constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
 constexpr std::string_view kBadExpiry = "ERR invalid expire time in 'set' command";
 
 ReplyKind ReplyKindOf(CommandId id) {

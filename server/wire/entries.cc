@@ -14,7 +14,7 @@ using base::StoreLittle;
 namespace {
 
 constexpr std::size_t kHeadBytes = kPackedHeadBytes;
-constexpr std::size_t kValueLengthAt = 4, kVersionAt = 8, kFlagsAt = 24, kOriginAt = 25;
+constexpr std::size_t kValueLengthAt = 4, kVersionAt = 8, kEntryFlagsAt = 24, kOriginAt = 25;
 constexpr std::size_t kExpiryAt = 32, kDigestAt = 40;
 
 }  // namespace
@@ -34,7 +34,7 @@ void PackEntryTo(const PackedEntry& entry, std::string& out) {
   StoreLittle(head, static_cast<std::uint32_t>(entry.key.size()));
   StoreLittle(head + kValueLengthAt, static_cast<std::uint32_t>(entry.value.size()));
   entry.version.StoreTo(head + kVersionAt);
-  StoreLittle(head + kFlagsAt, entry.flags);
+  StoreLittle(head + kEntryFlagsAt, entry.flags);
   StoreLittle(head + kOriginAt, entry.origin);
   StoreLittle(head + kExpiryAt, entry.expiry_ms);
   StoreLittle(head + kDigestAt, entry.value_digest);
@@ -61,7 +61,7 @@ base::Result<PackedEntry> UnpackEntry(base::Bytes& payload) {
                                           payload.size(), kHeadBytes + key_size + value_size)));
   const PackedEntry entry{.key = payload.substr(kHeadBytes, key_size),
                           .version = base::Version::LoadFrom(head + kVersionAt),
-                          .flags = LoadLittle<std::uint8_t>(head + kFlagsAt),
+                          .flags = LoadLittle<std::uint8_t>(head + kEntryFlagsAt),
                           .origin = LoadLittle<std::uint8_t>(head + kOriginAt),
                           .expiry_ms = LoadLittle<std::uint64_t>(head + kExpiryAt),
                           .value_digest = LoadLittle<std::uint64_t>(head + kDigestAt),

@@ -1,7 +1,8 @@
 """Every header compiles alone: what it uses, it includes.
 
-The precompiled header of the build hides what is missing, so this compiles without it. A header
-is looked at again only when it, or a header of ours that it reaches, has changed.
+The precompiled header of the build hides what is missing, so this compiles without it, behind ones
+that hide nothing (ladder.py). A header is looked at again only when it, or a header of ours that it
+reaches, has changed.
 """
 
 import hashlib
@@ -10,22 +11,16 @@ import os
 import re
 import subprocess
 
+import ladder
 import tree
 
 MEMORY = os.path.join(tree.SCRATCH, "headers.json")
 PLACE = re.compile(r"^(\S+?):(\d+):\d+: (?:fatal )?error: (.*)")
 
 
-def _fingerprint(sources, header, ours):
-    reached, waiting = set(), [header]
-    while waiting:
-        path = waiting.pop()
-        if path in reached:
-            continue
-        reached.add(path)
-        waiting += [target for _, _, target in sources.includes(path) if target in ours]
+def _fingerprint(sources, header):
     digest = hashlib.sha256(" ".join(tree.FLAGS).encode())
-    for path in sorted(reached):
+    for path in sorted(sources.reached(header)):
         digest.update(path.encode() + b"\0" + sources.read(path).encode() + b"\0")
     return digest.hexdigest()
 
@@ -38,10 +33,9 @@ def _remembered():
         return {}
 
 
-def _compile(sources, header):
+def _compile(compiler, behind, header):
     run = subprocess.run(
-        ["g++", *tree.FLAGS, *sources.compile_flags(), "-fsyntax-only", "-x", "c++",
-         "-include", header, os.devnull],
+        [*compiler, *behind, "-fsyntax-only", "-x", "c++", "-include", header, os.devnull],
         cwd=tree.ROOT, capture_output=True, text=True, check=False)
     if run.returncode == 0:
         return None
@@ -53,12 +47,13 @@ def _compile(sources, header):
 
 
 def check(sources):
-    ours = set(sources.headers)
     clean = _remembered()
-    prints = {header: _fingerprint(sources, header, ours) for header in sources.headers}
+    prints = {header: _fingerprint(sources, header) for header in sources.headers}
     due = [header for header in sources.headers if clean.get(header) != prints[header]]
-    sources.generated_includes()
-    verdicts = dict(zip(due, tree.side_by_side(lambda header: _compile(sources, header), due)))
+    compiler = ["g++", *tree.FLAGS, *sources.compile_flags()]
+    with ladder.Ladder(sources, due, compiler) as behind:
+        verdicts = dict(zip(due, tree.side_by_side(
+            lambda header: _compile(compiler, behind.flags(header), header), due)))
     os.makedirs(tree.SCRATCH, exist_ok=True)
     with open(MEMORY, "w", encoding="utf-8") as file:
         json.dump({header: prints[header] for header in prints if not verdicts.get(header)}, file)

@@ -56,6 +56,21 @@ class Tree:
             yield content.count("\n", 0, match.start(2)) + 1, match[1] == '"', match[2]
 
     @functools.lru_cache(maxsize=None)
+    def reached(self, header):
+        """The header and all of ours that it includes, at whatever remove."""
+        found, waiting = set(), [header]
+        while waiting:
+            path = waiting.pop()
+            if path not in found:
+                found.add(path)
+                waiting += [target for _, _, target in self.includes(path) if target in self._ours]
+        return frozenset(found)
+
+    @functools.cached_property
+    def _ours(self):
+        return frozenset(self.headers)
+
+    @functools.lru_cache(maxsize=None)
     def generated_includes(self):
         """A folder with the .pb.h files, made here so that lint needs no build before it."""
         folder = os.path.join(SCRATCH, "generated")
