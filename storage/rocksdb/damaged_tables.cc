@@ -28,10 +28,10 @@ namespace {
 constexpr std::string_view kSalvaged = "salvaged-";  // Then the number and the family.
 constexpr std::string_view kTableEnd = ".sst";
 constexpr std::string_view kUnfinishedEnd = ".part";
-constexpr std::string_view kDataName = "data";
-constexpr std::string_view kMetaName = "meta";
-constexpr std::string_view kTreeName = "tree";  // Its leaves are made anew from the entries.
-constexpr std::size_t kNamedMax = 3;            // Of the damaged tables, in the line about them.
+constexpr std::string_view kDataFamily = "data";
+constexpr std::string_view kMetaFamily = "meta";
+constexpr std::string_view kTreeFamily = "tree";  // Its leaves are made anew from the entries.
+constexpr std::size_t kNamedMax = 3;              // Of the damaged tables, in the line about them.
 
 struct Damaged {
   std::uint64_t number = 0;
@@ -49,7 +49,7 @@ base::Result<std::vector<Damaged>> FindDamaged(const LooseDatabase& reading, con
   for (const auto& table : tables) {
     const std::string path = directory + table.name;  // Its name begins with a slash.
     const base::Status sound =
-        CheckTableFile(files.env(), path, table.column_family_name == kDataName);
+        CheckTableFile(files.env(), path, table.column_family_name == kDataFamily);
     if (sound.code() == base::Code::kCorruption)
       damaged.push_back({table.file_number, path, table.column_family_name, table.smallestkey,
                          table.largestkey, sound.message()});
@@ -78,8 +78,8 @@ base::Status CheckLogsReplaceable(const RocksDbOptions& options, const Files& fi
 base::Status CheckReplaceable(const std::vector<Damaged>& damaged, const Irreplaceable& keep) {
   for (const Damaged& table : damaged) {
     Irreplaceable lost;
-    if (table.family == kDataName) lost = keep.Between(table.first, table.last);
-    if (table.family == kMetaName) lost = keep;  // Without the topology no entry can be read.
+    if (table.family == kDataFamily) lost = keep.Between(table.first, table.last);
+    if (table.family == kMetaFamily) lost = keep;  // Without the topology no entry can be read.
     if (lost.any())
       return base::FailedPrecondition(
           fmt::format("{}. And {} one replica, so no other node has what that table held of it",
@@ -92,7 +92,7 @@ base::Status CheckReplaceable(const std::vector<Damaged>& damaged, const Irrepla
 // on any error that is no damage: the table must not go then.
 base::Status Salvage(const LooseDatabase& reading, const Files& files, const std::string& directory,
                      const Damaged& table) {
-  if (table.family == kTreeName) return base::Ok();
+  if (table.family == kTreeFamily) return base::Ok();
   rocksdb::ColumnFamilyHandle* const family = reading.Family(table.family);
   rocksdb::Options written(rocksdb::DBOptions(), reading.OptionsOf(table.family));
   written.env = &files.env();
@@ -114,7 +114,7 @@ base::Status Salvage(const LooseDatabase& reading, const Files& files, const std
       return false;
     }
     if (!got.ok() || current != value) return true;
-    if (table.family == kDataName &&
+    if (table.family == kDataFamily &&
         !CheckEntry({key.data(), key.size()}, {value.data(), value.size()}).ok())
       return true;
     if (!std::exchange(any, true)) wrote = writer.Open(unfinished);
