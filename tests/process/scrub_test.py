@@ -112,6 +112,45 @@ class Scrub(damages.HurtCase):
         self.heals(nodes, table, since, "compaction")
         self.assertTrue(node.running)
 
+    def test_damage_of_a_compaction_that_no_table_shows_ends_the_node_the_second_time(self):
+        nodes = self.begin(scrub_interval="0s")
+        node = nodes.node(3)
+
+        def compact_in_vain(number):
+            """The table is sound again before a start looks, as a rule; how long the log was."""
+            since = len(node.log_text())
+            path = damages.largest(damages.files(node.data, ".sst"))
+            damages.flip(path, 0.5)
+            refused = cluster.run_tool("nodetool", "-h", node.address, "compact", check=False)
+            damages.flip(path, 0.5)
+            self.assert_refused(refused, "checksum mismatch")
+            more = case.rows(50, prefix=f"more{number}")
+            nodes.node(1).alone("import", "-", "--format", "jsonl", stdin=case.to_jsonl(more))
+            self.expected.update(more)
+            return since
+
+        unshown = 0
+        for number in range(6):
+            since = compact_in_vain(number)
+            if unshown == 1:
+                cluster.wait_for(lambda: not node.running or
+                                 "taken out" in node.log_text()[since:], 60, "the node to end")
+                if not node.running:
+                    break
+            self.wait_healed(nodes, since, "the first time")
+            nodes.wait_whole(60)
+            # Else its own next write came before the table was sound again.
+            unshown += "taken out" not in node.log_text()[since:]
+        self.assertFalse(node.running)
+        self.assertEqual(node.process.wait(), 2)
+        self.assertIn("for the second time that reading all tables does not show",
+                      node.log_text()[since:])
+        since = len(node.log_text())
+        node.start()
+        self.wait_healed(nodes, since, "started")
+        nodes.wait_whole(60)
+        self.alone_has_all(nodes, node, "started")
+
     def test_killed_in_the_midst_of_healing_it_heals_all_the_same(self):
         nodes = self.begin(scrub_interval="0s")
         node = nodes.node(3)

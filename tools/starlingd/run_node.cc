@@ -1,6 +1,8 @@
 // tools/starlingd/run_node.cc: joins storage, the World of libuv, and the actors of a node.
 #include "tools/starlingd/run_node.h"
 
+#include <fmt/core.h>
+
 #include <chrono>
 #include <optional>
 #include <random>
@@ -32,7 +34,7 @@ struct Legacy {
   std::optional<Hurt> hurt;           // Why, if tables may be damaged.
   std::uint64_t damaged_tables = 0;   // Taken out so far.
   std::set<std::string> healed_in_vain;
-  // A write failed for damage, and no table was found damaged then.
+  // A write failed for damage, and the start that followed found no table damaged.
   bool unexplained = false;
 };
 
@@ -49,12 +51,12 @@ std::optional<Hurt> HurtOf(const server::Node& node, const base::Status& ended) 
 bool MetByWrite(const std::optional<Hurt>& hurt) { return hurt && !hurt->damage.empty(); }
 
 // It would meet the same again, life after life.
-base::Status Unexplained(const base::Status& ended) {
-  return ended.Annotate(
-      "damage was met again which reading all tables at the start did not show, so it is not known "
-      "what to take out. To have all from the other nodes anew, move everything but the file "
-      "'guard' out of the data directory and start this node: "
-      "docs/operations.md, \"A node that lost data\"");
+base::Status Unexplained(const std::string& damage) {
+  return base::Corruption(fmt::format(
+      "damage was met for the second time that reading all tables does not show, so it is not "
+      "known what to take out: {}. To have all from the other nodes anew, move everything but the "
+      "file 'guard' out of the data directory and start this node",
+      damage));
 }
 
 // One life of the node.
@@ -64,8 +66,11 @@ base::Status Live(const server::Config& config, Legacy& legacy) {
   const auto began = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(Store store, OpenStore(config, legacy.loss, legacy.hurt));
   legacy.loss = DataLoss::kRefuse;
-  const bool explained = store.identity.damaged_tables > 0;
-  legacy.unexplained = !explained && (MetByWrite(legacy.hurt) || legacy.unexplained);
+  if (MetByWrite(legacy.hurt)) {
+    const bool explained = store.identity.damaged_tables > 0;
+    if (!explained && legacy.unexplained) return Unexplained(legacy.hurt->damage);
+    legacy.unexplained = !explained;
+  }
   legacy.damaged_tables += store.identity.damaged_tables;
   store.identity.damaged_tables = legacy.damaged_tables;
   legacy.healed_in_vain.merge(store.identity.healed_in_vain);
@@ -89,9 +94,7 @@ base::Status Live(const server::Config& config, Legacy& legacy) {
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
   legacy.hurt = HurtOf(node, ended);
-  const bool by_damage = MetByWrite(legacy.hurt);
-  if (by_damage && legacy.unexplained) ended = Unexplained(ended);
-  legacy.again = node.begins_again() || (by_damage && !legacy.unexplained);
+  legacy.again = node.begins_again() || MetByWrite(legacy.hurt);
   if (legacy.again) {
     base::log::Warn("node", "{}", ended.message());
     return ended;
