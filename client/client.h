@@ -26,6 +26,7 @@
 
 #include "client/hosts.h"
 #include "client/results.h"
+#include "server/wire/client_messages.h"
 
 namespace starling::client {
 

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "server/wire/messages.h"
+#include "server/wire/client_messages.h"
 
 namespace starling::client {
 

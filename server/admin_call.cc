@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "server/wire/client_messages.h"
 #include "server/wire/codec.h"
-#include "server/wire/messages.h"
 
 namespace starling::server {
 

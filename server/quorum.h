@@ -15,7 +15,7 @@
 #include "base/version.h"
 #include "server/topology/topology.h"
 #include "server/wire/limits.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 
 namespace starling::server {
 

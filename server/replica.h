@@ -9,6 +9,8 @@
 //
 // Thread:    confined to its worker.
 // Ownership: copies what it is given before the call returns.
+// Its parts: replica.cc (the turn), replica_read.cc, replica_apply.cc (what becomes of a write),
+//            replica_purge.cc, replica_commit.cc, replica_trees.cc
 // Read next: server/worker.h, server/coordinator.h
 #pragma once
 
@@ -31,7 +33,7 @@
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
 #include "server/purge/rules.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
 

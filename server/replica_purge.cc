@@ -60,11 +60,6 @@ void Replica::Notify(const Ticket& ticket) {
   OpenCommit().releases.push_back({ticket, WriteOutcome::kOk, {}});
 }
 
-merkle::Digest Replica::LeafOf(base::KeyspaceId keyspace, std::uint16_t bucket) const {
-  const merkle::Tree* tree = TreeOf(keyspace);
-  return tree == nullptr ? merkle::Digest{} : tree->Leaf(bucket);
-}
-
 // Never `never held`: a repair may still bring it from a replica that has it. So nobody may stamp
 // it again for our sake (design section 9, V7).
 void Replica::RefuseTooOld(const Operation& operation, std::uint64_t closed) {

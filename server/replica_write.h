@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/place.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 #include "storage/entry.h"
 
 namespace starling::server {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "server/mail.h"
-#include "server/wire/messages.h"
+#include "server/wire/client_messages.h"
 
 namespace starling::server {
 

@@ -16,7 +16,7 @@
 
 #include "base/time.h"
 #include "base/version.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 
 namespace starling::server {
 

@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "base/version.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 #include "storage/entry.h"
 
 namespace starling::server {

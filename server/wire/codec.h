@@ -13,7 +13,8 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
-#include "server/wire/messages.h"
+#include "server/wire/client_messages.h"
+#include "server/wire/peer_messages.h"
 
 namespace starling::wire {
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/hash.h"
+#include "server/wire/client_messages.h"
 #include "server/wire/codec.h"
-#include "server/wire/messages.h"
 #include "tests/test.h"
 
 namespace starling::server {

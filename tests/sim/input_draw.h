@@ -18,10 +18,11 @@
 #include "gossip/message.h"
 #include "server/topology/changes.h"
 #include "server/topology/topology.h"
+#include "server/wire/client_messages.h"
 #include "server/wire/codec.h"
 #include "server/wire/frame.h"
 #include "server/wire/limits.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 #include "tests/sim/input_bytes.h"
 
 namespace starling::sim {

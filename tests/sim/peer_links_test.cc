@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 #include "server/node_shared.h"
-#include "server/wire/messages.h"
+#include "server/wire/peer_messages.h"
 #include "tests/sim/simulation.h"
 #include "tests/sim/toys.h"
 #include "tests/test.h"

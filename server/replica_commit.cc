@@ -1,0 +1,120 @@
+#include "server/replica_commit.h"
+
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/mutants.h"
+#include "server/replica_fetch.h"
+
+namespace starling::server {
+
+using storage::EntryHeader;
+using storage::Family;
+using wire::WriteOutcome;
+
+void Replica::NoteUncommitted(const Operation& operation, const EntryHeader& header,
+                              Commit& commit) {
+  const auto overlay = overlay_.find(operation.stored_key);
+  if (overlay != overlay_.end()) {
+    overlay->second = {header, commit.number};
+  } else {
+    overlay_.emplace(std::string(operation.stored_key), Overlay{header, commit.number});
+  }
+  commit.stored_keys.emplace_back(operation.stored_key);
+}
+
+void Replica::AnswerWrite(const Operation& operation, WriteOutcome outcome,
+                          const base::Version& held, std::uint64_t covering_commit) {
+  Commit* commit = base::Mutant("ack-before-wal") ? nullptr : FindCommit(covering_commit);
+  if (commit == nullptr)
+    listener_.OnLocalWrite(operation.ticket, outcome, held, base::Ok());
+  else
+    commit->releases.push_back({operation.ticket, outcome, held});
+}
+
+Replica::Commit* Replica::FindCommit(std::uint64_t number) {
+  if (open_ != nullptr && open_->number == number) return open_.get();
+  for (const auto& commit : committing_)
+    if (commit->number == number) return commit.get();
+  return nullptr;
+}
+
+void Replica::WaitForCommit(std::uint64_t number, Operation& operation) {
+  Commit* commit = FindCommit(number);
+  CHECK(commit != nullptr);  // What is in the overlay has a commit that will take it out.
+  commit->reads.push_back(std::move(operation));
+  Own(commit->reads.back());
+}
+
+void Replica::OnCommitted(Commit& commit) {
+  CHECK(!committing_.empty() && committing_.front().get() == &commit);
+  std::unique_ptr<Commit> done = std::move(committing_.front());
+  committing_.pop_front();
+  if (!done->status.ok()) {
+    // Those behind it fail as well, and come here before the loop has stopped: the first Exit
+    // counts.
+    world_.Exit(
+        done->status.Annotate("cannot write to storage; the state of its files is unknown"));
+    return;
+  }
+  for (const std::string& key : done->stored_keys) {
+    const auto it = overlay_.find(key);
+    if (it != overlay_.end() && it->second.commit == done->number) overlay_.erase(it);
+    if (fetching_.empty()) continue;
+    if (const auto fetch = fetching_.find(key); fetch != fetching_.end())
+      fetch->second->overtaken = true;
+  }
+  for (const Release& release : done->releases)
+    listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());
+  write_bytes_ -= done->write_bytes;
+  for (Operation& operation : done->reads) {
+    if (TurnIsFull())
+      again_.push_back(std::move(operation));
+    else
+      ReadAgain(operation);
+  }
+  if (spare_.size() < kSpareCommits && done->batch.bytes() <= kSpareBytesMax) {
+    done->batch.Clear();
+    done->releases.clear();
+    done->reads.clear();
+    done->write_bytes = 0;
+    done->stored_keys.clear();
+    spare_.push_back(std::move(done));
+  }
+}
+
+storage::Batch& Replica::batch() { return OpenCommit().batch; }
+
+Replica::Commit& Replica::OpenCommit() {
+  if (open_ == nullptr) {
+    if (spare_.empty()) {
+      open_ = std::make_unique<Commit>(*this);
+    } else {
+      open_ = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    open_->number = ++last_commit_;
+  }
+  return *open_;
+}
+
+void Replica::HandOver() {
+  if (open_ == nullptr) return;
+  for (const auto& [keyspace, history] : histories_) {
+    merkle::Tree& tree = history->tree();
+    for (const std::uint16_t bucket : tree.dirty()) {
+      merkle::EncodeLeafTo(tree.Leaf(bucket),
+                           open_->batch.BeginPut(Family::kTree, merkle::LeafKey(keyspace, bucket)));
+      open_->batch.EndPut();
+    }
+    tree.ClearDirty();
+  }
+  marks_.StoreDirty(open_->batch);
+  dead_.StoreDirty(open_->batch);
+  ++counters_.commits;
+  committing_.push_back(std::move(open_));
+  committer_.Submit(world_, *committing_.back());
+}
+
+}  // namespace starling::server
