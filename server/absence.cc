@@ -56,14 +56,27 @@ base::Status DropPurgeMarks(storage::Engine& engine, storage::Batch& batch) {
   return cursor->status();
 }
 
-base::Status RefuseLoss(const std::string& reason) {
-  return base::FailedPrecondition(fmt::format(
-      "{}. There is no other node to have them from. Put the lost files back if you have them; to "
-      "go on with what is left, start once with --accept-data-loss",
-      reason));
+// Who else would have what is lost: nobody, and why; or empty.
+std::string WhyNobodyHas(const Start& start, std::uint32_t members, const std::string& missing,
+                         const storage::Irreplaceable& irreplaceable) {
+  if (members <= 1 && !(missing.empty() && start.damage.empty()))
+    return "There is no other node to have them from";
+  // The end of the log may be of any keyspace; tables were looked at.
+  if (!missing.empty() && irreplaceable.any())
+    return fmt::format("And {} one replica, so no other node has what is lost of that",
+                       irreplaceable.Have());
+  return {};
 }
 
 }  // namespace
+
+storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology) {
+  storage::Irreplaceable found;
+  for (const topology::Keyspace& keyspace : topology.keyspaces)
+    if (EffectiveFactor(topology, keyspace.replication) == 1)
+      found.keyspaces.push_back({keyspace.id, keyspace.name});
+  return found;
+}
 
 base::Result<Loss> LoadLoss(storage::Engine& engine) {
   const auto found = storage::GetOne(engine, storage::Family::kMeta, kLostKey);
@@ -105,14 +118,21 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
   life.clock_floor = std::max(clock_bound, last.clock_bound);
   if (life.cluster_id.empty()) life.cluster_id = last.cluster_id;
 
-  std::string reason = start.damage;
-  if (reason.empty() && start.last) reason = LossAgainstGuard(last, last_boot, life.recovered);
-  storage::Batch batch;
-  if (!reason.empty() && members <= 1) {
-    if (!start.accept_loss) return base::Fail(RefuseLoss(reason));
+  const storage::Irreplaceable irreplaceable = Union(last.irreplaceable, IrreplaceableIn(known));
+  const std::string missing =
+      start.last ? LossAgainstGuard(last, last_boot, life.recovered) : std::string();
+  const std::string reason = start.damage.empty() ? missing : start.damage;
+  const std::string nobody_has = WhyNobodyHas(start, members, missing, irreplaceable);
+  if (!nobody_has.empty() && !start.accept_loss)
+    return base::Fail(base::FailedPrecondition(fmt::format(
+        "{}. {}. Put the lost files back if you have them; to go on with what is left, start once "
+        "with --accept-data-loss",
+        missing.empty() ? reason : missing, nobody_has)));
+  if (!nobody_has.empty())
     base::log::Warn("storage", "{}; that is accepted, and this node goes on with what is left",
                     reason);
-  } else if (!reason.empty()) {
+  storage::Batch batch;
+  if (!reason.empty() && members > 1) {
     life.loss = {life.boot, reason};
     SaveLoss(batch, life.loss);
   }
@@ -133,7 +153,8 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
                .boot = life.boot,
                .mark = 0,
                .clock_bound = life.clock_floor,
-               .members = members});
+               .members = members,
+               .irreplaceable = irreplaceable});
   guard.Synced(engine.sequence());
   return life;
 }

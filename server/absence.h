@@ -13,10 +13,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/host_id.h"
 #include "base/status.h"
+#include "server/topology/topology.h"
 #include "storage/engine.h"
 #include "storage/guard.h"
 #include "storage/identity.h"
@@ -39,6 +41,9 @@ struct Loss {
   bool operator==(const Loss&) const = default;
 };
 
+// The keyspaces of which each entry has one replica.
+storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology);
+
 base::Result<Loss> LoadLoss(storage::Engine& engine);
 void SaveLoss(storage::Batch& batch, const Loss& loss);
 
@@ -51,12 +56,16 @@ struct NodeIdentity {
   std::uint64_t recovered = 0;    // Engine::sequence() at the start, before anything was written.
   Loss loss;
   std::uint64_t damaged_tables = 0;  // Taken out by this process, at this start and those before.
+  // Tables for which lives of this process ended, as they were found damaged, and the starts that
+  // followed found them sound. What is wrong with them will not go by beginning again.
+  std::set<std::string> healed_in_vain{};
 };
 
 struct Start {
   storage::Identity identity{};
   std::optional<storage::GuardRecord> last{};  // What the guard of the life before says.
-  std::string damage{};      // Opening the engine has found a loss already: which.
+  std::string damage{};  // Opening the engine has found a loss already: which.
+  // `damage` says of tables without what is irreplaceable, or accept_loss is true.
   bool accept_loss = false;  // Of data that no other node has.
 };
 
@@ -64,8 +73,8 @@ struct Start {
 // has less than the guard says, syncs that, and begins `guard`'s record. After a loss the trees are
 // to be made anew (server/tree_rebuild.h), and purge's marks are none. Corruption when what is left
 // cannot be read. FailedPrecondition when the guard was of another host, as parts of two
-// directories were mixed; and when data are lost and there is no other node to have them from,
-// unless that is accepted.
+// directories were mixed; and when data are lost that no other node has, of a node alone or a
+// keyspace of one replica, unless that is accepted.
 base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& guard,
                                      const Start& start);
 

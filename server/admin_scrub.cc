@@ -50,11 +50,14 @@ Json Admin::ScrubStatus() const {
   const std::string waits = damage.empty() ? std::string() : control_.WhyNotHeal();
   Json left;
   if (reading && !scrub.hurried())
-    left = MsFor(progress.bytes - progress.bytes_read, scrub.options().bytes_per_second);
+    left = MsFor(progress.bytes_left, scrub.options().bytes_per_second);
   return {
       {"reading", reading},
       {"tables", progress.tables},
       {"tables_read", progress.tables_read},
+      {"tables_replaced", progress.tables_replaced},
+      {"tables_unread", progress.tables_unread},
+      {"why_unread", progress.why_unread.empty() ? Json() : Json(progress.why_unread)},
       {"size_bytes", progress.bytes},
       {"read_bytes", progress.bytes_read},
       {"left_ms", left},

@@ -85,6 +85,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
        {{"passes", scrub.passes},
         {"tables", scrub.tables},
         {"tables_read", scrub.tables_read},
+        {"tables_unread", scrub.tables_unread},
         {"size_bytes", scrub.bytes},
         {"read_bytes", scrub.bytes_read},
         {"damaged_tables", scrub.damaged},

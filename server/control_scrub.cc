@@ -26,8 +26,8 @@ void Control::ScrubJob::Done() {
   const auto done = std::move(control.scrub_job_);
   if (status.code() == base::Code::kCorruption)
     base::log::Error("scrub", "damage found: {}", status.message());
-  else if (!status.ok())
-    base::log::Warn("scrub", "a table was not looked at: {}", status.message());
+  else if (!status.ok() && status.code() != base::Code::kNotFound)
+    base::log::Warn("scrub", "a table could not be looked at: {}", status.message());
   // It may have been begun anew meanwhile.
   if (control.scrub_pass_ == pass)
     control.scrub_.OnRead(control.world_.Now(), control.world_.WallMs(), status);
@@ -35,9 +35,9 @@ void Control::ScrubJob::Done() {
 
 void Control::ScrubSoon() {
   const base::Instant now = world_.Now();
-  if (shared_.met_damage.exchange(false, std::memory_order_relaxed) && scrub_.damage().empty()) {
+  if (shared_.met_damage.Take() && scrub_.damage().empty()) {
     if (scrub_job_ == nullptr && !scrub_.hurried())
-      base::log::Warn("scrub", "a request met data that cannot be read: all tables are looked at");
+      base::log::Warn("scrub", "somebody met data that cannot be read: all tables are looked at");
     scrub_.Hurry(now);
   }
   if (scrub_.Due(now)) {
@@ -54,14 +54,18 @@ void Control::ScrubSoon() {
 
 // Why not, or empty.
 std::string Control::WhyNotHeal() const {
+  // What is wrong with it is not what a start can see, or comes and goes.
+  if (shared_.identity.healed_in_vain.contains(scrub_.damaged_table()))
+    return "this node has begun again for that table before, and its start found it sound: it "
+           "stays "
+           "until the process is restarted";
   const auto members = snapshot_->topology->members();
   // What is taken out could let an older version show, which nobody would correct.
   if (members.size() == 1) return fmt::format("no other node has the data{}", kOnYourWord);
   // After a loss it serves nothing that could show, and cannot catch up with what it cannot read.
   if (loss_.any()) return {};
-  for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
-    if (EffectiveFactor(*snapshot_->topology, keyspace.replication) == 1)
-      return fmt::format("keyspace '{}' has one replica{}", keyspace.name, kOnYourWord);
+  if (const storage::Irreplaceable lone = IrreplaceableIn(*snapshot_->topology); lone.any())
+    return fmt::format("{} one replica{}", lone.Have(), kOnYourWord);
   if (!serves()) return "this node is catching up";
   for (const topology::Node* member : members)
     if (member->host != shared_.identity.host && (!SeemsAlive(*member) || !LookOf(*member).ready))
@@ -85,6 +89,7 @@ void Control::HealDamage() {
                     members.begin();
   const std::int64_t wall_ms = world_.WallMs();
   if (wall_ms / kTurnMs % count != mine || wall_ms % kTurnMs > kBeginWithinMs) return;
+  shared_.ended_for = scrub_.damaged_table();
   FoundLoss({}, scrub_.damage());
 }
 

@@ -231,7 +231,8 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   if (stale) ready_ = false;
   if (loss_.any() && IsBack()) joining_.reset();
   shared_.guard.NoteCluster(topology->cluster_id,
-                            static_cast<std::uint32_t>(topology->members().size()));
+                            static_cast<std::uint32_t>(topology->members().size()),
+                            IrreplaceableIn(*topology));
   wire::Hello hello;
   hello.role = wire::Role::kPeerControl;
   hello.cluster_name = topology->cluster_name;

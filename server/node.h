@@ -48,6 +48,8 @@ class Node {
   Control& control() { return *control_; }
   // It ended because its data directory needs another life, with a higher boot number.
   bool begins_again() const { return shared_.begins_again; }
+  // Once it has ended: the damaged table for which it begins again; empty: for something else.
+  const std::string& ended_for() const { return shared_.ended_for; }
 
  private:
   const Config config_;

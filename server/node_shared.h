@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "base/host_id.h"
@@ -14,6 +15,7 @@
 #include "server/config.h"
 #include "server/disk_guard.h"
 #include "server/keyring_file.h"
+#include "server/met_damage.h"
 #include "server/peer_marks.h"
 #include "server/resolve.h"
 #include "storage/engine.h"
@@ -51,9 +53,7 @@ struct NodeShared {
   std::atomic<std::uint64_t> clock_used{0};
   // Written by control, as DiskGuard has it: replicas take deletes and nothing else.
   std::atomic<bool> disk_full{false};
-  // Set by workers that met stored data which cannot be read; cleared by control, which looks at
-  // all of them.
-  std::atomic<bool> met_damage{false};
+  MetDamage met_damage;
   // Clients' connections, of both protocols: control counts up and gives them away, the worker that
   // has one counts down.
   std::atomic<std::uint32_t> clients{0};
@@ -61,6 +61,8 @@ struct NodeShared {
   std::atomic<std::uint64_t> mail_bytes{0};
   // This life ends to begin another at once: the data directory needs a higher boot number.
   std::atomic<bool> begins_again{false};
+  // The damaged table for which it does; empty: for something else. Control's, until it has ended.
+  std::string ended_for;
   // What workers have mailed to control to be told as rumors, and it has not taken yet.
   std::atomic<std::uint64_t> rumor_mail_bytes{0};
 };

@@ -22,6 +22,7 @@
 #include "server/adoption.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
+#include "server/met_damage.h"
 #include "server/peer_links.h"
 #include "server/rate_limit.h"
 #include "server/replica.h"
@@ -46,7 +47,8 @@ struct RepairPullParts {
   PeerLinks& links;
   SharedBuckets& shared;
   Adoption& adoption;
-  RateLimit& rate;  // Of this worker: of its pulls, and of what it reads for its peers'.
+  MetDamage& met_damage;  // Of what this node has itself.
+  RateLimit& rate;        // Of this worker: of its pulls, and of what it reads for its peers'.
   std::uint64_t taking_bytes_max = kTakingBytesMax;
 };
 

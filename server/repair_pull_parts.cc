@@ -39,6 +39,8 @@ void RepairPull::OnSummary(SummaryJob& job) {
   jobs_.erase(it);
   stats_.data_bytes_read += done->summary.bytes_read;
   parts_.rate.Count(parts_.world.Now(), done->summary.bytes_read);
+  parts_.met_damage.Note(done->summary.status);
+  parts_.met_damage.Note(done->summary.unreadable.first);
   Slice* slice = slices_.Find(done->id);
   if (slice == nullptr) return;
   NoteDamage(*slice, done->summary.unreadable.entries,

@@ -222,6 +222,7 @@ Scans::Scan* Scans::FindRound(std::uint64_t id, std::uint64_t round) {
 }
 
 void Scans::OnLocal(LocalPage& local) {
+  parts_.met_damage.Note(local.page.status);
   Scan* scan = FindRound(local.id, local.round);
   if (scan == nullptr) return;
   if (local.page.status.ok())

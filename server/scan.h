@@ -26,6 +26,7 @@
 #include "server/config.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
+#include "server/met_damage.h"
 #include "server/page_lane.h"
 #include "server/peer_links.h"
 #include "server/quorum.h"
@@ -52,6 +53,7 @@ struct ScanParts {
   PeerLinks& links;
   PageLane& pages;
   ScanListener& listener;
+  MetDamage& met_damage;
 };
 
 class Scans {

@@ -21,8 +21,11 @@ void Scrub::Begin(base::Instant now, std::int64_t wall_ms, std::vector<storage::
   began_ = now;
   next_pass_ = base::Instant::Never();
   progress_.tables = tables_.size();
-  progress_.tables_read = progress_.bytes = progress_.bytes_read = 0;
+  progress_.tables_read = progress_.tables_replaced = progress_.tables_unread = 0;
+  progress_.why_unread.clear();
+  progress_.bytes = progress_.bytes_read = 0;
   for (const storage::Table& table : tables_) progress_.bytes += table.bytes;
+  progress_.bytes_left = progress_.bytes;
   if (!running()) EndPass(now, wall_ms);
 }
 
@@ -33,13 +36,25 @@ const storage::Table* Scrub::Next(base::Instant now) const {
 
 void Scrub::OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& found) {
   CHECK(running());
-  const std::uint64_t bytes = tables_[at_++].bytes;
-  ++progress_.tables_read;
-  progress_.bytes_read += bytes;
-  rate_.Count(now, bytes);
-  if (found.code() == base::Code::kCorruption) {
+  const storage::Table& table = tables_[at_++];
+  progress_.bytes_left -= table.bytes;
+  const bool damaged = found.code() == base::Code::kCorruption;
+  if (found.ok() || damaged) {
+    ++progress_.tables_read;
+    progress_.bytes_read += table.bytes;
+    rate_.Count(now, table.bytes);
+  } else if (found.code() == base::Code::kNotFound) {
+    ++progress_.tables_replaced;
+  } else {
+    ++progress_.tables_unread;
+    progress_.why_unread = found.message();
+  }
+  if (damaged) {
     ++progress_.damaged;
-    if (damage_.empty()) damage_ = found.message();
+    if (damage_.empty()) {
+      damage_ = found.message();
+      damaged_table_ = table.name;
+    }
   }
   if (!running()) EndPass(now, wall_ms);
 }

@@ -28,8 +28,12 @@ struct ScrubProgress {
   std::uint64_t passes = 0;  // That came to their end, since the start.
   std::uint64_t tables = 0;  // Of the pass that runs, or of the last one.
   std::uint64_t tables_read = 0;
+  std::uint64_t tables_replaced = 0;  // By newer ones, before their turn came.
+  std::uint64_t tables_unread = 0;    // They could not be looked at.
+  std::string why_unread;             // The last of these.
   std::uint64_t bytes = 0;
   std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_left = 0;
   std::uint64_t damaged = 0;      // Tables found damaged, since the process began.
   std::int64_t last_end_ms = -1;  // Wall time of the end of the last pass; -1: none yet.
 };
@@ -43,6 +47,8 @@ class Scrub {
   void Begin(base::Instant now, std::int64_t wall_ms, std::vector<storage::Table> tables);
   // The table to read now; null: none. To be answered by OnRead before it is asked again.
   const storage::Table* Next(base::Instant now) const;
+  // Ok; Corruption: it is damaged; NotFound: it is none of the engine's any more; else it could not
+  // be looked at.
   void OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& found);
 
   // An operator asks for a pass now, at the usual rate. False: one runs already, or is about to.
@@ -60,6 +66,7 @@ class Scrub {
   base::Instant next_pass() const { return next_pass_; }
   // What is damaged, the first of it; empty: nothing that is known.
   const std::string& damage() const { return damage_; }
+  const std::string& damaged_table() const { return damaged_table_; }  // Its name in the engine.
 
  private:
   // The first pass: not in the bustle of a start.
@@ -78,7 +85,7 @@ class Scrub {
   base::Instant hurry_again_;  // Before, it is not hurried.
   bool hurried_ = false;
   ScrubProgress progress_;
-  std::string damage_;
+  std::string damage_, damaged_table_;
 };
 
 }  // namespace starling::server

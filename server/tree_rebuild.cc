@@ -106,7 +106,7 @@ void TreeRebuild::OnPage(PageJob& job) {
   if (!page.status.ok()) {
     base::log::Warn("storage", "the trees of slice {:02x} cannot be made anew yet: {}",
                     done->step.slice, page.status.message());
-    parts_.met_damage.store(true, std::memory_order_relaxed);
+    parts_.met_damage.Note(page.status);
     parts_.replica.GiveUpTreeStep();
     not_before_ = now + kAgainAfter;
     return;
@@ -121,7 +121,7 @@ void TreeRebuild::NoteDamage(std::uint8_t slice, const TreePage& page) {
   const bool drops = parts_.replica.making().damaged(slice) == DamagedEntries::kDrop;
   base::log::Warn("storage", "{} damaged entries of slice {:02x}{}, the first: {}", page.damaged,
                   slice, drops ? " are removed" : "", page.first_damage.message());
-  if (!drops) parts_.met_damage.store(true, std::memory_order_relaxed);
+  if (!drops) parts_.met_damage.Note(page.first_damage);
 }
 
 void TreeRebuild::Tell(base::Instant now) {

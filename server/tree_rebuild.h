@@ -7,12 +7,12 @@
 // Read next: server/tree_making.h, server/tree_page.h
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include "base/status.h"
 #include "base/world.h"
+#include "server/met_damage.h"
 #include "server/rate_limit.h"
 #include "server/replica.h"
 #include "server/stats.h"
@@ -34,8 +34,8 @@ struct TreeRebuildParts {
   base::World& world;
   storage::Engine& engine;
   Replica& replica;
-  std::atomic<bool>& met_damage;  // NodeShared's.
-  RateLimit& rate;                // The worker's share of repair.rate, for all that repair reads.
+  MetDamage& met_damage;
+  RateLimit& rate;  // The worker's share of repair.rate, for all that repair reads.
   TreePageLimits limits{};
 };
 

@@ -44,11 +44,11 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       repair_rate_(shared.config.repair.bytes_per_second / shared.workers),
       page_lane_(world, repair_rate_),
-      scans_({world, shared.config, shared.engine, links_, page_lane_, *this},
+      scans_({world, shared.config, shared.engine, links_, page_lane_, *this, shared.met_damage},
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_),
-      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_, repair_rate_,
-               kTakingBytesMax / shared.workers}),
+      repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
+               shared.met_damage, repair_rate_, kTakingBytesMax / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_}),
       trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_, {}}) {}
 

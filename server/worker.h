@@ -126,7 +126,6 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void OnPeerPage(PeerPage& page);
   void AnswerParts(const PeerPage& page);
   static base::Instant EndOf(const ReplyTo& reply, std::uint32_t deadline_ms);
-  void NoteDamage(const base::Status& error);
   static Ticket PeerTicket(const ReplyTo& reply);
   base::Status CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
                           std::uint64_t epoch) const;

@@ -19,11 +19,6 @@ Ticket Worker::PeerTicket(const ReplyTo& reply) {
           static_cast<std::uint64_t>(reply.home)};
 }
 
-void Worker::NoteDamage(const base::Status& error) {
-  if (error.code() == base::Code::kCorruption || error.code() == base::Code::kIo)
-    shared_.met_damage.store(true, std::memory_order_relaxed);
-}
-
 bool Worker::OnStamp(const Ticket& ticket, const base::Version& held,
                      storage::EntryHeader* header) {
   return coordinator_.OnStamp(ticket, held, header);
@@ -31,7 +26,7 @@ bool Worker::OnStamp(const Ticket& ticket, const base::Version& held,
 
 void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
                           const base::Version& held, const base::Status& error) {
-  NoteDamage(error);
+  shared_.met_damage.Note(error);
   switch (ticket.kind) {
     case Ticket::Kind::kNobody:
     case Ticket::Kind::kOrphan: return;
@@ -53,7 +48,7 @@ void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
 void Worker::OnLocalRead(const Ticket& ticket, const base::Status& error,
                          const storage::EntryHeader& header, base::Bytes value,
                          std::uint64_t purged) {
-  NoteDamage(error);
+  shared_.met_damage.Note(error);
   if (ticket.kind == Ticket::Kind::kGet) {
     coordinator_.OnLocalRead(ticket, error, header, value, purged);
     return;

@@ -289,6 +289,7 @@ void Worker::ReadForPeer(std::unique_ptr<PeerPage> page) {
 
 void Worker::AnswerParts(const PeerPage& page) {
   const PartsRead& read = page.parts_;
+  shared_.met_damage.Note(read.status);
   if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
   const std::string bits = DifferingParts(read.packed, page.summary_);
   repair_.mutable_stats().bytes_sent += bits.size();
@@ -299,6 +300,8 @@ void Worker::AnswerParts(const PeerPage& page) {
 void Worker::OnPeerPage(PeerPage& page) {
   if (page.kind_ == PeerPage::Kind::kParts) return AnswerParts(page);
   const Page& read = page.page_;
+  shared_.met_damage.Note(read.status);
+  shared_.met_damage.Note(read.unreadable.first);
   if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
   const std::uint64_t digest = base::Hash64(read.packed);
   if (page.kind_ == PeerPage::Kind::kScan)

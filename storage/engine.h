@@ -111,8 +111,9 @@ class Engine {
   virtual base::Result<std::unique_ptr<Engine>> Checkpoint(const std::string& directory) = 0;
   // All of now; some may be gone when they are checked.
   virtual std::vector<Table> Tables() const = 0;
-  // Reads a whole table and compares it with its checksums, and its values with their digests. Ok
-  // too if it is gone. Corruption or Io, naming the file and what is wrong.
+  // Reads a whole table and compares it with its checksums, and its values with their digests.
+  // NotFound if it is none of now's any more. Corruption, naming the file and what is wrong; Io
+  // when it could not be looked at.
   virtual base::Status CheckTable(const std::string& name) = 0;
   virtual EngineStats stats() const = 0;
   // What [begin, end) takes, about: `end` as of Scan. Reads no data. RocksDB tells of its files to

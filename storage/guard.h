@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/host_id.h"
 #include "base/status.h"
+#include "storage/irreplaceable.h"
 
 namespace starling::storage {
 
@@ -30,12 +31,14 @@ struct GuardRecord {
   std::uint64_t mark = 0;         // Engine::sequence() that the last completed sync covers.
   std::uint64_t clock_bound = 0;  // No stamp so far is higher.
   std::uint32_t members = 0;      // Of the cluster; 0: not known.
+  // A start must know it before the database can be opened. What finds no room becomes `more`.
+  Irreplaceable irreplaceable{};
 
   bool operator==(const GuardRecord&) const = default;
 };
 
-// Less than a sector, so that a power loss leaves the old or the new one.
-inline constexpr std::size_t kGuardBytes = 80;
+// A sector, so that a power loss leaves the old or the new one.
+inline constexpr std::size_t kGuardBytes = 512;
 std::string EncodeGuard(const GuardRecord& record);
 // Corruption when it is not one, or damaged.
 base::Result<GuardRecord> DecodeGuard(base::Bytes bytes);
@@ -49,7 +52,7 @@ class Guard {
   // All up to `mark` is on disk. Failing to note it is no failure of the data: logged once.
   void Synced(std::uint64_t mark);
   // Noted along with the next Synced.
-  void NoteCluster(base::HostId cluster_id, std::uint32_t members);
+  void NoteCluster(base::HostId cluster_id, std::uint32_t members, Irreplaceable irreplaceable);
   void NoteClockBound(std::uint64_t timestamp);
 
   // What the last sync covered; 0: none yet.

@@ -207,7 +207,7 @@ std::vector<Table> MemoryEngine::Tables() const {
 }
 
 base::Status MemoryEngine::CheckTable(const std::string& name) {
-  if (name != kTableName) return base::Ok();
+  if (name != kTableName) return base::NotFound("there is no table " + name);
   const std::lock_guard lock(disk_->mutex_);
   for (const auto& [key, value] : disk_->table(Family::kData))
     if (const auto entry = DecodeSoundEntry(value); !entry) return entry.error();

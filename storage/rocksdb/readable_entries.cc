@@ -85,9 +85,11 @@ class Walk {
 }  // namespace
 
 base::Status ForEachReadable(
-    const std::string& path,
+    rocksdb::Env& files, const std::string& path,
     const std::function<bool(const rocksdb::Slice&, const rocksdb::Slice&)>& visit) {
-  rocksdb::SstFileReader reader{rocksdb::Options()};
+  rocksdb::Options options;
+  options.env = &files;
+  rocksdb::SstFileReader reader(options);
   const base::Status opened = ReadStatus(reader.Open(path), "opening " + path);
   if (opened.code() == base::Code::kCorruption) return base::Ok();  // Nothing can be read.
   RETURN_IF_ERROR(opened);

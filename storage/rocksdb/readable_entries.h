@@ -4,6 +4,7 @@
 // Read next: storage/rocksdb/damaged_tables.h
 #pragma once
 
+#include <rocksdb/env.h>
 #include <rocksdb/slice.h>
 
 #include <functional>
@@ -19,7 +20,7 @@ namespace starling::storage {
 // whose index or footer is damaged has none. Fails with Io when that could not be found out, as
 // with too many open files.
 base::Status ForEachReadable(
-    const std::string& path,
+    rocksdb::Env& files, const std::string& path,
     const std::function<bool(const rocksdb::Slice&, const rocksdb::Slice&)>& visit);
 
 }  // namespace starling::storage

@@ -18,12 +18,18 @@ constexpr std::size_t kReadAheadBytes = 1 << 20;
 }  // namespace
 
 base::Status ReadStatus(const rocksdb::Status& status, std::string_view attempted) {
-  const base::Status told = ToOpenStatus(status, attempted);
+  base::Status told = ToOpenStatus(status, attempted);
   // EIO has no code of its own. Other errors, such as too many open files, say nothing of the data.
   if (told.code() == base::Code::kIo &&
       told.message().find("Input/output error") != std::string::npos)
     return base::Corruption(told.message());
   return told;
+}
+
+base::Status CheckEntry(base::Bytes key, base::Bytes value) {
+  if (const auto decoded = DecodeDataKey(key); !decoded) return decoded.error();
+  const auto entry = DecodeSoundEntry(value);
+  return entry ? base::Ok() : entry.error();
 }
 
 base::Status CheckTableFile(rocksdb::Env& env, const std::string& path, bool has_entries) {
@@ -37,11 +43,19 @@ base::Status CheckTableFile(rocksdb::Env& env, const std::string& path, bool has
   read.fill_cache = false;
   read.readahead_size = kReadAheadBytes;
   RETURN_IF_ERROR(ReadStatus(reader.VerifyChecksum(read), attempted));
-  if (!has_entries) return base::Ok();
+  // A compaction would stop at these as at a checksum that does not fit.
+  std::string last;
   const std::unique_ptr<rocksdb::Iterator> entry(reader.NewIterator(read));
-  for (entry->SeekToFirst(); entry->Valid(); entry->Next())
-    if (const auto sound = DecodeSoundEntry({entry->value().data(), entry->value().size()}); !sound)
-      return sound.error().Annotate(attempted);
+  for (entry->SeekToFirst(); entry->Valid(); entry->Next()) {
+    const base::Bytes key{entry->key().data(), entry->key().size()};
+    if (!last.empty() && key <= last)
+      return base::Corruption(fmt::format("{}: its keys are out of order", attempted));
+    last = key;
+    if (!has_entries) continue;
+    if (const base::Status sound = CheckEntry(key, {entry->value().data(), entry->value().size()});
+        !sound.ok())
+      return sound.Annotate(attempted);
+  }
   return ReadStatus(entry->status(), attempted);
 }
 

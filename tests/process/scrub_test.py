@@ -112,11 +112,59 @@ class Scrub(damages.HurtCase):
         self.heals(nodes, table, since, "compaction")
         self.assertTrue(node.running)
 
+    def test_damage_of_a_compaction_that_no_table_shows_ends_the_node_the_second_time(self):
+        nodes = self.begin(scrub_interval="0s")
+        node = nodes.node(3)
+
+        def compact_in_vain(number):
+            """The table is sound again before a start looks, as a rule; how long the log was."""
+            since = len(node.log_text())
+            path = damages.largest(damages.files(node.data, ".sst"))
+            damages.flip(path, 0.5)
+            refused = cluster.run_tool("nodetool", "-h", node.address, "compact", check=False)
+            damages.flip(path, 0.5)
+            self.assert_refused(refused, "checksum mismatch")
+            more = case.rows(50, prefix=f"more{number}")
+            nodes.node(1).alone("import", "-", "--format", "jsonl", stdin=case.to_jsonl(more))
+            self.expected.update(more)
+            return since
+
+        unshown = 0
+        for number in range(6):
+            since = compact_in_vain(number)
+            if unshown == 1:
+                cluster.wait_for(lambda: not node.running or
+                                 "taken out" in node.log_text()[since:], 60, "the node to end")
+                if not node.running:
+                    break
+            self.wait_healed(nodes, since, "the first time")
+            nodes.wait_whole(60)
+            # Else its own next write came before the table was sound again.
+            unshown += "taken out" not in node.log_text()[since:]
+        self.assertFalse(node.running)
+        self.assertEqual(node.process.wait(), 2)
+        self.assertIn("for the second time that reading all tables does not show",
+                      node.log_text()[since:])
+        since = len(node.log_text())
+        node.start()
+        self.wait_healed(nodes, since, "started")
+        nodes.wait_whole(60)
+        self.alone_has_all(nodes, node, "started")
+
     def test_killed_in_the_midst_of_healing_it_heals_all_the_same(self):
         nodes = self.begin(scrub_interval="0s")
         node = nodes.node(3)
+        # Two tables: what the newer one loses must not show as the older one has it.
+        older = damages.largest(damages.files(node.data, ".sst"))
+        self.expected = case.rows(ROWS, generation=1)
+        case.load(nodes, self.expected, "--consistency", "ALL")
+        node.nodetool("flush")
+        newer = damages.largest([path for path in damages.files(node.data, ".sst")
+                                 if path != older])
         since = len(node.log_text())
-        table = self.flip_largest(node)
+        table = os.path.basename(newer)
+        damages.flip(newer, 0.3)
+        damages.flip(older, 0.7)
         node.nodetool("scrub")
         cluster.wait_for(lambda: "starting again" in node.log_text()[since:], 90, "a new life")
         seed = random.randrange(1 << 32)
@@ -129,6 +177,37 @@ class Scrub(damages.HurtCase):
         self.heals(nodes, table, since, "killed")
         self.assertEqual([name for name in os.listdir(node.data)
                           if name.startswith(("salvaged-", "tables-taken-out"))], [])
+
+    def test_what_its_start_finds_sound_has_the_node_begin_again_once(self):
+        nodes = self.begin(scrub_interval="0s")
+        node, other = nodes.node(3), nodes.node(2)
+        path = damages.largest(damages.files(node.data, ".sst"))
+
+        def find():
+            since = len(node.log_text())
+            damages.flip(path, 0.5)
+            node.nodetool("scrub")
+            cluster.wait_for(lambda: "damage found" in node.log_text()[since:], 30, "damage")
+            return since
+
+        other.kill()  # It does not begin again before all are up.
+        cluster.wait_for(lambda: node.sees()[other.address] == "DN", 30, "node 2 to be seen down")
+        since = find()
+        damages.flip(path, 0.5)  # As it was: a disk that errs now and then.
+        other.start()
+        self.wait_healed(nodes, since, "an error that went")
+        self.assertNotIn("taken out", node.log_text()[since:])
+        nodes.wait_whole(60)
+
+        since = find()
+        status = node.nodetool("scrubstatus")
+        self.assertIn(os.path.basename(path), status["damage"])
+        self.assertIn("has begun again for that table before", status["healing"])
+        cluster.wait_for(lambda: "the damage stays for now" in node.log_text()[since:], 20,
+                         "a word of it in the log")
+        damages.flip(path, 0.5)
+        self.alone_has_all(nodes, node, "sound again")
+        self.assertNotIn("starting again", node.log_text()[since:])
 
     def test_what_was_purged_does_not_come_back_with_a_table_that_is_lost(self):
         nodes = self.start_cluster(hints_enabled=False, scrub_interval="1s", **purge_test.FAST)

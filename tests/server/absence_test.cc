@@ -41,13 +41,15 @@ struct Directory {
                       .accept_loss = accept});
   }
   // As if the node were a member of a cluster of so many.
-  void SetGuard(std::uint64_t boot, std::uint64_t mark, std::uint32_t members = 3) {
+  void SetGuard(std::uint64_t boot, std::uint64_t mark, std::uint32_t members = 3,
+                const storage::Irreplaceable& irreplaceable = {}) {
     file = storage::EncodeGuard({.host = {1, 2},
                                  .cluster_id = {3, 4},
                                  .boot = boot,
                                  .mark = mark,
                                  .clock_bound = 77,
-                                 .members = members});
+                                 .members = members,
+                                 .irreplaceable = irreplaceable});
   }
 };
 
@@ -143,6 +145,26 @@ TEST_SUITE("absence") {
     const auto accepted = directory.Begin({}, true);
     REQUIRE(accepted.has_value());
     EXPECT(!accepted->loss.any());
+  }
+
+  TEST_CASE("what a keyspace of one replica lost goes only if that is accepted, as a loss") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    directory.SetGuard(1, directory.engine.sequence() + 1, 3,
+                       {.keyspaces = {{7, "single"}}, .more = false});
+    const auto refused = directory.Begin();
+    REQUIRE(!refused.has_value());
+    for (const char* word : {"1 changes are lost", "'single' has one", "--accept-data-loss"})
+      EXPECT(refused.error().message().find(word) != std::string::npos);
+    // Tables that were taken out before held nothing of it; what the log lost may.
+    EXPECT(!directory.Begin("a table is damaged").has_value());
+    const auto accepted = directory.Begin({}, true);
+    REQUIRE(accepted.has_value());
+    EXPECT(accepted->loss.any());
+    const auto last = storage::DecodeGuard(directory.file);
+    REQUIRE(last.has_value());
+    EXPECT(last->irreplaceable.keyspaces.size() == 1);  // Until control knows better.
+    EXPECT(directory.Begin("a table is damaged")->loss.any());
   }
 
   TEST_CASE("what others remember: older lives, this one, and a number used twice") {

@@ -275,6 +275,8 @@ class OneWorker {
   bool Await(base::Duration limit, const std::function<bool()>& done) {
     return sim_.Await(limit, done);
   }
+  // Whether it met damage of its own since this was asked last.
+  bool MetDamage() { return shared_->met_damage.Take(); }
   base::Instant Now() const { return sim_.now(); }
   std::int64_t WallMs() const { return host_->WallMs(); }
   PlayedPeer& peer(base::NodeNumber number) { return *peers_.at(number); }

@@ -19,6 +19,7 @@ TEST_SUITE("server/repair_pull: damage") {
     node.Start({kPeer});
     for (int session = 0; session < 2; ++session) {
       const auto done = PullAll(node);
+      EXPECT(!node.MetDamage());  // It has none itself.
       EXPECT(done->status.code() == base::Code::kCorruption);
       EXPECT(done->status.message().find("of node 2") != std::string::npos);
       EXPECT(done->entries == (session == 0 ? 499 : 0));
@@ -112,6 +113,7 @@ TEST_SUITE("server/repair_pull: damage") {
     const auto done = PullAll(node);
     EXPECT(done->status.code() == base::Code::kCorruption);
     EXPECT(done->status.message().find("of this node") != std::string::npos);
+    EXPECT(node.MetDamage());
     std::size_t held = 0;
     for (int i = 0; i < 300; ++i)
       held += node.Ask(wire::GetRequest{.keyspace = kDefault,

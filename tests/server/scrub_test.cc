@@ -62,8 +62,30 @@ TEST_SUITE("server/scrub") {
     scrub.OnRead(At(4), 0, base::Corruption("b is damaged"));
     scrub.OnRead(At(5), 0, base::Io("too many open files"));
     EXPECT(scrub.damage() == "a is damaged");
+    EXPECT(scrub.damaged_table() == "a");
     EXPECT(scrub.progress().damaged == 2);
     EXPECT(scrub.progress().passes == 1);
+  }
+
+  TEST_CASE("what could not be looked at, or was replaced, does not count as read") {
+    Scrub scrub = Begun();
+    scrub.OnRead(At(1), 0, base::Io("too many open files"));
+    EXPECT(scrub.progress().tables_read == 0);
+    EXPECT(scrub.progress().tables_unread == 1);
+    EXPECT(scrub.progress().why_unread == "too many open files");
+    EXPECT(scrub.progress().bytes_read == 0);
+    EXPECT(scrub.progress().bytes_left == 2 * kMiB);
+    REQUIRE(scrub.Next(At(1)) != nullptr);  // It took nothing of the rate either.
+    scrub.OnRead(At(1), 0, base::NotFound("b was replaced"));
+    EXPECT(scrub.progress().tables_replaced == 1);
+    scrub.OnRead(At(1), 0, base::Ok());
+    EXPECT(scrub.progress().tables_read == 1);
+    EXPECT(scrub.progress().bytes_read == kMiB);
+    EXPECT(scrub.progress().bytes_left == 0);
+    EXPECT(scrub.damage().empty());
+    scrub.Begin(At(9), 0, {{"a", 1}});
+    EXPECT(scrub.progress().tables_unread == 0);
+    EXPECT(scrub.progress().why_unread.empty());
   }
 
   TEST_CASE("who met damage has all tables read from the beginning, without a limit, once") {

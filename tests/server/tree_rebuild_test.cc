@@ -5,7 +5,6 @@
 #include "server/tree_rebuild.h"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -103,7 +102,7 @@ class Life final : public QuietActor, ReplicaListener {
   Replica& replica() { return replica_; }
 
   bool resting = false;
-  std::atomic<bool> met_damage{false};
+  MetDamage met_damage;
 
  private:
   bool OnStamp(const Ticket&, const base::Version&, storage::EntryHeader*) override { return true; }
@@ -270,7 +269,7 @@ TEST_SUITE("tree_rebuild") {
       machine.Begin();
       machine.sim.RunFor(base::milliseconds(100));
       machine.RestUntilMade();
-      EXPECT(!machine.life->met_damage);
+      EXPECT(!machine.life->met_damage.Take());
       machine.ExpectRight();
       machine.End(false);
     }
@@ -292,7 +291,7 @@ TEST_SUITE("tree_rebuild") {
     REQUIRE(machine.engine->Write(batches, storage::Sync::kYes).ok());
     machine.Begin();
     machine.RestUntilMade();
-    EXPECT(machine.life->met_damage);
+    EXPECT(machine.life->met_damage.Take());
     EXPECT(machine.life->replica().LeafOf(1, 0).count == 1);
     EXPECT(storage::GetOne(*machine.engine, Family::kData, key).has_value());
     EXPECT(storage::GetOne(*machine.engine, Family::kData, other).has_value());

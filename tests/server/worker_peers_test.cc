@@ -146,6 +146,48 @@ TEST_SUITE("server/worker: a replica that is pulled from") {
   }
 }
 
+TEST_SUITE("server/worker: what it has is damaged") {
+  TEST_CASE("whoever meets that has all tables looked at: a scan, a peer's, a pull") {
+    OneWorker node(topology::FoundedBy(2));
+    std::string data_key;
+    const base::Token token = node.TokenOf("key");
+    storage::EncodeDataKeyTo({kDefault, token, "key"}, data_key);
+    storage::Batch batch;
+    batch.Put(storage::Family::kData, data_key, "no entry");
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+    node.Start({2});
+    const std::uint64_t epoch = node.topology().epoch;
+    EXPECT(!node.MetDamage());
+    SUBCASE("a client's scan") {
+      node.Ask(wire::ScanRequest{.keyspace = kDefault, .after_key = {}, .level = kOne});
+    }
+    SUBCASE("another node's") {
+      const wire::ReplicaScan scan{.keyspace = kDefault,
+                                   .from_token = token,
+                                   .after_key = {},
+                                   .last_token = token,
+                                   .bytes_max = 4096,
+                                   .epoch = epoch};
+      EXPECT(CodeOf(AskAsPeer(node, scan)) == base::Code::kCorruption);
+    }
+    SUBCASE("a pull, which is answered without it") {
+      const wire::BucketPull pull{.keyspace = kDefault,
+                                  .bucket = base::BucketOf(token),
+                                  .after = {},
+                                  .bytes_max = 4096,
+                                  .epoch = epoch,
+                                  .payload_digest = base::Hash64(""),
+                                  .last_token = base::LastToken(base::BucketOf(token)),
+                                  .further = {}};
+      const Told told = AskAsPeer(node, pull);
+      REQUIRE(told.kind == wire::Kind::kBucketPullReply);
+      EXPECT(wire::Decode<wire::BucketPullReply>(told.header)->unreadable == 1);
+    }
+    EXPECT(node.MetDamage());
+  }
+}
+
 TEST_SUITE("server/worker: a replica whose purge mark is higher") {
   constexpr std::uint16_t kBucket = 77;
   constexpr std::uint64_t kMark = 1000;

@@ -15,7 +15,13 @@ namespace starling::storage {
 namespace {
 
 const GuardRecord kRecord{
-    .host = {1, 2}, .cluster_id = {3, 4}, .boot = 5, .mark = 6, .clock_bound = 7, .members = 3};
+    .host = {1, 2},
+    .cluster_id = {3, 4},
+    .boot = 5,
+    .mark = 6,
+    .clock_bound = 7,
+    .members = 3,
+    .irreplaceable = {.keyspaces = {{2, "single"}, {9, "alone"}}, .more = false}};
 
 // A folder that ends with the test.
 struct Folder {
@@ -41,6 +47,19 @@ TEST_SUITE("guard") {
     }));
   }
 
+  TEST_CASE(
+      "of keyspaces of one replica it keeps as many as find room, and says if there are more") {
+    GuardRecord record = kRecord;
+    record.irreplaceable = {};
+    for (base::KeyspaceId id = 1; id <= 40; ++id)
+      record.irreplaceable.keyspaces.push_back({id, std::string(48, 'k')});
+    const auto read = DecodeGuard(EncodeGuard(record));
+    REQUIRE(read.has_value());
+    EXPECT(read->irreplaceable.more);
+    EXPECT(read->irreplaceable.keyspaces.size() == 7);
+    EXPECT(DecodeGuard(EncodeGuard(*read)) == *read);
+  }
+
   TEST_CASE("cut or lengthened it is no record") {
     const std::string bytes = EncodeGuard(kRecord);
     EXPECT(!DecodeGuard(bytes.substr(1)).has_value());
@@ -56,12 +75,12 @@ TEST_SUITE("guard") {
     guard.Synced(10);
     guard.Synced(9);
     guard.NoteClockBound(3);
-    guard.NoteCluster({8, 9}, 4);
+    guard.NoteCluster({8, 9}, 4, {.keyspaces = {{5, "five"}}, .more = true});
     EXPECT(guard.mark() == 10);
     guard.Synced(11);
     const auto read = DecodeGuard(kept);
     REQUIRE(read.has_value());
-    EXPECT(*read == GuardRecord{{1, 2}, {8, 9}, 5, 11, 7, 4});
+    EXPECT(*read == GuardRecord{{1, 2}, {8, 9}, 5, 11, 7, 4, {{{5, "five"}}, true}});
   }
 
   TEST_CASE("a file: none, one from an interrupted start, a sound one, a damaged one") {

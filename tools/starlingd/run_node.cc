@@ -1,9 +1,12 @@
 // tools/starlingd/run_node.cc: joins storage, the World of libuv, and the actors of a node.
 #include "tools/starlingd/run_node.h"
 
+#include <fmt/core.h>
+
 #include <chrono>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -30,8 +33,11 @@ struct Legacy {
   DataLoss loss = DataLoss::kRefuse;  // Accepted once: the next life may lose something else.
   Trees trees = Trees::kKeep;         // Asked for once, too.
   bool again = false;                 // There shall be a next.
-  std::optional<std::string> damage;  // Why, if tables may be damaged.
+  std::optional<Hurt> hurt;           // Why, if tables may be damaged.
   std::uint64_t damaged_tables = 0;   // Taken out so far.
+  std::set<std::string> healed_in_vain;
+  // A write failed for damage, and the start that followed found no table damaged.
+  bool unexplained = false;
 };
 
 // Nobody has read a leaf yet.
@@ -44,17 +50,45 @@ base::Status RebuildTrees(const Store& store) {
   return store.engine->Write(batches, storage::Sync::kYes);
 }
 
+// What the next life should know of damage; nothing: a life that ends for another reason, as the
+// others remember more than it has, says nothing of the tables.
+std::optional<Hurt> HurtOf(const server::Node& node, const base::Status& ended) {
+  // RocksDB takes no write any more once a compaction has met a damaged table.
+  if (!node.begins_again() && ended.code() == base::Code::kCorruption)
+    return Hurt{ended.message(), {}};
+  if (node.begins_again() && !node.ended_for().empty()) return Hurt{{}, node.ended_for()};
+  return std::nullopt;
+}
+
+bool MetByWrite(const std::optional<Hurt>& hurt) { return hurt && !hurt->damage.empty(); }
+
+// It would meet the same again, life after life.
+base::Status Unexplained(const std::string& damage) {
+  return base::Corruption(fmt::format(
+      "damage was met for the second time that reading all tables does not show, so it is not "
+      "known what to take out: {}. To have all from the other nodes anew, move everything but the "
+      "file 'guard' out of the data directory and start this node",
+      damage));
+}
+
 // One life of the node.
 base::Status Live(const server::Config& config, Legacy& legacy) {
   legacy.again = false;
   // Opened first and closed last: every actor and every job may use it.
   const auto began = std::chrono::steady_clock::now();
-  ASSIGN_OR_RETURN(Store store, OpenStore(config, legacy.loss, legacy.damage));
+  ASSIGN_OR_RETURN(Store store, OpenStore(config, legacy.loss, legacy.hurt));
   legacy.loss = DataLoss::kRefuse;
   if (std::exchange(legacy.trees, Trees::kKeep) == Trees::kRebuild)
     RETURN_IF_ERROR(RebuildTrees(store));
+  if (MetByWrite(legacy.hurt)) {
+    const bool explained = store.identity.damaged_tables > 0;
+    if (!explained && legacy.unexplained) return Unexplained(legacy.hurt->damage);
+    legacy.unexplained = !explained;
+  }
   legacy.damaged_tables += store.identity.damaged_tables;
   store.identity.damaged_tables = legacy.damaged_tables;
+  legacy.healed_in_vain.merge(store.identity.healed_in_vain);
+  store.identity.healed_in_vain = legacy.healed_in_vain;
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - began);
   if (took >= kSlowOpen)
@@ -73,11 +107,9 @@ base::Status Live(const server::Config& config, Legacy& legacy) {
       server::SystemLookUp, [&config] { return server::LookAtDirectory(config.node.data_dir); });
   node.ForEachActor([&system](base::ActorId id, base::Actor& actor) { system.Attach(id, actor); });
   base::Status ended = system.Run();
-  // RocksDB takes no write any more once a compaction has met a damaged table.
-  legacy.again = node.begins_again() || ended.code() == base::Code::kCorruption;
-  legacy.damage.reset();
+  legacy.hurt = HurtOf(node, ended);
+  legacy.again = node.begins_again() || MetByWrite(legacy.hurt);
   if (legacy.again) {
-    legacy.damage = node.begins_again() ? std::string() : ended.message();
     base::log::Warn("node", "{}", ended.message());
     return ended;
   }

@@ -17,6 +17,7 @@
 #include "storage/batch.h"
 #include "storage/guard_file.h"
 #include "storage/identity.h"
+#include "storage/irreplaceable.h"
 #include "storage/rocksdb/damaged_tables.h"
 #include "storage/rocksdb/rocksdb_engine.h"
 #include "storage/rocksdb/set_aside.h"
@@ -86,32 +87,59 @@ base::Status SetAsideLoudly(const std::string& directory, const std::string& dam
   return base::Ok();
 }
 
-void SayTakenOut(const std::string& taken) {
-  base::log::Warn("storage", "{}; taken out, but for what can be read of them", taken);
+struct Attempt {
+  const server::Config& config;
+  const std::optional<storage::GuardRecord>& last;
+  bool accept = false;            // Whatever is damaged may go.
+  bool may_lose = false;          // What other nodes have.
+  storage::Irreplaceable keep{};  // And this they have not.
+  std::uint64_t& damaged_tables;  // Those that were taken out.
+};
+
+constexpr std::string_view kHowToGoOn =
+    "Put the lost files back if you have them; to go on with what is left, start once with "
+    "--accept-data-loss";
+
+base::Status NobodyElseHas(const storage::Irreplaceable& keep, const std::string& damage) {
+  return base::FailedPrecondition(
+      fmt::format("data are damaged: {}. And {} one replica, so no other node has what may be lost "
+                  "of that. {}",
+                  damage, keep.Have(), kHowToGoOn));
+}
+
+base::Result<storage::TakenOut> TakeOut(const storage::RocksDbOptions& options,
+                                        const Attempt& attempt) {
+  auto taken = storage::TakeOutDamagedTables(options, attempt.keep);
+  if (!taken && taken.error().code() == base::Code::kFailedPrecondition)
+    return base::Fail(base::FailedPrecondition(
+        fmt::format("data are damaged: {}. {}", taken.error().message(), kHowToGoOn)));
+  if (!taken) return taken;
+  attempt.damaged_tables += taken->tables;
+  if (!taken->what.empty())
+    base::log::Warn("storage", "{}; taken out, but for what can be read of them", taken->what);
+  return taken;
 }
 
 // It does not open for damaged tables alone.
 base::Result<Opened> OpenSoundTables(const storage::RocksDbOptions& options,
-                                     const std::string& damage, std::uint64_t& damaged_tables) {
-  ASSIGN_OR_RETURN(const storage::TakenOut taken, storage::TakeOutDamagedTables(options));
-  damaged_tables += taken.tables;
+                                     const std::string& damage, const Attempt& attempt) {
+  ASSIGN_OR_RETURN(const storage::TakenOut taken, TakeOut(options, attempt));
   if (taken.what.empty()) return base::Fail(base::Corruption(damage));
   ASSIGN_OR_RETURN(auto engine, storage::RocksDbEngine::Open(options));
-  SayTakenOut(taken.what);
   return Opened{std::move(engine), taken.what};
 }
 
 // As much of the database as can be trusted.
-base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_lose,
-                                     std::uint64_t& damaged_tables) {
+base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, const Attempt& attempt) {
   auto engine = storage::RocksDbEngine::Open(options);
   if (engine) return Opened{*std::move(engine), {}};
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
   std::string damage = engine.error().message();
-  if (!may_lose)
-    return base::Fail(engine.error().Annotate(
-        "data are damaged, and no other node is known to have them. Put the lost files back if you "
-        "have them; to go on with what is left, start once with --accept-data-loss"));
+  if (!attempt.may_lose)
+    return base::Fail(base::FailedPrecondition(fmt::format(
+        "{}: data are damaged, and no other node is known to have them. {}", damage, kHowToGoOn)));
+  // What comes after damage in a log may be of any keyspace.
+  if (attempt.keep.any()) return base::Fail(engine.error());
   options.keep_sound_part = true;
   engine = storage::RocksDbEngine::Open(options);
   if (engine) {
@@ -119,21 +147,13 @@ base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, bool may_l
     return Opened{*std::move(engine), std::move(damage)};
   }
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
-  auto sound = OpenSoundTables(options, damage, damaged_tables);
+  auto sound = OpenSoundTables(options, damage, attempt);
   if (sound || sound.error().code() != base::Code::kCorruption) return sound;
   RETURN_IF_ERROR(SetAsideLoudly(options.directory, damage));
   options.keep_sound_part = false;
   ASSIGN_OR_RETURN(auto fresh, storage::RocksDbEngine::Open(options));
   return Opened{std::move(fresh), std::move(damage)};
 }
-
-struct Attempt {
-  const server::Config& config;
-  const std::optional<storage::GuardRecord>& last;
-  bool accept = false;
-  bool may_lose = false;
-  std::uint64_t& damaged_tables;  // Those that were taken out.
-};
 
 storage::RocksDbOptions EngineOptions(const server::Config& config) {
   const server::StorageMemory memory = server::StorageMemoryOf(config);
@@ -146,8 +166,7 @@ storage::RocksDbOptions EngineOptions(const server::Config& config) {
 
 base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
   const server::Config& config = attempt.config;
-  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound(EngineOptions(config), attempt.may_lose,
-                                                  attempt.damaged_tables));
+  ASSIGN_OR_RETURN(Opened opened, OpenWhatIsSound(EngineOptions(config), attempt));
   if (damage.empty()) damage = std::move(opened.damage);
   Store store;
   store.engine = std::move(opened.engine);
@@ -164,62 +183,62 @@ base::Result<Store> OpenOnce(const Attempt& attempt, std::string damage) {
 
 // Without the tables that are damaged. `damage` is what is known of it before.
 base::Result<Store> OpenWithoutDamagedTables(const Attempt& attempt, std::string damage) {
-  ASSIGN_OR_RETURN(const storage::TakenOut taken,
-                   storage::TakeOutDamagedTables(EngineOptions(attempt.config)));
-  attempt.damaged_tables += taken.tables;
-  if (!taken.what.empty()) {
-    SayTakenOut(taken.what);
-    damage = taken.what;
-  }
+  ASSIGN_OR_RETURN(const storage::TakenOut taken, TakeOut(EngineOptions(attempt.config), attempt));
+  if (!taken.what.empty()) damage = taken.what;
   return OpenOnce(attempt, std::move(damage));
 }
 
 // From the mildest to the harshest: as it is, without the tables that are damaged, empty.
-base::Result<Store> OpenByDegrees(const Attempt& attempt,
-                                  const std::optional<std::string>& damage) {
+base::Result<Store> OpenByDegrees(const Attempt& attempt, const std::optional<Hurt>& hurt) {
   const std::string& directory = attempt.config.node.data_dir;
   const auto damaged = [&](const base::Result<Store>& store) {
     return !store && store.error().code() == base::Code::kCorruption && attempt.may_lose;
   };
   base::Status why;
-  if (!damage && !attempt.accept && !storage::TookOutTables(directory)) {
+  if (!hurt && !attempt.accept && !storage::TookOutTables(directory)) {
     auto store = OpenOnce(attempt, {});
     if (!damaged(store)) return store;
     why = store.error();
   }
-  auto store = OpenWithoutDamagedTables(attempt, damage ? *damage : why.message());
+  auto store = OpenWithoutDamagedTables(attempt, hurt ? hurt->damage : why.message());
   if (!damaged(store)) return store;
   // What is in it makes no sense.
   const std::string reason = store.error().message();
+  if (attempt.keep.any()) return base::Fail(NobodyElseHas(attempt.keep, reason));
   RETURN_IF_ERROR(SetAsideLoudly(directory, reason));
   return OpenOnce(attempt, reason);
 }
 
 base::Result<Store> Open(const server::Config& config, DataLoss loss,
-                         const std::optional<std::string>& damage) {
+                         const std::optional<Hurt>& hurt) {
   ASSIGN_OR_RETURN(const auto last, LastGuard(config.node.data_dir));
   const bool accept = loss == DataLoss::kAccept;
   std::uint64_t damaged_tables = 0;
-  const Attempt attempt{config, last, accept, accept || (last && last->members > 1),
-                        damaged_tables};
-  if (damage && !attempt.may_lose)
+  const Attempt attempt{.config = config,
+                        .last = last,
+                        .accept = accept,
+                        .may_lose = accept || (last && last->members > 1),
+                        .keep = accept || !last ? storage::Irreplaceable{} : last->irreplaceable,
+                        .damaged_tables = damaged_tables};
+  if (hurt && !attempt.may_lose)
     return base::Fail(base::FailedPrecondition(
-        fmt::format("data are damaged, and no other node is known to have them: {}; to go on with "
-                    "what is left, start once with --accept-data-loss",
-                    *damage)));
-  ASSIGN_OR_RETURN(Store store, OpenByDegrees(attempt, damage));
+        fmt::format("data are damaged, and no other node is known to have them: {}. {}",
+                    hurt->damage, kHowToGoOn)));
+  ASSIGN_OR_RETURN(Store store, OpenByDegrees(attempt, hurt));
   RETURN_IF_ERROR(storage::ForgetTakenOut(config.node.data_dir));  // The loss is written down.
   store.identity.damaged_tables = damaged_tables;
+  if (hurt && damaged_tables == 0 && !hurt->table.empty())
+    store.identity.healed_in_vain.insert(hurt->table);
   return store;
 }
 
 }  // namespace
 
 base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
-                              const std::optional<std::string>& damage) {
+                              const std::optional<Hurt>& hurt) {
   std::error_code ignored;  // Its files are shared: it only takes room. `verify` would say why.
   std::filesystem::remove_all(config.node.data_dir + "/" + server::kVerifyingDirectory, ignored);
-  auto store = Open(config, loss, damage);
+  auto store = Open(config, loss, hurt);
   if (store) return store;
   return base::Fail(store.error().Annotate(
       fmt::format("cannot use the data directory {}", config.node.data_dir)));

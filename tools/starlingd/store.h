@@ -14,6 +14,12 @@
 
 namespace starling {
 
+// Why the life before of this process ended, if tables may be damaged.
+struct Hurt {
+  std::string damage;  // Empty: it has written down why.
+  std::string table;   // Which; empty: not known.
+};
+
 struct Store {
   std::unique_ptr<storage::Engine> engine;
   std::unique_ptr<storage::Guard> guard;
@@ -31,9 +37,9 @@ enum class DataLoss { kRefuse, kAccept };
 // other nodes have, the node opens what is sound, or begins empty beside what it sets aside. With
 // kAccept all tables are read first: what cannot be read goes, too.
 //
-// With `damage` all tables are read first, and those that are damaged taken out: the life before of
-// this process ended for it. Empty: it has written down why.
+// With `hurt` all tables are read first, and those that are damaged taken out. If none is, the
+// identity says so.
 base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
-                              const std::optional<std::string>& damage);
+                              const std::optional<Hurt>& hurt);
 
 }  // namespace starling
