@@ -9,11 +9,9 @@
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kContactsMax = 1024;                 // Feedback later than that is lost.
-constexpr base::Duration kPullTimeout = base::seconds(2);  // Then another may be asked.
-constexpr std::size_t kBytesPerMessageMax = 4UL << 20;     // The rest may be asked for again.
-
-RumorVersion VersionOf(const RumorItem& item) { return {item.version, item.hash}; }
+constexpr std::size_t kPassingContactsMax = 1024;  // Feedback later than that is lost.
+constexpr base::Duration kPassingPullTimeout = base::seconds(2);  // Then another may be asked.
+constexpr std::size_t kPassingBytesMax = 4UL << 20;  // The rest may be asked for again.
 
 }  // namespace
 
@@ -38,7 +36,7 @@ Rumors::Offer PassingRumors::Hear(base::Instant now, const RumorItem& item) {
   if (!item.payload) {
     const auto wanted = wanted_.find(item.key);
     const bool asked = wanted != wanted_.end() && VersionOf(item) <= wanted->second.version &&
-                       now - wanted->second.asked < kPullTimeout;
+                       now - wanted->second.asked < kPassingPullTimeout;
     return asked ? Rumors::Offer::kPulling : Rumors::Offer::kWanted;
   }
   wanted_.erase(item.key);
@@ -146,7 +144,7 @@ std::vector<RumorItem> PassingRumors::Tell(base::Instant now, std::uint64_t nonc
   if (items.empty()) return items;
   counters_.passing_sent += items.size();
   contacts_.push_back(std::move(contact));
-  if (contacts_.size() > kContactsMax) contacts_.pop_front();
+  if (contacts_.size() > kPassingContactsMax) contacts_.pop_front();
   return items;
 }
 
@@ -183,7 +181,7 @@ std::vector<RumorItem> PassingRumors::Fetch(const std::vector<RumorItem>& wanted
                    .hash = found->second.version.hash,
                    .age = want.age};
     item.payload = found->second.payload;
-    if (!items.empty() && bytes + BytesBound(item) > kBytesPerMessageMax) break;
+    if (!items.empty() && bytes + BytesBound(item) > kPassingBytesMax) break;
     bytes += BytesBound(item);
     items.push_back(std::move(item));
   }

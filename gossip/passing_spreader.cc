@@ -6,7 +6,7 @@
 namespace starling::gossip {
 namespace {
 
-constexpr std::size_t kUnheardSendsPerLimit = 4;  // Rumors to silent targets end at some time.
+constexpr std::size_t kPassingSendsPerLimit = 4;  // Rumors to silent targets end at some time.
 
 }  // namespace
 
@@ -16,7 +16,7 @@ void PassingSpreader::OnTick(base::Instant now) {
   const std::size_t others = membership_.present();
   PassingRumors::Allowance allowed{.bytes_max = options_.datagram_bytes_max - kEnvelopeBytesMax,
                                    .items_max = 0,
-                                   .sends_max = kUnheardSendsPerLimit * RetransmitLimit(others + 1),
+                                   .sends_max = kPassingSendsPerLimit * RetransmitLimit(others + 1),
                                    .others = others};
   for (std::uint32_t turn = 0; turn < options_.rumor_fanout; ++turn) {
     const std::optional<Member> member = membership_.NextToTell();

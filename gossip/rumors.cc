@@ -19,8 +19,6 @@ constexpr std::size_t kBytesPerMessageMax = 4UL << 20;  // The rest comes with t
 
 std::size_t BucketOf(const std::string& key) { return base::Hash64(key) % kRumorBuckets; }
 
-RumorVersion VersionOf(const RumorItem& item) { return {item.version, item.hash}; }
-
 }  // namespace
 
 Rumors::Rumors(const GossipOptions& options, Outputs& outputs, Counters& counters)

@@ -27,6 +27,8 @@
 
 namespace starling::gossip {
 
+inline RumorVersion VersionOf(const RumorItem& item) { return {item.version, item.hash}; }
+
 // How often a digest that changed is told, to rumor_fanout members each: a node that lacks a rumor
 // is not among those of the first time in e^-2, one of seven cases.
 inline constexpr std::uint32_t kDigestTellings = 2;

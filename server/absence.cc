@@ -70,10 +70,10 @@ std::string WhyNobodyHas(const Start& start, std::uint32_t members, const std::s
 
 }  // namespace
 
-storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology) {
+storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology, std::uint32_t lacking) {
   storage::Irreplaceable found;
   for (const topology::Keyspace& keyspace : topology.keyspaces)
-    if (EffectiveFactor(topology, keyspace.replication) == 1)
+    if (EffectiveFactor(topology, keyspace.replication) <= 1 + lacking)
       found.keyspaces.push_back({keyspace.id, keyspace.name});
   return found;
 }
@@ -141,7 +141,9 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
   if (life.loss.boot == life.boot || !reason.empty()) {
     if (known.epoch == 0 && HasEntries(engine))
       return base::Fail(base::Corruption("there are entries, and no topology to read them by"));
-    RETURN_IF_ERROR(UnmakeTrees(engine, batch, DamagedEntries::kDrop));
+    // What no other node has is not let go without an operator's word, damaged or not.
+    const bool drops = start.accept_loss || !irreplaceable.any();
+    UnmakeTrees(batch, drops ? DamagedEntries::kDrop : DamagedEntries::kKeep);
     RETURN_IF_ERROR(DropPurgeMarks(engine, batch));
   }
   storage::SaveBoot(batch, life.boot);

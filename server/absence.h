@@ -41,8 +41,9 @@ struct Loss {
   bool operator==(const Loss&) const = default;
 };
 
-// The keyspaces of which each entry has one replica.
-storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology);
+// The keyspaces of which an entry may be on one node alone, when so many of its replicas may lack it.
+storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology,
+                                       std::uint32_t lacking = 0);
 
 base::Result<Loss> LoadLoss(storage::Engine& engine);
 void SaveLoss(storage::Batch& batch, const Loss& loss);

@@ -209,6 +209,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void LearnFrom(base::Bytes encoded, std::string_view from);
   void Adopt(const topology::TopologyPtr& topology);
   void Publish();
+  void NoteCluster();
   void AskForTopology();
   void OnMetaDone(MetaJob& job);
   void WaitForEpoch(std::uint64_t epoch, base::Duration wait,

@@ -15,8 +15,8 @@
 namespace starling::server {
 namespace {
 
-// Of those that wait each asks so often, one small request: who is admitted next has waited for no
-// more than half of it since the one before was ready.
+// Of those that wait each asks so often, one small request: who is admitted next has waited for
+// half of it, on the average of one that waits alone, since the one before was ready.
 constexpr base::Duration kJoinAgain = base::milliseconds(500);
 // A stopped node takes a request and never answers. Most changes of the topology take less; what is
 // answered later is taken all the same.

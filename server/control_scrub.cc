@@ -56,16 +56,15 @@ void Control::ScrubSoon() {
 std::string Control::WhyNotHeal() const {
   // What is wrong with it is not what a start can see, or comes and goes.
   if (shared_.identity.healed_in_vain.contains(scrub_.damaged_table()))
-    return "this node has begun again for that table before, and its start found it sound: it "
-           "stays "
-           "until the process is restarted";
+    return "this node has begun again for that table before, and its start found it sound: "
+           "it stays until the process is restarted";
   const auto members = snapshot_->topology->members();
   // What is taken out could let an older version show, which nobody would correct.
   if (members.size() == 1) return fmt::format("no other node has the data{}", kOnYourWord);
-  // After a loss it serves nothing that could show, and cannot catch up with what it cannot read.
-  if (loss_.any()) return {};
   if (const storage::Irreplaceable lone = IrreplaceableIn(*snapshot_->topology); lone.any())
     return fmt::format("{} one replica{}", lone.Have(), kOnYourWord);
+  // After a loss it serves nothing that could show, and cannot catch up with what it cannot read.
+  if (loss_.any()) return {};
   if (!serves()) return "this node is catching up";
   for (const topology::Node* member : members)
     if (member->host != shared_.identity.host && (!SeemsAlive(*member) || !LookOf(*member).ready))

@@ -230,9 +230,6 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   const bool stale = me->absent != 0 && !base::Mutant("absent-not-stale");
   if (stale) ready_ = false;
   if (loss_.any() && IsBack()) joining_.reset();
-  shared_.guard.NoteCluster(topology->cluster_id,
-                            static_cast<std::uint32_t>(topology->members().size()),
-                            IrreplaceableIn(*topology));
   wire::Hello hello;
   hello.role = wire::Role::kPeerControl;
   hello.cluster_name = topology->cluster_name;
@@ -258,6 +255,7 @@ void Control::Publish() {
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
   next->catching_up = !ready_ && IsBack();
   snapshot_ = next;
+  NoteCluster();
   repair_.Adopt(snapshot_);
   proofs_.Adopt(snapshot_);
   purge_.Adopt(snapshot_);
@@ -270,6 +268,20 @@ void Control::Publish() {
     world_.Post(WorkerActor(worker), std::move(mail));
   }
   ReleaseClients();  // They come to the workers after what was posted above.
+}
+
+// For a start that finds something damaged: who else has it. A member that is not ready may have
+// nothing yet; of one that nobody has heard of yet it is not known.
+void Control::NoteCluster() {
+  const topology::Topology& topology = *snapshot_->topology;
+  std::uint32_t having = 1, lacking = 0;
+  for (const topology::Node* member : topology.members()) {
+    if (member->host == shared_.identity.host) continue;
+    if (gossip_ == nullptr || !gossip_->View(member->host))
+      return shared_.guard.NoteUncertain(topology.cluster_id, IrreplaceableIn(topology));
+    ++(LookOf(*member).ready ? having : lacking);
+  }
+  shared_.guard.NoteCluster(topology.cluster_id, having, IrreplaceableIn(topology, lacking));
 }
 
 // After a start: what has been chosen while we were away? Also the first handshake, at which a

@@ -18,11 +18,11 @@ namespace starling::server {
 namespace {
 
 constexpr char kFileName[] = "gossip-keyring";
-constexpr std::size_t kFileBytesMax = 64 << 10;
+constexpr std::size_t kKeyringBytesMax = 64 << 10;
 constexpr mode_t kOwnerOnly = 0600;
 constexpr mode_t kOthers = 0007;
 
-base::Status Failed(std::string_view what, const std::string& path) {
+base::Status FailedTo(std::string_view what, const std::string& path) {
   return base::Io(fmt::format("cannot {} {}: {}", what, path, std::strerror(errno)));
 }
 
@@ -46,23 +46,23 @@ base::Result<std::optional<std::string>> ReadSecret(const std::string& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0 && errno == ENOENT) return std::nullopt;
   struct stat about {};
-  if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return base::Fail(Failed("read", path));
+  if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return base::Fail(FailedTo("read", path));
   if ((about.st_mode & kOthers) != 0)
     return base::Fail(base::FailedPrecondition(
         fmt::format("{} is open to every user (mode {:04o}), and holds keys: chmod 600", path,
                     about.st_mode & 07777U)));
-  std::string text(kFileBytesMax + 1, '\0');
+  std::string text(kKeyringBytesMax + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return base::Fail(Failed("read", path));
+    if (got < 0) return base::Fail(FailedTo("read", path));
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size > kFileBytesMax)
+  if (size > kKeyringBytesMax)
     return base::Fail(base::InvalidArgument(
-        fmt::format("{} has more than {} bytes: it is no file of keys", path, kFileBytesMax)));
+        fmt::format("{} has more than {} bytes: it is no file of keys", path, kKeyringBytesMax)));
   text.resize(size);
   return text;
 }
@@ -71,7 +71,7 @@ base::Status WriteAll(int descriptor, base::Bytes text, const std::string& path)
   while (!text.empty()) {
     const ssize_t wrote = ::write(descriptor, text.data(), text.size());
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return Failed("write", path);
+    if (wrote < 0) return FailedTo("write", path);
     text.remove_prefix(static_cast<std::size_t>(wrote));
   }
   return base::Ok();
@@ -79,11 +79,11 @@ base::Status WriteAll(int descriptor, base::Bytes text, const std::string& path)
 
 base::Status WriteSynced(const std::string& path, base::Bytes text) {
   const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kOwnerOnly));
-  if (file.get() < 0) return Failed("write", path);
+  if (file.get() < 0) return FailedTo("write", path);
   // The mode of one left over by a crash may be another.
-  if (::fchmod(file.get(), kOwnerOnly) != 0) return Failed("protect", path);
+  if (::fchmod(file.get(), kOwnerOnly) != 0) return FailedTo("protect", path);
   RETURN_IF_ERROR(WriteAll(file.get(), text, path));
-  return ::fsync(file.get()) == 0 ? base::Ok() : Failed("sync", path);
+  return ::fsync(file.get()) == 0 ? base::Ok() : FailedTo("sync", path);
 }
 
 std::string_view Trimmed(std::string_view text) {
@@ -134,10 +134,10 @@ base::Result<NodeKeys> LoadKeys(const Config& config) {
 base::Status SaveKeyring(const std::string& file, const gossip::Keyring& keyring) {
   const std::string beside = file + ".new";
   RETURN_IF_ERROR(WriteSynced(beside, keyring.Print()));
-  if (std::rename(beside.c_str(), file.c_str()) != 0) return Failed("replace", file);
+  if (std::rename(beside.c_str(), file.c_str()) != 0) return FailedTo("replace", file);
   const std::string folder = std::filesystem::path(file).parent_path().string();
   const File directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return Failed("sync", folder);
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return FailedTo("sync", folder);
   return base::Ok();
 }
 

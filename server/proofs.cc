@@ -12,9 +12,9 @@
 namespace starling::server {
 namespace {
 
-// Question: epoch u64 | cut i64 | count u32 | each: keyspace u32, first u16, last u16, digest 24.
-// Answer:   epoch u64 | count u32 | each u8 1: equal.
-struct Question {
+// RangeQuestion: epoch u64 | cut i64 | count u32 | each: keyspace u32, first u16, last u16,
+// digest 24. Answer:   epoch u64 | count u32 | each u8 1: equal.
+struct RangeQuestion {
   std::uint64_t epoch = 0;
   merkle::Generation cut = 0;
   struct One {
@@ -25,16 +25,16 @@ struct Question {
   };
   std::vector<One> ranges;
 };
-constexpr std::size_t kQuestionHead = 20;
-constexpr std::size_t kQuestionRecord = 8 + merkle::Digest::kSize;
-constexpr std::size_t kAnswerHead = 12;
+constexpr std::size_t kRangeQuestionHead = 20;
+constexpr std::size_t kRangeQuestionRecord = 8 + merkle::Digest::kSize;
+constexpr std::size_t kRangeAnswerHead = 12;
 
-std::string EncodeQuestion(const Question& question) {
+std::string EncodeRangeQuestion(const RangeQuestion& question) {
   std::string out;
   base::AppendLittle(out, question.epoch);
   base::AppendLittle(out, static_cast<std::uint64_t>(question.cut));
   base::AppendLittle(out, static_cast<std::uint32_t>(question.ranges.size()));
-  for (const Question::One& one : question.ranges) {
+  for (const RangeQuestion::One& one : question.ranges) {
     base::AppendLittle(out, one.keyspace);
     base::AppendLittle(out, one.first);
     base::AppendLittle(out, one.last);
@@ -44,15 +44,16 @@ std::string EncodeQuestion(const Question& question) {
   return out;
 }
 
-base::Result<Question> DecodeQuestion(base::Bytes in) {
+base::Result<RangeQuestion> DecodeRangeQuestion(base::Bytes in) {
   const base::Status bad = base::InvalidArgument("a proof's question is malformed");
-  if (in.size() < kQuestionHead) return base::Fail(bad);
-  Question question;
+  if (in.size() < kRangeQuestionHead) return base::Fail(bad);
+  RangeQuestion question;
   question.epoch = base::LoadLittle<std::uint64_t>(in.data());
   question.cut = static_cast<merkle::Generation>(base::LoadLittle<std::uint64_t>(in.data() + 8));
   const auto count = base::LoadLittle<std::uint32_t>(in.data() + 16);
-  if (in.size() != kQuestionHead + std::size_t{count} * kQuestionRecord) return base::Fail(bad);
-  for (std::size_t at = kQuestionHead; at < in.size(); at += kQuestionRecord)
+  if (in.size() != kRangeQuestionHead + std::size_t{count} * kRangeQuestionRecord)
+    return base::Fail(bad);
+  for (std::size_t at = kRangeQuestionHead; at < in.size(); at += kRangeQuestionRecord)
     question.ranges.push_back({base::LoadLittle<std::uint32_t>(in.data() + at),
                                base::LoadLittle<std::uint16_t>(in.data() + at + 4),
                                base::LoadLittle<std::uint16_t>(in.data() + at + 6),
@@ -161,7 +162,7 @@ void Proofs::Ask(const Gathered& gathered) {
     return EndRound();
   }
   round_->sums = gathered.sums;
-  std::map<base::NodeNumber, Question> questions;
+  std::map<base::NodeNumber, RangeQuestion> questions;
   ForEachRange([&](base::KeyspaceId keyspace, const topology::Range& range) {
     const Place place{keyspace, range.first_bucket};
     const auto sum = gathered.sums.find(place);
@@ -189,7 +190,7 @@ void Proofs::Ask(const Gathered& gathered) {
     question.epoch = round_->epoch;
     question.cut = round_->cut;
     const topology::Node& peer = *snapshot_->topology->FindNumber(number);
-    const std::string payload = EncodeQuestion(question);
+    const std::string payload = EncodeRangeQuestion(question);
     links_.Send({peer.cluster, peer.host}, {kTagProve, number, round_->serial, 0},
                 wire::ControlRequest{wire::ControlTopic::kProve, base::Hash64(payload)}, payload);
   }
@@ -198,7 +199,7 @@ void Proofs::Ask(const Gathered& gathered) {
 
 void Proofs::HandleQuestion(base::NodeNumber, base::Bytes bytes,
                             std::function<void(base::Result<std::string>)> answer) {
-  const auto question = DecodeQuestion(bytes);
+  const auto question = DecodeRangeQuestion(bytes);
   if (!question) return answer(base::Fail(question.error()));
   if (question->cut > merkle::NewestCut(world_.WallMs()) + 1)
     return answer(base::Fail(base::FailedPrecondition("the cut is too new by this node's clock")));
@@ -213,7 +214,7 @@ void Proofs::HandleQuestion(base::NodeNumber, base::Bytes bytes,
     std::string out;
     base::AppendLittle(out, question.epoch);
     base::AppendLittle(out, static_cast<std::uint32_t>(question.ranges.size()));
-    for (const Question::One& one : question.ranges) {
+    for (const RangeQuestion::One& one : question.ranges) {
       const auto mine = gathered.sums.find({one.keyspace, one.first});
       const bool equal = mine != gathered.sums.end() && mine->second == one.digest;
       base::AppendLittle(out, static_cast<std::uint8_t>(equal ? 1 : 0));
@@ -242,11 +243,11 @@ void Proofs::OnAnswer(base::NodeNumber peer, base::Bytes answer) {
   const auto it = round_->asked.find(peer);
   if (it == round_->asked.end()) return;
   const std::vector<Place>& places = it->second;
-  if (answer.size() != kAnswerHead + places.size() ||
+  if (answer.size() != kRangeAnswerHead + places.size() ||
       base::LoadLittle<std::uint64_t>(answer.data()) != round_->epoch)
     return NoAnswer(peer, "its answer is malformed");
   for (std::size_t i = 0; i < places.size(); ++i) {
-    if (answer[kAnswerHead + i] == 1)
+    if (answer[kRangeAnswerHead + i] == 1)
       round_->equal[places[i]].insert(peer);
     else
       round_->blocked[places[i]].push_back(NameOf(peer) + ": it differs");

@@ -86,7 +86,7 @@ void RepairPull::Ask(std::uint64_t id, Slice& slice) {
                           slice.keyspace, slice.slice, slice.salt, slice.cut);
   const wire::SliceHashesRequest request{slice.keyspace, slice.slice, slice.salt,
                                          snapshot_->topology->epoch, slice.cut};
-  slice.answer_due = parts_.world.Now() + kAnswerMax;
+  slice.answer_due = parts_.world.Now() + kPullAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request);
 }
 

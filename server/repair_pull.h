@@ -85,7 +85,6 @@ class RepairPull {
   static constexpr std::size_t kSlicesAtATime = 8;
   // Of a page, but for a larger entry. Higher: fewer exchanges; lower: as above.
   static constexpr std::uint32_t kPageBytes = 32 << 10;
-  static constexpr base::Duration kAnswerMax = kPullAnswerMax;
 
   struct Order;
   struct Slice;

@@ -62,7 +62,7 @@ void RepairPull::AskEntries(std::uint64_t id, Slice& slice) {
                                  parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged,
                                  further};
   stats_.bytes_sent += summary.size();
-  slice.answer_due = parts_.world.Now() + kAnswerMax;
+  slice.answer_due = parts_.world.Now() + kPullAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, summary);
 }
 

@@ -83,7 +83,7 @@ void RepairPull::AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts) {
       slice.cut,
       parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged};
   stats_.bytes_sent += slice.part_hashes.size();
-  slice.answer_due = parts_.world.Now() + kAnswerMax;
+  slice.answer_due = parts_.world.Now() + kPullAnswerMax;
   parts_.links.Send({peer->cluster, peer->host}, {kTagPull, 0, id, 0}, request, slice.part_hashes);
 }
 

@@ -15,10 +15,10 @@ namespace {
 
 // When a page asks one more replica than it needs, because one is slow: a page is more work than a
 // key, and one in order takes far less.
-constexpr base::Duration kSpeculateAfter = base::milliseconds(100);
+constexpr base::Duration kScanSpeculateAfter = base::milliseconds(100);
 // When replicas that failed are asked again, if too few are left: a lost connection is made anew
 // within this time.
-constexpr base::Duration kRetryAfter = base::milliseconds(150);
+constexpr base::Duration kScanRetryAfter = base::milliseconds(150);
 
 ReplicaMask BitOf(int replica) { return ReplicaMask{1} << replica; }
 
@@ -118,7 +118,7 @@ void Scans::Start(const ReplyTo& reply, const wire::ScanRequest& request) {
       now + (request.deadline_ms == 0
                  ? standard
                  : std::min<base::Duration>(base::milliseconds(request.deadline_ms), standard));
-  scan->timer = timers_.Add(std::min(scan->ends, now + kSpeculateAfter), id);
+  scan->timer = timers_.Add(std::min(scan->ends, now + kScanSpeculateAfter), id);
   AskMissing(id, *scan);
 }
 
@@ -291,7 +291,7 @@ void Scans::OnReplicaFailed(std::uint64_t id, Scan& scan, int replica, const bas
 
 void Scans::RetryLater(std::uint64_t id, Scan& scan) {
   if (scan.retrying) return;
-  const base::Instant at = parts_.world.Now() + kRetryAfter;
+  const base::Instant at = parts_.world.Now() + kScanRetryAfter;
   if (at >= scan.ends) return FailShort(id, scan, base::Code::kUnavailable, scan.why.message());
   scan.retrying = true;
   timers_.Cancel(scan.timer);
@@ -395,7 +395,7 @@ void Scans::OnWake(base::Instant now) {
       FailShort(id, *scan, base::Code::kTimeout, "the deadline has passed");
       continue;
     }
-    scan->timer = timers_.Add(std::min(scan->ends, now + kSpeculateAfter), id);
+    scan->timer = timers_.Add(std::min(scan->ends, now + kScanSpeculateAfter), id);
     if (scan->retrying)
       Retry(id, *scan);
     else

@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "server/purge/dead.h"
 #include "server/tree_making.h"
 #include "server/tree_page.h"
 
@@ -15,38 +14,10 @@ namespace starling::server {
 
 using storage::Family;
 
-namespace {
-
-constexpr std::size_t kDropsMax = 4096;  // In one write.
-
-base::Status Flush(storage::Engine& engine, storage::Batch& batch) {
-  const storage::Batch* const batches[] = {&batch};
-  RETURN_IF_ERROR(engine.Write(batches, storage::Sync::kNo));
-  batch.Clear();
-  return base::Ok();
-}
-
-base::Status DropAll(storage::Engine& engine, Family family, base::Bytes prefix) {
-  storage::Batch batch;
-  std::size_t drops = 0;
-  const auto cursor = engine.Scan(family, prefix, {});
-  for (cursor->Seek(prefix); cursor->Valid() && cursor->key().starts_with(prefix); cursor->Next()) {
-    batch.Delete(family, cursor->key());
-    if (++drops % kDropsMax == 0) RETURN_IF_ERROR(Flush(engine, batch));
-  }
-  RETURN_IF_ERROR(cursor->status());
-  return Flush(engine, batch);
-}
-
-}  // namespace
-
-base::Status UnmakeTrees(storage::Engine& engine, storage::Batch& batch, DamagedEntries damaged) {
-  RETURN_IF_ERROR(DropAll(engine, Family::kTree, {}));
-  RETURN_IF_ERROR(DropAll(engine, Family::kMeta, purge::DeadCounts::kPrefix));
+void UnmakeTrees(storage::Batch& batch, DamagedEntries damaged) {
   for (std::uint32_t slice = 0; slice < base::kSlices; ++slice)
     batch.Put(Family::kMeta, TreeMaking::RecordKey(static_cast<std::uint8_t>(slice)),
               TreeMaking::RecordOf(damaged));
-  return base::Ok();
 }
 
 base::Status CheckTreesMade(storage::Engine& engine) {

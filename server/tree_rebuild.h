@@ -21,10 +21,11 @@
 
 namespace starling::server {
 
-// All trees are to be made anew: drops every leaf and count of what is dead, and puts the records
-// of that into `batch`, which is to be written and synced before anything else. A crash before that
-// leaves leaves that are dropped and not made: do it again.
-base::Status UnmakeTrees(storage::Engine& engine, storage::Batch& batch, DamagedEntries damaged);
+// All trees are to be made anew: puts the records of that into `batch`, which is to be written and
+// synced before anything else. Replica::Load drops the leaves, and the counts of what is dead, that
+// are still stored. Nothing is written before: that a start is to find changes missing depends on
+// how many there are.
+void UnmakeTrees(storage::Batch& batch, DamagedEntries damaged);
 
 // What a checkpoint says: FailedPrecondition while some trees are to be made, for then its leaves
 // say nothing.

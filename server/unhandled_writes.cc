@@ -6,7 +6,7 @@ namespace starling::server {
 namespace {
 
 // number u64 | timestamp u64 | node u32 | nonce u32 | keyspace u32 | key size u32 | key
-constexpr std::size_t kHeadBytes = 32;
+constexpr std::size_t kRecordHeadBytes = 32;
 constexpr std::size_t kShiftBytes = 64 << 10;  // What has gone is given back in such portions.
 
 std::uint32_t KeySizeAt(const char* record) { return base::LoadLittle<std::uint32_t>(record + 28); }
@@ -31,12 +31,12 @@ UnhandledWrites::Write UnhandledWrites::Front() const {
           .version = {base::LoadLittle<std::uint64_t>(record + 8),
                       base::LoadLittle<std::uint32_t>(record + 16),
                       base::LoadLittle<std::uint32_t>(record + 20)},
-          .key = {record + kHeadBytes, KeySizeAt(record)}};
+          .key = {record + kRecordHeadBytes, KeySizeAt(record)}};
 }
 
 void UnhandledWrites::PopFront() {
   CHECK(!empty());
-  at_ += kHeadBytes + KeySizeAt(buffer_.data() + at_);
+  at_ += kRecordHeadBytes + KeySizeAt(buffer_.data() + at_);
   if (empty()) {
     buffer_.clear();
     at_ = 0;

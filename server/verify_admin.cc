@@ -122,7 +122,9 @@ void VerifyAdmin::OnStep() {
   rate_.Count(now, job_->step_bytes);
   if (!job_->ended) return GoOn(now);
   const std::unique_ptr<Job> done = std::move(job_);
-  control_.shared_.met_damage.Note(done->status);
+  // Of another code it is about the copy that was looked at, as when there was no room for it.
+  if (done->status.code() == base::Code::kCorruption)
+    control_.shared_.met_damage.Note(done->status);
   if (const std::string& problem = done->report.first_problem; !problem.empty())
     control_.shared_.met_damage.Note(base::Corruption(problem));
   if (!done->status.ok()) return control_.ReplyError(done->reply, done->status);

@@ -12,7 +12,7 @@
 namespace starling::server {
 namespace {
 
-constexpr base::Duration kTick = base::milliseconds(100);
+constexpr base::Duration kWorkerTick = base::milliseconds(100);
 // A connection that does not take its answers is not read from.
 constexpr std::size_t kPauseBytes = 16 << 20;
 constexpr std::size_t kResumeBytes = 4 << 20;
@@ -61,7 +61,7 @@ void Worker::OnStart() {
   }
   hints_.Start();
   started_ = world_.Now();
-  next_tick_ = world_.Now() + kTick;
+  next_tick_ = world_.Now() + kWorkerTick;
   Rearm();
 }
 
@@ -297,7 +297,7 @@ void Worker::OnWake() {
   scans_.OnWake(now);
   if (now >= next_tick_) {
     Tick();
-    next_tick_ = now + kTick;
+    next_tick_ = now + kWorkerTick;
   }
 }
 

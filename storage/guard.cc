@@ -124,6 +124,12 @@ void Guard::NoteCluster(base::HostId cluster_id, std::uint32_t members,
   record_.irreplaceable = std::move(irreplaceable);
 }
 
+void Guard::NoteUncertain(base::HostId cluster_id, const Irreplaceable& irreplaceable) {
+  const std::lock_guard lock(mutex_);
+  record_.cluster_id = cluster_id;
+  record_.irreplaceable = Union(record_.irreplaceable, irreplaceable);
+}
+
 void Guard::NoteClockBound(std::uint64_t timestamp) {
   const std::lock_guard lock(mutex_);
   record_.clock_bound = std::max(record_.clock_bound, timestamp);

@@ -51,8 +51,11 @@ class Guard {
   void Begin(const GuardRecord& record);
   // All up to `mark` is on disk. Failing to note it is no failure of the data: logged once.
   void Synced(std::uint64_t mark);
-  // Noted along with the next Synced.
+  // Noted along with the next Synced: how many nodes have data, this one with them, and what no
+  // other has.
   void NoteCluster(base::HostId cluster_id, std::uint32_t members, Irreplaceable irreplaceable);
+  // While it is not known who has: what is noted stays, and these are added.
+  void NoteUncertain(base::HostId cluster_id, const Irreplaceable& irreplaceable);
   void NoteClockBound(std::uint64_t timestamp);
 
   // What the last sync covered; 0: none yet.

@@ -67,6 +67,11 @@ void MemoryDisk::FailWrites(base::Status status) {
   write_failure_ = std::move(status);
 }
 
+void MemoryDisk::FailSyncs(base::Status status) {
+  const std::lock_guard lock(mutex_);
+  sync_failure_ = std::move(status);
+}
+
 std::shared_ptr<MemoryDisk> MemoryDisk::Copy() const {
   const std::lock_guard lock(mutex_);
   auto copy = std::make_shared<MemoryDisk>();
@@ -155,6 +160,7 @@ void MemoryEngine::Get(Family family, std::span<const base::Bytes> keys, Tier ti
 base::Status MemoryEngine::Write(std::span<const Batch* const> batches, Sync sync) {
   const std::lock_guard lock(disk_->mutex_);
   RETURN_IF_ERROR(disk_->write_failure_);
+  if (sync == Sync::kYes) RETURN_IF_ERROR(disk_->sync_failure_);
   std::vector<MemoryDisk::Undo>& undos = disk_->unsynced_.emplace_back();
   MemoryDisk::Applier applier{*disk_, undos};
   for (const Batch* batch : batches) batch->ForEach(applier);
@@ -167,6 +173,7 @@ base::Status MemoryEngine::Write(std::span<const Batch* const> batches, Sync syn
 base::Status MemoryEngine::SyncLog() {
   const std::lock_guard lock(disk_->mutex_);
   RETURN_IF_ERROR(disk_->write_failure_);
+  RETURN_IF_ERROR(disk_->sync_failure_);
   disk_->unsynced_.clear();
   return base::Ok();
 }

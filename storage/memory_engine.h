@@ -40,6 +40,8 @@ class MemoryDisk {
 
   // Every write and sync fails with `status` from now on and changes nothing; Ok() ends that.
   void FailWrites(base::Status status);
+  // So does every sync, and every write that is to be synced; others go on.
+  void FailSyncs(base::Status status);
 
   // As it is now, for a test to put back later.
   std::shared_ptr<MemoryDisk> Copy() const;
@@ -69,6 +71,7 @@ class MemoryDisk {
   std::vector<std::vector<Undo>> unsynced_;  // One element a Write().
   std::uint64_t sequence_ = 0;               // Changes made and not undone.
   base::Status write_failure_;
+  base::Status sync_failure_;
 };
 
 struct MemoryEngineOptions {

@@ -1,6 +1,7 @@
 // tests/stride.h: how many of a long row of like cases a test plays.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -11,7 +12,7 @@ namespace starling {
 // what a case does to memory, and the dev build has played them all.
 inline std::uint64_t Stride() {
   const char* text = std::getenv("STARLING_STRIDE");
-  return text == nullptr ? 1 : std::stoull(text);
+  return text == nullptr ? 1 : std::max(1ULL, std::stoull(text));
 }
 
 }  // namespace starling

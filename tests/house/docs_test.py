@@ -45,8 +45,11 @@ class Docs(unittest.TestCase):
                 title = re.compile(rf"[^\n]*\b{operation}\b", re.IGNORECASE)
                 told = [section for section in sections if title.match(section)]
                 self.assertTrue(told, f"no section of ARCHITECTURE.md is on a {operation}")
-                names = {path for section in told for _, path in house.named_files(section)}
-                self.assertGreaterEqual(len(names), 3, f"the life of a {operation} names few files")
+                steps = [step for section in told
+                         for step in re.findall(r"^\d+\. .*\n(?: .*\n)*", section, re.MULTILINE)]
+                self.assertGreaterEqual(len(steps), 3, f"the life of a {operation} has few steps")
+                silent = [step for step in steps if not list(house.named_files(step))]
+                self.assertEqual(silent, [], "steps that name no file")
 
     def test_readme_opens_with_the_two_commands(self):
         shown = [path for _, path in commands(house.SOURCES.read("README.md"))]

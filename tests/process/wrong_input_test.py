@@ -346,7 +346,7 @@ class Tools(case.SharedClusterCase):
         takes = {"put": "k v", "get": "k", "delete": "k", "exists": "k", "import": "-",
                  "create": "n --replication simple:3", "describe": "n", "getendpoints": "n k",
                  "why": "n k", "repair": "n", "verify": "n", "clearsnapshot": "--all",
-                 "restore": "p"}
+                 "restore": "p", "declareabsent": "n"}
         any_number = ("snapshot", "restore")
         for tool, *command in commands:
             whole = [*command, *takes.get(command[-1], "").split()]
@@ -370,7 +370,8 @@ class Tools(case.SharedClusterCase):
             self.assert_says("starling", command.split(), missing)
         for command, missing in (("getendpoints", "KEYSPACE"), ("getendpoints default", "KEY"),
                                  ("why", "KEYSPACE"), ("why default", "KEY"),
-                                 ("restore", "PATH"), ("clearsnapshot", "--all")):
+                                 ("restore", "PATH"), ("clearsnapshot", "--all"),
+                                 ("declareabsent", "NODE")):
             self.assert_says("nodetool", command.split(), missing)
 
     def test_values_that_make_no_sense(self):
@@ -420,7 +421,7 @@ class Tools(case.SharedClusterCase):
         for name in self.subcommands("nodetool"):
             more = {"getendpoints": ["default", "k"], "why": ["default", "k"],
                     "keyring": ["list"], "clearsnapshot": ["--all"],
-                    "restore": ["p"], "quarantine": ["list"]}.get(name, [])
+                    "restore": ["p"], "quarantine": ["list"], "declareabsent": ["n"]}.get(name, [])
             self.assert_says("nodetool", ["-h", absent, name, *more], absent, "refused")
         for command in ("put k v", "get k", "delete k", "exists k", "import -", "export", "ping",
                         "keyspace list", "keyspace describe default",

@@ -2,10 +2,12 @@
 // Method: lives on one disk whose guard says more or less; marks of others.
 #include "server/absence.h"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "merkle/tree.h"
 #include "server/peer_marks.h"
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
@@ -113,8 +115,25 @@ TEST_SUITE("absence") {
     directory.SetGuard(2, directory.engine.sequence() + 5);
     REQUIRE(directory.Begin()->loss.any());
     EXPECT(records(purge::Marks::kPrefix) == 0);
-    EXPECT(records(purge::DeadCounts::kPrefix) == 0);
+    EXPECT(records(purge::DeadCounts::kPrefix) == 1);  // Replica::Load drops it, by the records.
     EXPECT(records(TreeMaking::kPrefix) == base::kSlices);
+  }
+
+  TEST_CASE("a start that is cut off before it wrote of a loss leaves it to be found again") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    storage::Batch leaves;
+    for (std::uint32_t bucket = 0; bucket < 5000; ++bucket)
+      leaves.Put(Family::kTree, merkle::LeafKey(1, static_cast<std::uint16_t>(bucket)),
+                 merkle::EncodeLeaf({.count = 1, .low = 2, .high = 3}));
+    REQUIRE(WriteOne(directory.engine, leaves).ok());
+    directory.SetGuard(1, directory.engine.sequence() + 5);
+    const std::uint64_t recovered = directory.engine.sequence();
+    directory.disk->FailSyncs(base::Io("cut off"));
+    EXPECT(!directory.Begin().has_value());
+    EXPECT(directory.engine.sequence() == recovered);
+    directory.disk->FailSyncs(base::Ok());
+    EXPECT(directory.Begin()->loss.any());
   }
 
   TEST_CASE("an older copy is a loss, and no boot number comes twice") {

@@ -194,7 +194,7 @@ struct Machine {
       storage::EncodeEntryTo({.version = {1 << 16, 1, 1}, .value_digest = 1}, "value", entry);
       batch.Put(Family::kData, key, i % 2 == 0 ? entry : "no entry");
     }
-    REQUIRE(UnmakeTrees(*engine, batch, DamagedEntries::kDrop).ok());
+    UnmakeTrees(batch, DamagedEntries::kDrop);
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(engine->Write(batches, storage::Sync::kYes).ok());
     REQUIRE(CheckTreesMade(*engine).code() == base::Code::kFailedPrecondition);
@@ -286,7 +286,7 @@ TEST_SUITE("tree_rebuild") {
     storage::EncodeEntryTo({.version = {1 << 16, 1, 1}, .value_digest = 1}, "value", entry);
     batch.Put(Family::kData, key, entry);
     batch.Put(Family::kData, other, "x");
-    REQUIRE(UnmakeTrees(*machine.engine, batch, DamagedEntries::kKeep).ok());
+    UnmakeTrees(batch, DamagedEntries::kKeep);
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(machine.engine->Write(batches, storage::Sync::kYes).ok());
     machine.Begin();
@@ -301,7 +301,7 @@ TEST_SUITE("tree_rebuild") {
   TEST_CASE("a tree that is being made anew is told to nobody, and then it is") {
     OneWorker node(topology::FoundedBy(2));
     storage::Batch batch;
-    REQUIRE(UnmakeTrees(node.engine, batch, DamagedEntries::kKeep).ok());
+    UnmakeTrees(batch, DamagedEntries::kKeep);
     std::string key, entry;
     storage::EncodeDataKeyTo({1, base::FirstToken(kBucketsUsed[0]), "key"}, key);
     storage::EncodeEntryTo(

@@ -220,6 +220,35 @@ TEST_SUITE("sim/damage") {
            std::string::npos);
   }
 
+  TEST_CASE("a node that catches up waits for that word too, and stays up") {
+    ClusterOptions options{.seed = 9, .nodes = 3, .workers = 2};
+    options.config.scrub.interval = base::seconds(20);
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(base::seconds(30)));
+    const auto& created = cluster.watcher(0).CreateKeyspace("single", "simple:1");
+    REQUIRE(cluster.sim().Await(base::seconds(30), [&] { return created.has_value(); }));
+    REQUIRE(created->ok());
+    REQUIRE(cluster.Await(cluster.watcher(0).Put("key", 1)).status.ok());
+    FlipValue(cluster, 0, "key");
+    const Cluster::DiskCopy older = cluster.CopyDisk(0);
+    for (int i = 0; i < 50; ++i)
+      REQUIRE(cluster.Await(cluster.watcher(1).Put(KeyAt(i), 1000 + i)).status.ok());
+    cluster.config(0).repair.enabled = false;  // So it goes on catching up.
+    cluster.Kill(0);
+    cluster.PutBack(0, older, Cluster::GuardFile::kPutBackToo);  // Its peers remember more.
+    cluster.Start(0);
+    cluster.sim().RunFor(base::seconds(10));
+    REQUIRE(!cluster.up(0));  // It ended to begin anew.
+    cluster.Start(0);
+    cluster.sim().RunFor(base::seconds(120));
+    REQUIRE(cluster.up(0));
+    EXPECT(!cluster.SnapshotOf(0)->ready());
+    Sender sender(cluster.sim().AddHost(0x7f000301));
+    const auto status = nlohmann::json::parse(AnswerOf(cluster, sender, 0, "scrubstatus"));
+    EXPECT(status["healing"].get<std::string>().find("'single' has one replica") !=
+           std::string::npos);
+  }
+
   TEST_CASE("damage that no other node could make up for stays, and the node serves the rest") {
     ClusterOptions options{.seed = 8, .nodes = 1, .workers = 2};
     options.config.scrub.interval = base::seconds(20);

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/guard.h"
 #include "tests/sim/calm.h"
 #include "tests/sim/cluster.h"
 #include "tests/test.h"
@@ -123,6 +124,30 @@ TEST_SUITE("sim/membership") {
       cluster.sim().RunFor(milliseconds(100));
       EXPECT(IsReady(cluster, node));
     }
+  }
+
+  TEST_CASE("a newcomer that has nothing yet counts for no copy, by the guard of who has it all") {
+    Cluster cluster(Calm(1));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    PutKeys(cluster, 0, 100);
+    const auto guard = [&] { return *storage::DecodeGuard(cluster.CopyDisk(0).guard_file); };
+    EXPECT(guard().members == 1);
+    EXPECT(guard().irreplaceable.any());
+    const std::uint32_t one = cluster.AddNode();
+    SeedsAre(cluster, one, 0);
+    cluster.Start(one);
+    REQUIRE(AwaitMember(cluster, one, seconds(30)));
+    REQUIRE(EpochOf(cluster, 0) == EpochOf(cluster, one));
+    cluster.sim().RunFor(seconds(1));  // Until both are in one epoch.
+    PutKeys(cluster, 0, 1);            // The guard is written along with a sync.
+    REQUIRE(!IsReady(cluster, one));
+    EXPECT(guard().members == 1);
+    EXPECT(guard().irreplaceable.any());
+    REQUIRE(cluster.sim().Await(seconds(60), [&] { return IsReady(cluster, one); }));
+    cluster.sim().RunFor(seconds(5));
+    PutKeys(cluster, 0, 1);
+    EXPECT(guard().members == 2);
+    EXPECT(!guard().irreplaceable.any());
   }
 
   TEST_CASE("of two that join at once, the second waits until the first is ready") {

@@ -81,6 +81,10 @@ TEST_SUITE("guard") {
     const auto read = DecodeGuard(kept);
     REQUIRE(read.has_value());
     EXPECT(*read == GuardRecord{{1, 2}, {8, 9}, 5, 11, 7, 4, {{{5, "five"}}, true}});
+    guard.NoteUncertain({8, 9}, {.keyspaces = {{6, "six"}}});
+    guard.Synced(12);
+    EXPECT(*DecodeGuard(kept) ==
+           GuardRecord{{1, 2}, {8, 9}, 5, 12, 7, 4, {{{5, "five"}, {6, "six"}}, true}});
   }
 
   TEST_CASE("a file: none, one from an interrupted start, a sound one, a damaged one") {

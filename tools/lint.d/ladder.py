@@ -19,7 +19,7 @@ WORTH = 12  # Headers that must stand on a rung to pay for its compilation.
 
 class Ladder:
     def __init__(self, sources, headers, compiler):
-        self._folder = os.path.join(tree.SCRATCH, "ladder")
+        self._folder = os.path.join(tree.SCRATCH, f"ladder.{os.getpid()}")
         self._compiler = compiler
         reached = {header: _of_others(sources, header) for header in headers}
         count = collections.Counter(target for all_of in reached.values() for target in all_of)
@@ -41,6 +41,7 @@ class Ladder:
             for path in (self._path(rung), self._path(rung) + ".gch"):
                 if os.path.exists(path):
                     os.remove(path)
+        os.rmdir(self._folder)
 
     def flags(self, header):
         """Of the compiler, to begin with what the header reaches anyway."""

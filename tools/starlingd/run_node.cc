@@ -45,7 +45,7 @@ base::Status RebuildTrees(const Store& store) {
   storage::Batch batch;
   const server::DamagedEntries damaged =
       store.identity.loss.any() ? server::DamagedEntries::kDrop : server::DamagedEntries::kKeep;
-  RETURN_IF_ERROR(server::UnmakeTrees(*store.engine, batch, damaged));
+  server::UnmakeTrees(batch, damaged);
   const storage::Batch* const batches[] = {&batch};
   return store.engine->Write(batches, storage::Sync::kYes);
 }

@@ -218,7 +218,9 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
                         .last = last,
                         .accept = accept,
                         .may_lose = accept || (last && last->members > 1),
-                        .keep = accept || !last ? storage::Irreplaceable{} : last->irreplaceable,
+                        .keep = accept ? storage::Irreplaceable{}
+                                : last ? last->irreplaceable
+                                       : storage::Irreplaceable{.keyspaces = {}, .more = true},
                         .damaged_tables = damaged_tables};
   if (hurt && !attempt.may_lose)
     return base::Fail(base::FailedPrecondition(

@@ -11,6 +11,7 @@
 #include "tests/storage/engine_suite.h"
 #include "tests/storage/rocksdb/damage.h"
 #include "tests/storage/temp_directory.h"
+#include "tests/stride.h"
 #include "tests/test.h"
 
 namespace starling::storage {
@@ -85,11 +86,11 @@ struct Failures {
 };
 
 // Calls `check(directory, fs)` after a call in which the nth I/O failed, for each n that there is,
-// or every step-th; the first n that there is not.
+// or every step-th (tests/stride.h); the first n that there is not.
 template <typename Check>
 std::uint64_t ForEachFailure(const std::string& hurt, const Failures& failures, Check&& check) {
   const auto& [failing, cause, step] = failures;
-  for (std::uint64_t n = 1; n < kFailuresMax; n += step) {
+  for (std::uint64_t n = 1; n < kFailuresMax; n += step * Stride()) {
     DOCTEST_INFO("I/O ", n);
     const TempDirectory directory;
     CopyInto(hurt, directory.path());
