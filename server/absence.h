@@ -41,7 +41,8 @@ struct Loss {
   bool operator==(const Loss&) const = default;
 };
 
-// The keyspaces of which an entry may be on one node alone, when so many of its replicas may lack it.
+// The keyspaces of which an entry may be on one node alone, when so many of its replicas may lack
+// it.
 storage::Irreplaceable IrreplaceableIn(const topology::Topology& topology,
                                        std::uint32_t lacking = 0);
 
