@@ -40,12 +40,11 @@ void Admin::DeclareAbsent(const ReplyTo& to, const base::JsonObject& arguments) 
                         "running, say --confirm",
                         address)));
   base::log::Warn("topology", "{} is declared absent by an operator's word", address);
-  control_.ProposeAbsence(host, [this, to, address](const base::Status& status) {
-    if (!status.ok()) return Fail(to, status);
-    Answer(to, {{"address", address},
-                {"declared_absent", true},
-                {"epoch", control_.snapshot_->topology->epoch}});
-  });
+  control_.ProposeAbsence(
+      host, [this, to, address](const base::Status& status, const topology::TopologyPtr& chosen) {
+        if (!status.ok()) return Fail(to, status);
+        Answer(to, {{"address", address}, {"declared_absent", true}, {"epoch", chosen->epoch}});
+      });
 }
 
 }  // namespace starling::server

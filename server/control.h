@@ -183,7 +183,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void ReturnAfterLoss();
   void DeclareAbsent();
   base::Status MayDeclareAbsent(const base::HostId& host) const;
-  void ProposeAbsence(const base::HostId& host, std::function<void(const base::Status&)> done);
+  void ProposeAbsence(const base::HostId& host, ChangeDone done);
   void SeatVoters();
   // Serves reads, as far as this node itself is concerned.
   bool serves() const { return ready_ && may_remember_.empty(); }

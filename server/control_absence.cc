@@ -125,7 +125,7 @@ void Control::DeclareAbsent() {
                   "{} has been away for {} s, purge.max_outage: it is declared absent, and purge "
                   "goes on without it",
                   away->cluster.ToString(), base::ToMs(outage_max) / 1000);
-  ProposeAbsence(away->host, [](const base::Status& status) {
+  ProposeAbsence(away->host, [](const base::Status& status, const topology::TopologyPtr&) {
     if (!status.ok())
       base::log::Info("topology", "no member was declared absent: {}", status.message());
   });
@@ -157,13 +157,10 @@ base::Status Control::MayDeclareAbsent(const base::HostId& host) const {
   return base::Ok();
 }
 
-void Control::ProposeAbsence(const base::HostId& host,
-                             std::function<void(const base::Status&)> done) {
+void Control::ProposeAbsence(const base::HostId& host, ChangeDone done) {
   Propose(
       [host](const topology::Topology& before) { return topology::DeclareAbsent(before, host); },
-      [done = std::move(done)](const base::Status& status, const topology::TopologyPtr&) {
-        done(status);
-      });
+      std::move(done));
 }
 
 // Founders may be fewer than could vote, and who was replaced votes no more: seats are taken by

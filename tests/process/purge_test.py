@@ -5,6 +5,7 @@ Method: thousands of keys put and deleted; purgestatus, status, tablestats and /
         node, and the quarantine of the one that was away.
 """
 
+import json
 import os
 import socket
 import unittest
@@ -135,7 +136,8 @@ class Purge(case.ClusterCase):
         self.assertGreater(standing(up)["tombstones"], 0)  # Nothing has been changed by that.
         said = self.declare(up, away.address, "--confirm")
         self.assertEqual(said.returncode, 0, said.stderr)
-        self.assert_refused(self.declare(up, away.address, "--confirm"), "absent in epoch")
+        epoch = json.loads(said.stdout)["epoch"]
+        self.assert_refused(self.declare(up, away.address, "--confirm"), f"absent in epoch {epoch}")
         cluster.wait_until_empty(
             lambda: {node.number: standing(node) for node in rest
                      if standing(node)["tombstones"] > 0}, 90, "tombstones to go without it")
