@@ -54,10 +54,10 @@ enum class MailKind : std::uint16_t {
 };
 
 // The typed mail of a kind: `static constexpr MailKind kKind` in each.
-template <MailKind Kind>
+template <MailKind kOfAll>
 struct MailOf : base::Mail {
-  static constexpr MailKind kKind = Kind;
-  MailOf() : base::Mail(static_cast<std::uint16_t>(Kind)) {}
+  static constexpr MailKind kKind = kOfAll;
+  MailOf() : base::Mail(static_cast<std::uint16_t>(kOfAll)) {}
 };
 
 // Where an answer goes: to a request on a connection of one of our actors.

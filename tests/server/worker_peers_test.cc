@@ -110,7 +110,7 @@ TEST_SUITE("server/worker: a replica that is pulled from") {
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
     node.Start({2});
-    const auto pull = [&](std::string after) {
+    const auto pull = [&](const std::string& after) {
       return AskAsPeer(node, wire::BucketPull{.keyspace = kDefault,
                                               .bucket = kBucket,
                                               .after = after,
