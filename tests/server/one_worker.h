@@ -305,10 +305,8 @@ class OneWorker {
   std::uint64_t asked_ = 0;
 };
 
-// What the worker answers to a frame of node 2.
-template <typename Message>
-Told AskAsPeer(OneWorker& node, const Message& message, base::Bytes payload = {}) {
-  const std::string bytes = FrameOf(1, message, payload);
+// A frame of node 2, as control hands it to the worker.
+inline std::unique_ptr<FrameMail> FromPeer(const std::string& bytes) {
   wire::Frame frame;
   REQUIRE(*wire::CutFrame(bytes, &frame) == bytes.size());
   auto mail = std::make_unique<FrameMail>();
@@ -318,6 +316,13 @@ Told AskAsPeer(OneWorker& node, const Message& message, base::Bytes payload = {}
   mail->peer = 2;
   mail->header = frame.header;
   mail->payload = frame.payload;
+  return mail;
+}
+
+// What the worker answers to one.
+template <typename Message>
+Told AskAsPeer(OneWorker& node, const Message& message, base::Bytes payload = {}) {
+  auto mail = FromPeer(FrameOf(1, message, payload));
   node.Tell(std::move(mail));
   const auto answer = node.Hear<ReplyMail>();
   wire::Frame told;

@@ -26,16 +26,8 @@ void Write(OneWorker& node, base::Bytes key, std::uint64_t number, base::Bytes v
                                                        .value_digest = storage::ValueDigest(value),
                                                        .epoch = node.topology().epoch},
                                     value);
-  wire::Frame frame;
-  REQUIRE(*wire::CutFrame(bytes, &frame) == bytes.size());
-  auto mail = std::make_unique<FrameMail>();
-  mail->reply.home = base::kControlActor;
-  mail->reply.request_id = frame.request_id;
-  mail->frame_kind = frame.kind;
-  mail->peer = 2;
+  auto mail = FromPeer(bytes);
   mail->numbered = {{2, 1, 0}, number, handled_below};
-  mail->header = frame.header;
-  mail->payload = frame.payload;
   node.Tell(std::move(mail));
   node.Hear<ReplyMail>();
 }

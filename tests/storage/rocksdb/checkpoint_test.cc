@@ -15,11 +15,7 @@ namespace starling::storage {
 namespace {
 
 std::unique_ptr<Engine> Read(const std::string& directory) {
-  auto opened = RocksDbEngine::OpenToRead(SmallOptions(directory));
-  const std::string outcome = opened ? "opened" : opened.error().ToString();
-  DOCTEST_INFO(outcome);
-  REQUIRE(opened.has_value());
-  return *std::move(opened);
+  return Opened(RocksDbEngine::OpenToRead(SmallOptions(directory)));
 }
 
 std::string KeyOf(int number) { return fmt::format("key{:06}", number); }

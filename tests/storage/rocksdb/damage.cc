@@ -32,14 +32,6 @@ std::string EntryOf(int number, std::uint32_t version) {
   return entry;
 }
 
-std::unique_ptr<Engine> OpenSmall(const std::string& directory) {
-  auto opened = RocksDbEngine::Open(SmallOptions(directory));
-  const std::string outcome = opened ? "opened" : opened.error().ToString();
-  DOCTEST_INFO(outcome);
-  REQUIRE(opened.has_value());
-  return *std::move(opened);
-}
-
 void Fill(Engine& engine, std::uint32_t version, int count, int step, base::KeyspaceId keyspace) {
   Batch batch;
   for (int i = 0; i < count; i += step)

@@ -10,6 +10,7 @@
 #include "storage/engine.h"
 #include "storage/irreplaceable.h"
 #include "storage/rocksdb/damaged_tables.h"
+#include "tests/storage/rocksdb/rocksdb_machine.h"
 #include "tests/storage/rocksdb/unsynced_fs.h"
 
 namespace starling::storage {
@@ -18,7 +19,6 @@ namespace starling::storage {
 std::string KeyOf(int number, base::KeyspaceId keyspace = 1);
 std::string EntryOf(int number, std::uint32_t version);
 
-std::unique_ptr<Engine> OpenSmall(const std::string& directory);
 // Every `step`th of `count` entries of that version, in a table of their own; and a record.
 void Fill(Engine& engine, std::uint32_t version, int count, int step = 1,
           base::KeyspaceId keyspace = 1);

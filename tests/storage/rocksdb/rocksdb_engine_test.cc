@@ -18,14 +18,6 @@
 namespace starling::storage {
 namespace {
 
-std::unique_ptr<Engine> OpenAt(const std::string& directory) {
-  auto opened = RocksDbEngine::Open(SmallOptions(directory));
-  const std::string outcome = opened ? "opened" : opened.error().ToString();
-  DOCTEST_INFO(outcome);
-  REQUIRE(opened.has_value());
-  return *std::move(opened);
-}
-
 // Flips a byte in the data of every table of at least `size` bytes; says how many there were.
 int DamageTables(const std::string& directory, std::size_t size) {
   int damaged = 0;
@@ -123,7 +115,7 @@ TEST_SUITE("storage/rocksdb") {
   // Their memtable hashes keys, and must not show for that.
   TEST_CASE("leaves come in order, from memtable and files, each as it was written last") {
     const TempDirectory directory;
-    const auto engine = OpenAt(directory.path() + "/db");
+    const auto engine = OpenSmall(directory.path() + "/db");
     const auto put = [&](int from, int step, const std::string& value) {
       Batch batch;
       for (int i = from; i < 3000; i += step)
@@ -166,7 +158,7 @@ TEST_SUITE("storage/rocksdb") {
 
   TEST_CASE("a directory in use is refused by name, and free once it is closed") {
     TempDirectory directory;
-    auto first = OpenAt(directory.path());
+    auto first = OpenSmall(directory.path());
     const auto second = RocksDbEngine::Open(SmallOptions(directory.path()));
     REQUIRE(!second.has_value());
     EXPECT(second.error() ==
@@ -178,7 +170,7 @@ TEST_SUITE("storage/rocksdb") {
 
   TEST_CASE("a directory is made with its parents") {
     TempDirectory directory;
-    EXPECT(WriteOne(*OpenAt(directory.path() + "/a/b/c"), PutBatch("k", "v"), Sync::kYes).ok());
+    EXPECT(WriteOne(*OpenSmall(directory.path() + "/a/b/c"), PutBatch("k", "v"), Sync::kYes).ok());
     EXPECT(std::filesystem::exists(directory.path() + "/a/b/c/CURRENT"));
   }
 
@@ -195,12 +187,12 @@ TEST_SUITE("storage/rocksdb") {
 
   TEST_CASE("a damaged table gives Corruption for what is in it, never a wrong value") {
     TempDirectory directory;
-    auto engine = OpenAt(directory.path());
+    auto engine = OpenSmall(directory.path());
     REQUIRE(WriteOne(*engine, PutBatch("k", Noise(9000))).ok());
     REQUIRE(engine->Flush().ok());
     engine.reset();
     REQUIRE(DamageTables(directory.path(), 9000) == 1);
-    engine = OpenAt(directory.path());
+    engine = OpenSmall(directory.path());
     const base::Bytes key = "k";
     ErrorSink sink;
     engine->Get(Family::kData, {&key, 1}, Tier::kAll, sink);
@@ -263,7 +255,7 @@ TEST_SUITE("storage/rocksdb") {
       damage(OnlyLog(directory.path()));
       // Again and again: what an earlier start left of the torn log must not look like damage.
       for (int start = 0; start < 3; ++start)
-        EXPECT(ScanAll(*OpenAt(directory.path()), Family::kData).size() == 29);
+        EXPECT(ScanAll(*OpenSmall(directory.path()), Family::kData).size() == 29);
     };
     for (const std::uint64_t cut : {1U, 5U, 50U})
       expect_29([&](const auto& log) { std::filesystem::resize_file(log, size - cut); });
@@ -285,14 +277,14 @@ TEST_SUITE("storage/rocksdb") {
       REQUIRE(size > 5);
       std::filesystem::resize_file(logs.back(), size - 5);
     };
-    auto engine = OpenAt(directory.path());
+    auto engine = OpenSmall(directory.path());
     write(*engine, "kept");
     write(*engine, "lost");
     engine.reset();
     tear_newest_log();
-    write(*OpenAt(directory.path()), "lost too");
+    write(*OpenSmall(directory.path()), "lost too");
     tear_newest_log();  // Nothing is left in it but where it began.
-    engine = OpenAt(directory.path());
+    engine = OpenSmall(directory.path());
     write(*engine, "in a table");
     REQUIRE(engine->Flush().ok());
     write(*engine, "in a log");
@@ -300,7 +292,7 @@ TEST_SUITE("storage/rocksdb") {
     std::filesystem::copy(directory.path(), killed.path());
     REQUIRE(LogsIn(killed.path()).size() > 1);
     for (int start = 0; start < 3; ++start)
-      EXPECT(ScanAll(*OpenAt(killed.path()), Family::kData).size() == 3);
+      EXPECT(ScanAll(*OpenSmall(killed.path()), Family::kData).size() == 3);
   }
 
   TEST_CASE("a log that is missing is refused") {
@@ -334,7 +326,7 @@ TEST_SUITE("storage/rocksdb") {
     };
     const std::string copy = directory.path() + "/copy";
     {
-      const auto engine = OpenAt(directory.path());
+      const auto engine = OpenSmall(directory.path());
       REQUIRE(WriteOne(*engine, PutBatch("k0", "v"), Sync::kYes).ok());
       REQUIRE(engine->Flush().ok());
       std::filesystem::copy_file(manifest(), copy);
@@ -355,9 +347,9 @@ TEST_SUITE("storage/rocksdb") {
       return static_cast<unsigned>(std::filesystem::status(path).permissions());
     };
     const unsigned before = mode(directory.path());
-    OpenAt(directory.path() + "/new");
+    OpenSmall(directory.path() + "/new");
     EXPECT(mode(directory.path() + "/new") == 0750U);
-    OpenAt(directory.path());
+    OpenSmall(directory.path());
     EXPECT(mode(directory.path()) == before);
   }
 
@@ -383,7 +375,7 @@ TEST_SUITE("storage/rocksdb") {
 
   TEST_CASE("a damaged manifest or CURRENT file fails to open with Corruption") {
     TempDirectory directory;
-    REQUIRE(WriteOne(*OpenAt(directory.path()), PutBatch("k", "v"), Sync::kYes).ok());
+    REQUIRE(WriteOne(*OpenSmall(directory.path()), PutBatch("k", "v"), Sync::kYes).ok());
     SUBCASE("CURRENT") { std::ofstream(directory.path() + "/CURRENT") << "nonsense"; }
     SUBCASE("the manifest") {
       for (const auto& file : std::filesystem::directory_iterator(directory.path()))

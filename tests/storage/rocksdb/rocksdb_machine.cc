@@ -11,16 +11,23 @@ RocksDbOptions SmallOptions(const std::string& directory, std::shared_ptr<Unsync
           .file_system = std::move(fs)};
 }
 
+std::unique_ptr<Engine> Opened(base::Result<std::unique_ptr<Engine>> opened) {
+  const std::string outcome = opened ? "opened" : opened.error().ToString();
+  DOCTEST_INFO(outcome);
+  REQUIRE(opened.has_value());
+  return *std::move(opened);
+}
+
+std::unique_ptr<Engine> OpenSmall(const std::string& directory) {
+  return Opened(RocksDbEngine::Open(SmallOptions(directory)));
+}
+
 RocksDbMachine::RocksDbMachine() { Start(); }
 
 RocksDbMachine::RocksDbMachine(std::shared_ptr<UnsyncedFs> fs) : fs_(std::move(fs)) { Start(); }
 
 void RocksDbMachine::Start() {
-  auto opened = RocksDbEngine::Open(SmallOptions(directory_->path(), fs_));
-  const std::string outcome = opened ? "opened" : opened.error().ToString();
-  DOCTEST_INFO(outcome);
-  REQUIRE(opened.has_value());
-  engine_ = *std::move(opened);
+  engine_ = Opened(RocksDbEngine::Open(SmallOptions(directory_->path(), fs_)));
 }
 
 void RocksDbMachine::Kill(const std::function<void()>& between) {

@@ -45,6 +45,9 @@ class RocksDbMachine final : public Machine {
 
 // The options of tests, for a directory and perhaps a file system.
 RocksDbOptions SmallOptions(const std::string& directory, std::shared_ptr<UnsyncedFs> fs = nullptr);
+// The engine of a start that must succeed.
+std::unique_ptr<Engine> Opened(base::Result<std::unique_ptr<Engine>> opened);
+std::unique_ptr<Engine> OpenSmall(const std::string& directory);
 
 // Bytes that no compression makes smaller.
 std::string Noise(std::size_t size);
