@@ -7,7 +7,6 @@ namespace {
 
 // A turn that changed more buckets, as when a node takes in all that it lacks, is none of many.
 constexpr std::size_t kDirtyKept = 4096;
-constexpr std::size_t kLeafKeyBytes = sizeof(base::KeyspaceId) + 2;
 
 }  // namespace
 

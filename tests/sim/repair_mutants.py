@@ -37,6 +37,10 @@ CAUGHT_BY = {
          "law: whatever is written and whenever it crashes, a made tree is that of the entries"),
     "repair-anew-compared":
         ("test_server", "a tree that is being made anew is told to nobody, and then it is"),
+    "repair-journal-reused-early":
+        ("test_merkle", "law: what is stored after any turn is the tree"),
+    "repair-journal-forgotten-early":
+        ("test_merkle", "law: what is stored after any turn is the tree"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }
