@@ -1,7 +1,5 @@
 #include "merkle/digest.h"
 
-#include "base/hash.h"
-
 namespace starling::merkle {
 
 void Digest::StoreTo(char* at) const {
@@ -16,10 +14,17 @@ Digest Digest::LoadFrom(const char* at) {
 }
 
 Digest DigestOf(base::Bytes key, const EntryFacts& facts, std::uint64_t seed) {
+  return DigestOf(KeyHashOf(key, seed), facts, seed);
+}
+
+base::Hash128Value KeyHashOf(base::Bytes key, std::uint64_t seed) {
+  return base::Hash128(key, seed);
+}
+
+Digest DigestOf(const base::Hash128Value& key_hash, const EntryFacts& facts, std::uint64_t seed) {
   constexpr std::size_t kFactsBytes = 16 + base::Version::kSize + 8 + 8 + 1;
   // The key goes in as its own hash, so that the whole has one length: no allocation, and no key
   // can be mistaken for another's facts.
-  const base::Hash128Value key_hash = base::Hash128(key, seed);
   char bytes[kFactsBytes];
   base::StoreLittle(bytes, key_hash.low);
   base::StoreLittle(bytes + 8, key_hash.high);

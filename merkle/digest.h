@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "base/status.h"
 #include "base/version.h"
 
@@ -54,5 +55,9 @@ struct EntryFacts {
 // The digest of one entry: count 1 and XXH3-128 (seeded) of the facts and of the key's own
 // XXH3-128. Every replica must use the same seed.
 Digest DigestOf(base::Bytes key, const EntryFacts& facts, std::uint64_t seed);
+
+// The same in two parts, for who needs digests of a key's old entry and of its new one.
+base::Hash128Value KeyHashOf(base::Bytes key, std::uint64_t seed);
+Digest DigestOf(const base::Hash128Value& key_hash, const EntryFacts& facts, std::uint64_t seed);
 
 }  // namespace starling::merkle

@@ -7,10 +7,9 @@ namespace starling::merkle {
 
 void History::Change(std::uint16_t bucket, Generation generation, const Digest& added,
                      const Digest& removed) {
-  tree_.Add(bucket, added);
-  if (!removed.empty()) tree_.Remove(bucket, removed);
-  recent_.Note(bucket, generation,
-               base::Mutant("repair-cut-keeps-replaced") ? added : added - removed);
+  const Digest delta = added - removed;
+  tree_.Add(bucket, delta);
+  recent_.Note(bucket, generation, base::Mutant("repair-cut-keeps-replaced") ? added : delta);
 }
 
 Digest History::LeafAt(std::uint16_t bucket, Generation cut) const {

@@ -21,6 +21,13 @@ class History {
   void Change(std::uint16_t bucket, Generation generation, const Digest& added,
               const Digest& removed);
 
+  // A change of the bucket comes soon: what it will touch is fetched meanwhile. Worth it for
+  // several at once.
+  void Prefetch(std::uint16_t bucket) const {
+    tree_.Prefetch(bucket);
+    recent_.Prefetch(bucket);
+  }
+
   // As of a cut. REQUIRES: recent().Answers(cut).
   Digest LeafAt(std::uint16_t bucket, Generation cut) const;
   Digest SliceSumAt(std::uint8_t slice, const BucketSet& buckets, Generation cut) const;

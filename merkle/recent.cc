@@ -111,7 +111,7 @@ void Recent::CheckInvariants() const {
 // The slot of the bucket, or the free one where it belongs.
 std::size_t Recent::Table::Place(std::uint16_t bucket) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t at = (bucket * 0x9e3779b1u >> 8) & mask;
+  std::size_t at = FirstPlace(bucket);
   while (slots_[at].used != 0 && slots_[at].bucket != bucket) at = (at + 1) & mask;
   return at;
 }

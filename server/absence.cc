@@ -8,6 +8,7 @@
 #include "base/mutants.h"
 #include "server/meta_records.h"
 #include "server/purge/marks.h"
+#include "server/stored_trees.h"
 #include "server/topology/codec.h"
 #include "server/tree_rebuild.h"
 
@@ -147,9 +148,12 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
     RETURN_IF_ERROR(DropPurgeMarks(engine, batch));
   }
   storage::SaveBoot(batch, life.boot);
+  storage::SaveFormat(batch);
   const storage::Batch* const batches[] = {&batch};
   if (base::Status status = engine.Write(batches, storage::Sync::kYes); !status.ok())
     return base::Fail(status.Annotate(fmt::format("counting start {}", life.boot)));
+  // Not before: it counts as changes, and would hide that some are missing.
+  RETURN_IF_ERROR(FoldTrees(engine));
   guard.Begin({.host = life.host,
                .cluster_id = life.cluster_id,
                .boot = life.boot,

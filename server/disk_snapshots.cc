@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "merkle/tree.h"
+#include "server/stored_trees.h"
 #include "server/tree_rebuild.h"
 
 namespace starling::server {
@@ -61,16 +61,11 @@ base::Status Remove(const std::string& path) {
 
 // The leaves of the checkpoint's tree, added up by keyspace.
 base::Status SumTrees(storage::Engine& checkpoint, std::vector<SnapshotKeyspace>& keyspaces) {
-  const auto cursor = checkpoint.Scan(storage::Family::kTree, {}, {});
-  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
-    ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
-    const auto keyspace =
-        std::find_if(keyspaces.begin(), keyspaces.end(),
-                     [&](const SnapshotKeyspace& each) { return each.id == place.keyspace; });
-    if (keyspace != keyspaces.end()) keyspace->digest += leaf;
-  }
-  return cursor->status();
+  ASSIGN_OR_RETURN(const merkle::StoredTrees stored, ReadTrees(checkpoint));
+  for (SnapshotKeyspace& keyspace : keyspaces)
+    if (const auto tree = stored.trees().find(keyspace.id); tree != stored.trees().end())
+      keyspace.digest += tree->second->Sum(merkle::BucketSet::All());
+  return base::Ok();
 }
 
 base::Status Fill(storage::Engine& engine, const std::string& directory,

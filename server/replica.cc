@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "merkle/records.h"
 #include "server/replica_commit.h"
 #include "server/replica_fetch.h"
 
@@ -15,6 +16,16 @@ using storage::Family;
 using storage::Found;
 using wire::WriteOutcome;
 
+namespace {
+
+merkle::JournalOptions JournalOf(const ReplicaOptions& options) {
+  merkle::JournalOptions journal = options.journal;
+  journal.stream = static_cast<std::uint16_t>(options.worker);
+  return journal;
+}
+
+}  // namespace
+
 Replica::Replica(base::World& world, storage::Engine& engine, Committer& committer,
                  ReplicaListener& listener, ReplicaOptions options)
     : world_(world),
@@ -22,6 +33,7 @@ Replica::Replica(base::World& world, storage::Engine& engine, Committer& committ
       committer_(committer),
       listener_(listener),
       options_(options),
+      journal_(JournalOf(options)),
       held_(options.held_records_max) {}
 
 Replica::~Replica() = default;
@@ -31,14 +43,14 @@ base::Status Replica::Load() {
   RETURN_IF_ERROR(LoadUnmade());
   const auto cursor = engine_.Scan(Family::kTree, {}, {});
   for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
-    if (base::WorkerOf(place.bucket, options_.workers) != options_.worker) continue;
-    if (!making_.Made(place.bucket)) {
+    ASSIGN_OR_RETURN(const merkle::PagePlace page, merkle::ParsePageKey(cursor->key()));
+    if (base::WorkerOf(page.slice, options_.workers) != options_.worker) continue;
+    if (!making_.Made(page.slice)) {
       batch().Delete(Family::kTree, cursor->key());
       continue;
     }
-    ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
-    HistoryFor(place.keyspace).tree().Load(place.bucket, leaf);
+    RETURN_IF_ERROR(
+        merkle::LoadPage(cursor->value(), page.slice, HistoryFor(page.keyspace).tree()));
   }
   RETURN_IF_ERROR(cursor->status());
   return LoadPurge();
@@ -134,6 +146,7 @@ void Replica::RunSome() {
   cut_ = count;
   value_bytes_ -= value_bytes_ / 32;
   engine_.Get(Family::kData, keys_, storage::Tier::kCacheOnly, *this);
+  PrefetchLeaves({running_.data() + next_, cut_});
   for (std::size_t i = 0; i < cut_; ++i) {
     Operation& operation = running_[next_];
     ++next_;  // First: it is carried out, whatever becomes of it.

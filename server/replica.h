@@ -20,6 +20,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "base/hash.h"
 #include "base/world.h"
 #include "merkle/history.h"
+#include "merkle/journal.h"
 #include "server/arena.h"
 #include "server/committer.h"
 #include "server/held_memory.h"
@@ -113,6 +115,7 @@ struct ReplicaOptions {
   std::size_t turn_bytes_max = 16 << 20;
   // Of keys and values of writes that wait for their turn or their commit.
   std::uint64_t write_bytes_max = 256 << 20;
+  merkle::JournalOptions journal{};  // But for its stream: that is the worker.
   // Only deletes are taken while it is true. Null: never. Outlives the replica.
   const std::atomic<bool>* disk_full = nullptr;
 };
@@ -123,8 +126,9 @@ class Replica final : public storage::GetSink {
           ReplicaListener& listener, ReplicaOptions options);
   ~Replica();
 
-  // Loads the leaves of this worker's slices, but for those that are to be made anew: what is
-  // stored of these goes with the first batch. Fails with Corruption or Io.
+  // Loads the pages of this worker's slices, but for those that are to be made anew: what is
+  // stored of these goes with the first batch. Fails with Corruption or Io. REQUIRES: FoldTrees
+  // (server/stored_trees.h) has left nothing but pages.
   base::Status Load();
 
   void Write(const LocalWrite& write);
@@ -298,8 +302,12 @@ class Replica final : public storage::GetSink {
   Commit& OpenCommit();
   void HandOver();
   merkle::History& HistoryFor(base::KeyspaceId keyspace);
+  // Each is a cache miss, and all wait for one another: they are fetched at once.
+  void PrefetchLeaves(std::span<const Operation> operations);
   std::int64_t ArrivalMs();
-  merkle::Digest DigestOf(base::Bytes stored_key, const storage::EntryHeader& header) const;
+  base::Hash128Value KeyHashOf(base::Bytes stored_key) const;
+  merkle::Digest DigestOf(const base::Hash128Value& key_hash,
+                          const storage::EntryHeader& header) const;
   void CountChange(const Operation& operation, const storage::EntryHeader& now,
                    const storage::EntryHeader& old);
   void CountMade(base::Bytes stored_key, const storage::EntryHeader& header,
@@ -330,6 +338,7 @@ class Replica final : public storage::GetSink {
   std::uint64_t write_bytes_ = 0;  // Of the writes queued, being fetched for, and committing.
 
   std::map<base::KeyspaceId, std::unique_ptr<merkle::History>> histories_;
+  merkle::Journal journal_;           // Of what changes in them.
   merkle::Generation first_cut_ = 0;  // As of the start.
   std::int64_t arrival_ms_ = 0;       // Wall time, but that it never goes back.
   purge::Marks marks_;

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mutants.h"
 #include "server/replica_fetch.h"
+#include "server/stored_trees.h"
 
 namespace starling::server {
 
@@ -100,15 +101,9 @@ Replica::Commit& Replica::OpenCommit() {
 
 void Replica::HandOver() {
   if (open_ == nullptr) return;
-  for (const auto& [keyspace, history] : histories_) {
-    merkle::Tree& tree = history->tree();
-    for (const std::uint16_t bucket : tree.dirty()) {
-      merkle::EncodeLeafTo(tree.Leaf(bucket),
-                           open_->batch.BeginPut(Family::kTree, merkle::LeafKey(keyspace, bucket)));
-      open_->batch.EndPut();
-    }
-    tree.ClearDirty();
-  }
+  for (const auto& [keyspace, history] : histories_) journal_.Take(history->tree());
+  TreeSink sink(open_->batch);
+  journal_.EndTurn(sink);
   marks_.StoreDirty(open_->batch);
   dead_.StoreDirty(open_->batch);
   ++counters_.commits;

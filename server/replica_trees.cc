@@ -32,6 +32,13 @@ merkle::Digest Replica::LeafOf(base::KeyspaceId keyspace, std::uint16_t bucket) 
   return tree == nullptr ? merkle::Digest{} : tree->Leaf(bucket);
 }
 
+void Replica::PrefetchLeaves(std::span<const Operation> operations) {
+  for (const Operation& operation : operations)
+    if (operation.is_write)
+      if (const merkle::History* history = HistoryOf(operation.keyspace); history != nullptr)
+        history->Prefetch(base::BucketOf(operation.token));
+}
+
 merkle::Generation Replica::OldestCut(base::KeyspaceId keyspace) const {
   const auto it = histories_.find(keyspace);
   return it == histories_.end() ? first_cut_ : it->second->recent().oldest_cut();
@@ -48,8 +55,13 @@ std::size_t Replica::cut_bytes() const {
   return bytes;
 }
 
-merkle::Digest Replica::DigestOf(base::Bytes stored_key, const EntryHeader& header) const {
-  return merkle::DigestOf(stored_key.substr(storage::kKeyPrefixBytes),
+base::Hash128Value Replica::KeyHashOf(base::Bytes stored_key) const {
+  return merkle::KeyHashOf(stored_key.substr(storage::kKeyPrefixBytes), options_.digest_seed);
+}
+
+merkle::Digest Replica::DigestOf(const base::Hash128Value& key_hash,
+                                 const EntryHeader& header) const {
+  return merkle::DigestOf(key_hash,
                           {header.version, header.flags, header.expiry_ms, header.value_digest},
                           options_.digest_seed);
 }
@@ -63,8 +75,9 @@ void Replica::CountChange(const Operation& operation, const EntryHeader& now,
   const bool removes = now.version.empty();
   const merkle::Generation generation =
       merkle::FiledUnder((removes ? old : now).version.wall_ms(), ArrivalMs());
-  const merkle::Digest removed = old.version.empty() ? merkle::Digest{} : DigestOf(stored_key, old);
-  merkle::Digest added = removes ? merkle::Digest{} : DigestOf(stored_key, now);
+  const base::Hash128Value key_hash = KeyHashOf(stored_key);
+  const merkle::Digest removed = old.version.empty() ? merkle::Digest{} : DigestOf(key_hash, old);
+  merkle::Digest added = removes ? merkle::Digest{} : DigestOf(key_hash, now);
   merkle::History& history = HistoryFor(operation.keyspace);
   if (base::Mutant("forget-leaf") && !removes && history.tree().Leaf(bucket) == removed) added = {};
   if (base::Mutant("purge-keeps-the-leaf") && removes) added = removed;
@@ -106,7 +119,7 @@ void Replica::EndTreeStep(std::uint8_t slice, const TreePage& page) {
       CountMade(found.stored_key, found.header, found.digest);
   }
   const bool made = making_.End(page.upto, [&](base::Bytes key, const EntryHeader& header) {
-    CountMade(key, header, DigestOf(key, header));
+    CountMade(key, header, DigestOf(KeyHashOf(key), header));
   });
   if (made) changes.Delete(Family::kMeta, TreeMaking::RecordKey(slice));
 }

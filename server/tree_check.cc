@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "server/stored_trees.h"
 
 namespace starling::server {
 
@@ -33,15 +34,10 @@ merkle::Tree& TreeCheck::TreeIn(Trees& trees, base::KeyspaceId keyspace) {
 }
 
 base::Status TreeCheck::Load() {
-  const auto cursor = engine_.Scan(Family::kTree, {}, {});
-  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
-    ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
-    if (options_.keyspace != TreeCheckOptions::kAllKeyspaces && place.keyspace != options_.keyspace)
-      continue;
-    TreeIn(stored_, place.keyspace).Load(place.bucket, leaf);
-  }
-  RETURN_IF_ERROR(cursor->status());
+  ASSIGN_OR_RETURN(merkle::StoredTrees stored, ReadTrees(engine_));
+  stored_ = std::move(stored).TakeTrees();
+  if (options_.keyspace != TreeCheckOptions::kAllKeyspaces)
+    std::erase_if(stored_, [&](const auto& each) { return each.first != options_.keyspace; });
   Seek(storage::BucketBegin(std::max(options_.keyspace, kFirstKeyspace), 0));
   return base::Ok();
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "merkle/stored_trees.h"
 #include "merkle/tree.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
@@ -60,7 +61,7 @@ class TreeCheck {
   std::uint64_t bytes() const { return bytes_; }  // Read so far.
 
  private:
-  using Trees = std::map<base::KeyspaceId, std::unique_ptr<merkle::Tree>>;
+  using Trees = merkle::StoredTrees::Trees;
 
   void Seek(base::Bytes from);
   void Take(base::Bytes key, base::Bytes value);

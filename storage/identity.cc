@@ -79,9 +79,11 @@ base::Result<std::optional<Identity>> LoadIdentity(Engine& engine) {
   return std::optional(std::move(identity));
 }
 
+void SaveFormat(Batch& batch) { SaveNumber(batch, kFormatKey, kDirectoryFormat); }
+
 void SaveIdentity(Batch& batch, const Identity& identity) {
   CHECK(!identity.host.empty());
-  SaveNumber(batch, kFormatKey, kDirectoryFormat);
+  SaveFormat(batch);
   std::string& out = batch.BeginPut(Family::kMeta, kIdentityKey);
   AppendHostId(out, identity.host);
   AppendHostId(out, identity.cluster_id);

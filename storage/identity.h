@@ -23,7 +23,8 @@
 namespace starling::storage {
 
 // Raised when an older program could not read what a newer one wrote.
-inline constexpr std::uint32_t kDirectoryFormat = 1;
+// 2: trees are pages and a journal; before, they were leaves.
+inline constexpr std::uint32_t kDirectoryFormat = 2;
 
 struct Identity {
   base::HostId host{};
@@ -36,6 +37,8 @@ struct Identity {
 // nullopt: an empty directory. Fails with FailedPrecondition, naming both formats, when a newer
 // program wrote it; with Corruption when the records are malformed or half of them is missing.
 base::Result<std::optional<Identity>> LoadIdentity(Engine& engine);
+// That this program wrote it: earlier ones may not be able to read it from now on.
+void SaveFormat(Batch& batch);
 // Also writes the format. REQUIRES: identity.host is not empty.
 void SaveIdentity(Batch& batch, const Identity& identity);
 

@@ -1,5 +1,5 @@
 // benchmarks/rows/fill_node.cc: fill_node, which writes rows into the directory of a node that is
-// down, and the leaves of the tree with them, as if the node had taken them.
+// down, and the changes of the tree with them, as if the node had taken them.
 //
 // The node must have been in a cluster, with the keyspace on all of its nodes: whose rows they are
 // comes from its topology. `--spread COUNT` writes so many of the rows, evenly spread, at a later
@@ -11,8 +11,9 @@
 #include <string>
 
 #include "benchmarks/rows/rows.h"
-#include "merkle/tree.h"
+#include "merkle/journal.h"
 #include "server/meta_records.h"
+#include "server/stored_trees.h"
 #include "server/topology/codec.h"
 #include "storage/rocksdb/rocksdb_engine.h"
 
@@ -43,22 +44,10 @@ base::Result<RowKind> KindOf(storage::Engine& engine, const Options& options) {
   return RowKind{keyspace->id, topology.token_seed, options.value_bytes};
 }
 
-base::Result<merkle::Tree> LoadTree(storage::Engine& engine, base::KeyspaceId keyspace) {
-  merkle::Tree tree(keyspace);
-  const auto cursor = engine.Scan(Family::kTree, {}, {});
-  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    ASSIGN_OR_RETURN(const merkle::LeafPlace place, merkle::ParseLeafKey(cursor->key()));
-    ASSIGN_OR_RETURN(const merkle::Digest leaf, merkle::DecodeLeaf(cursor->value()));
-    if (place.keyspace == keyspace) tree.Load(place.bucket, leaf);
-  }
-  RETURN_IF_ERROR(cursor->status());
-  return tree;
-}
-
 class Filler {
  public:
-  Filler(storage::Engine& engine, const RowKind& kind, merkle::Tree tree)
-      : engine_(engine), kind_(kind), tree_(std::move(tree)), row_(kind) {}
+  Filler(storage::Engine& engine, const RowKind& kind, merkle::Tree& tree)
+      : engine_(engine), kind_(kind), tree_(tree), row_(kind) {}
 
   base::Status Put(const Row& row, std::uint64_t generation) {
     row_.Make(row, generation);
@@ -74,10 +63,9 @@ class Filler {
   }
 
   base::Status Commit() {
-    for (const std::uint16_t bucket : tree_.dirty())
-      batch_.Put(Family::kTree, merkle::LeafKey(kind_.keyspace, bucket),
-                 merkle::EncodeLeaf(tree_.Leaf(bucket)));
-    tree_.ClearDirty();
+    journal_.Take(tree_);
+    server::TreeSink sink(batch_);
+    journal_.EndTurn(sink);
     const storage::Batch* const batches[] = {&batch_};
     RETURN_IF_ERROR(engine_.Write(batches, storage::Sync::kNo));
     batch_.Clear();
@@ -95,7 +83,8 @@ class Filler {
 
   storage::Engine& engine_;
   const RowKind kind_;
-  merkle::Tree tree_;
+  merkle::Tree& tree_;
+  merkle::Journal journal_{{}};
   WrittenRow row_;
   storage::Batch batch_;
   std::size_t rows_ = 0;
@@ -108,8 +97,9 @@ base::Status Run(const Options& options) {
                                                  .memtable_bytes = options.memtable_bytes,
                                                  .file_system = nullptr}));
   ASSIGN_OR_RETURN(const RowKind kind, KindOf(*engine, options));
-  ASSIGN_OR_RETURN(merkle::Tree tree, LoadTree(*engine, kind.keyspace));
-  Filler filler(*engine, kind, std::move(tree));
+  RETURN_IF_ERROR(server::FoldTrees(*engine));  // As each start does, before another journal.
+  ASSIGN_OR_RETURN(merkle::StoredTrees trees, server::ReadTrees(*engine));
+  Filler filler(*engine, kind, trees.TreeOf(kind.keyspace));
   if (options.spread > 0) {
     for (std::uint64_t i = 0; i < options.spread; ++i) {
       const auto number = static_cast<std::uint32_t>(i * options.keys / options.spread);

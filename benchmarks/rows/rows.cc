@@ -43,8 +43,13 @@ void WrittenRow::Make(const Row& row, std::uint64_t generation) {
 }
 
 merkle::Digest WrittenRow::DigestAs(const storage::EntryHeader& header) const {
+  return DigestAs(header, KeyHash());
+}
+
+merkle::Digest WrittenRow::DigestAs(const storage::EntryHeader& header,
+                                    const base::Hash128Value& key_hash) const {
   return merkle::DigestOf(
-      key_, {header.version, header.flags, header.expiry_ms, header.value_digest}, kind_.seed);
+      key_hash, {header.version, header.flags, header.expiry_ms, header.value_digest}, kind_.seed);
 }
 
 }  // namespace starling::benchmarks

@@ -45,6 +45,9 @@ class WrittenRow {
   const storage::EntryHeader& header() const { return header_; }
   const std::string& value() const { return value_; }
   merkle::Digest DigestAs(const storage::EntryHeader& header) const;
+  base::Hash128Value KeyHash() const { return merkle::KeyHashOf(key_, kind_.seed); }
+  merkle::Digest DigestAs(const storage::EntryHeader& header,
+                          const base::Hash128Value& key_hash) const;
 
  private:
   const RowKind kind_;

@@ -15,6 +15,7 @@ class EngineStore final : public Store {
     const storage::Batch* const batches[] = {&batch};
     return engine_->Write(batches, sync);
   }
+  base::Status Flush() override { return engine_->Flush(); }
   bool Idle() const override { return engine_->stats().pending_compaction_bytes == 0; }
 
  private:

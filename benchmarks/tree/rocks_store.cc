@@ -109,6 +109,10 @@ base::Status RocksStore::Write(const storage::Batch& batch, storage::Sync sync) 
   return storage::ToStatus(db_->Write(options, &merged_), "writing");
 }
 
+base::Status RocksStore::Flush() {
+  return storage::ToStatus(db_->Flush(rocksdb::FlushOptions(), families_), "flushing");
+}
+
 bool RocksStore::Idle() const {
   std::uint64_t pending = 0;
   return !db_->GetAggregatedIntProperty(rocksdb::DB::Properties::kEstimatePendingCompactionBytes,

@@ -34,6 +34,7 @@ class RocksStore final : public Store {
 
   void Get(std::span<const base::Bytes> keys, storage::Tier tier, LookedUp& into) override;
   base::Status Write(const storage::Batch& batch, storage::Sync sync) override;
+  base::Status Flush() override;
   bool Idle() const override;
 
   rocksdb::DB& db() { return *db_; }

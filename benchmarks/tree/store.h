@@ -31,6 +31,7 @@ class Store {
   virtual ~Store() = default;
   virtual void Get(std::span<const base::Bytes> keys, storage::Tier tier, LookedUp& into) = 0;
   virtual base::Status Write(const storage::Batch& batch, storage::Sync sync) = 0;
+  virtual base::Status Flush() = 0;
   virtual bool Idle() const = 0;  // Nothing is flushed or compacted.
 };
 

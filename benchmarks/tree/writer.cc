@@ -37,7 +37,7 @@ base::Status Writer::Run(const Turn& turn) {
     const std::size_t count = std::min(kLookupKeysMax, turn.rows.size() - from);
     RETURN_IF_ERROR(Change(turn.rows.subspan(from, count), turn.generation));
   }
-  if (tree_kept_ != TreeKept::kNot) PutLeaves();
+  KeepTree();
   RETURN_IF_ERROR(store_->Write(batch_, turn.sync));
   batch_.Clear();
   return base::Ok();
@@ -65,6 +65,8 @@ base::Status Writer::Change(std::span<const Row> rows, std::uint64_t generation)
   store_->Get(asked_, storage::Tier::kCacheOnly, old_);
   RETURN_IF_ERROR(FetchTheRest());
   const merkle::Generation filed = merkle::GenerationOf(WallMs());
+  if (tree_kept_ != TreeKept::kNot)
+    for (const Row& row : rows) history_.Prefetch(base::BucketOf(row.token));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     row_.Make(rows[i], generation);
     const storage::EntryHeader& old = old_.headers[i];
@@ -73,8 +75,9 @@ base::Status Writer::Change(std::span<const Row> rows, std::uint64_t generation)
                            batch_.BeginPut(Family::kData, stored_keys_[i]));
     batch_.EndPut();
     if (tree_kept_ == TreeKept::kNot) continue;
-    history_.Change(row_.bucket(), filed, row_.DigestAs(row_.header()),
-                    old.version.empty() ? merkle::Digest{} : row_.DigestAs(old));
+    const base::Hash128Value key_hash = row_.KeyHash();
+    history_.Change(row_.bucket(), filed, row_.DigestAs(row_.header(), key_hash),
+                    old.version.empty() ? merkle::Digest{} : row_.DigestAs(old, key_hash));
   }
   return base::Ok();
 }
@@ -91,6 +94,23 @@ base::Status Writer::FetchTheRest() {
   }
   return old_.error;
 }
+
+void Writer::KeepTree() {
+  switch (tree_kept_) {
+    case TreeKept::kNot: break;
+    case TreeKept::kMemory: history_.tree().ClearDirty(); break;
+    case TreeKept::kJournal:
+      journal_.Take(history_.tree());
+      journal_.EndTurn(*this);
+      break;
+    case TreeKept::kLeaves:
+    case TreeKept::kPages: PutLeaves(); break;
+  }
+}
+
+std::string& Writer::BeginPut(base::Bytes key) { return batch_.BeginPut(Family::kTree, key); }
+
+void Writer::EndPut() { batch_.EndPut(); }
 
 void Writer::PutLeaves() {
   merkle::Tree& tree = history_.tree();

@@ -137,10 +137,10 @@ base::Status OpenEngine::WriteFailed(const rocksdb::Status& status, std::string_
 base::Status OpenEngine::Write(std::span<const Batch* const> batches, Sync sync) {
   RETURN_IF_ERROR(write_failure_);
   merged_.Clear();
-  // A leaf that is changed in place keeps its old sequence number, and the one that it was given
-  // lives in the log alone: once that is flushed and gone, fewer changes would be recovered than
-  // were written, and sequence() says that none is lost. So the last number of a write is never a
-  // leaf's: they come first.
+  // What is changed in place of the tree keeps its old sequence number, and the one that it was
+  // given lives in the log alone: once that is flushed and gone, fewer changes would be recovered
+  // than were written, and sequence() says that none is lost. So the last number of a write is
+  // never the tree's: its changes come first.
   MergeVisitor merge{merged_, families_};
   for (const bool of_tree : {true, false}) {
     merge.of_tree = of_tree;

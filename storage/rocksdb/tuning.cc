@@ -23,11 +23,11 @@ constexpr double kBloomBitsPerKey = 10;  // About 1 % of false positives; a miss
 constexpr std::uint64_t kBytesPerSync = std::uint64_t{1} << 20;
 // Most writes are of keys that are not in the memtable: the filter saves the walk to find that out.
 constexpr double kMemtableBloomShare = 0.05;
-// All leaves of two keyspaces find a place of their own in the hash table of the tree's memtable,
-// which takes 8 bytes a place and an eighth of a small memtable at most.
-constexpr std::size_t kLeafPlacesMax = std::size_t{1} << 17;
-constexpr std::size_t kLeafKeyBytes = 6;
-constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
+// The slots of two workers' journals find a place of their own in the hash table of the tree's
+// memtable, which takes 8 bytes a place and an eighth of a small memtable at most.
+constexpr std::size_t kTreePlacesMax = std::size_t{1} << 15;
+constexpr std::size_t kTreeKeyBytes = 6;  // At most.
+constexpr int kTableFormat = 5;           // Faster filters; read by every RocksDB since 6.6.
 
 // On disk; the order is that of Family's numbers.
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints",
@@ -69,16 +69,16 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const RocksDbOptions& options,
   return family;
 }
 
-// A leaf is 24 bytes, written again with every entry of its bucket: it is changed where it is, so
-// that the tree's memtable stays as small as the tree. A cursor opened before a write may show it.
-// It is found by hashing its key, since to find it in a list cost as much as the rest of the write
-// (docs/decisions/0005).
+// The slots of the trees' journals are written over and over, and so are pages: they are changed
+// where they are, so that the tree's memtable stays as small as these. A cursor opened before a
+// write may show it. They are found by hashing their keys: a list would have one more search, and
+// its cache misses, for each turn (docs/decisions/0005).
 rocksdb::ColumnFamilyOptions TreeOptions(rocksdb::ColumnFamilyOptions family) {
   family.inplace_update_support = true;
   family.inplace_update_num_locks = 1024;
-  family.prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(kLeafKeyBytes));
+  family.prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(kTreeKeyBytes));
   const std::size_t places =
-      std::min(kLeafPlacesMax, std::bit_floor(family.write_buffer_size / 64));
+      std::min(kTreePlacesMax, std::bit_floor(family.write_buffer_size / 64));
   family.memtable_factory.reset(rocksdb::NewHashLinkListRepFactory(places));
   family.memtable_whole_key_filtering = false;  // The table itself says as fast what is not there.
   family.memtable_prefix_bloom_size_ratio = 0;

@@ -7,18 +7,22 @@
 #include <cstdio>
 #include <string>
 
+#include "server/stored_trees.h"
 #include "storage/batch.h"
 #include "storage/rocksdb/rocksdb_engine.h"
 
 namespace starling {
 namespace {
 
-// The last byte of the first record: of a leaf a part of its sum, of an entry the end of its value.
+// The last byte of the first record: of a page a part of a leaf's sum, of an entry the end of its
+// value.
 base::Status Damage(const char* directory, storage::Family family) {
   ASSIGN_OR_RETURN(const auto engine, storage::RocksDbEngine::Open({.directory = directory,
                                                                     .block_cache_bytes = 1 << 20,
                                                                     .memtable_bytes = 1 << 20,
                                                                     .file_system = nullptr}));
+  // What the journal says anew would hide it.
+  RETURN_IF_ERROR(server::FoldTrees(*engine));
   storage::Batch batch;
   {
     const auto cursor = engine->Scan(family, {}, {});

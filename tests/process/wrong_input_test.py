@@ -121,7 +121,7 @@ class AtStart(case.ClusterCase):
         self.assert_ends(node, node.data, "'first'", "'second'")
         node.name = "first"
         cluster.run_tool("newer_format", node.data)
-        self.assert_ends(node, node.data, "format 2", "newer")
+        self.assert_ends(node, node.data, "format 3", "newer")
 
     def test_a_name_that_never_was_in_a_cluster_binds_nobody(self):
         node = self.one_node("mistyped")

@@ -11,7 +11,9 @@
 #include "server/peer_marks.h"
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
+#include "server/stored_trees.h"
 #include "server/tree_making.h"
+#include "server/tree_rebuild.h"
 #include "storage/entry.h"
 #include "storage/memory_engine.h"
 #include "tests/test.h"
@@ -117,6 +119,24 @@ TEST_SUITE("absence") {
     EXPECT(records(purge::Marks::kPrefix) == 0);
     EXPECT(records(purge::DeadCounts::kPrefix) == 1);  // Replica::Load drops it, by the records.
     EXPECT(records(TreeMaking::kPrefix) == base::kSlices);
+  }
+
+  TEST_CASE("a start puts trees of an earlier version into pages, and says so in the format") {
+    Directory directory;
+    REQUIRE(directory.Begin().has_value());
+    storage::Batch before;
+    before.Put(Family::kMeta, "format", std::string("\x01\0\0\0", 4));
+    before.Put(Family::kTree, merkle::LeafKey(1, 77), merkle::EncodeLeaf({1, 2, 3}));
+    REQUIRE(WriteOne(directory.engine, before).ok());
+    REQUIRE(directory.Begin().has_value());
+    const auto format = storage::GetOne(directory.engine, Family::kMeta, "format");
+    EXPECT(*format == std::string("\x02\0\0\0", 4));
+    EXPECT(!storage::GetOne(directory.engine, Family::kTree, merkle::LeafKey(1, 77)).has_value());
+    const auto stored = ReadTrees(directory.engine);
+    REQUIRE(stored.has_value());
+    EXPECT(stored->only_pages());
+    EXPECT(stored->trees().at(1)->Leaf(77) == merkle::Digest{1, 2, 3});
+    EXPECT(CheckTreesMade(directory.engine).ok());
   }
 
   TEST_CASE("a start that is cut off before it wrote of a loss leaves it to be found again") {

@@ -21,6 +21,7 @@
 
 #include "base/hash.h"
 #include "server/mail.h"
+#include "server/stored_trees.h"
 #include "server/topology/ring.h"
 #include "server/wire/frame.h"
 #include "server/worker.h"
@@ -198,6 +199,7 @@ class OneWorker {
   // What an earlier run left on disk goes into the engine before.
   void Start(const std::set<base::NodeNumber>& up) {
     const topology::Node& me = topology_->nodes[0];
+    REQUIRE(FoldTrees(engine).ok());
     shared_ = std::make_unique<NodeShared>(
         config, NodeIdentity{me.host, 1, topology_->cluster_id, 0, 0, {}}, engine, guard, 1);
     shared_->clock_bound = static_cast<std::uint64_t>(host_->WallMs() + 3'600'000) << 16;

@@ -13,6 +13,7 @@
 #include "server/committer.h"
 #include "server/purge/dead.h"
 #include "server/purge/rules.h"
+#include "server/stored_trees.h"
 #include "server/tree_making.h"
 #include "server/tree_page.h"
 #include "storage/memory_engine.h"
@@ -77,7 +78,10 @@ class Life final : public QuietActor, ReplicaListener {
       : world_(world),
         random_(random),
         committer_(engine, guard, Durability::kGroup),
-        replica_(world, engine, committer_, *this, {.digest_seed = kDigestSeed}),
+        // So short that slots of the journal are used again and again.
+        replica_(world, engine, committer_, *this,
+                 {.digest_seed = kDigestSeed,
+                  .journal = {.lap_bytes_min = 500, .lap_bytes_max = 500, .slots_max = 8}}),
         rebuild_({world, engine, replica_, met_damage, rate_, {.entries_max = 7, .seeks_max = 5}}) {
   }
 
@@ -170,6 +174,7 @@ struct Machine {
     engine = std::make_unique<storage::MemoryEngine>(disk);
   }
   void Begin() {
+    REQUIRE(FoldTrees(*engine).ok());
     base::World& world = host->MakeWorld(base::kControlActor);
     life = std::make_unique<Life>(world, *engine, guard, random);
     host->Attach(base::kControlActor, *life);
@@ -208,20 +213,15 @@ struct Machine {
   void ExpectRight() {
     const Sums sums = SumsOf(*engine);
     EXPECT(CheckTreesMade(*engine).ok());
-    std::map<std::pair<base::KeyspaceId, std::uint16_t>, merkle::Digest> stored;
-    const auto cursor = engine->Scan(Family::kTree, {}, {});
-    for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-      const auto place = merkle::ParseLeafKey(cursor->key());
-      stored[{place->keyspace, place->bucket}] = *merkle::DecodeLeaf(cursor->value());
-    }
+    auto trees = ReadTrees(*engine);
+    REQUIRE(trees.has_value());
     for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace) {
       for (std::uint32_t i = 0; i < base::kBuckets; ++i) {
         const auto bucket = static_cast<std::uint16_t>(i);
         const auto want = sums.leaves.find({keyspace, bucket});
         const merkle::Digest right = want == sums.leaves.end() ? merkle::Digest{} : want->second;
         REQUIRE(life->replica().LeafOf(keyspace, bucket) == right);
-        const auto kept = stored.find({keyspace, bucket});
-        REQUIRE((kept == stored.end() ? merkle::Digest{} : kept->second) == right);
+        REQUIRE(trees->TreeOf(keyspace).Leaf(bucket) == right);
       }
       EXPECT(Same(life->replica().dead().TotalsOf(keyspace), sums.dead.at(keyspace)));
     }

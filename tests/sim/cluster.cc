@@ -8,6 +8,7 @@
 
 #include "merkle/digest.h"
 #include "merkle/tree.h"
+#include "server/stored_trees.h"
 #include "storage/entry.h"
 
 namespace starling::sim {
@@ -313,12 +314,12 @@ std::optional<std::string> Cluster::CheckTrees() {
           key->key, {header.version, header.flags, header.expiry_ms, header.value_digest},
           Map().token_seed);
     }
-    const auto leaves = engine(i).Scan(storage::Family::kTree, {}, {});
-    for (leaves->Seek({}); leaves->Valid(); leaves->Next()) {
-      const auto leaf = merkle::DecodeLeaf(leaves->value());
-      if (!leaf) return fmt::format("node {} stores what is no leaf", i);
-      sums[std::string(leaves->key())] -= *leaf;
-    }
+    const auto stored = server::ReadTrees(engine(i));
+    if (!stored) return fmt::format("node {}: {}", i, stored.error().message());
+    for (const auto& each : stored->trees())
+      each.second->ForEachLeaf([&](std::uint16_t bucket, const merkle::Digest& leaf) {
+        sums[merkle::LeafKey(each.first, bucket)] -= leaf;
+      });
     for (const auto& [leaf_key, difference] : sums)
       if (!difference.empty())
         return fmt::format("node {}: leaf {} is not the sum of its entries", i,

@@ -47,12 +47,24 @@ TEST_SUITE("storage/identity") {
   TEST_CASE("a directory of a newer format is refused, naming both formats") {
     Directory directory;
     Save(directory.engine, kMember);
-    PutMeta(directory.engine, "format", std::string("\x02\0\0\0", 4));
+    PutMeta(directory.engine, "format", std::string("\x03\0\0\0", 4));
     const auto loaded = LoadIdentity(directory.engine);
     REQUIRE(!loaded.has_value());
     EXPECT(loaded.error().code() == base::Code::kFailedPrecondition);
-    EXPECT(loaded.error().message().find("format 2") != std::string::npos);
-    EXPECT(loaded.error().message().find("up to 1") != std::string::npos);
+    EXPECT(loaded.error().message().find("format 3") != std::string::npos);
+    EXPECT(loaded.error().message().find("up to 2") != std::string::npos);
+  }
+
+  TEST_CASE("a directory of an older format is read, and has the newer one once that is saved") {
+    Directory directory;
+    Save(directory.engine, kMember);
+    PutMeta(directory.engine, "format", std::string("\x01\0\0\0", 4));
+    EXPECT(**LoadIdentity(directory.engine) == kMember);
+    Batch batch;
+    SaveFormat(batch);
+    REQUIRE(WriteOne(directory.engine, batch).ok());
+    EXPECT(*GetOne(directory.engine, Family::kMeta, "format") == std::string("\x02\0\0\0", 4));
+    EXPECT(**LoadIdentity(directory.engine) == kMember);
   }
 
   TEST_CASE("damaged records are Corruption") {

@@ -42,15 +42,21 @@ Leaves LeavesOfData(Engine& engine) {
   return leaves;
 }
 
+merkle::StoredTrees ReadStored(Engine& engine) {
+  merkle::StoredTrees stored;
+  for (const auto& [key, value] : ScanAll(engine, Family::kTree))
+    REQUIRE(stored.Take(key, value).ok());
+  REQUIRE(stored.Finish().ok());
+  return stored;
+}
+
 Leaves StoredLeaves(Engine& engine) {
   Leaves leaves;
-  for (const auto& [leaf_key, bytes] : ScanAll(engine, Family::kTree)) {
-    const auto place = merkle::ParseLeafKey(leaf_key);
-    const auto leaf = merkle::DecodeLeaf(bytes);
-    REQUIRE(place.has_value());
-    REQUIRE(leaf.has_value());
-    leaves[{place->keyspace, place->bucket}] = *leaf;
-  }
+  const merkle::StoredTrees stored = ReadStored(engine);
+  for (const auto& each : stored.trees())
+    each.second->ForEachLeaf([&](std::uint16_t bucket, const merkle::Digest& leaf) {
+      leaves[{each.first, bucket}] = leaf;
+    });
   return leaves;
 }
 
@@ -69,9 +75,19 @@ Change DrawChange(base::Random& random) {
 
 }  // namespace
 
-TreeWorker::TreeWorker(Engine& engine) : engine_(engine) {
-  for (const auto& [place, leaf] : StoredLeaves(engine))
-    TreeOf(place.first).Load(place.second, leaf);
+TreeWorker::TreeWorker(Engine& engine)
+    // So short that slots are used again and again.
+    : engine_(engine), journal_({.lap_bytes_min = 600, .lap_bytes_max = 600, .slots_max = 9}) {
+  merkle::StoredTrees stored = ReadStored(engine);
+  for (const merkle::PagePlace& place : stored.changed_pages()) {
+    EncodePageTo(stored.TreeOf(place.keyspace), place.slice, BeginPut(merkle::PageKey(place)));
+    EndPut();
+  }
+  for (const std::string& key : stored.journal_keys()) batch_.Delete(Family::kTree, key);
+  for (const std::string& key : stored.leaf_keys()) batch_.Delete(Family::kTree, key);
+  REQUIRE(WriteOne(engine, batch_).ok());
+  batch_.Clear();
+  trees_ = std::move(stored).TakeTrees();
 }
 
 merkle::Tree& TreeWorker::TreeOf(base::KeyspaceId keyspace) {
@@ -110,12 +126,8 @@ void TreeWorker::Apply(const Change& change) {
 }
 
 void TreeWorker::EndTurn(Sync sync) {
-  for (auto& [keyspace, tree] : trees_) {
-    for (const std::uint16_t bucket : tree->dirty())
-      batch_.Put(Family::kTree, merkle::LeafKey(keyspace, bucket),
-                 merkle::EncodeLeaf(tree->Leaf(bucket)));
-    tree->ClearDirty();
-  }
+  for (auto& [keyspace, tree] : trees_) journal_.Take(*tree);
+  journal_.EndTurn(*this);
   REQUIRE(WriteOne(engine_, batch_, sync).ok());
   batch_.Clear();
   overlay_.clear();

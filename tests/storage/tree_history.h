@@ -14,6 +14,8 @@
 
 #include "base/random.h"
 #include "base/version.h"
+#include "merkle/journal.h"
+#include "merkle/stored_trees.h"
 #include "merkle/tree.h"
 #include "storage/batch.h"
 #include "tests/storage/engine_suite.h"
@@ -31,10 +33,10 @@ struct Change {
 };
 
 // Does what a worker of the server does, and no more: in one batch a turn, the data that won and
-// the leaves that changed.
-class TreeWorker {
+// what its journal puts of the leaves that changed.
+class TreeWorker final : merkle::RecordSink {
  public:
-  explicit TreeWorker(Engine& engine);  // Loads the leaves that are stored.
+  explicit TreeWorker(Engine& engine);  // Loads the trees that are stored, and folds their journal.
 
   void Apply(const Change& change);
   void EndTurn(Sync sync);
@@ -48,12 +50,15 @@ class TreeWorker {
     merkle::Digest digest;
   };
 
+  std::string& BeginPut(base::Bytes key) override { return batch_.BeginPut(Family::kTree, key); }
+  void EndPut() override { batch_.EndPut(); }
   merkle::Tree& TreeOf(base::KeyspaceId keyspace);
   // What this turn or the engine holds of a key; nullopt when neither does.
   std::optional<Stored> Find(const std::string& data_key) const;
 
   Engine& engine_;
-  std::map<base::KeyspaceId, std::unique_ptr<merkle::Tree>> trees_;
+  merkle::StoredTrees::Trees trees_;
+  merkle::Journal journal_;
   Batch batch_;
   std::map<std::string, Stored> overlay_;  // Written in this turn.
 };
