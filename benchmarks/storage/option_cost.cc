@@ -136,7 +136,7 @@ base::Result<Side> OpenSide(const Options& options, const std::string& name,
                                      .change = std::move(change)}));
   Side side;
   side.store = store.get();
-  side.writer = std::make_unique<Writer>(RowKind{}, TreeKept::kLeaves, std::move(store));
+  side.writer = std::make_unique<Writer>(RowKind{}, TreeKept::kJournal, std::move(store));
   return side;
 }
 
