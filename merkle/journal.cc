@@ -9,7 +9,6 @@
 namespace starling::merkle {
 namespace {
 
-constexpr std::size_t kPageBytes = base::kLeavesPerSlice * Digest::kSize;
 constexpr std::size_t kLapPerPages = 4;
 constexpr std::size_t kSlotsMax = 1 << 16;  // As many as a key can say.
 // Pages are put somewhat faster than once a lap, so that slots are free before they are needed.

@@ -28,7 +28,7 @@ base::Result<PagePlace> ParsePageKey(base::Bytes key) {
 
 void EncodePageTo(const Tree& tree, std::uint8_t slice, std::string& out) {
   std::size_t at = out.size();
-  out.resize(at + base::kLeavesPerSlice * Digest::kSize);
+  out.resize(at + kPageBytes);
   for (std::uint32_t leaf = 0; leaf < base::kLeavesPerSlice; ++leaf) {
     tree.Leaf(base::BucketAt(slice, static_cast<std::uint8_t>(leaf))).StoreTo(out.data() + at);
     at += Digest::kSize;
@@ -36,7 +36,6 @@ void EncodePageTo(const Tree& tree, std::uint8_t slice, std::string& out) {
 }
 
 base::Status LoadPage(base::Bytes value, std::uint8_t slice, Tree& tree) {
-  constexpr std::size_t kPageBytes = base::kLeavesPerSlice * Digest::kSize;
   if (value.size() != kPageBytes)
     return base::Corruption(
         fmt::format("a page's record has {} bytes, not {}", value.size(), kPageBytes));

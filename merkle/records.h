@@ -30,6 +30,7 @@ namespace starling::merkle {
 
 inline constexpr std::size_t kJournalKeyBytes = 4;
 inline constexpr std::size_t kPageKeyBytes = 5;
+inline constexpr std::size_t kPageBytes = base::kLeavesPerSlice * Digest::kSize;
 
 struct PagePlace {
   base::KeyspaceId keyspace = 0;

@@ -36,13 +36,13 @@ class Chunks {
   storage::Batch batch_;
 };
 
-struct Read {
+struct ReadBack {
   merkle::StoredTrees trees;
   base::Status sound;  // Of the records; what fails is in `trees` in part.
 };
 
-base::Result<Read> ReadRecords(storage::Engine& engine) {
-  Read read;
+base::Result<ReadBack> ReadRecords(storage::Engine& engine) {
+  ReadBack read;
   const auto cursor = engine.Scan(Family::kTree, {}, {});
   for (cursor->Seek({}); cursor->Valid() && read.sound.ok(); cursor->Next())
     read.sound = read.trees.Take(cursor->key(), cursor->value());
@@ -112,7 +112,7 @@ base::Status Fold(storage::Engine& engine, merkle::StoredTrees& trees, std::size
 }  // namespace
 
 base::Result<merkle::StoredTrees> ReadTrees(storage::Engine& engine) {
-  ASSIGN_OR_RETURN(Read read, ReadRecords(engine));
+  ASSIGN_OR_RETURN(ReadBack read, ReadRecords(engine));
   RETURN_IF_ERROR(read.sound);
   return std::move(read.trees);
 }
@@ -120,7 +120,7 @@ base::Result<merkle::StoredTrees> ReadTrees(storage::Engine& engine) {
 base::Status FoldTrees(storage::Engine& engine, std::size_t batch_bytes) {
   ASSIGN_OR_RETURN(const auto unmade, UnmadeSlices(engine));
   if (unmade.all()) return DropAll(engine, batch_bytes);
-  ASSIGN_OR_RETURN(Read read, ReadRecords(engine));
+  ASSIGN_OR_RETURN(ReadBack read, ReadRecords(engine));
   if (!read.sound.ok()) {
     RETURN_IF_ERROR(Unmake(engine, unmade, read.sound));
     return DropAll(engine, batch_bytes);

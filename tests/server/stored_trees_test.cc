@@ -27,7 +27,7 @@ base::Status WriteOne(storage::Engine& engine, const storage::Batch& batch,
 }
 
 // A node's disk, and what its trees should be.
-struct Node {
+struct NodeDisk {
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   std::unique_ptr<storage::MemoryEngine> engine = std::make_unique<storage::MemoryEngine>(disk);
   merkle::StoredTrees expected;
@@ -118,7 +118,7 @@ struct Node {
 
 TEST_SUITE("server/stored_trees") {
   TEST_CASE("a start leaves nothing but pages, of journals of any number of workers") {
-    Node node;
+    NodeDisk node;
     for (const unsigned workers : {3u, 1u, 4u, 2u}) {
       node.Live(workers, 60);
       REQUIRE(node.HoldsExpected());
@@ -131,7 +131,7 @@ TEST_SUITE("server/stored_trees") {
   }
 
   TEST_CASE("leaves that an earlier version stored become pages") {
-    Node node;
+    NodeDisk node;
     node.Live(1, 40);
     node.engine = std::make_unique<storage::MemoryEngine>(
         node.disk = std::make_shared<storage::MemoryDisk>());
@@ -144,7 +144,7 @@ TEST_SUITE("server/stored_trees") {
   }
 
   TEST_CASE("cut off anywhere, it is done again to the same end") {
-    Node node;
+    NodeDisk node;
     constexpr std::size_t kBytes = 8000;  // A page and some keys.
     node.Live(2, 100);
     for (std::uint16_t bucket = 0; bucket < 3000; ++bucket)
@@ -177,7 +177,7 @@ TEST_SUITE("server/stored_trees") {
   }
 
   TEST_CASE("trees whose journal has a gap, or no sense, are made anew") {
-    Node node;
+    NodeDisk node;
     node.Live(1, 60);
     storage::Batch batch;
     SUBCASE("gap") { batch.Delete(Family::kTree, node.SomeNeededKey()); }
@@ -203,7 +203,7 @@ TEST_SUITE("server/stored_trees") {
   }
 
   TEST_CASE("where all trees are to be made anyway, nothing of the stored ones is looked at") {
-    Node node;
+    NodeDisk node;
     node.Live(1, 60);
     storage::Batch batch;
     UnmakeTrees(batch, DamagedEntries::kDrop);
