@@ -175,7 +175,10 @@ class Gossip {
   void WarnOfStreamOnly(base::Instant now, base::HostId host);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
   void NoticeLateness(base::Instant now);
-  void NoticeSender(base::Instant now, base::Address from, const Header& header);
+  bool IsStranger(base::Address from, const Header& header, Envelope::Way way) const;
+  void StopEars();
+  void HearNews(base::Instant now, base::Address from, const Message& message);
+  void NoticeSender(base::Instant now, base::Address from, const Header& header, bool stranger);
 
   const GossipOptions options_;
   base::Random random_;

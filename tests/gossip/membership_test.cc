@@ -94,6 +94,7 @@ TEST_SUITE("gossip/membership") {
       Claim claim = ClaimBy(number);
       claim.domain = number < 6 ? 0 : 1;
       table.Hear(0, claim);
+      table.membership.Meet(Host(number));
     }
     table.Accuse(0, 2, {3, 4});
     EXPECT(table.Of(2) == Liveness::kSuspect);
@@ -103,6 +104,37 @@ TEST_SUITE("gossip/membership") {
       table.membership.OnTick(At(300));
     }
     EXPECT(table.Of(2) == Liveness::kUnreachable);
+  }
+
+  TEST_CASE("who is only spoken of is no witness that a verdict waits for") {
+    Table table;
+    for (std::uint64_t number = 2; number < 9; ++number) {
+      Claim claim = ClaimBy(number);
+      claim.domain = number < 4 ? 0 : 1;
+      table.Hear(0, claim);
+    }
+    SUBCASE("once somebody has answered this node") {
+      table.membership.Meet(Host(2));
+      table.membership.Meet(Host(3));
+      table.Accuse(0, 2);
+      EXPECT(table.Of(2) == Liveness::kSuspect);  // The third could see it.
+      table.Accuse(0, 2, {3});
+      EXPECT(table.Of(2) == Liveness::kUnreachable);
+    }
+    SUBCASE("a newcomer's word on one that it has not met waits for others, too") {
+      table.Accuse(0, 4, {3});
+      EXPECT(table.Of(4) == Liveness::kSuspect);
+    }
+    SUBCASE("who is met is one from then on, and again when it is back from the dead") {
+      for (std::uint64_t number = 2; number < 6; ++number) table.membership.Meet(Host(number));
+      table.Hear(10, ClaimBy(5, Liveness::kDead));
+      table.Hear(20, ClaimBy(5, Liveness::kAlive, 0, 2));
+      table.Hear(30, ClaimBy(4, Liveness::kDead));
+      table.Accuse(40, 2, {3});
+      EXPECT(table.Of(2) == Liveness::kSuspect);  // 5 is of another rack.
+      table.Accuse(50, 2, {5});
+      EXPECT(table.Of(2) == Liveness::kUnreachable);
+    }
   }
 
   TEST_CASE("accusers of the same incarnation add up from all claims, and each is news once") {
