@@ -153,6 +153,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
   // --- first boot: server/control_boot.cc ---
   base::Status LoadStored();
+  bool IsOnlySeed() const;
   void StartFounding();
   void DriveFounding();
   void OnFoundingReply(base::Address asked, base::Bytes payload);

@@ -71,7 +71,13 @@ base::Status Control::LoadStored() {
                      topology::Acceptor::Restore(shared_.identity.host, known, stored.acceptor));
     acceptor_.emplace(std::move(restored));
   }
-  if (known == nullptr && loss_.any()) {
+  if (known == nullptr && loss_.any() && IsOnlySeed()) {
+    // Whoever else there might be, nobody else is to be asked.
+    loss_ = {};
+    auto batch = std::make_unique<storage::Batch>();
+    SaveLoss(*batch, loss_);
+    Persist(std::move(batch), [this] { FoundBySeeds(); });
+  } else if (known == nullptr && loss_.any()) {
     StartJoining({}, {});  // It was a member: whatever its seeds say, it founds nothing.
   } else if (known == nullptr) {
     FoundBySeeds();
@@ -83,6 +89,10 @@ base::Status Control::LoadStored() {
     StartJoining({}, *known);
   }
   return base::Ok();
+}
+
+bool Control::IsOnlySeed() const {
+  return seed_book_.complete() && seed_book_.addresses() == std::vector{self_.cluster};
 }
 
 void Control::StartFounding() {
