@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/join_request.h"
 #include "server/meta_records.h"
 #include "server/topology/codec.h"
 
@@ -109,10 +110,12 @@ void Control::StartFounding() {
 
 void Control::DriveFounding() {
   if (!founding_) return;
-  const topology::Founding::Outputs outputs = founding_->TakeOutputs();
-  for (const auto& hello : outputs.hellos)
-    SendControl({hello.to, {}}, {kTagFounding, 0, PackAddress(hello.to), 0},
-                wire::ControlTopic::kFounding, topology::EncodeSeedHello(hello.hello));
+  topology::Founding::Outputs outputs = founding_->TakeOutputs();
+  for (auto& [to, hello] : outputs.hellos) {
+    if (founding_->may_be_taken_in()) hello.join = SealedJoin({.node = self_});
+    SendControl({to, {}}, {kTagFounding, 0, PackAddress(to), 0}, wire::ControlTopic::kFounding,
+                topology::EncodeSeedHello(hello));
+  }
   if (!outputs.say.empty()) base::log::Info("founding", "{}", outputs.say);
   const topology::Decision& decision = founding_->decision();
   switch (decision.kind) {
@@ -153,6 +156,7 @@ std::string Control::AnswerHello(base::Bytes question) {
   if (!hello) return {};
   // Silence, as of a node that is not there yet: it could not say which seeds it has.
   if (acceptor_->known() == nullptr && !seed_book_.complete()) return {};
+  if (founding_ && MayTakeIn(*hello)) founding_->OnNewcomer(world_.Now(), *hello);
   topology::SeedHello answer =
       founding_ ? founding_->Answer(*hello)
                 : topology::AnswerHello(*hello, self_, shared_.config.cluster.name,
