@@ -220,6 +220,7 @@ class Control final : public base::Actor, PeerLinksListener {
                     std::function<void(const base::Status&)> then);
   void CheckEpochWaits();
   void CheckReady();
+  std::string WhyNeverReady() const;
 
   // --- gossip: server/control_gossip.cc ---
   void StartGossip();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/guard.h"
+#include "tests/sim/admin_answer.h"
 #include "tests/sim/calm.h"
 #include "tests/sim/members.h"
 #include "tests/test.h"
@@ -72,6 +73,28 @@ TEST_SUITE("sim/membership") {
     PutKeys(cluster, 0, 1);
     EXPECT(guard().members == 2);
     EXPECT(!guard().irreplaceable.any());
+  }
+
+  TEST_CASE("where repair is switched off, a node that joins says that it will never be ready") {
+    ClusterOptions options = Calm(2);
+    options.config.repair.enabled = false;
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    Sender asker(cluster.sim().AddHost(0x7f000900));
+    const std::string never = "repair.enabled is false here: it never will";
+    EXPECT(AnswerOf(cluster, asker, 0, "status").find(never) == std::string::npos);
+    const std::uint32_t one = cluster.AddNode();
+    cluster.Start(one);
+    REQUIRE(AwaitMember(cluster, one, seconds(10)));
+    cluster.sim().RunFor(seconds(10));
+    EXPECT(!IsReady(cluster, one));
+    EXPECT(AnswerOf(cluster, asker, one, "status").find(never) != std::string::npos);
+    // What it says to do about it does it.
+    cluster.Kill(one);
+    cluster.config(one).repair.enabled = true;
+    cluster.Start(one);
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return IsReady(cluster, one); }));
+    EXPECT(AnswerOf(cluster, asker, one, "status").find(never) == std::string::npos);
   }
 
   TEST_CASE("of two that join at once, the second waits until the first is ready") {
