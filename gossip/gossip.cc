@@ -18,7 +18,7 @@ constexpr base::Duration kStreamWarningGap = std::chrono::minutes(5);
 constexpr int kAsleepProbeIntervals = 2;
 constexpr int kLateAckTimeoutParts = 3;
 
-GossipOptions Checked(GossipOptions options) {
+const GossipOptions& Checked(const GossipOptions& options) {
   CHECK(options.Validate().ok());
   return options;
 }
@@ -38,9 +38,9 @@ std::string Sender(base::Address from) { return from.port == 0 ? "a stream" : fr
 
 }  // namespace
 
-Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
-               std::shared_ptr<Roster> roster)
-    : options_(Checked(std::move(options))),
+Gossip::Gossip(const GossipOptions& options, const Self& self, std::uint64_t seed,
+               base::Instant now, std::shared_ptr<Roster> roster)
+    : options_(Checked(options)),
       random_(seed),
       envelope_(self.cluster_name, self.keyring,
                 {self.host, self.generation, base::Mix64(seed ^ kNonceSeed)}),

@@ -65,7 +65,7 @@ class Gossip {
   // REQUIRES: options.Validate().ok(); metadata within metadata_bytes_max. `now` is never less
   // than in an earlier call, here and below.
   // Cores on one thread may share a roster, and so what they know of members.
-  Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
+  Gossip(const GossipOptions& options, const Self& self, std::uint64_t seed, base::Instant now,
          std::shared_ptr<Roster> roster = nullptr);
   Gossip(const Gossip&) = delete;
   Gossip& operator=(const Gossip&) = delete;
