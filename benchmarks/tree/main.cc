@@ -51,10 +51,10 @@ base::Result<std::unique_ptr<Store>> OpenStore(const StoreOptions& options, Tree
 }
 
 base::Result<std::vector<Way>> OpenAll(const Options& options, const RowKind& kind) {
-  const std::pair<std::string, TreeKept> kWays[] = {
+  const std::pair<std::string, TreeKept> kept_ways[] = {
       {"no_tree", TreeKept::kNot}, {"leaves", TreeKept::kLeaves}, {"log_data", TreeKept::kPages}};
   std::vector<Way> ways;
-  for (const auto& [name, kept] : kWays) {
+  for (const auto& [name, kept] : kept_ways) {
     ASSIGN_OR_RETURN(auto store, OpenStore({.directory = options.directory + "/" + name,
                                             .block_cache_bytes = std::size_t{512} << 20,
                                             .memtable_bytes = std::size_t{128} << 20},
