@@ -53,13 +53,13 @@ base::Result<std::unique_ptr<Store>> OpenStore(const StoreOptions& options, Tree
 }
 
 base::Result<std::vector<Way>> OpenAll(const Options& options, const RowKind& kind) {
-  const std::pair<std::string, TreeKept> kWays[] = {{"no_tree", TreeKept::kNot},
-                                                    {"memory", TreeKept::kMemory},
-                                                    {"journal", TreeKept::kJournal},
-                                                    {"leaves", TreeKept::kLeaves},
-                                                    {"log_data", TreeKept::kPages}};
+  const std::pair<std::string, TreeKept> kept_ways[] = {{"no_tree", TreeKept::kNot},
+                                                        {"memory", TreeKept::kMemory},
+                                                        {"journal", TreeKept::kJournal},
+                                                        {"leaves", TreeKept::kLeaves},
+                                                        {"log_data", TreeKept::kPages}};
   std::vector<Way> ways;
-  for (const auto& [name, kept] : kWays) {
+  for (const auto& [name, kept] : kept_ways) {
     if (!options.ways.empty() && std::ranges::find(options.ways, name) == options.ways.end())
       continue;
     ASSIGN_OR_RETURN(auto store, OpenStore({.directory = options.directory + "/" + name,
