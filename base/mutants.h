@@ -70,7 +70,7 @@ inline constexpr std::array<MutantName, 19> kGossipMutants{{
 }};
 
 // Of comparisons at cuts, narrowing, proofs and damage, likewise (tests/sim/repair_mutants.py).
-inline constexpr std::array<MutantName, 13> kRepairMutants{{
+inline constexpr std::array<MutantName, 15> kRepairMutants{{
     {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
     {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
     {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
@@ -84,6 +84,8 @@ inline constexpr std::array<MutantName, 13> kRepairMutants{{
     {"repair-anew-stays-at-damage", "a slice that cannot be read holds up those after it"},
     {"repair-anew-forgets-cuts", "what is written ahead of a tree's making is in no cut"},
     {"repair-anew-compared", "a tree is compared before it has been made anew"},
+    {"repair-pieces-mixed", "pieces are put together whatever their version, and the whole taken"},
+    {"repair-broken-value-forgotten", "a value whose transfer breaks off is not asked for again"},
 }};
 
 #ifdef STARLING_MUTANTS

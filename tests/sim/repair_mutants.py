@@ -41,6 +41,10 @@ CAUGHT_BY = {
         ("test_server", "law: a made tree is as of every cut what one is that was never unmade"),
     "repair-anew-compared":
         ("test_server", "a tree that is being made anew is told to nobody, and then it is"),
+    "repair-pieces-mixed":
+        ("test_server", "pieces of two versions are never put together"),
+    "repair-broken-value-forgotten":
+        ("test_server", "a transfer that breaks off goes on from the piece it had"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }
