@@ -28,8 +28,9 @@ struct Adoption::ScanJob final : base::Job {
   ExtraPage page;
 };
 
-Adoption::Adoption(base::World& world, storage::Engine& engine, Replica& replica)
-    : world_(world), engine_(engine), replica_(replica) {}
+Adoption::Adoption(base::World& world, storage::Engine& engine, Replica& replica,
+                   MetDamage& met_damage)
+    : world_(world), engine_(engine), replica_(replica), met_damage_(met_damage) {}
 Adoption::~Adoption() = default;
 
 Adoption::Bucket* Adoption::Find(std::uint64_t serial) {
@@ -71,6 +72,8 @@ void Adoption::OnScanned(ScanJob& job) {
   jobs_.erase(it);
   Bucket* bucket = Find(done->serial);
   CHECK(bucket != nullptr);  // It waits for its jobs.
+  met_damage_.Note(done->page.status);
+  met_damage_.Note(done->page.unreadable);
   if (!done->page.status.ok() || !done->page.whole) bucket->failed = true;
   if (bucket->epoch == epoch_)
     for (const Removable& each : done->page.found) {

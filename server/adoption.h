@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/world.h"
+#include "server/met_damage.h"
 #include "server/purge_scan.h"
 #include "server/replica.h"
 
@@ -25,7 +26,7 @@ namespace starling::server {
 
 class Adoption {
  public:
-  Adoption(base::World& world, storage::Engine& engine, Replica& replica);
+  Adoption(base::World& world, storage::Engine& engine, Replica& replica, MetDamage& met_damage);
   ~Adoption();
 
   using Id = std::pair<base::KeyspaceId, std::uint16_t>;
@@ -60,6 +61,7 @@ class Adoption {
   base::World& world_;
   storage::Engine& engine_;
   Replica& replica_;
+  MetDamage& met_damage_;
   std::uint64_t epoch_ = 0;
   std::map<std::uint64_t, Bucket> buckets_;  // By serial.
   std::map<Id, std::uint64_t> current_;      // Those that take pages.

@@ -178,6 +178,7 @@ void Hints::OnScanned(ScanJob& job) {
   CHECK(it != scans_.end());
   const std::unique_ptr<ScanJob> done = std::move(it->second);
   scans_.erase(it);
+  parts_.met_damage.Note(done->status);
   if (!done->status.ok())
     base::log::Warn("hints", "hints cannot be read, and wait: {}", done->status.message());
   if (done->target == 0)
@@ -229,7 +230,9 @@ bool Hints::Doomed(base::NodeNumber target, const Hint& hint) const {
   const std::int64_t too_old_ms = parts_.world.WallMs() - base::ToMs(parts_.config.hints.age_max);
   if (node == nullptr || !node->member() || StampedMs(hint.stored_key) < too_old_ms) return true;
   const auto entry = storage::DecodeEntry(hint.entry);
-  return !entry || !storage::VerifyValue(*entry).ok() || !Owns(target, hint);
+  const base::Status sound = entry ? storage::VerifyValue(*entry) : entry.error();
+  parts_.met_damage.Note(sound);
+  return !sound.ok() || !Owns(target, hint);
 }
 
 bool Hints::Owns(base::NodeNumber target, const Hint& hint) const {

@@ -21,6 +21,7 @@
 
 #include "base/world.h"
 #include "server/config.h"
+#include "server/met_damage.h"
 #include "server/peer_links.h"
 #include "server/replica.h"
 #include "server/snapshot.h"
@@ -36,6 +37,7 @@ struct HintsParts {
   storage::Engine& engine;
   Replica& replica;
   PeerLinks& links;
+  MetDamage& met_damage;
   unsigned worker = 0;
   unsigned workers = 1;
 };

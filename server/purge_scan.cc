@@ -11,9 +11,9 @@ namespace starling::server {
 namespace {
 
 // Calls visit(data key, entry, stored key) from behind `after` on, until it returns false.
-template <typename Visit>
-base::Status WalkBucket(storage::Engine& engine, base::KeyspaceId keyspace, std::uint16_t bucket,
-                        base::Bytes after, Visit&& visit) {
+template <typename Page, typename Visit>
+void WalkBucket(storage::Engine& engine, base::KeyspaceId keyspace, std::uint16_t bucket,
+                base::Bytes after, Page& page, Visit&& visit) {
   std::string begin(after);
   if (begin.empty())
     begin = storage::BucketBegin(keyspace, bucket);
@@ -24,9 +24,13 @@ base::Status WalkBucket(storage::Engine& engine, base::KeyspaceId keyspace, std:
   for (cursor->Seek(begin); cursor->Valid(); cursor->Next()) {
     const auto key = storage::DecodeDataKey(cursor->key());
     const auto entry = storage::DecodeEntry(cursor->value());
-    if (key && entry && !visit(*key, *entry, cursor->key())) break;
+    if (key && entry) {
+      if (!visit(*key, *entry, cursor->key())) break;
+    } else if (page.unreadable.ok()) {
+      page.unreadable = key ? entry.error() : key.error();
+    }
   }
-  return cursor->status();
+  page.status = cursor->status();
 }
 
 }  // namespace
@@ -36,21 +40,21 @@ DeadPage FindDead(storage::Engine& engine, base::KeyspaceId keyspace, std::uint1
                   std::int64_t wall_ms) {
   DeadPage page;
   page.done = true;
-  page.status = WalkBucket(
-      engine, keyspace, bucket, after,
-      [&](const storage::DataKey& key, const storage::Entry& entry, base::Bytes stored_key) {
-        const bool by_clock = base::Mutant("purge-by-the-clock") && !entry.header.live(wall_ms) &&
-                              entry.header.version.timestamp <= horizon;
-        if (!purge::Gone(entry.header, horizon) && !by_clock) {
-          page.due_s = std::min(page.due_s, purge::DeadCounts::DueOf(entry.header));
-          return true;
-        }
-        page.found.push_back({std::string(stored_key), key.token, entry.header, {}});
-        if (page.found.size() < most) return true;
-        page.done = false;
-        page.last = stored_key;
-        return false;
-      });
+  WalkBucket(engine, keyspace, bucket, after, page,
+             [&](const storage::DataKey& key, const storage::Entry& entry, base::Bytes stored_key) {
+               const bool by_clock = base::Mutant("purge-by-the-clock") &&
+                                     !entry.header.live(wall_ms) &&
+                                     entry.header.version.timestamp <= horizon;
+               if (!purge::Gone(entry.header, horizon) && !by_clock) {
+                 page.due_s = std::min(page.due_s, purge::DeadCounts::DueOf(entry.header));
+                 return true;
+               }
+               page.found.push_back({std::string(stored_key), key.token, entry.header, {}});
+               if (page.found.size() < most) return true;
+               page.done = false;
+               page.last = stored_key;
+               return false;
+             });
   return page;
 }
 
@@ -62,8 +66,8 @@ ExtraPage FindExtras(storage::Engine& engine, const Span& span, base::Bytes name
                   base::Version::LoadFrom(names.data() + at + 8));
   ExtraPage page;
   std::size_t bytes = 0;
-  page.status = WalkBucket(
-      engine, span.keyspace, span.bucket, span.after,
+  WalkBucket(
+      engine, span.keyspace, span.bucket, span.after, page,
       [&](const storage::DataKey& key, const storage::Entry& entry, base::Bytes stored_key) {
         if (!span.last.empty() && stored_key > base::Bytes(span.last)) return false;
         if (entry.header.version.timestamp > mark ||

@@ -1,7 +1,7 @@
 // server/purge_scan.h: finds, off the worker, what purge or adoption is to remove from a bucket.
 //
 // What is found is removed only if it is still the same by then (Replica::Remove). An entry that
-// cannot be read is passed over: it stays.
+// cannot be read is passed over, and told of: it stays.
 //
 // Thread:    any; on the background lane.
 // Read next: server/purger.h, server/adoption.h
@@ -31,6 +31,7 @@ struct DeadPage {
   bool done = false;  // The whole bucket was looked at.
   std::string last;   // If not: the stored key to go on behind.
   base::Status status;
+  base::Status unreadable;  // The first entry that was passed over; ok if none was.
 };
 
 // What may go at `horizon`, up to `most` entries, behind the stored key `after` (empty: all). A
@@ -51,6 +52,7 @@ struct ExtraPage {
   std::vector<Removable> found;
   bool whole = true;  // All of the span was looked at.
   base::Status status;
+  base::Status unreadable;  // As above.
 };
 
 // What is in the span at or below `mark`, and is not in `names` (records of {token u64, version}).

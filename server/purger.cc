@@ -188,6 +188,8 @@ void Purger::OnScanned(ScanJob& job) {
   ++pass.open;  // So that no answer ends the batch before all of it is queued.
   for (std::size_t i = 0; i < done->pages.size() && Stands(pass); ++i) {
     const DeadPage& page = done->pages[i];
+    parts_.met_damage.Note(page.status);
+    parts_.met_damage.Note(page.unreadable);
     if (!page.status.ok()) {
       base::log::Warn("purge", "bucket {:04x} cannot be read: {}", done->buckets[i],
                       page.status.message());

@@ -21,6 +21,7 @@
 #include "base/world.h"
 #include "server/config.h"
 #include "server/mail.h"
+#include "server/met_damage.h"
 #include "server/purge_scan.h"
 #include "server/replica.h"
 #include "server/snapshot.h"
@@ -33,6 +34,7 @@ struct PurgerParts {
   const Config& config;
   storage::Engine& engine;
   Replica& replica;
+  MetDamage& met_damage;
 };
 
 class Purger {

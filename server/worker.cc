@@ -36,7 +36,8 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       memory_(world, shared.config.limits.memory_bytes_max, shared.workers, shared.mail_bytes),
       replica_(world, shared.engine, shared.committer, *this, OptionsOf(shared, number)),
       links_(world, *this),
-      hints_({world, shared.config, shared.engine, replica_, links_, number, shared.workers}),
+      hints_({world, shared.config, shared.engine, replica_, links_, shared.met_damage, number,
+              shared.workers}),
       compare_soon_(world),
       spread_(world, shared),
       coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_,
@@ -47,12 +48,12 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       open_values_(memory_),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this, shared.met_damage},
              shared.config.limits.memory_bytes_max / shared.workers),
-      adoption_(world, shared.engine, replica_),
+      adoption_(world, shared.engine, replica_, shared.met_damage),
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
                shared.met_damage, repair_rate_, memory_,
                static_cast<std::uint32_t>(shared.config.repair.piece_bytes),
                kTakingBytesMax / shared.workers}),
-      purger_({world, shared.config, shared.engine, replica_}),
+      purger_({world, shared.config, shared.engine, replica_, shared.met_damage}),
       trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_, {}}) {}
 
 Worker::~Worker() = default;

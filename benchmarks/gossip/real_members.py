@@ -44,6 +44,18 @@ def wall_ms():
     return int(time.time() * 1000)
 
 
+SPREAD_LIMIT_S = 20
+
+
+def first_times(times):
+    """times() is a list of times for each member, empty of one that has not heard: once none is,
+    or after SPREAD_LIMIT_S, the first of each that has, sorted. Broadcasts of some never reach all."""
+    deadline = time.monotonic() + SPREAD_LIMIT_S
+    while not all(heard := times()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return sorted(min(each) for each in heard if each)
+
+
 class Members:
     """Numbered from 1. Events are (wall time in ms, what, number of the member it is about)."""
 
@@ -126,20 +138,19 @@ class Starling(Members):
         self.cluster.wait_whole(limit_s)
 
     def spread(self, round_number):
-        """Tells all of a new keyspace; when each heard of it, in ms."""
+        """Tells all of a new keyspace; when each that has heard of it, in ms, sorted."""
         self.cluster.node(1).alone("keyspace", "create", f"spread{round_number}", "--replication",
                                    "simple:3")
 
-        def epochs():
+        def times():
             said = [[(int(one[3]), self.ms(one[1], one[2])) for one in
                      map(self.epoch.match, each.log_text().splitlines()) if one]
                     for each in self.cluster.nodes]
             newest = max(epoch for each in said for epoch, _ in each)
-            return newest, [[at for epoch, at in each if epoch == newest] for each in said]
+            return [[at for epoch, at in each if epoch == newest] for each in said]
 
         time.sleep(0.05)
-        cluster.wait_for(lambda: all(epochs()[1]), 20, "all nodes to have the newest epoch")
-        return sorted(min(each) for each in epochs()[1])
+        return first_times(times)
 
     def close(self):
         self.cluster.close()
@@ -211,8 +222,7 @@ class Memberlist(Members):
             return [[int(at) for at, what, whom in self.lines(number)
                      if what == "heard" and whom == text] for number in range(1, self.size + 1)]
 
-        cluster.wait_for(lambda: all(heard()), 60, "all members to hear a broadcast")
-        return sorted(each[0] for each in heard())
+        return first_times(heard)
 
     def close(self):
         for process in self.all:

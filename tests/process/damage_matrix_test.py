@@ -11,7 +11,7 @@ import shutil
 import unittest
 
 import damages
-from damages import beginning, cut, files, flip, flip_part, largest
+from damages import beginning, cut, files, flip, flip_part, largest, log_of
 
 ASKED = os.environ.get("STARLING_DAMAGES", "")
 FEW = ("current deleted", "options cut", "table: filter flipped")
@@ -37,7 +37,7 @@ ACTIONS = {
 }
 # Which file, and the words of the log that name what happened to it; None: nothing is lost.
 KINDS = {
-    "log": (lambda data: largest(files(data, ".log")), ["lost"]),
+    "log": (log_of, ["lost"]),
     "table": (lambda data: largest(files(data, ".sst")), ["taken out"]),
     "manifest": (lambda data: beginning(data, "MANIFEST-"), ["MANIFEST"]),
     "current": (lambda data: os.path.join(data, "CURRENT"), ["CURRENT"]),

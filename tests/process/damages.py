@@ -30,6 +30,12 @@ def largest(paths):
     return max(paths, key=os.path.getsize)
 
 
+def log_of(directory):
+    """The log that is being written. An older one may be there still, of what tables have, and as
+    large: RocksDB removes it in the background."""
+    return files(directory, ".log")[-1]
+
+
 def flip_byte(path, position):
     with open(path, "r+b") as file:
         file.seek(position)

@@ -114,7 +114,7 @@ class LoneData(damages.HurtCase):
         case.load(nodes, more, *SINGLE)
         self.lone.update(more)
         node.kill()
-        log = damages.largest(damages.files(node.data, ".log"))
+        log = damages.log_of(node.data)
         kept = log + ".kept"
         shutil.copy(log, kept)
         damages.flip(log, 0.5)

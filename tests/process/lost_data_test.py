@@ -11,12 +11,12 @@ import unittest
 
 import case
 import damages
-from damages import beginning, cut, files, flip, largest
+from damages import beginning, cut, files, flip, largest, log_of
 
 ROWS = damages.ROWS
 
 def cut_log_and_flip_table(data):
-    cut(largest(files(data, ".log")), 0.5)
+    cut(log_of(data), 0.5)
     flip(largest(files(data, ".sst")), 0.5)
 
 
@@ -24,10 +24,10 @@ def cut_log_and_flip_table(data):
 DAMAGES = {
     "log deleted": (lambda data: [os.remove(path) for path in files(data, ".log")],
                     ["changes are lost"]),
-    "log cut": (lambda data: cut(largest(files(data, ".log")), 0.5), ["lost"]),
-    "log flipped in the middle": (lambda data: flip(largest(files(data, ".log")), 0.5),
+    "log cut": (lambda data: cut(log_of(data), 0.5), ["lost"]),
+    "log flipped in the middle": (lambda data: flip(log_of(data), 0.5),
                                   ["damaged"]),
-    "log flipped at the start": (lambda data: flip(largest(files(data, ".log")), 0.001),
+    "log flipped at the start": (lambda data: flip(log_of(data), 0.001),
                                  ["damaged"]),
     # The second is met when the trees are made anew, by a node that has yet to catch up.
     "log cut and table flipped": (cut_log_and_flip_table, ["lost", "taken out"]),

@@ -56,7 +56,7 @@ TEST_SUITE("server/repair_pull: large values") {
     EXPECT(peer.sent == 300);
     EXPECT(peer.offsets.size() == 30 * (2 + 3 + 11));
     EXPECT(peer.largest_piece == kPiece);
-    for (const auto& [key, value] : values) EXPECT(ValueOf(node, key) == value);
+    for (const auto& each : values) EXPECT(ValueOf(node, each.first) == each.second);
     EXPECT(PullAll(node)->entries == 0);
     EXPECT(peer.sent == 300);
   }
@@ -163,7 +163,7 @@ TEST_SUITE("server/repair_pull: large values") {
     EXPECT(!ValueOf(node, key).has_value());
     // The slice is not called settled: it is looked at again.
     const std::uint8_t slice = base::SliceOf(base::BucketOf(node.TokenOf(key)));
-    for (const auto& [keyspace, settled] : done->settled) EXPECT(settled != slice);
+    for (const auto& settled : done->settled) EXPECT(settled.second != slice);
     EXPECT(PullAll(node)->entries == (removed ? 0 : 1));
     if (!removed) EXPECT(ValueOf(node, key) == newer);
   }

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "server/purge/marks.h"
+#include "server/purge/round.h"
+#include "server/purge/rules.h"
 #include "storage/entry.h"
 #include "tests/server/one_worker.h"
 #include "tests/test.h"
@@ -147,7 +149,7 @@ TEST_SUITE("server/worker: a replica that is pulled from") {
 }
 
 TEST_SUITE("server/worker: what it has is damaged") {
-  TEST_CASE("whoever meets that has all tables looked at: a scan, a peer's, a pull") {
+  TEST_CASE("whoever meets that has all tables looked at: a scan, a peer's, a pull, a purge") {
     OneWorker node(topology::FoundedBy(2));
     std::string data_key;
     const base::Token token = node.TokenOf("key");
@@ -183,6 +185,24 @@ TEST_SUITE("server/worker: what it has is damaged") {
       const Told told = AskAsPeer(node, pull);
       REQUIRE(told.kind == wire::Kind::kBucketPullReply);
       EXPECT(wire::Decode<wire::BucketPullReply>(told.header)->unreadable == 1);
+    }
+    SUBCASE("a purge round, that passes it over") {
+      purge::Request step{.step = purge::Step::kProve,
+                          .epoch = epoch,
+                          .keyspace = kDefault,
+                          .horizon = purge::HorizonAt(node.WallMs(), 60'000),
+                          .buckets = {base::BucketOf(token)}};
+      const auto take = [&] {
+        auto mail = std::make_unique<PurgeStepMail>();
+        mail->request = step;
+        node.Tell(std::move(mail));
+        return node.Hear<PurgeStepDoneMail>()->status;
+      };
+      REQUIRE(take().ok());
+      EXPECT(!node.MetDamage());
+      step.step = purge::Step::kCommit;
+      REQUIRE(take().ok());
+      node.RunFor(base::seconds(3));
     }
     EXPECT(node.MetDamage());
   }
