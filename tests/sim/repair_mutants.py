@@ -36,7 +36,8 @@ CAUGHT_BY = {
         ("test_server",
          "law: whatever is written and whenever it crashes, a made tree is that of the entries"),
     "repair-anew-stays-at-damage":
-        ("test_server", "a slice that cannot be read holds up no other, and is made once it can be"),
+        ("test_server",
+         "a slice that cannot be read holds up no other, and is made once it can be"),
     "repair-anew-forgets-cuts":
         ("test_server", "law: a made tree is as of every cut what one is that was never unmade"),
     "repair-anew-compared":
