@@ -1,4 +1,5 @@
-// server/wire/peer_codec.cc: what nodes say to each other, to Protobuf and back.
+// server/wire/peer_codec.cc: what nodes say to each other, to Protobuf and back. What repair says
+// is in repair_codec.cc.
 #include "server/wire/codec.h"
 #include "server/wire/codec_parts.h"
 #include "server/wire/peer.pb.h"

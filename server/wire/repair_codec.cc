@@ -1,4 +1,5 @@
-// server/wire/repair_codec.cc: what repair asks and answers, to Protobuf and back.
+// server/wire/repair_codec.cc: what nodes that compare and pull say to each other, to Protobuf and
+// back.
 #include "server/wire/codec.h"
 #include "server/wire/codec_parts.h"
 #include "server/wire/peer.pb.h"

@@ -78,7 +78,7 @@ void AddRumor(CLI::App& root, RumorCommand& command) {
             "Of the classic variants: who knows tells, or all ask others, or both");
   app->add_option("--counter", options.counter_k, "k of the variants that stop, 1 to 100")
       ->capture_default_str();
-  app->add_option("--loss", options.loss, "Share of messages that are lost, 0 to 1")
+  app->add_option("--loss", options.loss, "Share of messages that are lost, from 0 to below 1")
       ->capture_default_str();
   app->add_option("--seed", command.seed, "Same seed, same result; run i of many has seed + i - 1")
       ->capture_default_str();
@@ -91,7 +91,7 @@ void AddRumor(CLI::App& root, RumorCommand& command) {
 
 // What swim and replay have in common.
 void AddCourse(CLI::App* app, SwimOptions& options) {
-  app->add_option("--loss", options.loss, "Share of datagrams that are lost, 0 to 1")
+  app->add_option("--loss", options.loss, "Share of datagrams that are lost, from 0 to below 1")
       ->capture_default_str();
   app->add_option("--kill", options.kill, "Members that are killed")->capture_default_str();
   AddChoice(*app, "--mode", options.gossip.mode,
