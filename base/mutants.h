@@ -71,7 +71,7 @@ inline constexpr std::array<MutantName, 20> kGossipMutants{{
 }};
 
 // Of comparisons at cuts, narrowing, proofs and damage, likewise (tests/sim/repair_mutants.py).
-inline constexpr std::array<MutantName, 13> kRepairMutants{{
+inline constexpr std::array<MutantName, 17> kRepairMutants{{
     {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
     {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
     {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
@@ -82,9 +82,13 @@ inline constexpr std::array<MutantName, 13> kRepairMutants{{
     {"repair-marks-outlive-loss", "who lost data still vouches for what it had purged"},
     {"repair-proof-by-two", "a range is proved once one other replica has the same"},
     {"repair-anew-sees-commits-only", "a tree made anew trusts its page, whatever is under way"},
+    {"repair-anew-stays-at-damage", "a slice that cannot be read holds up those after it"},
+    {"repair-anew-forgets-cuts", "what is written ahead of a tree's making is in no cut"},
     {"repair-anew-compared", "a tree is compared before it has been made anew"},
     {"repair-journal-reused-early", "a record of the journal goes before its pages are put"},
     {"repair-journal-forgotten-early", "a start is told of no record but the last"},
+    {"repair-pieces-mixed", "pieces are put together whatever their version, and the whole taken"},
+    {"repair-broken-value-forgotten", "a value whose transfer breaks off is not asked for again"},
 }};
 
 #ifdef STARLING_MUTANTS

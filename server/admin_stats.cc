@@ -78,6 +78,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {"left_ms", left ? Json(base::ToMs(*left)) : Json()},
         {"descents", control_.repair_.descents()},
         {"vain_descents", control_.repair_.vain_descents()},
+        {"piece_bytes", sum.repair.piece_bytes},
         {"cut_bytes", sum.cut_bytes}}},
       {"trees",
        {{"slices_to_make", sum.making.slices},

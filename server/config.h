@@ -61,6 +61,7 @@ struct Config {
     bool enabled = true;
     base::Duration interval = base::seconds(5);
     std::uint64_t bytes_per_second = 128ULL << 20;  // repair.rate; 0: no limit.
+    std::uint64_t piece_bytes = 256ULL << 10;       // repair.piece
   } repair;
   struct {
     bool enabled = true;

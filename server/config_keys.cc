@@ -115,6 +115,12 @@ constexpr ConfigKey kKeys[] = {
      FIELD(repair.bytes_per_second),
      {0, 1ULL << 40},
      "Bytes a second that a node reads and takes in for its repairs. 0: no limit."},
+    {"repair.piece",
+     FIELD(repair.piece_bytes),
+     {4 << 10, 1 << 20},
+     "Values that are larger are fetched in pieces of this size. Larger: fewer exchanges; "
+     "smaller:\n"
+     "what else goes to the same node waits less behind one."},
 
     {"purge.enabled",
      FIELD(purge.enabled),

@@ -45,6 +45,10 @@ std::unique_ptr<storage::Cursor> CursorOver(storage::Engine& engine, base::Keysp
                      storage::BucketEnd(keyspace, last));
 }
 
+void Count(Unreadable& skipped, const base::Status& why) {
+  if (++skipped.entries == 1) skipped.first = why;
+}
+
 // Calls visit(key, entry) for each entry of the range until it returns false. One that cannot be
 // read is counted in `skipped`; without, it ends the walk.
 template <typename Visit>
@@ -62,8 +66,8 @@ base::Status Walk(storage::Cursor& cursor, const PageRequest& request, std::uint
       if (!visit(key, *entry)) return base::Ok();
     } else if (skipped == nullptr) {
       return entry.error();
-    } else if (++skipped->entries == 1) {
-      skipped->first = entry.error();
+    } else {
+      Count(*skipped, entry.error());
     }
   }
   return cursor.status();
@@ -84,14 +88,31 @@ void AppendRecord(std::string& records, base::Token token, const base::Version& 
   version.StoreTo(records.data() + at + 8);
 }
 
-// Puts an entry on the page; false: there is no room for it.
-bool Pack(const storage::DataKey& key, const storage::Entry& entry, std::size_t bytes_max,
-          Page& page) {
+// Puts an entry on the page; false: there is no room for it. One that is announced is the last.
+bool Pack(const storage::DataKey& key, const storage::Entry& entry, const PageRequest& request,
+          Page& page, Unreadable& skipped) {
+  if (request.whole_bytes_max > 0 && entry.value.size() > request.whole_bytes_max) {
+    // It takes many requests to find out there.
+    if (const base::Status sound = storage::VerifyValue(entry); !sound.ok())
+      Count(skipped, sound);
+    else
+      page.announced = Announced{entry.header, std::string(entry.value)};
+    return true;
+  }
   const wire::PackedEntry packed = Packed(key, entry);
-  if (page.entries > 0 && page.packed.size() + wire::PackedBytes(packed) > bytes_max) return false;
+  if (page.entries > 0 && page.packed.size() + wire::PackedBytes(packed) > request.bytes_max)
+    return false;
   wire::PackEntryTo(packed, page.packed);
   ++page.entries;
   return true;
+}
+
+// The page has told of all up to this key. False: no further, since it announces its value.
+bool NoteRead(const storage::DataKey& key, Page& page) {
+  page.last_read_token = key.token;
+  page.last_read_key = key.key;
+  page.done = !page.announced;
+  return page.done;
 }
 
 enum class OnDamage : std::uint8_t { kFail, kSkip };
@@ -105,11 +126,8 @@ Page ReadWanted(storage::Engine& engine, const PageRequest& request, OnDamage on
   Unreadable* const skipped = on_damage == OnDamage::kSkip ? &page.unreadable : nullptr;
   page.status =
       Walk(engine, request, page.bytes_read, skipped, [&](const auto& key, const auto& entry) {
-        page.done = !wanted(key, entry) || Pack(key, entry, request.bytes_max, page);
-        if (!page.done) return false;
-        page.last_read_token = key.token;
-        page.last_read_key = key.key;
-        return true;
+        page.done = !wanted(key, entry) || Pack(key, entry, request, page, page.unreadable);
+        return page.done && NoteRead(key, page);
       });
   return page;
 }
@@ -124,13 +142,11 @@ bool ReadWhole(storage::Cursor& cursor, const PageRequest& request, Page& page) 
   const base::Status status =
       Walk(cursor, request, page.bytes_read, &skipped, [&](const auto& key, const auto& entry) {
         const base::Version& version = entry.header.version;
-        page.done = request.under_way.Has(version) || Pack(key, entry, request.bytes_max, page);
+        page.done = request.under_way.Has(version) || Pack(key, entry, request, page, skipped);
         if (!page.done) return false;
         if (version.timestamp <= request.names_upto) AppendRecord(names, key.token, version);
-        page.last_read_token = key.token;
-        page.last_read_key = key.key;
         some = true;
-        return true;
+        return NoteRead(key, page);
       });
   if (!status.ok() || (!page.done && !some)) {
     page.packed.resize(begin);
@@ -220,9 +236,37 @@ void ReadFurther(storage::Engine& engine, const PageRequest& request,
                       base::LastToken(bucket.bucket),
                       request.bytes_max};
     whole.under_way = request.under_way;
+    whole.whole_bytes_max = request.whole_bytes_max;
     whole.names_upto = bucket.names_upto;
     if (!ReadWhole(*cursor, whole, page)) return;
   }
+}
+
+OneValue ReadValue(storage::Engine& engine, const storage::DataKey& key,
+                   const base::Version& version, std::uint64_t value_digest) {
+  OneValue read;
+  std::string begin;
+  storage::EncodeDataKeyTo(key, begin);
+  std::string end = begin;
+  end.push_back('\0');
+  // By a cursor, which leaves the block cache to what clients read.
+  const auto cursor = engine.Scan(storage::Family::kData, begin, end);
+  cursor->Seek(begin);
+  if (!cursor->Valid()) {
+    read.status =
+        cursor->status().ok() ? base::NotFound("it is not here any more") : cursor->status();
+    return read;
+  }
+  read.bytes_read = begin.size() + cursor->value().size();
+  const auto entry = storage::DecodeEntry(cursor->value());
+  if (!entry) {
+    read.status = entry.error();
+  } else if (entry->header.version != version || entry->header.value_digest != value_digest) {
+    read.status = base::NotFound("another version of it is here now");
+  } else if (read.status = storage::VerifyValue(*entry); read.status.ok()) {
+    read.value = entry->value;
+  }
+  return read;
 }
 
 }  // namespace starling::server

@@ -3,14 +3,16 @@
 // Three uses: what a replica has of a token range (scans), what it has that a puller lacks
 // (repair), and a puller's own summary of a bucket, which says what it has. A page ends before the
 // entry that would bring it over its size; the first one of a page always fits, as a frame has room
-// for the largest. To a scan an entry that cannot be read is Corruption; repair goes on without it,
-// and counts it.
+// for the largest. Repair's page ends with a value that is too large to be sent whole: that one is
+// fetched in pieces (server/open_values.h). To a scan an entry that cannot be read is Corruption;
+// repair goes on without it, and counts it.
 //
 // Thread:    a job runs on the background lane; its results are read in Done().
 // Read next: server/scan.h, server/repair_pull.h
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +48,8 @@ struct PageRequest {
   UnderWay under_way{};  // What ReadMissing passes over.
   // ReadMissing: 0, or names all entries up to this timestamp, wanted or not.
   std::uint64_t names_upto = 0;
+  // ReadMissing, ReadFurther: a larger value is announced. 0: none is.
+  std::size_t whole_bytes_max = 0;
 };
 
 // Entries that are stored, and damaged.
@@ -66,14 +70,21 @@ struct ToldBucket {
   std::uint32_t bytes = 0;  // With the names, which come first.
 };
 
+// The last entry of a page, whose value goes in pieces.
+struct Announced {
+  storage::EntryHeader header;
+  std::string value;
+};
+
 struct Page {
   std::string packed;  // server/wire/entries.h
   std::string names;   // Records as of a Summary, of what was read.
   std::uint64_t entries = 0;
   // Nothing more up to last_token; with further buckets: in the last of them.
   bool done = false;
-  base::Token last_read_token = 0;  // If not done: where to resume...
-  std::string last_read_key;        // ...after this key.
+  base::Token last_read_token = 0;     // If not done: where to resume...
+  std::string last_read_key;           // ...after this key,
+  std::optional<Announced> announced;  // which this is of. Not among `entries`.
   std::uint64_t bytes_read = 0;
   Unreadable unreadable;            // Repair's pages only.
   std::vector<ToldBucket> further;  // Of ReadFurther.
@@ -101,5 +112,14 @@ Page ReadMissing(storage::Engine& engine, const PageRequest& request, base::Byte
 // the page has room. A bucket that cannot be read ends it: asked for by itself, it says why.
 void ReadFurther(storage::Engine& engine, const PageRequest& request,
                  std::span<const WholeBucket> buckets, Page& page);
+
+// The value of one entry, if it still has this version and digest: else NotFound.
+struct OneValue {
+  std::string value;
+  std::uint64_t bytes_read = 0;
+  base::Status status;  // Corruption: it is damaged.
+};
+OneValue ReadValue(storage::Engine& engine, const storage::DataKey& key,
+                   const base::Version& version, std::uint64_t value_digest);
 
 }  // namespace starling::server

@@ -11,14 +11,6 @@
 
 namespace starling::server {
 
-namespace {
-
-base::Status DiskFull() {
-  return base::Unavailable("the disk of the node that would take it is full");
-}
-
-}  // namespace
-
 RepairPull::RepairPull(const RepairPullParts& parts) : parts_(parts) {}
 RepairPull::~RepairPull() = default;
 
@@ -36,6 +28,7 @@ void RepairPull::Start(const PullMail& mail) {
 
 RepairStats RepairPull::stats() const {
   RepairStats stats = stats_;
+  stats.piece_bytes = fetching_bytes_;
   for (const auto& order : orders_)
     stats.pulling += {order->slices, order->slices - order->waiting.size() - order->open,
                       parts_.world.Now() - order->began};
@@ -91,7 +84,13 @@ void RepairPull::Ask(std::uint64_t id, Slice& slice) {
 }
 
 void RepairPull::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
-  if (Slice* slice = slices_.Find(tag.a)) EndSlice(tag.a, *slice, status);
+  Slice* slice = slices_.Find(tag.a);
+  if (slice == nullptr) return;
+  slice->answer_due = base::Instant::Never();
+  if (slice->step == Slice::Step::kPieces)
+    AskPieceLater(tag.a, *slice, status);
+  else
+    EndSlice(tag.a, *slice, status);
 }
 
 // A link that carries nothing any more can take a quarter of an hour to say so.
@@ -103,6 +102,10 @@ void RepairPull::OnTick(base::Instant now) {
   for (const std::uint64_t id : overdue)
     if (Slice* slice = slices_.Find(id))
       EndSlice(id, *slice, base::Timeout("the peer does not answer"));
+  const std::vector<std::uint64_t> again = std::move(retries_);
+  retries_.clear();
+  for (const std::uint64_t id : again)
+    if (Slice* slice = slices_.Find(id)) AskPiece(id, *slice);
 }
 
 void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -115,6 +118,8 @@ void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     OnParts(tag.a, *slice, frame);
   } else if (frame.kind == wire::Kind::kBucketPullReply && slice->step == Slice::Step::kEntries) {
     OnEntries(tag.a, *slice, frame);
+  } else if (frame.kind == wire::Kind::kValuePieceReply && slice->step == Slice::Step::kPieces) {
+    OnPiece(tag.a, *slice, frame);
   } else {
     const auto error = wire::Decode<wire::ErrorReply>(frame.header);
     OnRefused(tag.a, *slice,
@@ -126,6 +131,7 @@ void RepairPull::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
 
 // A bucket that cannot be read on the peer's disk is one; its other reasons are about all of them.
 void RepairPull::OnRefused(std::uint64_t id, Slice& slice, const base::Status& why) {
+  if (slice.step == Slice::Step::kPieces) return OnPieceRefused(id, slice, why);
   const bool damaged = why.code() == base::Code::kCorruption || why.code() == base::Code::kIo;
   if (damaged && slice.step != Slice::Step::kHashes)
     SkipBucket(id, slice, why);
@@ -182,8 +188,22 @@ void RepairPull::OnTurnEnd() {
   while (!held_back_.empty() && MayGoOn()) {
     const std::uint64_t id = held_back_.front();
     held_back_.pop_front();
-    if (Slice* slice = slices_.Find(id)) NextBucket(id, *slice);
+    if (Slice* slice = slices_.Find(id)) GoOn(id, *slice);
   }
+  while (!unopened_.empty() && MayGoOn()) {
+    const std::uint64_t id = unopened_.front();
+    Slice* slice = slices_.Find(id);
+    if (slice != nullptr && !MayOpen(*slice->fetch)) return;
+    unopened_.pop_front();
+    if (slice != nullptr) AskPiece(id, *slice);
+  }
+}
+
+void RepairPull::GoOn(std::uint64_t id, Slice& slice) {
+  if (slice.fetch != nullptr)
+    AskPiece(id, slice);
+  else
+    NextBucket(id, slice);
 }
 
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {

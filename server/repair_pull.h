@@ -4,10 +4,13 @@
 // them. Here a slice is narrowed to its differing buckets by short hashes of its leaves, each such
 // bucket to the parts that differ by hashes of them (server/bucket_parts.h), and these to their
 // differing entries by a summary: the sender answers with exactly the entries that are missing or
-// older here. A few slices are worked on at a time, at no more than repair.rate. An entry that is
-// damaged, on either side, is left out, counted, and told of at the end; the rest goes on.
+// older here. A few slices are worked on at a time, at no more than repair.rate. A value that is
+// larger than repair.piece is announced, and fetched in pieces before its slice goes on. An entry
+// that is damaged, on either side, is left out, counted, and told of at the end; the rest goes on.
 //
 // Thread:    confined to its worker.
+// Its parts: repair_pull.cc (orders and slices), repair_pull_parts.cc, repair_pull_entries.cc,
+//            repair_pull_values.cc (values in pieces)
 // Read next: server/entry_page.h, merkle/compare.h
 #pragma once
 
@@ -22,12 +25,14 @@
 #include "server/adoption.h"
 #include "server/entry_page.h"
 #include "server/mail.h"
+#include "server/memory_share.h"
 #include "server/met_damage.h"
 #include "server/peer_links.h"
 #include "server/rate_limit.h"
 #include "server/replica.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
+#include "server/wire/entries.h"
 
 namespace starling::server {
 
@@ -40,6 +45,14 @@ inline constexpr std::uint64_t kTakingBytesMax = 256 << 10;
 // How long a pull waits for an answer to a request of its own.
 inline constexpr base::Duration kPullAnswerMax = base::seconds(30);
 
+// Of a worker's pulls: of values that come in pieces, together; a larger one comes alone. Higher:
+// more of them at a time from peers that are far; lower: less memory.
+inline constexpr std::uint64_t kFetchingBytesMax = 16 << 20;
+
+// For so long a piece is asked for again, when the peer had no room or the connection broke, before
+// its slice is given up.
+inline constexpr base::Duration kPieceRetryMax = base::seconds(10);
+
 struct RepairPullParts {
   base::World& world;
   storage::Engine& engine;
@@ -49,6 +62,8 @@ struct RepairPullParts {
   Adoption& adoption;
   MetDamage& met_damage;  // Of what this node has itself.
   RateLimit& rate;        // Of this worker: of its pulls, and of what it reads for its peers'.
+  MemoryShare& memory;
+  std::uint32_t piece_bytes = 256 << 10;  // repair.piece
   std::uint64_t taking_bytes_max = kTakingBytesMax;
 };
 
@@ -89,6 +104,7 @@ class RepairPull {
   struct Order;
   struct Slice;
   struct SummaryJob;
+  struct Fetch;
   // What a page holds of one bucket.
   struct Section {
     bool done = false;
@@ -114,12 +130,25 @@ class RepairPull {
   std::string FurtherOf(const Slice& slice) const;
   void AskEntries(std::uint64_t id, Slice& slice);
   void OnEntries(std::uint64_t id, Slice& slice, const wire::Frame& frame);
-  base::Status OnSection(Slice& slice, const Section& section);
+  static Section CutSection(base::Bytes& rest, const wire::FurtherBucket& told);
+  base::Status TakeSection(Slice& slice, const Section& section);
+  base::Status EndSection(Slice& slice, const Section& section);
   base::Status Take(Slice& slice, base::Bytes entries, const purge::Source& source);
+  base::Status TakeEntry(Slice& slice, const wire::PackedEntry& entry, const purge::Source& source);
   void Adopt(Slice& slice, const Section& section);
   static base::Status Advance(Slice& slice, const Section& section);
   static void EndRange(Slice& slice);
   bool MayGoOn() const;
+  void GoOn(std::uint64_t id, Slice& slice);
+  void BeginFetch(std::uint64_t id, Slice& slice, const wire::AnnouncedValue& announced,
+                  const Section& section);
+  bool MayOpen(const Fetch& fetch) const;
+  void AskPiece(std::uint64_t id, Slice& slice);
+  void OnPiece(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  void OnPieceRefused(std::uint64_t id, Slice& slice, const base::Status& why);
+  void AskPieceLater(std::uint64_t id, Slice& slice, const base::Status& why);
+  enum class Fetched : std::uint8_t { kWhole, kGone };
+  void EndFetch(std::uint64_t id, Slice& slice, Fetched fetched);
   void NoteDamage(Slice& slice, std::uint64_t entries, const base::Status& what);
   void OnRefused(std::uint64_t id, Slice& slice, const base::Status& why);
   void SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why);
@@ -131,9 +160,12 @@ class RepairPull {
   const RepairPullParts parts_;
   SnapshotPtr snapshot_;
   std::vector<std::unique_ptr<Order>> orders_;
+  std::uint64_t fetching_bytes_ = 0;  // Of values for which memory was taken.
   base::Slab<Slice> slices_;
   std::vector<std::unique_ptr<SummaryJob>> jobs_;
   std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk, or their turn.
+  std::deque<std::uint64_t> unopened_;   // That wait for memory for a value,
+  std::vector<std::uint64_t> retries_;   // or for the next tick, to ask for a piece again.
   std::uint64_t taking_bytes_ = 0;       // Of entries that are not committed yet.
   RepairStats stats_;
 };

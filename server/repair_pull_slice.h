@@ -2,14 +2,20 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/bucket_parts.h"
 #include "server/repair_pull.h"
+#include "server/value_pieces.h"
 
 namespace starling::server {
+
+inline base::Status DiskFull() {
+  return base::Unavailable("the disk of the node that would take it is full");
+}
 
 struct RepairPull::Order {
   std::uint64_t serial = 0;
@@ -36,17 +42,42 @@ struct RepairPull::Slice {
   std::vector<std::uint16_t> buckets;  // That differ, descending; the last one is next.
   bool settled = true;  // The peer has nothing in it that we lack, nor has purged further, so far.
   // Of the bucket.
-  bool in_full = true;   // All of it is asked for, so far: no part of it counted as equal.
+  bool in_full = true;   // So far no part of it counted as equal, and no value stayed away.
   base::Token next = 0;  // Where the next summary begins, if that is not its first token.
   std::string summary;   // What we have from here...
   base::Token first_token = 0;
-  base::Token last_token = 0;  // ...to there.
-  std::string part_hashes;     // Of it.
-  std::deque<TokenRun> runs;   // That differ; the first is being asked for.
-  std::string after;           // Within it: the stored key to resume after.
-  std::size_t further = 0;     // So many of the next buckets are asked for along with it.
-  enum class Step : std::uint8_t { kHashes, kParts, kEntries } step = Step::kHashes;
+  base::Token last_token = 0;    // ...to there.
+  std::string part_hashes;       // Of it.
+  std::deque<TokenRun> runs;     // That differ; the first is being asked for.
+  std::string after;             // Within it: the stored key to resume after.
+  std::size_t further = 0;       // So many of the next buckets are asked for along with it.
+  std::unique_ptr<Fetch> fetch;  // Of the value that a page has announced.
+  enum class Step : std::uint8_t { kHashes, kParts, kEntries, kPieces } step = Step::kHashes;
   base::Instant answer_due;  // Of the request that is open.
+};
+
+// A value that comes in pieces, and what is left to do with the page that announced it.
+struct RepairPull::Fetch {
+  Fetch(RepairPull& home, const wire::AnnouncedValue& announced)
+      : pull(home), pieces(announced.version, announced.value_bytes) {}
+  ~Fetch() {
+    if (!opened) return;
+    pull.fetching_bytes_ -= pieces.bytes();
+    pull.parts_.memory.Give(pieces.bytes());
+  }
+  Fetch(const Fetch&) = delete;
+  Fetch& operator=(const Fetch&) = delete;
+
+  RepairPull& pull;
+  storage::EntryHeader header;
+  ValuePieces pieces;
+  bool opened = false;        // Memory was taken for it.
+  base::Instant asked_at;     // When what the page says was so.
+  base::Instant progress_at;  // Of the last piece that came.
+  // The page's last section; it is not done with, and ends with this entry.
+  std::string after;
+  std::string names;
+  Section section;  // Its views are of these.
 };
 
 // Reads what we have of one bucket, so that the peer can send the rest.

@@ -194,7 +194,7 @@ class Replica final : public storage::GetSink {
   // The page that a step's beginning asks for is read afterwards, and ends the step.
   TreeMaking::Step BeginTreeStep();
   void EndTreeStep(std::uint8_t slice, const TreePage& page);
-  void GiveUpTreeStep() { making_.GiveUp(); }
+  bool GiveUpTreeStep() { return making_.GiveUp(); }  // As of TreeMaking.
   HeldMemory& held_memory() { return held_; }
   std::uint64_t digest_seed() const { return options_.digest_seed; }
   void SetDigestSeed(std::uint64_t seed) { options_.digest_seed = seed; }

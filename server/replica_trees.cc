@@ -82,7 +82,8 @@ void Replica::CountChange(const Operation& operation, const EntryHeader& now,
   if (base::Mutant("forget-leaf") && !removes && history.tree().Leaf(bucket) == removed) added = {};
   if (base::Mutant("purge-keeps-the-leaf") && removes) added = removed;
   if (!making_.Counts(bucket, stored_key, now)) {
-    history.recent().Note(bucket, generation, added - removed);
+    if (!base::Mutant("repair-anew-forgets-cuts"))
+      history.recent().Note(bucket, generation, added - removed);
     return;
   }
   history.Change(bucket, generation, added, removed);

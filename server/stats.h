@@ -46,6 +46,7 @@ struct RepairStats {
   std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
   std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
   std::uint64_t unreadable = 0;       // Damaged entries or buckets that its pulls left out.
+  std::uint64_t piece_bytes = 0;      // Of values on their way in pieces, here and there, now.
   SliceProgress pulling{};
 
   RepairStats& operator+=(const RepairStats& other) {
@@ -55,6 +56,7 @@ struct RepairStats {
     bytes_sent += other.bytes_sent;
     data_bytes_read += other.data_bytes_read;
     unreadable += other.unreadable;
+    piece_bytes += other.piece_bytes;
     pulling += other.pulling;
     return *this;
   }

@@ -8,9 +8,11 @@ namespace starling::server {
 bool TreeMaking::Counts(std::uint16_t bucket, base::Bytes stored_key,
                         const storage::EntryHeader& now) {
   if (Made(bucket)) return true;
-  if (slice_ != base::SliceOf(bucket)) return false;
-  if (stored_key < base::Bytes(upto_)) return true;
-  if (reading_) noted_.insert_or_assign(std::string(stored_key), now);
+  const std::uint8_t slice = base::SliceOf(bucket);
+  const auto begun = upto_.find(slice);
+  if (begun == upto_.end()) return false;
+  if (stored_key < base::Bytes(begun->second)) return true;
+  if (reading_ && slice == slice_) noted_.insert_or_assign(std::string(stored_key), now);
   return false;
 }
 
@@ -18,13 +20,13 @@ TreeMaking::Step TreeMaking::Begin() {
   CHECK(left() > 0);
   CHECK(!reading_);
   if (!slice_) {
+    if ((unmade_ & ~aside_).none()) aside_.reset();
     std::uint32_t slice = 0;
-    while (!unmade_.test(slice)) ++slice;
+    while (!unmade_.test(slice) || aside_.test(slice)) ++slice;
     slice_ = static_cast<std::uint8_t>(slice);
-    upto_.clear();
   }
   reading_ = true;
-  return {*slice_, upto_};
+  return {*slice_, upto_[*slice_]};
 }
 
 void TreeMaking::Note(base::Bytes stored_key, const storage::EntryHeader& now) {
@@ -32,26 +34,32 @@ void TreeMaking::Note(base::Bytes stored_key, const storage::EntryHeader& now) {
   if (base::Mutant("repair-anew-sees-commits-only")) return;
   if (stored_key.size() < storage::kKeyPrefixBytes) return;  // No key: the walk has removed it.
   const auto bucket = base::LoadBig<std::uint16_t>(stored_key.data() + sizeof(base::KeyspaceId));
-  if (slice_ == base::SliceOf(bucket) && stored_key >= base::Bytes(upto_))
+  if (slice_ == base::SliceOf(bucket) && stored_key >= base::Bytes(upto_.at(*slice_)))
     noted_.insert_or_assign(std::string(stored_key), now);
 }
 
 bool TreeMaking::Pass(base::Bytes upto) {
   CHECK(reading_);
-  CHECK(upto.empty() || upto >= base::Bytes(upto_));
+  std::string& passed = upto_.at(*slice_);
+  CHECK(upto.empty() || upto >= base::Bytes(passed));
   reading_ = false;
   noted_.clear();
-  upto_ = upto;
+  passed = upto;
   if (!upto.empty()) return false;
   unmade_.reset(*slice_);
+  upto_.erase(*slice_);
   slice_.reset();
   return true;
 }
 
-void TreeMaking::GiveUp() {
+bool TreeMaking::GiveUp() {
   CHECK(reading_);
   reading_ = false;
   noted_.clear();
+  if (base::Mutant("repair-anew-stays-at-damage")) return false;
+  aside_.set(*slice_);
+  slice_.reset();
+  return (unmade_ & ~aside_).any();
 }
 
 std::string TreeMaking::RecordKey(std::uint8_t slice) {

@@ -15,6 +15,9 @@
 //   page had its last write committed before the cursor was opened, and has had none since.
 // - What is noted beyond the page's end is forgotten: the next step notes it again, or its cursor
 //   shows it.
+// - A slice of which a page cannot be read is put aside, as far as the walk has come in it, and the
+//   walk goes on with the others: it comes back to those that were put aside when nothing else is
+//   left.
 // - A slice is made with the batch of its last page, which drops its record. After a crash before
 //   that it is made from its beginning, without what was stored of it by then.
 //
@@ -30,6 +33,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -83,8 +87,11 @@ class TreeMaking {
         count(base::Bytes(key), header);
     return Pass(upto);
   }
-  // The page could not be read: the step is to be done again.
-  void GiveUp();
+  // The page could not be read: the step is to be done again. Whether there is a slice to go on
+  // with meanwhile; if not, all that are left are tried again.
+  bool GiveUp();
+  // Slices that were put aside and not been come back to.
+  std::size_t put_aside() const { return aside_.count(); }
 
   // --- records in Family::kMeta, one for each slice that is to be made: kPrefix | slice u8, and
   // a DamagedEntries as u8 ---
@@ -105,8 +112,10 @@ class TreeMaking {
   std::bitset<base::kSlices> unmade_;
   std::bitset<base::kSlices> drops_;
   std::optional<std::uint8_t> slice_;  // That the walk is in.
-  std::string upto_;                   // What is before this stored key, it has passed.
-  bool reading_ = false;               // A step is under way.
+  // What is before this stored key, it has passed, in this slice and those that it put aside.
+  std::map<std::uint8_t, std::string> upto_;
+  std::bitset<base::kSlices> aside_;
+  bool reading_ = false;  // A step is under way.
   // Ahead of the walk, and written to during the step.
   std::unordered_map<std::string, storage::EntryHeader, BytesHash, std::equal_to<>> noted_;
 };

@@ -75,11 +75,11 @@ void TreeRebuild::OnPage(PageJob& job) {
   const base::Instant now = parts_.world.Now();
   parts_.rate.Count(now, page.bytes_read);
   if (!page.status.ok()) {
-    base::log::Warn("storage", "the trees of slice {:02x} cannot be made anew yet: {}",
-                    done->step.slice, page.status.message());
+    if (parts_.replica.making().put_aside() == 0)  // Of several, the first each time.
+      base::log::Warn("storage", "the trees of slice {:02x} cannot be made anew yet: {}",
+                      done->step.slice, page.status.message());
     parts_.met_damage.Note(page.status);
-    parts_.replica.GiveUpTreeStep();
-    not_before_ = now + kAgainAfter;
+    if (!parts_.replica.GiveUpTreeStep()) not_before_ = now + kAgainAfter;
     return;
   }
   if (page.damaged > 0) NoteDamage(done->step.slice, page);

@@ -1,7 +1,8 @@
 // server/tree_rebuild.h: makes the trees of a worker's slices anew, beside its other work.
 //
-// At most repair.rate bytes a second are read for it, shared evenly by the workers, and one page of
-// each worker at a time waits on the background lane.
+// A slice of which a page cannot be read is come back to when the others are made, and then every
+// kAgainAfter. At most repair.rate bytes a second are read for it, shared evenly by the workers,
+// and one page of each worker at a time waits on the background lane.
 //
 // Thread:    confined to its worker.
 // Read next: server/tree_making.h, server/tree_page.h
@@ -52,7 +53,7 @@ class TreeRebuild {
   SliceProgress progress() const;
 
  private:
-  static constexpr base::Duration kAgainAfter = base::seconds(10);  // It could not be read.
+  static constexpr base::Duration kAgainAfter = base::seconds(10);  // What is left cannot be read.
   static constexpr base::Duration kTellEvery = base::seconds(10);
 
   struct PageJob;

@@ -45,11 +45,14 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       repair_rate_(shared.config.repair.bytes_per_second / shared.workers),
       page_lane_(world, repair_rate_),
+      open_values_(memory_),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this, shared.met_damage},
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_, shared.met_damage),
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
-               shared.met_damage, repair_rate_, kTakingBytesMax / shared.workers}),
+               shared.met_damage, repair_rate_, memory_,
+               static_cast<std::uint32_t>(shared.config.repair.piece_bytes),
+               kTakingBytesMax / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_, shared.met_damage}),
       trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_, {}}) {}
 
@@ -311,6 +314,7 @@ void Worker::Tick() {
   }
   if (snapshot_ != nullptr) hints_.OnTick();
   repair_.OnTick(world_.Now());
+  open_values_.OnTick(world_.Now());
   replica_.ForgetCuts();
   coordinator_.OnTick(world_.Now());
   orphans_.OnTick(world_.Now());

@@ -25,6 +25,7 @@
 #include "server/mail.h"
 #include "server/memory_share.h"
 #include "server/node_shared.h"
+#include "server/open_values.h"
 #include "server/orphans.h"
 #include "server/page_lane.h"
 #include "server/peer_links.h"
@@ -67,12 +68,15 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
     std::size_t part_bytes = 0;           // Of a request that has not come whole yet.
   };
   class PeerPage;
+  class ValueRead;
   // Each answer takes this part off of what the connection's next value is expected to have.
   static constexpr std::uint32_t kValueFades = 16;
   static constexpr const char* kUntaken =
       "answers that this connection has not taken leave no room for more in limits.memory: read "
       "them, and try again";
   static constexpr const char* kExpired = "the deadline passed before it was read";
+  static constexpr const char* kPaced =
+      "it reads at repair.rate, and what was asked for before takes too long: try again later";
 
   // --- ReplicaListener ---
   bool OnStamp(const Ticket& ticket, const base::Version& held,
@@ -122,9 +126,15 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   purge::Source OwnFacts(base::KeyspaceId keyspace, std::uint16_t bucket) const;
   void HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame);
   void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
-  void ReadForPeer(std::unique_ptr<PeerPage> page);
+  void ReadForPeer(std::unique_ptr<PageWork> work, const ReplyTo& reply);
   void OnPeerPage(PeerPage& page);
   void AnswerParts(const PeerPage& page);
+  // Large values, in pieces: server/worker_pieces.cc
+  void HandleValuePiece(const ReplyTo& reply, const wire::Frame& frame);
+  void OnValueRead(ValueRead& read);
+  void KeepAnnounced(PeerPage& page);
+  void SendPiece(const ReplyTo& reply, const OpenValues::Id& id, std::uint32_t offset,
+                 std::uint32_t bytes_max, base::Bytes value);
   static base::Instant EndOf(const ReplyTo& reply, std::uint32_t deadline_ms);
   static Ticket PeerTicket(const ReplyTo& reply);
   base::Status CheckOwner(base::KeyspaceId keyspace, std::uint16_t bucket,
@@ -226,6 +236,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   Orphans orphans_;
   RateLimit repair_rate_;  // Our share of repair.rate.
   PageLane page_lane_;
+  OpenValues open_values_;
   Scans scans_;
   Adoption adoption_;
   RepairPull repair_;

@@ -161,6 +161,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.overloaded += scans_.overloaded() + refused_writes_ + refused_answers_;
   stats.expired = page_lane_.dropped() + expired_reads_;
   stats.repair = repair_.stats();
+  stats.repair.piece_bytes += open_values_.bytes();
   stats.cut_bytes = replica_.cut_bytes();
   stats.making = trees_.progress();
   stats.hints = hints_.stats();

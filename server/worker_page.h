@@ -53,8 +53,6 @@ class Worker::PeerPage final : public PageWork {
 
  private:
   friend class Worker;
-  static constexpr const char* kPaced =
-      "it reads at repair.rate, and what was asked for before takes too long: try again later";
   // What another worker handed over is its to look for.
   bool connected() const { return to_.home != worker_.id_ || worker_.conns_.contains(to_.conn); }
   bool Wanted() const override { return connected() && worker_.world_.Now() < ends_; }

@@ -22,6 +22,7 @@ bool Worker::OnPeerFrame(base::ConnId conn, Conn& state, const wire::Frame& fram
     case wire::Kind::kReplicaScan:
     case wire::Kind::kSliceHashes:
     case wire::Kind::kBucketParts:
+    case wire::Kind::kValuePiece:
     case wire::Kind::kBucketPull: HandlePeer(reply, state.writes.source().node, frame); return true;
     default:
       CloseWithError(conn, frame.request_id,
@@ -78,6 +79,7 @@ void Worker::HandlePeer(const ReplyTo& reply, base::NodeNumber peer, const wire:
     case wire::Kind::kSliceHashes: HandleSliceHashes(reply, peer, frame); return;
     case wire::Kind::kBucketParts: HandleBucketParts(reply, frame); return;
     case wire::Kind::kBucketPull: HandleBucketPull(reply, frame); return;
+    case wire::Kind::kValuePiece: HandleValuePiece(reply, frame); return;
     default: UNREACHABLE("OnPeerFrame lets nothing else through");
   }
 }
@@ -187,9 +189,11 @@ void Worker::HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame) {
     status = base::Unavailable("this node serves no read until it has caught up");
   if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
   ReadForPeer(std::make_unique<PeerPage>(
-      *this, PeerPage::Kind::kScan, reply, EndOf(reply, scan->deadline_ms),
-      PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key), scan->last_token,
-                  std::clamp<std::size_t>(scan->bytes_max, 4096, kPageBytesStandard)}));
+                  *this, PeerPage::Kind::kScan, reply, EndOf(reply, scan->deadline_ms),
+                  PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key),
+                              scan->last_token,
+                              std::clamp<std::size_t>(scan->bytes_max, 4096, kPageBytesStandard)}),
+              reply);
 }
 
 void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
@@ -233,7 +237,7 @@ void Worker::HandleBucketParts(const ReplyTo& reply, const wire::Frame& frame) {
   auto page = std::make_unique<PeerPage>(*this, PeerPage::Kind::kParts, reply,
                                          world_.Now() + kPullAnswerMax / 2, std::move(request));
   page->KeepSummary(frame.payload, ask->salt);
-  ReadForPeer(std::move(page));
+  ReadForPeer(std::move(page), reply);
 }
 
 void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
@@ -260,6 +264,7 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
                       pull->last_token,
                       std::clamp<std::size_t>(pull->bytes_max, 4096, kPageBytesStandard)};
   request.under_way = {pull->cut_s, world_.WallMs()};
+  request.whole_bytes_max = pull->whole_bytes_max;
   // Before the page is read: what is removed after this mark, is not named below it.
   const purge::Source self = OwnFacts(pull->keyspace, pull->bucket);
   const auto names_upto = [&](const purge::Source& facts) {
@@ -278,12 +283,12 @@ void Worker::HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame) {
     const purge::Source facts = OwnFacts(pull->keyspace, further(leaf));
     page->AddFurther({further(leaf), names_upto(facts)}, facts.purged);
   }
-  ReadForPeer(std::move(page));
+  ReadForPeer(std::move(page), reply);
 }
 
-void Worker::ReadForPeer(std::unique_ptr<PeerPage> page) {
-  const ReplyTo to = page->to_;
-  if (page_lane_.Add(std::move(page))) return;
+void Worker::ReadForPeer(std::unique_ptr<PageWork> work, const ReplyTo& reply) {
+  const ReplyTo to = reply;  // It may be the work's.
+  if (page_lane_.Add(std::move(work))) return;
   Reply(to, wire::ErrorReply{base::Code::kOverloaded, "too many pages wait to be read", {}});
 }
 
@@ -324,11 +329,22 @@ void Worker::OnPeerPage(PeerPage& page) {
                               page.facts_.purged,
                               page.request_.names_upto,
                               0,
+                              {},
                               {}};
   for (std::size_t i = 0; i < read.further.size(); ++i) {
     const ToldBucket& told = read.further[i];
     reply.further.push_back({told.unreadable, page.further_purged_[i], page.further_[i].names_upto,
                              told.names_bytes, told.bytes});
+  }
+  if (read.announced) {
+    const storage::EntryHeader& header = read.announced->header;
+    reply.announced = {header.version,
+                       header.flags,
+                       static_cast<std::uint8_t>(header.origin),
+                       header.expiry_ms,
+                       header.value_digest,
+                       static_cast<std::uint32_t>(read.announced->value.size())};
+    KeepAnnounced(page);
   }
   if (read.names.empty()) return Reply(page.to_, reply, read.packed);
   const std::string payload = read.names + read.packed;

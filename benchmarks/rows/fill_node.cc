@@ -24,6 +24,7 @@ using namespace starling::benchmarks;  // NOLINT
 using storage::Family;
 
 constexpr std::size_t kBatchRows = 512;
+constexpr std::size_t kBatchBytes = 8 << 20;
 
 struct Options {
   std::string directory;
@@ -59,7 +60,8 @@ class Filler {
     batch_.EndPut();
     tree_.Add(row_.bucket(), row_.DigestAs(row_.header()));
     if (!old.version.empty()) tree_.Remove(row_.bucket(), row_.DigestAs(old));
-    return ++rows_ % kBatchRows == 0 ? Commit() : base::Ok();
+    const bool full = ++rows_ % kBatchRows == 0 || batch_.bytes() >= kBatchBytes;
+    return full ? Commit() : base::Ok();
   }
 
   base::Status Commit() {

@@ -48,6 +48,8 @@ void EncodeTo(const BucketParts& message, std::string& out);
 void EncodeTo(const BucketPartsReply& message, std::string& out);
 void EncodeTo(const BucketPull& message, std::string& out);
 void EncodeTo(const BucketPullReply& message, std::string& out);
+void EncodeTo(const ValuePiece& message, std::string& out);
+void EncodeTo(const ValuePieceReply& message, std::string& out);
 void EncodeTo(const Handled& message, std::string& out);
 void EncodeTo(const HandledReply& message, std::string& out);
 void EncodeTo(const ControlRequest& message, std::string& out);

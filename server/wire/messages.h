@@ -59,6 +59,8 @@ enum class Kind : std::uint16_t {
   kHandledReply = 75,
   kBucketParts = 76,
   kBucketPartsReply = 77,
+  kValuePiece = 78,
+  kValuePieceReply = 79,
   // Between the control actors of nodes, port 7700.
   kControl = 96,
   kControlReply = 97,

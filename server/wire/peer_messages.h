@@ -152,6 +152,9 @@ struct BucketPull {
   // Leaves, ascending, of further buckets of the slice, of which I have nothing and have that mark
   // too: of each all is asked for, as far as the page has room. Only with all of the bucket's end.
   base::Bytes further;
+  // A larger value is announced, and fetched by ValuePiece. 0: all are sent whole, as nodes want
+  // them that know no pieces.
+  std::uint32_t whole_bytes_max = 0;
 };
 // What a page tells of a bucket beyond the one that was asked for first.
 struct FurtherBucket {
@@ -160,6 +163,15 @@ struct FurtherBucket {
   std::uint64_t named_upto = 0;
   std::uint32_t names_bytes = 0;
   std::uint32_t bytes = 0;  // Of the payload, its names included.
+};
+// An entry but for its key, and for its value, which is fetched in pieces.
+struct AnnouncedValue {
+  base::Version version;
+  std::uint8_t flags = 0;   // As in storage/entry.h.
+  std::uint8_t origin = 1;  // Likewise.
+  std::uint64_t expiry_ms = 0;
+  std::uint64_t value_digest = 0;
+  std::uint32_t value_bytes = 0;  // 0: nothing is announced.
 };
 // Payload: names, then packed entries; the same of each further bucket that is told of.
 struct BucketPullReply {
@@ -177,6 +189,27 @@ struct BucketPullReply {
   std::uint64_t named_upto = 0;
   std::uint32_t names_bytes = 0;
   std::vector<FurtherBucket> further;  // In the order asked for, from the first on.
+  AnnouncedValue announced{};          // Of the entry that `after` names: the page ends with it.
+};
+
+// Repair: send me a piece of this value, if you still have this version of it.
+struct ValuePiece {
+  static constexpr Kind kKind = Kind::kValuePiece;
+  base::KeyspaceId keyspace = 0;
+  base::Bytes key;
+  base::Version version;
+  std::uint64_t value_digest = 0;  // Of the whole.
+  std::uint32_t value_bytes = 0;   // Likewise.
+  std::uint32_t offset = 0;
+  std::uint32_t bytes_max = 0;
+  std::uint64_t epoch = 0;
+};
+// Payload: the piece. NotFound instead: that version is not there any more.
+struct ValuePieceReply {
+  static constexpr Kind kKind = Kind::kValuePieceReply;
+  base::Version version;
+  std::uint32_t offset = 0;
+  std::uint64_t payload_digest = 0;
 };
 
 // What a control frame's payload is. The payload's encoding belongs to its owner.

@@ -9,6 +9,19 @@ namespace starling::wire {
 using base::Bytes;
 using base::Result;
 
+namespace {
+
+// Leaves of further buckets: each after the one before it, so none twice.
+bool Ascend(std::uint8_t leaf, Bytes further) {
+  for (const char next : further) {
+    if (static_cast<std::uint8_t>(next) <= leaf) return false;
+    leaf = static_cast<std::uint8_t>(next);
+  }
+  return true;
+}
+
+}  // namespace
+
 void EncodeTo(const SliceHashesRequest& message, std::string& out) {
   auto& pb = parts::ToFill<v1::SliceHashesRequest>();
   pb.set_keyspace(message.keyspace);
@@ -100,16 +113,8 @@ void EncodeTo(const BucketPull& message, std::string& out) {
   pb.set_cut_s(message.cut_s);
   pb.set_purged(message.purged);
   pb.set_further(message.further.data(), message.further.size());
+  pb.set_whole_bytes_max(message.whole_bytes_max);
   parts::AppendTo(pb, out);
-}
-
-// Leaves of further buckets: each after the one before it, so none twice.
-bool Ascend(std::uint8_t leaf, Bytes further) {
-  for (const char next : further) {
-    if (static_cast<std::uint8_t>(next) <= leaf) return false;
-    leaf = static_cast<std::uint8_t>(next);
-  }
-  return true;
 }
 
 template <>
@@ -142,8 +147,50 @@ Result<BucketPull> Decode(Bytes header) {
                     .last_token = pb->last_token(),
                     .cut_s = pb->cut_s(),
                     .purged = pb->purged(),
-                    .further = pb->further()};
+                    .further = pb->further(),
+                    .whole_bytes_max = pb->whole_bytes_max()};
 }
+
+namespace {
+
+void Store(const AnnouncedValue& value, v1::AnnouncedValue& pb) {
+  parts::Store(value.version, pb.mutable_version());
+  pb.set_flags(value.flags);
+  pb.set_origin(value.origin);
+  pb.set_expiry_ms(value.expiry_ms);
+  pb.set_value_digest(value.value_digest);
+  pb.set_value_bytes(value.value_bytes);
+}
+
+base::Status CheckValueBytes(std::string_view message, std::uint32_t value_bytes) {
+  if (value_bytes == 0)
+    return base::InvalidArgument(fmt::format("{}: the value has no bytes", message));
+  return parts::CheckSize(message, "value", value_bytes, kValueBytesMax);
+}
+
+// A page ends with what it announces.
+base::Status CheckAnnounced(const v1::BucketPullReply& pb) {
+  constexpr std::string_view kName = "BucketPullReply";
+  const v1::AnnouncedValue& value = pb.announced();
+  RETURN_IF_ERROR(
+      parts::CheckVersion(kName, "announced version", parts::VersionOf(value.version())));
+  RETURN_IF_ERROR(parts::CheckEntryFields(kName, value.flags(), value.origin(), value.expiry_ms()));
+  RETURN_IF_ERROR(CheckValueBytes(kName, value.value_bytes()));
+  if (pb.done() || pb.after().size() <= sizeof(base::Token))
+    return base::InvalidArgument("BucketPullReply: a value is announced without its key");
+  return base::Ok();
+}
+
+AnnouncedValue AnnouncedOf(const v1::AnnouncedValue& pb) {
+  return {.version = parts::VersionOf(pb.version()),
+          .flags = static_cast<std::uint8_t>(pb.flags()),
+          .origin = static_cast<std::uint8_t>(pb.origin()),
+          .expiry_ms = pb.expiry_ms(),
+          .value_digest = pb.value_digest(),
+          .value_bytes = pb.value_bytes()};
+}
+
+}  // namespace
 
 void EncodeTo(const BucketPullReply& message, std::string& out) {
   auto& pb = parts::ToFill<v1::BucketPullReply>();
@@ -163,6 +210,7 @@ void EncodeTo(const BucketPullReply& message, std::string& out) {
     told.set_names_bytes(bucket.names_bytes);
     told.set_bytes(bucket.bytes);
   }
+  if (message.announced.value_bytes > 0) Store(message.announced, *pb.mutable_announced());
   parts::AppendTo(pb, out);
 }
 
@@ -183,6 +231,10 @@ Result<BucketPullReply> Decode(Bytes header) {
                         .named_upto = pb->named_upto(),
                         .names_bytes = pb->names_bytes(),
                         .further = {}};
+  if (pb->has_announced()) {
+    RETURN_IF_ERROR(CheckAnnounced(*pb));
+    reply.announced = AnnouncedOf(pb->announced());
+  }
   reply.further.reserve(static_cast<std::size_t>(pb->further_size()));
   for (const v1::FurtherBucket& told : pb->further()) {
     if (told.names_bytes() > told.bytes())
@@ -194,6 +246,57 @@ Result<BucketPullReply> Decode(Bytes header) {
                              .bytes = told.bytes()});
   }
   return reply;
+}
+
+void EncodeTo(const ValuePiece& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ValuePiece>();
+  pb.set_keyspace(message.keyspace);
+  pb.set_key(message.key.data(), message.key.size());
+  parts::Store(message.version, pb.mutable_version());
+  pb.set_value_digest(message.value_digest);
+  pb.set_value_bytes(message.value_bytes);
+  pb.set_offset(message.offset);
+  pb.set_bytes_max(message.bytes_max);
+  pb.set_epoch(message.epoch);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ValuePiece> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ValuePiece>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ValuePiece");
+  RETURN_IF_ERROR(parts::CheckKey("ValuePiece", pb->key()));
+  RETURN_IF_ERROR(parts::CheckVersion("ValuePiece", "version", parts::VersionOf(pb->version())));
+  RETURN_IF_ERROR(CheckValueBytes("ValuePiece", pb->value_bytes()));
+  if (pb->offset() >= pb->value_bytes() || pb->bytes_max() == 0)
+    return parts::Refuse("ValuePiece", "it asks for nothing of the value");
+  return ValuePiece{.keyspace = pb->keyspace(),
+                    .key = pb->key(),
+                    .version = parts::VersionOf(pb->version()),
+                    .value_digest = pb->value_digest(),
+                    .value_bytes = pb->value_bytes(),
+                    .offset = pb->offset(),
+                    .bytes_max = pb->bytes_max(),
+                    .epoch = pb->epoch()};
+}
+
+void EncodeTo(const ValuePieceReply& message, std::string& out) {
+  auto& pb = parts::ToFill<v1::ValuePieceReply>();
+  parts::Store(message.version, pb.mutable_version());
+  pb.set_offset(message.offset);
+  pb.set_payload_digest(message.payload_digest);
+  parts::AppendTo(pb, out);
+}
+
+template <>
+Result<ValuePieceReply> Decode(Bytes header) {
+  const auto* pb = parts::Parse<v1::ValuePieceReply>(header);
+  if (pb == nullptr) return parts::RefuseBytes("ValuePieceReply");
+  RETURN_IF_ERROR(
+      parts::CheckVersion("ValuePieceReply", "version", parts::VersionOf(pb->version())));
+  return ValuePieceReply{.version = parts::VersionOf(pb->version()),
+                         .offset = pb->offset(),
+                         .payload_digest = pb->payload_digest()};
 }
 
 }  // namespace starling::wire

@@ -76,6 +76,8 @@ class PlayedPeer final : public QuietActor {
   std::function<std::string(const wire::Frame&)> answer = [](const wire::Frame&) {
     return std::string();
   };
+  // Instead of an answer, the connection ends.
+  std::function<bool(const wire::Frame&)> hangs_up = [](const wire::Frame&) { return false; };
   std::vector<Told> asked;
 
   void OnStart() override { REQUIRE(world_.Listen(kClusterListener, address_).ok()); }
@@ -87,6 +89,7 @@ class PlayedPeer final : public QuietActor {
       } else {
         asked.push_back(
             {frame.kind, frame.request_id, std::string(frame.header), std::string(frame.payload)});
+        if (hangs_up(frame)) return world_.Close(conn);
         reply = answer(frame);
       }
       if (!reply.empty()) sim::SendBytes(world_, conn, reply);

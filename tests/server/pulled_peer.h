@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,6 +49,14 @@ struct PeerStore {
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(engine.Write(batches, storage::Sync::kNo).ok());
   }
+  void Erase(const std::string& key) {
+    std::string data_key;
+    storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
+    storage::Batch batch;
+    batch.Delete(storage::Family::kData, data_key);
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(engine.Write(batches, storage::Sync::kNo).ok());
+  }
   // Damages what is stored of a key.
   void Spoil(const std::string& key) {
     std::string data_key;
@@ -76,6 +85,7 @@ struct PeerStore {
       if (purged > ask->purged && !narrows) bits.assign(bits.size(), '\xff');
       return FrameOf(asked.request_id, wire::BucketPartsReply{base::Hash64(bits)}, bits);
     }
+    if (asked.kind == wire::Kind::kValuePiece) return AnswerPiece(asked);
     if (asked.kind != wire::Kind::kBucketPull)  // A client's read, when we abstain.
       return FrameOf(asked.request_id, wire::ErrorReply{});
     const auto pull = wire::Decode<wire::BucketPull>(asked.header);
@@ -88,6 +98,7 @@ struct PeerStore {
     }
     const bool names = purged > pull->purged;
     if (names) request.names_upto = purged;
+    if (knows_pieces) request.whole_bytes_max = pull->whole_bytes_max;
     Page page = ReadMissing(engine, request, asked.payload);
     std::vector<WholeBucket> further;
     for (const char leaf : pull->further)
@@ -111,12 +122,41 @@ struct PeerStore {
                                 .purged = purged,
                                 .named_upto = request.names_upto,
                                 .names_bytes = static_cast<std::uint32_t>(page.names.size()),
-                                .further = {}};
+                                .further = {},
+                                .announced = {}};
+    if (page.announced) {
+      const storage::EntryHeader& header = page.announced->header;
+      reply.announced = {.version = header.version,
+                         .value_digest = header.value_digest,
+                         .value_bytes = static_cast<std::uint32_t>(page.announced->value.size())};
+    }
     for (const ToldBucket& told : page.further)
       reply.further.push_back(
           {told.unreadable, purged, request.names_upto, told.names_bytes, told.bytes});
     if (spoil_reply) spoil_reply(reply);
     return FrameOf(asked.request_id, reply, payload);
+  }
+
+  std::string AnswerPiece(const wire::Frame& asked) {
+    const auto ask = wire::Decode<wire::ValuePiece>(asked.header);
+    REQUIRE(ask.has_value());
+    offsets.push_back(ask->offset);
+    if (before_piece) before_piece(*ask);
+    if (refuse_piece) {
+      if (const base::Status why = refuse_piece(*ask); !why.ok())
+        return FrameOf(asked.request_id, wire::ErrorOf(why));
+    }
+    const std::string key(ask->key);
+    const OneValue read =
+        ReadValue(engine, {kDefault, node.TokenOf(key), key}, ask->version, ask->value_digest);
+    if (!read.status.ok()) return FrameOf(asked.request_id, wire::ErrorOf(read.status));
+    wire::ValuePieceReply reply{.version = ask->version, .offset = ask->offset};
+    std::string piece = read.value.substr(ask->offset, ask->bytes_max);
+    largest_piece = std::max(largest_piece, piece.size());
+    if (ask->offset + piece.size() == ask->value_bytes) ++sent;
+    if (spoil_piece) spoil_piece(reply, piece);
+    reply.payload_digest = base::Hash64(piece);
+    return FrameOf(asked.request_id, reply, piece);
   }
 
   OneWorker& node;
@@ -128,6 +168,12 @@ struct PeerStore {
   std::function<void(std::string&)> spoil_page;
   std::function<void(wire::BucketPullReply&)> spoil_reply;
   bool endless = false;
+  bool knows_pieces = true;
+  std::function<void(const wire::ValuePiece&)> before_piece;
+  std::function<base::Status(const wire::ValuePiece&)> refuse_piece;
+  std::function<void(wire::ValuePieceReply&, std::string&)> spoil_piece;
+  std::vector<std::uint32_t> offsets;  // That pieces were asked for from.
+  std::size_t largest_piece = 0;
   std::uint64_t purged = 0;  // Its mark of each bucket.
   bool narrows = false;      // To parts that differ, whatever the marks.
   std::uint64_t sent = 0;

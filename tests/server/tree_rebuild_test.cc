@@ -18,6 +18,7 @@
 #include "server/tree_page.h"
 #include "storage/memory_engine.h"
 #include "tests/server/one_worker.h"
+#include "tests/server/unreadable_engine.h"
 #include "tests/sim/simulation.h"
 #include "tests/test.h"
 
@@ -82,8 +83,8 @@ class Life final : public QuietActor, ReplicaListener {
         replica_(world, engine, committer_, *this,
                  {.digest_seed = kDigestSeed,
                   .journal = {.lap_bytes_min = 500, .lap_bytes_max = 500, .slots_max = 8}}),
-        rebuild_({world, engine, replica_, met_damage, rate_, {.entries_max = 7, .seeks_max = 5}}) {
-  }
+        pages(engine),
+        rebuild_({world, pages, replica_, met_damage, rate_, {.entries_max = 7, .seeks_max = 5}}) {}
 
   void OnStart() override {
     REQUIRE(replica_.Load().ok());
@@ -91,7 +92,7 @@ class Life final : public QuietActor, ReplicaListener {
     world_.WakeAt(world_.Now());
   }
   void OnWake() override {
-    if (resting) return;
+    if (resting) return world_.WakeAt(world_.Now() + base::milliseconds(100));
     for (std::uint64_t i = random_.Below(12); i > 0; --i) WriteOne();
     world_.WakeAt(world_.Now() + base::microseconds(static_cast<std::int64_t>(random_.Below(700))));
   }
@@ -160,6 +161,11 @@ class Life final : public QuietActor, ReplicaListener {
   Committer committer_;
   Replica replica_;
   RateLimit rate_{0};
+
+ public:
+  UnreadableEngine pages;  // As the making reads it.
+
+ private:
   TreeRebuild rebuild_;
   std::map<std::string, storage::EntryHeader> written_;
 };
@@ -252,6 +258,7 @@ TEST_SUITE("tree_rebuild") {
   TEST_CASE(
       "law: whatever is written and whenever it crashes, a made tree is that of the entries") {
     std::uint64_t cut_short = 0;  // Lives that ended in the midst of it.
+    std::uint64_t unread = 0;     // Pages that could not be read.
     for (std::uint64_t seed = 1; seed <= kLaws; ++seed) {
       DOCTEST_CAPTURE(seed);
       Machine machine(seed);
@@ -267,13 +274,50 @@ TEST_SUITE("tree_rebuild") {
         machine.End(machine.random.Below(2) == 0);
       }
       machine.Begin();
+      const std::uint64_t unread_before = unread;
+      if (seed % 2 == 0)
+        machine.life->pages.unreadable = [&](base::Bytes) {
+          const bool now = machine.random.Below(400) == 0;
+          unread += now ? 1 : 0;
+          return now;
+        };
       machine.sim.RunFor(base::milliseconds(100));
       machine.RestUntilMade();
-      EXPECT(!machine.life->met_damage.Take());
+      EXPECT(machine.life->met_damage.Take() == (unread > unread_before));
       machine.ExpectRight();
       machine.End(false);
     }
     EXPECT(cut_short > 0);
+    EXPECT(unread > 0);
+  }
+
+  TEST_CASE("a slice that cannot be read holds up no other, and is made once it can be") {
+    Machine machine(5);
+    machine.Begin();
+    machine.sim.RunFor(base::milliseconds(60));
+    machine.End(false);
+    machine.Unmake();
+    machine.Begin();
+    // Slice 1 has it, and the walk of slice 0 runs into it behind its own.
+    machine.life->pages.unreadable = [](base::Bytes key) {
+      const auto place = storage::DecodeDataKey(key);
+      return place->keyspace == 1 && base::BucketOf(place->token) == 0x0101;
+    };
+    const TreeMaking& making = machine.life->replica().making();
+    REQUIRE(machine.sim.Await(base::seconds(60), [&] { return making.left() <= 2; }));
+    machine.sim.RunFor(base::milliseconds(50));  // Writes go on, in these two as well.
+    machine.life->resting = true;
+    machine.sim.RunFor(base::seconds(11));  // They are tried again.
+    EXPECT(making.left() == 2);
+    EXPECT(!making.Made(0x0000));
+    EXPECT(!making.Made(0x0101));
+    EXPECT(making.Made(0x0002));
+    EXPECT(making.Made(0xffff));
+    EXPECT(machine.life->met_damage.Take());
+    machine.life->pages.unreadable = [](base::Bytes) { return false; };
+    machine.RestUntilMade();
+    machine.ExpectRight();
+    machine.End(false);
   }
 
   TEST_CASE(

@@ -29,12 +29,19 @@
 
 namespace starling::sim {
 
+// As a node's own, but that many values come in pieces when they are repaired.
+inline server::Config SmallPieces() {
+  server::Config config;
+  config.repair.piece_bytes = 64;
+  return config;
+}
+
 struct ClusterOptions {
   std::uint64_t seed = 1;
   std::uint32_t nodes = 5;
   std::uint32_t workers = 3;
   Faults faults{};
-  server::Config config{};                        // Of each node, addresses aside.
+  server::Config config = SmallPieces();          // Of each node, addresses aside.
   server::NodeKeys keys{};                        // Of each node.
   server::LookUp look_up = server::SystemLookUp;  // Of seeds' names.
   double cache_misses = 0.1;  // Of reads of old versions: they go through the read lane.

@@ -42,6 +42,15 @@ std::string Draw::Answer(const wire::Frame& asked, double chance) {
     case Kind::kBucketParts:
       return Framed(id, wire::BucketPartsReply{}, Noise(random_, 8), chance,
                     &wire::BucketPartsReply::payload_digest);
+    case Kind::kValuePiece: {
+      const auto piece = wire::Decode<wire::ValuePiece>(asked.header);
+      const wire::ValuePieceReply reply{
+          .version = piece && random_.Chance(0.8) ? piece->version : Version(),
+          .offset = piece && random_.Chance(0.8) ? piece->offset
+                                                 : static_cast<std::uint32_t>(Odd(random_))};
+      return Framed(id, reply, random_.Chance(0.5) ? "value" : Noise(random_, 300), chance,
+                    &wire::ValuePieceReply::payload_digest);
+    }
     case Kind::kBucketPull: {
       const std::string after = random_.Chance(0.7) ? Noise(random_, 20) : "";
       wire::BucketPullReply reply{.done = random_.Chance(0.7),
@@ -65,6 +74,21 @@ std::string Draw::Answer(const wire::Frame& asked, double chance) {
                                  .named_upto = random_.Chance(0.5) ? Mark() : 0,
                                  .bytes = static_cast<std::uint32_t>(
                                      random_.Chance(0.8) ? more.size() : Odd(random_))});
+      }
+      std::string announced_at;
+      if (random_.Chance(0.3)) {
+        const std::string key = Key();
+        base::AppendBig(announced_at, base::TokenOf(key, facts_.map.token_seed));
+        announced_at += key;
+        reply.done = random_.Chance(0.1);
+        reply.after = random_.Chance(0.9) ? base::Bytes(announced_at) : base::Bytes(after);
+        reply.announced = {
+            .version = Version(),
+            .flags = Small(4),
+            .origin = Small(6),
+            .expiry_ms = Odd(random_),
+            .value_digest = DigestOf("value"),
+            .value_bytes = random_.Chance(0.7) ? 5U : static_cast<std::uint32_t>(Odd(random_))};
       }
       return Framed(id, reply, payload, chance, &wire::BucketPullReply::payload_digest);
     }

@@ -101,6 +101,13 @@ class Draw {
 
   base::Random& random_;
   const Facts& facts_;
+  // Of the last entry that was sent to a node, for who asks for a piece of its value.
+  struct Sent {
+    base::KeyspaceId keyspace = 1;
+    std::string key = "key";
+    base::Version version{1, 1, 1};
+    std::string value = "value";
+  } sent_;
 };
 
 }  // namespace starling::sim

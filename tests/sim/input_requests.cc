@@ -78,7 +78,7 @@ std::string Draw::ClientFrame(std::uint64_t id, double chance) {
 std::string Draw::DataFrame(std::uint64_t id, double chance) {
   const std::string key = Key();
   const auto bucket = static_cast<std::uint16_t>(random_.Next());
-  switch (random_.Below(7)) {
+  switch (random_.Below(8)) {
     case 0: {
       const wire::ReplicaWrite write{.keyspace = Keyspace(),
                                      .key = key,
@@ -91,7 +91,22 @@ std::string Draw::DataFrame(std::uint64_t id, double chance) {
                                      .unhandled = static_cast<std::uint32_t>(Odd(random_)),
                                      .source_epoch = Epoch(),
                                      .source_purged = Mark()};
-      return Framed(id, write, Value(), chance, &wire::ReplicaWrite::value_digest);
+      sent_ = {write.keyspace, key, write.version, Value()};
+      return Framed(id, write, sent_.value, chance, &wire::ReplicaWrite::value_digest);
+    }
+    case 6: {
+      const wire::ValuePiece piece{
+          .keyspace = random_.Chance(0.1) ? Keyspace() : sent_.keyspace,
+          .key = sent_.key,
+          .version = random_.Chance(0.1) ? Version() : sent_.version,
+          .value_digest = DigestOf(sent_.value),
+          .value_bytes =
+              static_cast<std::uint32_t>(random_.Chance(0.1) ? Odd(random_) : sent_.value.size()),
+          .offset =
+              static_cast<std::uint32_t>(random_.Chance(0.1) ? Odd(random_) : random_.Below(50)),
+          .bytes_max = static_cast<std::uint32_t>(Odd(random_)),
+          .epoch = Epoch()};
+      return Framed(id, piece, chance);
     }
     case 1:
       return Framed(id, wire::ReplicaRead{Keyspace(), key, random_.Chance(0.5), Epoch()}, chance);
@@ -134,7 +149,8 @@ std::string Draw::DataFrame(std::uint64_t id, double chance) {
                                   .last_token = base::LastToken(bucket),
                                   .cut_s = Cut(),
                                   .purged = Mark(),
-                                  .further = further};
+                                  .further = further,
+                                  .whole_bytes_max = random_.Chance(0.5) ? 100U : 0U};
       return Framed(id, pull, Noise(random_, 300), chance, &wire::BucketPull::payload_digest);
     }
   }

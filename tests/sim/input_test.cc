@@ -91,7 +91,7 @@ TEST_SUITE("sim/input") {
           [](Draw& of, std::uint64_t id, double chance) { return of.DataFrame(id, chance); });
     CheckAnswered(scene, {Kind::kReplicaWriteReply, Kind::kReplicaReadReply,
                           Kind::kReplicaScanReply, Kind::kSliceHashesReply, Kind::kBucketPartsReply,
-                          Kind::kBucketPullReply, Kind::kHandledReply});
+                          Kind::kBucketPullReply, Kind::kValuePieceReply, Kind::kHandledReply});
     scene.CheckServes(3);
     EXPECT(scene.cluster.exits().empty());
   }

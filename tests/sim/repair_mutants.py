@@ -35,12 +35,21 @@ CAUGHT_BY = {
     "repair-anew-sees-commits-only":
         ("test_server",
          "law: whatever is written and whenever it crashes, a made tree is that of the entries"),
+    "repair-anew-stays-at-damage":
+        ("test_server",
+         "a slice that cannot be read holds up no other, and is made once it can be"),
+    "repair-anew-forgets-cuts":
+        ("test_server", "law: a made tree is as of every cut what one is that was never unmade"),
     "repair-anew-compared":
         ("test_server", "a tree that is being made anew is told to nobody, and then it is"),
     "repair-journal-reused-early":
         ("test_merkle", "law: what is stored after any turn is the tree"),
     "repair-journal-forgotten-early":
         ("test_merkle", "law: what is stored after any turn is the tree"),
+    "repair-pieces-mixed":
+        ("test_server", "pieces of two versions are never put together"),
+    "repair-broken-value-forgotten":
+        ("test_server", "a transfer that breaks off goes on from the piece it had"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }

@@ -26,6 +26,9 @@ TEST_SUITE("server/wire/codec") {
       (void)Decode<BucketParts>(bytes);
       (void)Decode<BucketPartsReply>(bytes);
       (void)Decode<BucketPull>(bytes);
+      (void)Decode<BucketPullReply>(bytes);
+      (void)Decode<ValuePiece>(bytes);
+      (void)Decode<ValuePieceReply>(bytes);
     }));
   }
 
@@ -155,6 +158,42 @@ TEST_SUITE("server/wire/codec") {
                 .has_value());
     EXPECT(
         !Decode<ReplicaWriteReply>(Encoded(ReplicaWriteReply{.held = {~0ULL, 1, 1}})).has_value());
+  }
+
+  TEST_CASE("a value is announced with its key, and pieces are asked for within it") {
+    std::string after;
+    base::AppendBig(after, base::FirstToken(7));
+    after += "key";
+    const AnnouncedValue value{.version = {7, 1, 1}, .value_bytes = 100};
+    const BucketPullReply good{.after = after, .further = {}, .announced = value};
+    REQUIRE(RoundTrips(good));
+    const auto refused = [](const auto& sound, auto&& spoil) {
+      auto message = sound;
+      spoil(message);
+      const auto decoded = Decode<std::decay_t<decltype(sound)>>(Encoded(message));
+      return !decoded && decoded.error().code() == base::Code::kInvalidArgument;
+    };
+    EXPECT(refused(good, [](auto& reply) { reply.done = true; }));
+    EXPECT(refused(good, [](auto& reply) { reply.after = {}; }));
+    EXPECT(refused(good, [](auto& reply) { reply.after = reply.after.substr(0, 8); }));
+    EXPECT(refused(good, [](auto& reply) { reply.announced.version = {}; }));
+    EXPECT(refused(good, [](auto& reply) { reply.announced.flags = 4; }));
+    EXPECT(refused(good, [](auto& reply) { reply.announced.origin = 0; }));
+    EXPECT(refused(good, [](auto& reply) { reply.announced.value_bytes = kValueBytesMax + 1; }));
+    const ValuePiece piece{.keyspace = 1,
+                           .key = "key",
+                           .version = {7, 1, 1},
+                           .value_bytes = 100,
+                           .offset = 99,
+                           .bytes_max = 1};
+    REQUIRE(RoundTrips(piece));
+    EXPECT(refused(piece, [](auto& ask) { ask.key = {}; }));
+    EXPECT(refused(piece, [](auto& ask) { ask.version = {7, 0, 1}; }));
+    EXPECT(refused(piece, [](auto& ask) { ask.value_bytes = 0; }));
+    EXPECT(refused(piece, [](auto& ask) { ask.value_bytes = kValueBytesMax + 1; }));
+    EXPECT(refused(piece, [](auto& ask) { ask.offset = 100; }));
+    EXPECT(refused(piece, [](auto& ask) { ask.bytes_max = 0; }));
+    EXPECT(refused(ValuePieceReply{.version = {7, 1, 1}}, [](auto& reply) { reply.version = {}; }));
   }
 
   TEST_CASE("a put's time to live and the stamp it repeats are bounded") {

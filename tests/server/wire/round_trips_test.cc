@@ -248,7 +248,8 @@ TEST_SUITE("server/wire/round_trips") {
                                       .last_token = base::LastToken(bucket),
                                       .cut_s = Draw<std::int64_t>(),
                                       .purged = Draw<std::uint64_t>(),
-                                      .further = base::LeafOf(bucket) < 250 ? "\xfb\xff" : ""}));
+                                      .further = base::LeafOf(bucket) < 250 ? "\xfb\xff" : "",
+                                      .whole_bytes_max = Draw<std::uint32_t>()}));
       std::vector<FurtherBucket> further;
       for (std::uint32_t n = Draw(0, 255); n > 0; --n)
         further.push_back({.unreadable = Draw<std::uint64_t>(),
@@ -265,6 +266,26 @@ TEST_SUITE("server/wire/round_trips") {
                                            .named_upto = Draw<std::uint64_t>(),
                                            .names_bytes = Draw<std::uint32_t>(),
                                            .further = further}));
+      const AnnouncedValue announced{.version = DrawVersion(),
+                                     .flags = DrawFlags(),
+                                     .origin = DrawOrigin(),
+                                     .expiry_ms = DrawExpiry(),
+                                     .value_digest = Draw<std::uint64_t>(),
+                                     .value_bytes = Draw(1u, 1u << 24)};
+      RC_ASSERT(
+          RoundTrips(BucketPullReply{.after = after + key, .further = {}, .announced = announced}));
+      const auto offset = Draw(0u, announced.value_bytes - 1);
+      RC_ASSERT(RoundTrips(ValuePiece{.keyspace = Draw<std::uint32_t>(),
+                                      .key = key,
+                                      .version = announced.version,
+                                      .value_digest = announced.value_digest,
+                                      .value_bytes = announced.value_bytes,
+                                      .offset = offset,
+                                      .bytes_max = Draw(1u, 1u << 30),
+                                      .epoch = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(ValuePieceReply{.version = announced.version,
+                                           .offset = offset,
+                                           .payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 9)),
                                           .payload_digest = Draw<std::uint64_t>()}));
