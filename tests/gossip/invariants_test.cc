@@ -1,5 +1,6 @@
-// Goal:   whatever happens to a cluster, what I1 to I7 promise holds, and it agrees again.
-// Method: courses of kills, pauses, loss, cuts, partitions, restarts and goodbyes drawn from seeds.
+// Goal:   whatever happens to a cluster, what I1 to I8 promise holds, and it agrees again.
+// Method: courses of kills, pauses, loss, duplicates, delays, cuts, partitions, clock steps,
+// restarts, goodbyes, and rumors drawn from seeds; half of the clusters seal their packets.
 #include "tests/gossip/invariants.h"
 
 #include <cstdlib>
