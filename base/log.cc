@@ -5,9 +5,43 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
 
 namespace starling::base::log {
 namespace {
+
+struct Line {
+  Level level;
+  std::string text;
+};
+
+// What a Held keeps back.
+struct Keep {
+  std::atomic<bool> active{false};  // Looked at first, so that a line costs no lock.
+  std::mutex mutex;
+  std::string module;       // GUARDED_BY(mutex)
+  std::vector<Line> lines;  // GUARDED_BY(mutex)
+};
+Keep keep;
+
+bool KeptBack(Level level, std::string_view module, std::string_view line) {
+  if (!keep.active.load(std::memory_order_acquire)) return false;
+  const std::lock_guard lock(keep.mutex);
+  if (module != keep.module) return false;
+  if (keep.lines.size() < Held::kLinesMax) keep.lines.push_back({level, std::string(line)});
+  return true;
+}
+
+std::vector<Line> EndKeeping() {
+  const std::lock_guard lock(keep.mutex);
+  keep.active.store(false, std::memory_order_release);
+  keep.module.clear();
+  return std::exchange(keep.lines, {});
+}
 
 std::atomic<Level> threshold{Level::kInfo};
 
@@ -40,7 +74,26 @@ Result<Level> ParseLevel(std::string_view text) {
       fmt::format("'{}' is not a log level (debug, info, warn, error, off)", text)));
 }
 
+Held::Held(std::string_view module) {
+  const std::lock_guard lock(keep.mutex);
+  CHECK(!keep.active.load(std::memory_order_relaxed));
+  keep.module = module;
+  keep.active.store(true, std::memory_order_release);
+}
+
+Held::~Held() { EndKeeping(); }
+
+void Held::Release() {
+  std::string module;
+  {
+    const std::lock_guard lock(keep.mutex);
+    module = keep.module;
+  }
+  for (const Line& line : EndKeeping()) Write(line.level, module, line.text);
+}
+
 void Write(Level level, std::string_view module, std::string_view line) {
+  if (KeptBack(level, module, line)) return;
   constexpr std::array kLevels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                spdlog::level::err, spdlog::level::off};
   Logger().log(kLevels[static_cast<std::size_t>(level)], "{}: {}", module, line);

@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,6 +24,21 @@ void SetLevel(Level level);
 Result<Level> ParseLevel(std::string_view text);  // "debug", "info", "warn", "error", "off"
 bool Enabled(Level level);
 void Write(Level level, std::string_view module, std::string_view line);
+
+// Keeps back what a module says, while it lives: of a start that may be refused, of which one
+// message of our own is to be said, and not what a library makes of the same. Up to kLinesMax; what
+// is beyond goes unsaid, and so does what was not released when it ends. REQUIRES: no other lives.
+class Held {
+ public:
+  static constexpr std::size_t kLinesMax = 100;
+
+  explicit Held(std::string_view module);
+  ~Held();
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  void Release();  // Says it after all, and keeps back no more.
+};
 
 template <typename... Args>
 void Debug(std::string_view module, fmt::format_string<Args...> format, Args&&... args) {

@@ -47,13 +47,14 @@ inline constexpr std::array<MutantName, 23> kMutants{{
 }};
 
 // Of gossip, which tests of its own must catch (tests/gossip/mutants.py).
-inline constexpr std::array<MutantName, 19> kGossipMutants{{
+inline constexpr std::array<MutantName, 20> kGossipMutants{{
     {"gossip-no-refutation", "an accused node does not raise its incarnation"},
     {"gossip-left-revived", "who left comes back with the generation that left"},
     {"gossip-stale-taken", "an older claim takes the place of a newer one"},
     {"gossip-sync-believed", "a table that accuses a live member is believed"},
     {"gossip-one-accuser", "one node's opinion makes a member unreachable"},
     {"gossip-one-rack", "accusers of one rack are enough where there are others"},
+    {"gossip-strangers-heard", "news in a datagram is heard though no member is where it is from"},
     {"gossip-no-vouch", "who answered a ping is declared dead all the same"},
     {"gossip-sleeper-accuses", "a process that was late does not doubt itself"},
     {"gossip-any-ack", "an ack to anything ends a probe"},

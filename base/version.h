@@ -7,7 +7,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 
@@ -26,6 +28,7 @@ struct Version {
   std::int64_t wall_ms() const { return static_cast<std::int64_t>(timestamp >> 16); }
 
   std::string ToString() const;  // "1764000000000.3@2#89abcdef": ms.counter@node#nonce
+  static std::optional<Version> Parse(std::string_view text);  // What ToString() gave.
 
   static constexpr std::size_t kSize = 16;
   void StoreTo(char* at) const;  // kSize bytes, little-endian

@@ -88,7 +88,7 @@ class Client::Loop {
 Client::Client(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Client::~Client() = default;
 
-Result<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
+Result<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options) {
   ASSIGN_OR_RETURN(auto hosts, ResolveHosts(options.hosts));
   SessionOptions session{.links = {.hosts = std::move(hosts),
                                    .listed_only = options.listed_only,

@@ -81,7 +81,7 @@ class Client {
  public:
   // Returns once the cluster's map is known. Fails with InvalidArgument on hosts that are none,
   // with Unavailable when none of them can be reached, naming each and why.
-  static base::Result<std::unique_ptr<Client>> Connect(ClientOptions options);
+  static base::Result<std::unique_ptr<Client>> Connect(const ClientOptions& options);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

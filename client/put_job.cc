@@ -10,7 +10,7 @@ namespace {
 // while to pass.
 constexpr base::Duration kFirstPause = base::milliseconds(50);
 
-void Send(LoopActor& loop, std::shared_ptr<PutJob> job);
+void Send(LoopActor& loop, const std::shared_ptr<PutJob>& job);
 
 // A retry that was refused changed nothing, but what it repeats may have.
 void End(const PutJob& job, PutResult result) {
@@ -18,7 +18,7 @@ void End(const PutJob& job, PutResult result) {
   job.callback(result);
 }
 
-void OnResult(LoopActor& loop, std::shared_ptr<PutJob> job, const PutResult& result) {
+void OnResult(LoopActor& loop, const std::shared_ptr<PutJob>& job, const PutResult& result) {
   if (result.status.code() == base::Code::kTimeout) job->unknown = result.status;
   const bool may_repeat = !result.stamp.empty() && job->retries_left > 0;
   if (!may_repeat || loop.now() + job->pause >= job->ends) return End(*job, result);
@@ -30,7 +30,7 @@ void OnResult(LoopActor& loop, std::shared_ptr<PutJob> job, const PutResult& res
   });
 }
 
-void Send(LoopActor& loop, std::shared_ptr<PutJob> job) {
+void Send(LoopActor& loop, const std::shared_ptr<PutJob>& job) {
   // A loop that wakes late leaves nothing, and 0 would stand for the client's whole timeout.
   const base::Duration left = job->ends - loop.now();
   loop.Put({.keyspace = job->keyspace,
@@ -47,10 +47,10 @@ void Send(LoopActor& loop, std::shared_ptr<PutJob> job) {
 
 }  // namespace
 
-void BeginPut(LoopActor& loop, std::shared_ptr<PutJob> job) {
+void BeginPut(LoopActor& loop, const std::shared_ptr<PutJob>& job) {
   job->ends = loop.now() + job->timeout;
   job->pause = kFirstPause;
-  Send(loop, std::move(job));
+  Send(loop, job);
 }
 
 }  // namespace starling::client

@@ -35,6 +35,6 @@ struct PutJob {
   base::Status unknown{};  // Why an attempt's outcome is unknown, if one's is.
 };
 
-void BeginPut(LoopActor& loop, std::shared_ptr<PutJob> job);
+void BeginPut(LoopActor& loop, const std::shared_ptr<PutJob>& job);
 
 }  // namespace starling::client

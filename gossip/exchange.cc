@@ -159,8 +159,8 @@ void Exchange::OnState(base::Instant now, const Message& message, const State& s
   if (!state.members_equal && !state.buckets.empty()) AskToCompare(state, *peer);
   if (state.rumors_equal) return;
   // What it lacks goes to it, so that one exchange evens out both sides.
-  std::vector<RumorItem> rumors = rumors_.NewerThan(message.rumors);
-  if (!rumors.empty()) courier_.Ask(peer->address, peer->host, Push{}, {}, std::move(rumors));
+  const std::vector<RumorItem> rumors = rumors_.NewerThan(message.rumors);
+  if (!rumors.empty()) courier_.Ask(peer->address, peer->host, Push{}, {}, rumors);
 }
 
 void Exchange::AskToCompare(const State& state, const Member& peer) {
@@ -284,7 +284,7 @@ std::uint64_t Exchange::HearRumors(base::Instant now, const Header& header,
   if (wanted.empty() || !peer) return known;
   for (const RumorItem& item : wanted)
     IsPassing(item.key) ? passing_.Pulling(now, item) : rumors_.Pulling(now, item);
-  courier_.Ask(peer->address, peer->host, Pull{}, {}, std::move(wanted));
+  courier_.Ask(peer->address, peer->host, Pull{}, {}, wanted);
   return known;
 }
 

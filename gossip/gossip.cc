@@ -18,7 +18,7 @@ constexpr base::Duration kStreamWarningGap = std::chrono::minutes(5);
 constexpr int kAsleepProbeIntervals = 2;
 constexpr int kLateAckTimeoutParts = 3;
 
-GossipOptions Checked(GossipOptions options) {
+const GossipOptions& Checked(const GossipOptions& options) {
   CHECK(options.Validate().ok());
   return options;
 }
@@ -38,9 +38,9 @@ std::string Sender(base::Address from) { return from.port == 0 ? "a stream" : fr
 
 }  // namespace
 
-Gossip::Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
-               std::shared_ptr<Roster> roster)
-    : options_(Checked(std::move(options))),
+Gossip::Gossip(const GossipOptions& options, const Self& self, std::uint64_t seed,
+               base::Instant now, std::shared_ptr<Roster> roster)
+    : options_(Checked(options)),
       random_(seed),
       envelope_(self.cluster_name, self.keyring,
                 {self.host, self.generation, base::Mix64(seed ^ kNonceSeed)}),
@@ -144,9 +144,13 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   if (message == nullptr) return;
   Asked asked{from, message->header.from, bytes.size(), way};
   rumors_.Advance(now);
-  HearClaims(now, from, *message);
+  const bool stranger = IsStranger(from, message->header, way);
+  if (stranger)
+    StopEars();
+  else
+    HearNews(now, from, *message);
   if (yielded()) return;
-  NoticeSender(now, from, message->header);
+  NoticeSender(now, from, message->header, stranger);
   if (const auto* ping = std::get_if<Ping>(&message->body))
     prober_.OnPing(now, asked, message->header, *ping);
   else if (const auto* ack = std::get_if<Ack>(&message->body))
@@ -165,7 +169,29 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
     OnFeedback(*feedback);
   else
     ++counters_.rejected;  // Of a kind that belongs on streams.
-  comparer_.OnHeader(message->header);
+  if (!stranger) comparer_.OnHeader(message->header);
+}
+
+// Whether nothing speaks for the sender: no seal, and no member of its name at its address. It is
+// answered, and may be asked back over a stream, where it would have to be at that address; but a
+// datagram's sender costs a forger nothing to write.
+bool Gossip::IsStranger(base::Address from, const Header& header, Envelope::Way way) const {
+  if (way || options_.mode != Mode::kStarling) return false;
+  if (base::Mutant("gossip-strangers-heard")) return false;
+  const std::optional<Member> member = membership_.Find(header.from);
+  return !member || member->address != from;
+}
+
+// What a stranger says of others is not heard.
+void Gossip::StopEars() {
+  if (message_.claims.empty() && message_.rumors.empty()) return;
+  ++counters_.strangers;
+  ClearItems(message_);
+}
+
+void Gossip::HearNews(base::Instant now, base::Address from, const Message& message) {
+  HearClaims(now, from, message);
+  if (const auto* ack = std::get_if<Ack>(&message.body)) HearHowSeen(now, message.header, *ack);
 }
 
 void Gossip::OnFeedback(const Feedback& feedback) {
@@ -173,7 +199,6 @@ void Gossip::OnFeedback(const Feedback& feedback) {
 }
 
 void Gossip::OnAck(base::Instant now, const Header& header, const Ack& ack, Prober::Way way) {
-  HearHowSeen(now, header, ack);
   if (yielded() || goodbye_.OnAck(header, ack)) return;
   const std::optional<base::HostId> stream_only = prober_.OnAck(now, header, ack, way);
   if (stream_only) WarnOfStreamOnly(now, *stream_only);
@@ -218,10 +243,12 @@ void Gossip::HearClaims(base::Instant now, base::Address from, const Message& me
   }
 }
 
-void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header) {
+void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header,
+                          bool stranger) {
   const std::optional<Member> known = membership_.Find(header.from);
   if (known && !IsNewer(header, *known)) return;
   exchange_.MissNewsOf(now, from, header);
+  if (stranger) return;
   // It has refuted what it is accused of, though its words did not fit into this packet.
   membership_.Vouch(now, header.from);
 }
@@ -268,7 +295,7 @@ void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
 
 void Gossip::OnAnswer(base::Instant now, const Message& message) {
   if (const auto* ack = std::get_if<Ack>(&message.body)) {
-    HearClaims(now, {}, message);
+    HearNews(now, {}, message);
     if (!yielded()) OnAck(now, message.header, *ack, Prober::Way::kStream);
   } else if (const auto* state = std::get_if<State>(&message.body)) {
     exchange_.OnState(now, message, *state);

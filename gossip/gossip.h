@@ -65,7 +65,7 @@ class Gossip {
   // REQUIRES: options.Validate().ok(); metadata within metadata_bytes_max. `now` is never less
   // than in an earlier call, here and below.
   // Cores on one thread may share a roster, and so what they know of members.
-  Gossip(GossipOptions options, Self self, std::uint64_t seed, base::Instant now,
+  Gossip(const GossipOptions& options, const Self& self, std::uint64_t seed, base::Instant now,
          std::shared_ptr<Roster> roster = nullptr);
   Gossip(const Gossip&) = delete;
   Gossip& operator=(const Gossip&) = delete;
@@ -175,7 +175,10 @@ class Gossip {
   void WarnOfStreamOnly(base::Instant now, base::HostId host);
   void HearClaims(base::Instant now, base::Address from, const Message& message);
   void NoticeLateness(base::Instant now);
-  void NoticeSender(base::Instant now, base::Address from, const Header& header);
+  bool IsStranger(base::Address from, const Header& header, Envelope::Way way) const;
+  void StopEars();
+  void HearNews(base::Instant now, base::Address from, const Message& message);
+  void NoticeSender(base::Instant now, base::Address from, const Header& header, bool stranger);
 
   const GossipOptions options_;
   base::Random random_;

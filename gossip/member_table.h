@@ -46,14 +46,19 @@ class MemberTable {
   std::uint64_t GuardSpotAt(Slot slot) const { return roster_->at(rows_[slot].record).guard_spot; }
   // Without touching the roster. REQUIRES: Has(slot).
   Liveness LivenessAt(Slot slot) const { return static_cast<Liveness>(rows_[slot].liveness); }
+  // Whether it was met: it answered this node itself. Of a host, not of its boot. REQUIRES:
+  // Has(slot).
+  bool MetAt(Slot slot) const { return rows_[slot].met != 0; }
+  void SetMet(Slot slot) { rows_[slot].met = 1; }
 
   std::size_t slots() const { return rows_.size(); }
   std::size_t size() const { return size_; }
 
  private:
   struct Row {
-    std::uint32_t record : 29 = Roster::kNone;
+    std::uint32_t record : 28 = Roster::kNone;
     std::uint32_t liveness : 3 = 0;
+    std::uint32_t met : 1 = 0;
     std::uint32_t incarnation = 0;
     std::int32_t since_tenths = 0;
   };

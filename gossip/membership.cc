@@ -210,8 +210,14 @@ void Membership::Count(Slot slot, Liveness liveness, std::uint32_t domain, int s
   }
   if (liveness == Liveness::kAlive) {
     alive_ += signed_one;
-    if ((domains_[domain] += signed_one) == 0) domains_.erase(domain);
+    if (table_.MetAt(slot)) CountWitness(domain, sign);
   }
+}
+
+void Membership::CountWitness(std::uint32_t domain, int sign) {
+  const auto signed_one = static_cast<std::size_t>(sign);
+  witnesses_ += signed_one;
+  if ((domains_[domain] += signed_one) == 0) domains_.erase(domain);
 }
 
 void Membership::AddToDigests(Slot slot, int sign) {

@@ -74,6 +74,9 @@ class Membership {
   // not declare dead whom it just heard.
   void Vouch(base::Instant now, base::HostId host);
   Accuser AsAccuser(base::HostId host) const;  // This node, or a member.
+  // The host answered this node: from now on it counts among those who could find a member silent.
+  // Who is only spoken of does not, be it a forger's or long gone: a verdict would wait for it.
+  void Meet(base::HostId host);
 
   // What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
   // nullopt if it is, or to plain SWIM.
@@ -175,6 +178,7 @@ class Membership {
               std::string_view reason, PassOn pass_on);
   void Tell(const Member& member, const Before* before, std::string_view reason);
   void Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign);
+  void CountWitness(std::uint32_t domain, int sign);
   void AddToDigests(Slot slot, int sign);
   void Attend(const Before* before, Slot changed);
   bool AddClaim(const Member& member, base::Instant now, std::size_t& bytes_max,
@@ -199,7 +203,7 @@ class Membership {
   void JudgeAll(base::Instant now);
   void Execute(base::Instant now, base::HostId host);
   void SetVerdict(base::HostId host, const Trial& trial);
-  Witnesses witnesses() const { return {alive_ + 1, domains_.size()}; }
+  Witnesses witnesses() const;
   Member Known(base::HostId host) const { return table_.At(*table_.SlotOf(host)); }
 
   const GossipOptions& options_;
@@ -210,12 +214,16 @@ class Membership {
   MemberInfo self_;
   MemberTable table_;
   std::size_t present_ = 0;
-  std::size_t alive_ = 0;   // Alive alone.
+  // Those who could find a member silent: alive, and met; of their domains, this node's among them,
+  // how many are in each.
+  std::size_t witnesses_ = 0;
+  std::map<std::uint32_t, std::size_t> domains_;
+  bool met_any_ = false;
+  std::size_t alive_ = 0;   // Met or not.
   std::vector<Slot> dead_;  // Their slots, so that one can be drawn without looking for it.
-  std::map<std::uint32_t, std::size_t> domains_;  // How many alive, and this node, are in each.
-  std::uint64_t members_digest_ = 0;              // Sum over table_.
-  Buckets bucket_digests_{};                      // Likewise.
-  UpdateQueue updates_;                           // May hold kSelf.
+  std::uint64_t members_digest_ = 0;  // Sum over table_.
+  Buckets bucket_digests_{};          // Likewise.
+  UpdateQueue updates_;               // May hold kSelf.
   PeerRing probe_ring_{PeerRing::AtEnd::kShuffle};
   PeerRing tell_ring_{PeerRing::AtEnd::kKeepOrder};
   Guards guards_;

@@ -39,6 +39,19 @@ Accuser Membership::AsAccuser(base::HostId host) const {
   return {ShortId(host), member ? member->domain : 0};
 }
 
+void Membership::Meet(base::HostId host) {
+  const std::optional<Slot> slot = table_.SlotOf(host);
+  if (!slot || table_.MetAt(*slot)) return;
+  table_.SetMet(*slot);
+  met_any_ = true;
+  if (table_.LivenessAt(*slot) == Liveness::kAlive) CountWitness(table_.At(*slot).domain, +1);
+}
+
+// A node that nobody has answered yet is no witness alone: it may be itself that is cut off.
+Witnesses Membership::witnesses() const {
+  return {(met_any_ ? witnesses_ : alive_) + 1, domains_.size()};
+}
+
 Claim Membership::ClaimToItself(const Member& member, base::Instant now) const {
   Claim claim = ClaimAbout(member, now);
   claim.metadata = {};

@@ -95,6 +95,7 @@ struct Counters {
   std::uint64_t other_cluster = 0;     // Packets with another cluster's tag.
   std::uint64_t unsealed = 0;          // Packets without a seal, where one is required.
   std::uint64_t unopened = 0;          // Packets whose seal no key here opens.
+  std::uint64_t strangers = 0;         // Unsealed datagrams of no member's whose news went unheard.
   std::uint64_t replies_withheld = 0;  // They would have been larger than what they reply to, or
                                        // the second in a second to somebody dead.
   std::uint64_t probes = 0;

@@ -24,10 +24,10 @@ void PassingSpreader::OnTick(base::Instant now) {
     allowed.items_max = rumors_.hot_count();  // Each at most once.
     for (std::uint32_t packet = 0; packet < options_.passing_packets_max; ++packet) {
       const Spread spread{random_.Next()};
-      std::vector<RumorItem> items = rumors_.Tell(now, spread.nonce, allowed);
+      const std::vector<RumorItem> items = rumors_.Tell(now, spread.nonce, allowed);
       if (items.empty()) break;
       allowed.items_max -= items.size();
-      courier_.SendAsItIs(member->address, spread, {}, std::move(items));
+      courier_.SendAsItIs(member->address, spread, {}, items);
     }
   }
 }

@@ -164,7 +164,10 @@ std::optional<base::HostId> Prober::OnAck(base::Instant now, const Header& heade
   if (const Probe* const answered = probes_.ByNonce(ack.nonce)) {
     const base::HostId host = answered->host;
     NoteAnswer(now, *answered, way);
-    if (header.from == host) NoteVitals(now, header, ack.vitals);
+    if (header.from == host) {
+      NoteVitals(now, header, ack.vitals);
+      membership_.Meet(host);
+    }
     membership_.Vouch(now, host);
     membership_.health().Better();
     probes_.End(answered);

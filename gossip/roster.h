@@ -29,7 +29,7 @@ class Roster {
  public:
   static constexpr Slot kNoSlot = ~Slot{0};
   static constexpr Slot kSlotsMax = 1U << 24;
-  static constexpr RecordId kNone = (1U << 29) - 1;  // Leaves a row three bits for more.
+  static constexpr RecordId kNone = (1U << 28) - 1;  // Leaves a row four bits for more.
 
   // 10,000 of them are most of what a node's members cost.
   struct Record {

@@ -132,7 +132,10 @@ base::Result<NodeIdentity> BeginLife(storage::Engine& engine, storage::Guard& gu
     base::log::Warn("storage", "{}; that is accepted, and this node goes on with what is left",
                     reason);
   storage::Batch batch;
-  if (!reason.empty() && members > 1) {
+  // Without a guard file and a topology nothing says how many there are: there may be others, who
+  // count on what it acknowledged.
+  const bool unknown = !start.last && known.epoch == 0;
+  if (!reason.empty() && (members > 1 || unknown)) {
     life.loss = {life.boot, reason};
     SaveLoss(batch, life.loss);
   }

@@ -20,6 +20,7 @@ Json Admin::Info(const std::vector<WorkerStats>& stats) const {
   WorkerStats sum;
   for (const WorkerStats& each : stats) sum += each;
   const Snapshot& snapshot = *control_.snapshot_;
+  const StorageMemory memory = StorageMemoryOf(control_.shared_.config);
   return {{"host_id", snapshot.me().host.ToString()},
           {"address", snapshot.me().cluster.IpString()},
           {"dc", snapshot.me().dc},
@@ -29,6 +30,8 @@ Json Admin::Info(const std::vector<WorkerStats>& stats) const {
           {"workers", stats.size()},
           {"load_bytes", control_.load_bytes_},
           {"slices_to_make", sum.making.slices - sum.making.done},
+          {"block_cache_max_bytes", memory.block_cache_bytes},
+          {"memtables_max_bytes", memory.memtables_bytes},
           {"disk_full", control_.disk_.full()},
           {"disk_free_bytes", control_.disk_.space().free_bytes},
           {"disk_reserve_bytes", control_.disk_.reserve_bytes()},

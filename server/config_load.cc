@@ -16,6 +16,7 @@
 #include "base/nearest_name.h"
 #include "server/config.h"
 #include "server/config_keys.h"
+#include "server/config_units.h"
 
 namespace starling::server {
 namespace {
@@ -88,7 +89,7 @@ base::Status Set(Config& config, std::string_view origin, std::string_view name,
                  std::string_view text) {
   const auto key = FindConfigKey(name);
   if (!key) return InvalidArgument(fmt::format("{}: {}: {}", origin, name, key.error().message()));
-  const base::Status set = SetFromText(config, **key, text);
+  base::Status set = SetFromText(config, **key, text);
   if (set.ok()) return set;
   return InvalidArgument(fmt::format("{}: {}: {}", origin, name, set.message()));
 }
@@ -173,6 +174,14 @@ base::Status LoadVariable(Config& config, std::string_view name, std::string_vie
                   nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)));
 }
 
+// What 0 comes to where it leaves the choice to the node; empty: the key is what it says.
+std::string InEffect(const Config& config, std::string_view key) {
+  if (key == "storage.block_cache") return FormatSize(StorageMemoryOf(config).block_cache_bytes);
+  if (key == "storage.memtables") return FormatSize(StorageMemoryOf(config).memtables_bytes);
+  if (key == "node.workers") return fmt::format("{} on this machine", WorkersOf(config));
+  return {};
+}
+
 }  // namespace
 
 base::Result<Config> LoadConfig(const ConfigSources& sources) {
@@ -204,7 +213,10 @@ std::string PrintConfig() {
       out += fmt::format("# {}\n", meaning.substr(0, line));
       meaning.remove_prefix(std::min(line + 1, meaning.size()));
     }
-    out += fmt::format("{} = {}\n", key.leaf(), PrintConfigKey(defaults, key));
+    out += fmt::format("{} = {}", key.leaf(), PrintConfigKey(defaults, key));
+    if (const std::string effect = InEffect(defaults, key.name); !effect.empty())
+      out += "  # in effect: " + effect;
+    out += '\n';
   }
   return out;
 }

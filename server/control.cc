@@ -72,7 +72,7 @@ void Control::OnStart() {
     return;
   }
   // Before the first put can come.
-  if (shared_.look_at_disk && shared_.config.storage.reserve_bytes > 0)
+  if (shared_.look_at_disk)
     if (const auto space = shared_.look_at_disk()) TakeDiskSpace(*space);
   LookUpSeeds();
   next_tick_ = world_.Now() + kTick;

@@ -47,6 +47,7 @@
 namespace starling::server {
 
 class Admin;
+struct JoinRequest;
 class KeyringAdmin;
 class QuarantineAdmin;
 class SnapshotAdmin;
@@ -153,6 +154,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
   // --- first boot: server/control_boot.cc ---
   base::Status LoadStored();
+  bool IsOnlySeed() const;
   void StartFounding();
   void DriveFounding();
   void OnFoundingReply(base::Address asked, base::Bytes payload);
@@ -166,6 +168,8 @@ class Control final : public base::Actor, PeerLinksListener {
   void OnJoinFailed(std::uint64_t serial, const std::string& why);
   bool NamesUs(const topology::Topology& topology) const;
   gossip::Envelope MakeEnvelope();
+  std::string SealedJoin(const JoinRequest& request);
+  bool MayTakeIn(const topology::SeedHello& hello);
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
                               std::optional<base::Address> replace, std::uint64_t back) const;
@@ -216,6 +220,7 @@ class Control final : public base::Actor, PeerLinksListener {
                     std::function<void(const base::Status&)> then);
   void CheckEpochWaits();
   void CheckReady();
+  std::string WhyNeverReady() const;
 
   // --- gossip: server/control_gossip.cc ---
   void StartGossip();

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "server/control.h"
 #include "server/control_jobs.h"
+#include "server/join_request.h"
 #include "server/meta_records.h"
 #include "server/topology/codec.h"
 
@@ -71,7 +72,13 @@ base::Status Control::LoadStored() {
                      topology::Acceptor::Restore(shared_.identity.host, known, stored.acceptor));
     acceptor_.emplace(std::move(restored));
   }
-  if (known == nullptr && loss_.any()) {
+  if (known == nullptr && loss_.any() && IsOnlySeed()) {
+    // Whoever else there might be, nobody else is to be asked.
+    loss_ = {};
+    auto batch = std::make_unique<storage::Batch>();
+    SaveLoss(*batch, loss_);
+    Persist(std::move(batch), [this] { FoundBySeeds(); });
+  } else if (known == nullptr && loss_.any()) {
     StartJoining({}, {});  // It was a member: whatever its seeds say, it founds nothing.
   } else if (known == nullptr) {
     FoundBySeeds();
@@ -83,6 +90,10 @@ base::Status Control::LoadStored() {
     StartJoining({}, *known);
   }
   return base::Ok();
+}
+
+bool Control::IsOnlySeed() const {
+  return seed_book_.complete() && seed_book_.addresses() == std::vector{self_.cluster};
 }
 
 void Control::StartFounding() {
@@ -99,10 +110,12 @@ void Control::StartFounding() {
 
 void Control::DriveFounding() {
   if (!founding_) return;
-  const topology::Founding::Outputs outputs = founding_->TakeOutputs();
-  for (const auto& hello : outputs.hellos)
-    SendControl({hello.to, {}}, {kTagFounding, 0, PackAddress(hello.to), 0},
-                wire::ControlTopic::kFounding, topology::EncodeSeedHello(hello.hello));
+  topology::Founding::Outputs outputs = founding_->TakeOutputs();
+  for (auto& [to, hello] : outputs.hellos) {
+    if (founding_->may_be_taken_in()) hello.join = SealedJoin({.node = self_});
+    SendControl({to, {}}, {kTagFounding, 0, PackAddress(to), 0}, wire::ControlTopic::kFounding,
+                topology::EncodeSeedHello(hello));
+  }
   if (!outputs.say.empty()) base::log::Info("founding", "{}", outputs.say);
   const topology::Decision& decision = founding_->decision();
   switch (decision.kind) {
@@ -143,6 +156,7 @@ std::string Control::AnswerHello(base::Bytes question) {
   if (!hello) return {};
   // Silence, as of a node that is not there yet: it could not say which seeds it has.
   if (acceptor_->known() == nullptr && !seed_book_.complete()) return {};
+  if (founding_ && MayTakeIn(*hello)) founding_->OnNewcomer(world_.Now(), *hello);
   topology::SeedHello answer =
       founding_ ? founding_->Answer(*hello)
                 : topology::AnswerHello(*hello, self_, shared_.config.cluster.name,

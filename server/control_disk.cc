@@ -17,8 +17,7 @@ void Control::DiskJob::Done() { control.OnDiskLook(*this); }
 
 // On the sync lane, where nothing waits for long, so that a hanging disk does not hang control.
 void Control::LookAtDiskSoon() {
-  if (!shared_.look_at_disk || shared_.config.storage.reserve_bytes == 0 || looking_ != nullptr)
-    return;
+  if (!shared_.look_at_disk || looking_ != nullptr) return;
   looking_ = std::make_unique<DiskJob>(*this);
   world_.Offload(base::Lane::kSync, *looking_);
 }

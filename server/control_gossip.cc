@@ -198,14 +198,15 @@ void Control::SpreadWrite(SpreadMail& mail) {
 
 Snapshot::Peer Control::LookOf(const topology::Node& node) const {
   if (node.host == shared_.identity.host)
-    return {true, serves(), shared_.identity.boot, disk_.full()};
+    return {true, serves(), shared_.identity.boot, disk_.full(), false};
   const std::optional<gossip::Member> member =
       gossip_ == nullptr ? std::nullopt : gossip_->View(node.host);
   if (!member || !node.member()) return {};
   const bool held = flaps_.Holds(world_.Now(), node.host) && MayHold(node);
   const NodeMetadata said = ParseMetadata(member->metadata);
-  return {IsRouted(member->liveness) && !held, said.ready && node.absent == 0, member->generation,
-          said.disk_full};
+  const bool reachable = IsRouted(member->liveness);
+  return {reachable && !held, said.ready && node.absent == 0, member->generation, said.disk_full,
+          reachable && held};
 }
 
 // Whoever is held is one replica less, which must not cost a majority: nobody is held while another

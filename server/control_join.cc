@@ -70,10 +70,14 @@ void Control::AskToJoin() {
   joining.ask_at = now + kJoinAgain;
   joining.answer_by = now + kJoinAnswerMax;
   ++joining.serial;
-  gossip::Envelope envelope = MakeEnvelope();
   const std::uint64_t back = base::Mutant("absent-not-stale") ? shared_.identity.boot : loss_.boot;
   SendControl({joining.via(), {}}, {kTagJoin, 0, joining.serial, 0}, wire::ControlTopic::kJoin,
-              EncodeJoin({joining.replaced, back, self_}, envelope));
+              SealedJoin({joining.replaced, back, self_}));
+}
+
+std::string Control::SealedJoin(const JoinRequest& request) {
+  gossip::Envelope envelope = MakeEnvelope();
+  return EncodeJoin(request, envelope);
 }
 
 // Another may know more, or be there at all.
@@ -117,6 +121,15 @@ gossip::Envelope Control::MakeEnvelope() {
 }
 
 // --- admitting ---
+
+// Whether a node that asks while the cluster is founded may be in it, as far as its seal says. One
+// whose request cannot be opened hears why when it asks to join.
+bool Control::MayTakeIn(const topology::SeedHello& hello) {
+  if (hello.join.empty()) return false;
+  gossip::Envelope envelope = MakeEnvelope();
+  const base::Result<JoinRequest> asked = DecodeJoin(hello.join, envelope);
+  return asked && asked->node == hello.node && asked->replaced.port == 0 && asked->back == 0;
+}
 
 // Another node asks to be admitted, or to take a dead one's place.
 void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {

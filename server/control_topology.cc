@@ -229,6 +229,8 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   snapshot_ = std::move(next);
   const bool stale = me->absent != 0 && !base::Mutant("absent-not-stale");
   if (stale) ready_ = false;
+  if (const std::string why = WhyNeverReady(); gossip_ == nullptr && !why.empty())
+    base::log::Warn("control", "{}", why);
   if (loss_.any() && IsBack()) joining_.reset();
   wire::Hello hello;
   hello.role = wire::Role::kPeerControl;
@@ -323,6 +325,14 @@ void Control::CheckEpochWaits() {
                                    "up: {}",
                                    done.epoch, behind)));
   }
+}
+
+// Why waiting will not make this node ready; empty: nothing speaks against it.
+std::string Control::WhyNeverReady() const {
+  if (ready_ || shared_.config.repair.enabled) return {};
+  return "this node has to compare with the others before it serves reads, and repair.enabled is "
+         "false here: it never will. Start it with repair.enabled = true; it may be switched off "
+         "again once `nodetool info` says that it is ready";
 }
 
 // A node that joined or replaces one serves reads once each of its ranges compared equal with a

@@ -178,8 +178,7 @@ void Coordinator::Decide(std::uint64_t id, PutOp& op) {
       break;
     case WriteTally::Verdict::kStampAgain: StampAgain(id, op); return;
     case WriteTally::Verdict::kGiveUp:
-      if (!op.answered)
-        TimeOutPut(op, "the replicas that answered hold a later version, or failed");
+      if (!op.answered) TimeOutPut(op, op.tally.WhyGivenUp());
       break;
   }
   // Answered; the op lives on until each replica has taken it or is owed a hint.

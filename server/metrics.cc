@@ -205,6 +205,7 @@ void WriteGossipTraffic(Exposition& out, const gossip::Counters& counters) {
   out.Sample(Number(counters.other_cluster), {{"reason", "other_cluster"}});
   out.Sample(Number(counters.unsealed), {{"reason", "unsealed"}});
   out.Sample(Number(counters.unopened), {{"reason", "unopened"}});
+  out.Sample(Number(counters.strangers), {{"reason", "stranger"}});
   out.Counter("starling_gossip_replies_withheld_total",
               "Answers larger than their question, or a second one in a second to the dead.",
               Number(counters.replies_withheld));

@@ -178,7 +178,7 @@ void Proofs::Ask(const Gathered& gathered) {
       if (node == snapshot_->self) {
         round_->equal[place].insert(number);
       } else if (!snapshot_->peers[node].up) {
-        round_->blocked[place].push_back(NameOf(number) + ": it is down");
+        round_->blocked[place].push_back(NameOf(number) + ": " + snapshot_->peers[node].WhyNotUp());
       } else {
         questions[number].ranges.push_back(
             {keyspace, range.first_bucket, range.last_bucket, sum->second});
@@ -198,7 +198,7 @@ void Proofs::Ask(const Gathered& gathered) {
 }
 
 void Proofs::HandleQuestion(base::NodeNumber, base::Bytes bytes,
-                            std::function<void(base::Result<std::string>)> answer) {
+                            const std::function<void(base::Result<std::string>)>& answer) {
   const auto question = DecodeRangeQuestion(bytes);
   if (!question) return answer(base::Fail(question.error()));
   if (question->cut > merkle::NewestCut(world_.WallMs()) + 1)

@@ -44,7 +44,7 @@ class Proofs {
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
   // A peer wants to prove: `answer` is called with the reply's payload.
   void HandleQuestion(base::NodeNumber peer, base::Bytes question,
-                      std::function<void(base::Result<std::string>)> answer);
+                      const std::function<void(base::Result<std::string>)>& answer);
 
   // Of one of our ranges, with its replicas as they are; null: none yet.
   const RangeProof* Find(base::KeyspaceId keyspace, const topology::Range& range) const;

@@ -42,7 +42,7 @@ void PurgeRounds::Adopt(SnapshotPtr snapshot) {
 
 // Empty: rounds need not wait for it.
 std::string PurgeRounds::Obstacle(std::size_t node) const {
-  if (!snapshot_->peers[node].up) return "it is down";
+  if (!snapshot_->peers[node].up) return snapshot_->peers[node].WhyNotUp();
   if (!snapshot_->peers[node].ready) return "it is not ready";
   return "";
 }

@@ -1,5 +1,7 @@
 #include "server/quorum.h"
 
+#include <fmt/core.h>
+
 #include "base/check.h"
 #include "base/mutants.h"
 
@@ -44,6 +46,15 @@ WriteTally::Verdict WriteTally::Decide(bool may_stamp_again) const {
 
   const ReplicaMask open = all_ & ~(ok_ | never_held_ | unknown_ | failed_);
   return open == 0 ? Verdict::kGiveUp : Verdict::kWait;
+}
+
+std::string WriteTally::WhyGivenUp() const {
+  const int later = CountOf((never_held_ | unknown_) & ~ok_);
+  const int failed = CountOf(failed_ & ~(ok_ | never_held_ | unknown_));
+  if (failed == 0) return fmt::format("{} hold a later version", later);
+  if (later == 0) return fmt::format("{} are down, refused it, or did not answer", failed);
+  return fmt::format("{} hold a later version, and {} are down, refused it, or did not answer",
+                     later, failed);
 }
 
 void ReadTally::OnHolds(int replica, const base::Version& version) {

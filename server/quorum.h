@@ -60,6 +60,8 @@ class WriteTally {
   Verdict Decide(bool may_stamp_again) const;
 
   ReplicaMask ok() const { return ok_; }
+  // After kGiveUp, for people: what those said that did not take it.
+  std::string WhyGivenUp() const;
   // Each replica has answered or failed.
   bool settled() const { return (all_ & ~(ok_ | never_held_ | unknown_ | failed_)) == 0; }
   // Those that are not known to hold it or something later.

@@ -24,8 +24,15 @@ struct Snapshot {
     bool ready = false;      // Serves reads.
     std::uint64_t boot = 0;  // The newest that gossip has heard of; 0: none.
     bool disk_full = false;  // Takes deletes, and no put.
+    // Reachable, but it fell silent again and again: it is not up before it has stayed for a while.
+    bool held = false;
 
     bool operator==(const Peer&) const = default;
+    // Of one that is not up, for people.
+    const char* WhyNotUp() const {
+      return held ? "it fell silent again and again, and is not used before it has stayed up"
+                  : "it is down";
+    }
   };
 
   topology::TopologyPtr topology;

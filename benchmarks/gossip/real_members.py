@@ -49,7 +49,7 @@ SPREAD_LIMIT_S = 20
 
 def first_times(times):
     """times() is a list of times for each member, empty of one that has not heard: once none is,
-    or after SPREAD_LIMIT_S, the first of each that has, sorted. Broadcasts of some never reach all."""
+    or after SPREAD_LIMIT_S, the first of each that has, sorted. Some broadcasts never reach all."""
     deadline = time.monotonic() + SPREAD_LIMIT_S
     while not all(heard := times()) and time.monotonic() < deadline:
         time.sleep(0.02)

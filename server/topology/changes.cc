@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <tuple>
 
 #include "server/topology/codec.h"
@@ -30,8 +31,14 @@ Node MakeNode(const NodeInfo& info, base::NodeNumber number, std::vector<std::ui
           .absent = 0};
 }
 
+std::vector<NodeInfo> ByAddress(std::vector<NodeInfo> nodes) {
+  std::sort(nodes.begin(), nodes.end(),
+            [](const NodeInfo& a, const NodeInfo& b) { return a.cluster < b.cluster; });
+  return nodes;
+}
+
 // Up to kVotersMax nodes, over as many racks as can be: each rack gives one before any gives two.
-std::vector<base::HostId> ChooseVoters(const std::vector<Node>& nodes) {
+std::vector<base::HostId> ChooseVoters(std::span<const Node> nodes) {
   std::map<std::pair<std::string, std::string>, std::size_t> chosen_of_rack;
   std::vector<std::tuple<std::size_t, base::NodeNumber, base::HostId>> order;
   order.reserve(nodes.size());
@@ -87,22 +94,22 @@ base::Result<Topology> Found(const FoundingPlan& plan) {
     return base::Fail(
         InvalidArgument(fmt::format("cluster '{}' cannot be founded by {} seeds; 1 to {} may",
                                     plan.cluster_name, plan.seeds.size(), kSeedsMax)));
-  std::vector<NodeInfo> seeds = plan.seeds;
-  std::sort(seeds.begin(), seeds.end(),
-            [](const NodeInfo& a, const NodeInfo& b) { return a.cluster < b.cluster; });
+  std::vector<NodeInfo> founders = ByAddress(plan.seeds);
+  for (NodeInfo& node : ByAddress(plan.newcomers)) founders.push_back(std::move(node));
   std::vector<std::uint32_t> vnodes;
-  vnodes.reserve(seeds.size());
-  for (const NodeInfo& seed : seeds) vnodes.push_back(seed.vnodes);
+  vnodes.reserve(founders.size());
+  for (const NodeInfo& node : founders) vnodes.push_back(node.vnodes);
   ASSIGN_OR_RETURN(auto tokens, FoundingTokens(vnodes, plan.token_seed));
 
   Topology topology;
   topology.cluster_id = plan.cluster_id;
   topology.cluster_name = plan.cluster_name;
   topology.token_seed = plan.token_seed;
-  for (std::size_t i = 0; i < seeds.size(); ++i)
-    topology.nodes.push_back(MakeNode(seeds[i], topology.next_node_number++, std::move(tokens[i])));
-  topology.founders = static_cast<base::NodeNumber>(seeds.size());
-  topology.voters = ChooseVoters(topology.nodes);
+  for (std::size_t i = 0; i < founders.size(); ++i)
+    topology.nodes.push_back(
+        MakeNode(founders[i], topology.next_node_number++, std::move(tokens[i])));
+  topology.founders = static_cast<base::NodeNumber>(founders.size());
+  topology.voters = ChooseVoters(std::span(topology.nodes).first(plan.seeds.size()));
   topology.keyspaces.push_back({.id = topology.next_keyspace_id++,
                                 .name = "default",
                                 .replication = {.factor = 3, .per_dc = {}}});

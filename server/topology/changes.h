@@ -45,10 +45,13 @@ struct FoundingPlan {
   std::string cluster_name;
   std::uint64_t token_seed = 0;
   std::vector<NodeInfo> seeds;  // Numbered in the order of their addresses.
+  // Nodes that are no seeds and wait to be taken in. Numbered behind the seeds, likewise.
+  std::vector<NodeInfo> newcomers;
 };
 
-// Epoch 1: the seeds, up to kVotersMax of them as voters, and keyspace `default` (simple:3).
-// Fails with InvalidArgument when the seeds' names, addresses or vnodes won't do.
+// Epoch 1: the seeds, up to kVotersMax of them as voters, the newcomers, and keyspace `default`
+// (simple:3). No newcomer votes: nobody has heard from it that it takes the epoch up.
+// Fails with InvalidArgument when the nodes' names, addresses or vnodes won't do.
 base::Result<Topology> Found(const FoundingPlan& plan);
 
 // Fails with InvalidArgument (name, replication, a datacenter without a node), with AlreadyExists

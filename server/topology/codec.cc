@@ -300,7 +300,7 @@ std::string EncodeAcceptorState(const AcceptorState& state) {
 }
 
 Result<AcceptorState> DecodeAcceptorState(base::Bytes bytes) {
-  const auto decoded = [&]() -> Result<AcceptorState> {
+  auto decoded = [&]() -> Result<AcceptorState> {
     ASSIGN_OR_RETURN(auto in,
                      Parse<wire::AcceptorState>("the stored vote", bytes, kMessageBytesMax));
     AcceptorState state{.epoch = in.epoch(),
@@ -341,6 +341,7 @@ std::string EncodeSeedHello(const SeedHello& hello) {
   PutAll(hello.bound_voters, out.mutable_bound_voters());
   out.set_topology(hello.topology);
   out.set_replaces(hello.replaces);
+  out.set_join(hello.join);
   return ToBytes(out);
 }
 
@@ -360,6 +361,7 @@ Result<SeedHello> DecodeSeedHello(base::Bytes bytes) {
   ASSIGN_OR_RETURN(hello.bound_voters, GetVoters(in.bound_voters()));
   hello.topology = std::move(*in.mutable_topology());
   hello.replaces = in.replaces();
+  hello.join = in.join();
   return hello;
 }
 

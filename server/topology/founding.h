@@ -3,7 +3,8 @@
 // A node without a topology asks every listed seed who it is, again and again, until the answers
 // decide: some seed has a topology (adopt it if it names this host, else join), or all seeds are
 // empty, list the same seeds, and one of them proposes epoch 1 by Paxos among them all. A node that
-// is to replace another never founds.
+// is to replace another never founds. Nodes that are no seeds, and wait for a cluster to join, are
+// taken in by epoch 1 (newcomers.h): nothing is stored yet, so there is nothing to catch up with.
 //
 // Why two rounds. A seed that loses its data directory comes back under a new host id and has
 // forgotten its votes. So a proposal is made only when two full rounds of answers agree, the second
@@ -12,7 +13,7 @@
 // seed's `bound_voters`; and then only those voters are proposed (see Acceptor::CheckVoters).
 //
 // Thread:    confined. Ownership: reads the node's Acceptor, which must outlive it.
-// Read next: founding.cc, tests/server/topology/founding_test.cc
+// Read next: founding_decide.cc, tests/server/topology/founding_test.cc
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "server/topology/changes.h"
+#include "server/topology/newcomers.h"
 #include "server/topology/paxos.h"
 #include "server/topology/topology.h"
 
@@ -41,6 +43,7 @@ struct SeedHello {
   std::vector<base::HostId> bound_voters;  // Among whom it has promised its vote on epoch 1.
   std::string topology;                    // Encoded; empty when it has none.
   bool replaces = false;                   // It waits to take a member's place: no founder.
+  std::string join{};  // Of a question: it is no seed, and this is its request to be taken in.
 
   bool operator==(const SeedHello&) const = default;
 };
@@ -66,6 +69,10 @@ struct FoundingOptions {
   base::Duration join_grace = base::seconds(1);
   // The seeds propose in the order of their addresses, this far apart, so that one is enough.
   base::Duration propose_stagger = base::seconds(1);
+  // While nodes that are no seeds come and ask to be taken in, the seeds wait for more: until none
+  // came for `gather`, and at most for `gather_max`. Longer takes in those that start more slowly.
+  base::Duration gather = base::seconds(1);
+  base::Duration gather_max = base::seconds(5);
   base::Duration say_interval = base::seconds(5);
 };
 
@@ -108,6 +115,11 @@ class Founding {
   void OnAnswer(base::Instant now, base::Address asked, const SeedHello& answer);
   // The answer to another node's hello.
   SeedHello Answer(const SeedHello& question) const;
+  // Another node asks to be taken in. The caller has made sure that it may be in this cluster. One
+  // that might be, or become, a member of another cluster has to join this one once it is founded.
+  void OnNewcomer(base::Instant now, const SeedHello& question);
+  // Whether this node is to ask for that, in its own hellos.
+  bool may_be_taken_in() const { return !is_seed() && !options_.replaces; }
   // The proposal came to nothing: ask again. (If it came to something, the Founding is over.)
   void OnProposalEnded(base::Instant now);
 
@@ -116,6 +128,9 @@ class Founding {
   Outputs TakeOutputs();
 
  private:
+  // Who has not answered, or asked, for this many intervals is not there.
+  static constexpr int kMissingIntervals = 3;
+
   struct Heard {
     SeedHello hello;
     TopologyPtr topology;
@@ -135,7 +150,9 @@ class Founding {
   bool DecideSeedLists(base::Instant now);
   bool DecideReplacingSeed(base::Instant now);
   void DecideProposal(base::Instant now);
-  void Propose(const std::vector<SeedHello>& hellos, const std::vector<base::HostId>& voters);
+  bool DecideToGather(base::Instant now);
+  void Propose(base::Instant now, const std::vector<SeedHello>& hellos,
+               const std::vector<base::HostId>& voters);
   void Wait(base::Instant now, std::string why);
   void Fail(base::Status status);
   std::vector<base::Address> Missing(base::Instant now) const;
@@ -152,6 +169,7 @@ class Founding {
   std::map<base::Address, SeedHello> last_round_;  // Complete, or empty.
   std::map<base::Address, Heard> heard_;           // The newest answer of each seed.
   std::optional<base::Instant> agreed_since_;      // Two rounds in a row were complete and equal.
+  Newcomers newcomers_;
   base::Instant next_hello_;
   base::Instant next_say_;
   Decision decision_;

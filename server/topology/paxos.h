@@ -9,7 +9,8 @@
 // Two proposers never share a ballot, even one that restarts: the low half of a round is random.
 //
 // Thread:    confined. Ownership: copies only.
-// Read next: paxos.cc for the rules, tests/server/topology/paxos_test.cc for what they withstand
+// Read next: acceptor.cc and proposer.cc for the rules, tests/server/topology/elections_test.cc for
+//            what they withstand
 #pragma once
 
 #include <compare>

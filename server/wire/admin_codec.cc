@@ -187,7 +187,6 @@ Result<CreateKeyspaceRequest> Decode(Bytes header) {
   constexpr std::string_view kName = "CreateKeyspaceRequest";
   const auto* pb = parts::Parse<v1::CreateKeyspaceRequest>(header);
   if (pb == nullptr) return parts::RefuseBytes(kName);
-  if (pb->name().empty()) return parts::Refuse(kName, "the name is empty");
   RETURN_IF_ERROR(parts::CheckSize(kName, "name", pb->name().size(), kNameBytesMax));
   RETURN_IF_ERROR(
       parts::CheckSize(kName, "replication", pb->replication().size(), kReplicationBytesMax));

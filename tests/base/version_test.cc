@@ -59,6 +59,17 @@ TEST_SUITE("base/version") {
            "24232221");
   }
 
+  TEST_CASE("law: any version comes back as it was printed, and nothing else is one") {
+    EXPECT(rc::check([](std::uint64_t timestamp, std::uint32_t node, std::uint32_t nonce) {
+      const Version version{timestamp, node, nonce};
+      if (!version.empty()) RC_ASSERT(Version::Parse(version.ToString()) == version);
+    }));
+    EXPECT(Version::Parse("none") == Version{});
+    for (const char* text : {"", "-", "1", "1.2", "1.2@3", "1.2@3#", "1.70000@3#4", "1.2@3#4x",
+                             "1.2@-3#4", "x.2@3#4", "281474976710656.0@1#1", "1.2@3#123456789"})
+      EXPECT(!Version::Parse(text).has_value());
+  }
+
   TEST_CASE("law: any version comes back as it was stored") {
     EXPECT(rc::check([](std::uint64_t timestamp, std::uint32_t node, std::uint32_t nonce) {
       const Version version{timestamp, node, nonce};

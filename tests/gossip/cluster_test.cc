@@ -29,9 +29,9 @@ std::uint64_t Conflicts(const Cluster& cluster) {
   return conflicts;
 }
 
-// Of nobody that is known, in the name of nobody that is known.
-std::string Forged(const Claim& claim) {
-  const Message message{.header = {Host(99), 1, 0}, .body = Spread{5}, .claims = {claim}};
+// In the name of a member: a stranger is not heard (strangers_test.cc).
+std::string Forged(base::HostId from, const Claim& claim) {
+  const Message message{.header = {from, 1, 0}, .body = Spread{5}, .claims = {claim}};
   return Encoded(message, NetworkOptions{}.cluster_name.c_str());
 }
 
@@ -118,7 +118,7 @@ TEST_SUITE("gossip/cluster") {
                             .incarnation = kLast,
                             .liveness = liveness,
                             .address = cluster.net.address(1)};
-          cluster.net.Inject(told, {0x7f000001, 1}, Forged(claim));
+          cluster.net.Inject(told, cluster.net.address(2), Forged(cluster.net.host(2), claim));
           cluster.net.RunFor(base::seconds(10));
           EXPECT(cluster.AgreesWithin(base::seconds(20)));
         }

@@ -31,7 +31,7 @@ struct Node {
                number, At(0)) {}
 
   void Learn(std::vector<Claim> claims) {
-    gossip.OnDatagram(At(0), AddressOf(90), Say(90, Spread{1}, std::move(claims)));
+    gossip.OnStreamRequest(At(0), Say(90, Push{}, std::move(claims)));
     gossip.outputs().Clear();
   }
   bool Sees(std::uint64_t number, Liveness liveness) const {
@@ -262,7 +262,7 @@ TEST_SUITE("gossip/exchange") {
     Hand hand({.probe_interval = base::seconds(1000),
                .push_pull_interval = base::seconds(1000),
                .dead_contact_interval = base::seconds(1000)});
-    hand.Knows({2});
+    hand.Knows({2, 3});
     hand.RunTo(At(5000));
     hand.Forget();
     const auto speak = [&](std::uint64_t number) {

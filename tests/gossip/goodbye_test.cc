@@ -18,7 +18,7 @@ Hand Leaving(std::uint64_t last) {
   Hand hand(kQuiet);
   std::vector<Claim> claims;
   for (std::uint64_t number = 2; number <= last; ++number) claims.push_back(ClaimBy(number));
-  for (const Claim& claim : claims) hand.Hear(At(0), 2, Spread{1}, {claim});
+  hand.Learn(At(0), claims);
   hand.RunTo(At(100000));
   hand.Forget();
   hand.Do([](Gossip& core) { core.Leave(At(100000)); });

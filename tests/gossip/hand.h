@@ -94,13 +94,19 @@ class Hand {
                                       seed, At(0))),
         keyring_(std::move(keyring)) {}
 
-  // It knows nodes 2.. as alive, from one packet of node 2.
+  // It knows nodes 2.. as alive.
   Hand& Knows(std::initializer_list<std::uint64_t> others) {
     std::vector<Claim> claims;
     for (const std::uint64_t other : others) claims.push_back(ClaimBy(other));
-    Hear(At(0), *others.begin(), Spread{1}, claims);
+    Learn(At(0), claims);
     Forget();
     return *this;
+  }
+
+  // It is told so over a stream, where a stranger is heard, too.
+  void Learn(base::Instant now, const std::vector<Claim>& claims) {
+    core->OnStreamRequest(now, Say(2, Push{}, claims, {}, kCluster, keyring_));
+    Collect();
   }
 
   void Hear(base::Instant now, std::uint64_t from, Body body, std::vector<Claim> claims = {},

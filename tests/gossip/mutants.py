@@ -21,6 +21,7 @@ CAUGHT_BY = {
     "gossip-sync-believed": "a sync that accuses a live member is to be asked about, not believed",
     "gossip-one-accuser": "nobody is dead of fewer than three accusers, however long it takes",
     "gossip-one-rack": "three accusers of one rack are not enough while another has witnesses",
+    "gossip-strangers-heard": "F5: whom a stranger's datagram speaks of is no member, *",
     "gossip-no-vouch": "who answers this node's ping while on trial is not declared dead by it",
     "gossip-sleeper-accuses": "a process that was asleep fails none of its probes",
     "gossip-any-ack": "other packets of the probed member are no answer: they may be old",

@@ -35,7 +35,7 @@ TEST_SUITE("gossip/prober") {
     hand.RunTo(At(1000));
     REQUIRE(hand.Datagrams<Ping>().size() == 1);
     const Hand::Sent ping = hand.Datagrams<Ping>()[0];
-    hand.Hear(At(1000), 3, Spread{1}, {ClaimBy(3), ClaimBy(4), ClaimBy(5), ClaimBy(6)});
+    hand.Learn(At(1000), {ClaimBy(3), ClaimBy(4), ClaimBy(5), ClaimBy(6)});
     hand.Forget();
     hand.RunTo(At(1301));
     EXPECT(hand.Datagrams<Ping>().size() >= 1);  // And once more, in case the first was lost.
@@ -155,7 +155,7 @@ TEST_SUITE("gossip/prober") {
   }
 
   TEST_CASE("a lost connection to a stranger or to the dead starts nothing") {
-    Hand hand = Probing({2});
+    Hand hand = Probing({2, 3});
     hand.Hear(At(100000), 3, Spread{1}, {ClaimBy(2, Liveness::kDead)});
     hand.Forget();
     hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });

@@ -80,6 +80,7 @@ void GiveNews(Hand& hand) {
   hand.Do([](Gossip& core) { core.SetVitals(std::string(kVitalsBytesMax, 'v')); });
   std::vector<Claim> claims;
   for (std::uint64_t number = 2; number < 40; ++number) claims.push_back(ClaimBy(number));
+  hand.Knows({2});
   hand.Hear(At(0), 2, Spread{1}, claims);
   hand.Do([](Gossip& core) { core.Publish(At(0), "k", 1, std::string(400, 'v')); });
 }

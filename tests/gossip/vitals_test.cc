@@ -149,7 +149,7 @@ TEST_SUITE("gossip/vitals") {
 
   TEST_CASE("an accused is told of it before vitals, in no more bytes than its ping") {
     Hand hand({.probe_interval = base::seconds(1000)});
-    hand.Knows({2});
+    hand.Knows({2, 3});
     hand.Do([](Gossip& core) { core.SetVitals("load"); });
     hand.Hear(At(10), 2, Ping{1, Host(1)});
     REQUIRE(hand.Datagrams<Ack>().size() == 1);

@@ -145,10 +145,37 @@ class Keyspaces(case.SharedClusterCase):
             self.assertGreater(stats["full"]["bytes"], 100_000)
             self.assertEqual((stats["empty"]["keys_estimate"], stats["empty"]["bytes"]), (0, 0))
 
+    def test_what_nodetool_says_as_json_has_every_field_that_was_promised(self):
+        promised = {
+            "status": {"cluster", "epoch", "nodes"},
+            "repairstatus": {"ranges"},
+            "netstats": {"repair", "engine", "hints"},
+            "listpendinghints": {"targets"},
+        }
+        node = self.cluster.node(1)
+        said = {command: node.nodetool(command) for command in promised}
+        for command, fields in promised.items():
+            self.assertLessEqual(fields, said[command].keys(), command)
+        for row in said["status"]["nodes"]:
+            self.assertLessEqual({"address", "status", "state", "load_bytes", "tokens", "owns",
+                                  "host_id", "dc", "rack"}, row.keys())
+        self.assertEqual(len(said["status"]["nodes"]), 3)
+        for row in said["repairstatus"]["ranges"]:
+            self.assertLessEqual({"keyspace", "range", "replicas", "equal", "last_equal_ms",
+                                  "proved_through_ms", "blocked_by"}, row.keys())
+        self.assertGreater(len(said["repairstatus"]["ranges"]), 0)
+        self.assertLessEqual({"comparisons", "entries_sent", "entries_received", "bytes_sent",
+                              "data_bytes_read"}, said["netstats"]["repair"].keys())
+        self.assertLessEqual({"bytes_read", "iter_bytes_read"},
+                             said["netstats"]["engine"].keys())
+
     def test_what_makes_no_sense_is_refused_with_the_reason(self):
         self.assert_refused(self.attempt("--keyspace", "nowhere", "put", "k", "v"), "nowhere")
         self.assert_refused(self.attempt("keyspace", "create", "No!", "--replication", "simple:3"),
                             "No!")
+        run = self.attempt("keyspace", "create", "", "--replication", "simple:3")
+        self.assert_refused(run, "'' is not a keyspace name")
+        self.assertNotIn(b"Request", run.stderr)
         self.assert_refused(self.attempt("keyspace", "create", "x", "--replication", "simple:0"),
                             "simple:0")
         self.assert_refused(self.attempt("--consistency", "MOST", "get", "k"), "MOST", "QUORUM")
@@ -156,7 +183,11 @@ class Keyspaces(case.SharedClusterCase):
 
 class Ends(case.ClusterCase):
     def test_a_signal_drains_and_the_data_is_there_with_other_workers(self):
-        nodes = self.start_cluster(name="drained")
+        nodes = self.start_cluster(name="drained", storage_reserve="0")
+        info = nodes.node(1).nodetool("info")
+        self.assertGreater(info["disk_free_bytes"], 0)
+        self.assertEqual((info["block_cache_max_bytes"], info["memtables_max_bytes"]),
+                         (32 << 20, 32 << 20))  # As cluster.py sets them.
         data = case.rows(500)
         case.load(nodes, data)
         for node in nodes.nodes:

@@ -115,6 +115,13 @@ class LostData(damages.HurtCase):
         node = nodes.node(1)
         case.load(nodes, case.rows(ROWS))
         node.kill()
+        whole = log_of(node.data)
+        shutil.copy(whole, whole + ".whole")
+        cut(whole, 0.5)
+        refused = node.run_to_end()
+        self.assert_one_line(refused, "starlingd", "are lost", "--accept-data-loss")
+        self.assertNotIn("rocksdb:", refused.stderr)  # It warns of the record that was cut.
+        os.replace(whole + ".whole", whole)
         for path in files(node.data, ".log"):
             os.remove(path)
         refused = node.run_to_end()
@@ -127,6 +134,40 @@ class LostData(damages.HurtCase):
         self.assertEqual(node.stop(), 0)
         node.start()  # It is over: no word about it is needed any more.
         nodes.wait_whole(30)
+
+    def test_a_node_alone_that_lost_all_it_knew_of_its_cluster_founds_again_at_a_word(self):
+        nodes = self.start_cluster(size=1)
+        node = nodes.node(1)
+        case.load(nodes, case.rows(ROWS))
+        node.kill()
+        os.remove(os.path.join(node.data, "guard"))
+        flip(log_of(node.data), 0.001)
+        self.assertIn("--accept-data-loss", node.run_to_end().stderr)
+        node.start(arguments=["--accept-data-loss"])
+        nodes.wait_whole(30)
+        self.assertEqual(node.stop(), 0)
+        node.start()  # It owes nobody anything.
+        nodes.wait_whole(30)
+
+    def test_without_a_guard_file_the_way_back_is_named_or_found(self):
+        nodes = self.start_cluster()
+        self.expected = case.rows(ROWS)
+        case.load(nodes, self.expected, "--consistency", "ALL")
+        node = nodes.node(3)
+        node.kill()
+        os.remove(os.path.join(node.data, "guard"))
+        flip(log_of(node.data), 0.001)
+        self.assert_one_line(node.run_to_end(), "starlingd", "--accept-data-loss",
+                             f"node.replace = {node.address}:")
+        # Taken at its word it goes on with its identity alone. It was a member that acknowledged
+        # writes: it is no founder that has missed nothing.
+        since = len(node.log_text())
+        node.start(arguments=["--accept-data-loss"])
+        nodes.wait_whole(60)
+        said = node.log_text()[since:]
+        self.assertIn("lost data that it had acknowledged", said)
+        self.assertIn("ready: caught up", said)
+        self.alone_has_all(nodes, node, "after a loss without a guard file")
 
 
 if __name__ == "__main__":

@@ -153,8 +153,19 @@ class Snapshots(case.ClusterCase):
             with self.subTest(name):
                 copy = damaged(name, path, at)
                 told = self.attempt(node, "restore", copy)
-                self.assert_refused(told, copy, "nothing was restored", "--damaged")
+                self.assert_refused(told, copy, "nothing was restored")
+                # Named where it helps: a manifest may be beyond reading, by the byte that flipped.
+                tried = self.attempt(node, "restore", "--dry-run", "--damaged", copy)
+                opened = not tried.stderr.lower().startswith(b"nodetool: corruption")
+                self.assertEqual(b"--damaged" in told.stderr, opened, tried.stderr)
+                self.assertTrue(opened or path == "manifest.json", tried.stderr)
                 self.assertEqual(self.export(other), {})
+        with self.subTest("what --damaged cannot open either"):
+            unopened = damaged("unopened", table, size // 2)
+            os.remove(os.path.join(unopened, "CURRENT"))
+            told = self.attempt(node, "restore", unopened)
+            self.assert_refused(told, unopened)
+            self.assertNotIn(b"--damaged", told.stderr)
         run = self.attempt(node, "restore", "--damaged", os.path.join(nodes.folder, "data"))
         self.assert_refused(run, "left out")
         found = self.export(other)

@@ -82,7 +82,7 @@ struct TestNode {
   Scripted& operator[](std::size_t i) { return *actors[i]; }
 
   // Makes actor `i` listen from its start, and then calls `ready` with its address, in its turn.
-  void ListenAt(std::size_t i, std::function<void(Address)> ready) {
+  void ListenAt(std::size_t i, const std::function<void(Address)>& ready) {
     actors[i]->start = [this, i, ready] {
       const Status status = actors[i]->world.Listen(kListener, {kLoopback, 0});
       if (!status.ok()) return actors[i]->world.Exit(status);

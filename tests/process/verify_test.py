@@ -24,6 +24,11 @@ def verify(nodes, *arguments):
 
 
 class Verify(case.ClusterCase):
+    def code_of(self, nodes, *arguments):
+        run = cluster.run_tool("nodetool", "-h", nodes.node(1).address, "--json", "verify",
+                               *arguments, check=False, seconds=120)
+        return json.loads(run.stderr)["error"]["code"]
+
     def damaged_cluster(self, what):
         nodes = self.start_cluster(hints_enabled=False, repair_enabled=False)
         case.load(nodes, case.rows(ROWS), "--consistency", "ALL")
@@ -96,12 +101,14 @@ class Verify(case.ClusterCase):
         status, found, _ = verify(nodes, "nonesuch")
         self.assertEqual(status, 2)
         self.assertIn("no keyspace 'nonesuch'", found[nodes.node(1).address]["problem"])
+        self.assertEqual(self.code_of(nodes, "nonesuch"), "InvalidArgument")
         nodes.node(2).kill()
         nodes.wait_seen({nodes.node(2): "DN"}, 30)
         status, found, _ = verify(nodes)
         self.assertEqual(status, 2)
         self.assertTrue(found[nodes.node(1).address]["sound"])
         self.assertIn("down", found[nodes.node(2).address]["problem"])
+        self.assertEqual(self.code_of(nodes), "Unavailable")
 
 
 if __name__ == "__main__":

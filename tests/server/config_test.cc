@@ -149,6 +149,14 @@ consistency = "local_quorum"
     }
   }
 
+  TEST_CASE("where 0 leaves the choice to the node, --print-config says what is in effect") {
+    const std::string printed = PrintConfig();
+    EXPECT(printed.find("\nblock_cache = \"0B\"  # in effect: 256MiB\n") != std::string::npos);
+    EXPECT(printed.find("\nmemtables = \"0B\"  # in effect: 128MiB\n") != std::string::npos);
+    EXPECT(printed.find(fmt::format("\nworkers = 0  # in effect: {} on this machine\n",
+                                    WorkersOf(Config{}))) != std::string::npos);
+  }
+
   TEST_CASE("text of any characters survives printing and reading") {
     Config config;
     config.node.data_dir = "a\"b\\c\nd\x7f\xc3\xa9";

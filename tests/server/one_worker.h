@@ -136,7 +136,7 @@ class PlayedClient final : public QuietActor {
   }
   ~PlayedClient() override { host_.Crash(sim::SimHost::How::kKilled); }
 
-  void Send(std::string bytes) {
+  void Send(const std::string& bytes) {
     waiting_ += bytes;
     world_.WakeAt(world_.Now());
   }

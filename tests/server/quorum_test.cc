@@ -152,6 +152,16 @@ TEST_SUITE("server/quorum: writes") {
                                           {"nnuuu", Verdict::kGiveUp}});
   }
 
+  TEST_CASE("what is given up says how many hold a later version, and how many failed") {
+    const auto why = [](std::string_view letters) {
+      return Answers(Need(Consistency::kQuorum, static_cast<int>(letters.size())), letters)
+          .WhyGivenUp();
+    };
+    EXPECT(why("off") == "2 are down, refused it, or did not answer");
+    EXPECT(why("nuu") == "3 hold a later version");
+    EXPECT(why("ounff") == "2 hold a later version, and 2 are down, refused it, or did not answer");
+  }
+
   TEST_CASE("below QUORUM, what is acknowledged is not stamped again") {
     ExpectVerdicts(Consistency::kOne,
                    {{"onn", Verdict::kAcknowledge}, {"nn.", Verdict::kStampAgain}});

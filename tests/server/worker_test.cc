@@ -152,6 +152,7 @@ TEST_SUITE("server/worker: limits.memory") {
     REQUIRE(CodeOf(node.Ask(PutOf("key", value), value)) == base::Code::kOk);
     REQUIRE(CodeOf(node.Ask(PutOf("small", "value"), "value")) == base::Code::kOk);
     std::vector<std::uint64_t> asked;
+    asked.reserve(400);
     for (int i = 0; i < 400; ++i) asked.push_back(node.Begin(GetOf("key")));
     int answered = 0;
     int refused = 0;

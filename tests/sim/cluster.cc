@@ -42,6 +42,7 @@ void Cluster::AddMachine() {
   node.host = &sim_.AddHost(ip);
   node.disk = std::make_shared<storage::MemoryDisk>();
   node.config = options_.config;
+  node.keys = options_.keys;
   node.config.cluster.name = "sim";
   node.config.node.listen = base::Address{ip, 0}.IpString();
   node.config.node.workers = options_.workers;
@@ -80,8 +81,8 @@ void Cluster::Start(std::uint32_t index) {
   }
   node.node = std::make_unique<server::Node>(
       node.config, *identity, *node.engine, *node.guard,
-      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); },
-      server::NodeKeys{}, options_.look_up);
+      [&](base::ActorId id) -> base::World& { return node.host->MakeWorld(id); }, node.keys,
+      options_.look_up);
   node.node->ForEachActor(
       [&](base::ActorId id, base::Actor& actor) { node.host->Attach(id, actor); });
   node.host->Start();

@@ -35,6 +35,7 @@ struct ClusterOptions {
   std::uint32_t workers = 3;
   Faults faults{};
   server::Config config{};                        // Of each node, addresses aside.
+  server::NodeKeys keys{};                        // Of each node.
   server::LookUp look_up = server::SystemLookUp;  // Of seeds' names.
   double cache_misses = 0.1;  // Of reads of old versions: they go through the read lane.
 };
@@ -63,6 +64,7 @@ class Cluster {
   std::uint32_t AddNode();
   // What the node's next life reads.
   server::Config& config(std::uint32_t node) { return nodes_[node].config; }
+  server::NodeKeys& keys(std::uint32_t node) { return nodes_[node].keys; }
   base::Address AddressOf(std::uint32_t node) const;
   bool up(std::uint32_t node) const { return nodes_[node].host->up(); }
   // What the node knows of the cluster; null while it is down or no member.
@@ -117,6 +119,7 @@ class Cluster {
   struct SimNode {
     SimHost* host = nullptr;
     server::Config config;
+    server::NodeKeys keys;
     std::shared_ptr<storage::MemoryDisk> disk;
     std::unique_ptr<storage::MemoryEngine> engine;
     // What outlives the guard; empty: none. Machines move when one is added, and it must not.

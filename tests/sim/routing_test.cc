@@ -7,6 +7,7 @@
 
 #include "gossip/codec.h"
 #include "gossip/envelope.h"
+#include "tests/sim/admin_answer.h"
 #include "tests/sim/calm.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/sender.h"
@@ -156,6 +157,7 @@ TEST_SUITE("sim/routing") {
     const std::uint64_t epoch = cluster.SnapshotOf(0)->topology->epoch;
     int returns = 0, pauses = 0, failed = 0;
     bool routed = true;
+    Sender asker(cluster.sim().AddHost(0x7f000900));
     for (pauses = 0; pauses < 30; ++pauses) {
       cluster.host(1).Pause(seconds(3));
       for (int tick = 0; tick < 60; ++tick) {
@@ -167,6 +169,12 @@ TEST_SUITE("sim/routing") {
       const auto put = cluster.watcher(0).Put("key", cluster.history().NextValue());
       failed += cluster.Await(put).status.ok() ? 0 : 1;
     }
+    // Up in `status`, and not down in what waits for it.
+    REQUIRE(!Routes(cluster, 0, 1));
+    REQUIRE(Sees(cluster, 0, 1) == gossip::Liveness::kAlive);
+    const std::string waiting = AnswerOf(cluster, asker, 0, "purgestatus");
+    EXPECT(waiting.find("127.0.0.2: it fell silent again and again") != std::string::npos);
+    EXPECT(waiting.find("it is down") == std::string::npos);
     EXPECT(returns >= 2);
     EXPECT(returns <= 8);
     EXPECT(failed == 0);

@@ -127,6 +127,15 @@ void Print(const std::vector<Restored>& all, bool dry_run, tools::Output output)
     fmt::print("{}", text);
 }
 
+// What to do about a snapshot that is damaged. Where its manifest or database cannot be opened at
+// all, --damaged does not open it either.
+std::string WhatElse(const RestoreQuestion& question) {
+  if (question.damaged) return "";
+  const bool readable = SnapshotSet::Open(question.paths, server::Damaged::kSkip).has_value();
+  return std::string("; nothing was restored: take another snapshot") +
+         (readable ? ", or add --damaged to restore what can be read" : "");
+}
+
 }  // namespace
 
 int RunRestore(const RestoreQuestion& question, tools::Output output) {
@@ -135,12 +144,7 @@ int RunRestore(const RestoreQuestion& question, tools::Output output) {
   if (!all) {
     const Status& why = all.error();
     if (why.code() != base::Code::kCorruption) return tools::Complain(kName, output, why);
-    return tools::Complain(
-        kName, output,
-        base::Corruption(why.message() + (question.damaged
-                                              ? ""
-                                              : "; nothing was restored: take another snapshot, or "
-                                                "add --damaged to restore what can be read")));
+    return tools::Complain(kName, output, base::Corruption(why.message() + WhatElse(question)));
   }
   Print(*all, question.dry_run, output);
   if (interrupt.signal() != 0) return kExitInterrupted + interrupt.signal();

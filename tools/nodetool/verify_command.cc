@@ -35,13 +35,14 @@ std::int64_t WallMs() {
       .count();
 }
 
-// One node's verdict; never an error: what it says is in the row.
-Json RowOf(const VerifyQuestion& question, const Json& node) {
+// One node's verdict, and why it could not be verified if so; what that says is in the row as well.
+Json RowOf(const VerifyQuestion& question, const Json& node, base::Status* unverified) {
   const std::string address = node.value("address", "");
   Json row = {{"address", address}};
   if (node.value("status", "") != "U") {
     row["sound"] = false;
     row["problem"] = "it is down: not verified";
+    *unverified = base::Unavailable(address + " is down");
     return row;
   }
   const auto answer = AskJson({.host = address,
@@ -54,6 +55,7 @@ Json RowOf(const VerifyQuestion& question, const Json& node) {
   } else {
     row["sound"] = false;
     row["problem"] = answer.error().message();
+    *unverified = answer.error().Annotate(address);
   }
   return row;
 }
@@ -77,19 +79,42 @@ base::Result<std::vector<std::string>> Unproved(const VerifyQuestion& question, 
   return late;
 }
 
-// Empty: all replicas were the same at some cut after `since_ms`.
-std::string WaitForProofs(const VerifyQuestion& question, const Json& nodes,
-                          std::int64_t since_ms) {
+// Of all nodes. Corruption when one is not sound, whatever became of the others.
+class Verdict {
+ public:
+  void Add(bool sound, const base::Status& unverified) {
+    if (sound) return;
+    if (unverified.ok())
+      ++unsound_;
+    else if (why_.ok())
+      why_ = unverified;
+  }
+  base::Status Problem() const {
+    if (unsound_ > 0)
+      return base::Corruption(fmt::format("not every node is sound: {} are not", unsound_));
+    // A question that is wrong is so whichever node it is put to.
+    if (why_.code() == base::Code::kInvalidArgument) return why_;
+    return why_.Annotate("not every node could be verified");
+  }
+
+ private:
+  int unsound_ = 0;
+  base::Status why_;  // Of the first that could not be verified.
+};
+
+// Ok: all replicas were the same at some cut after `since_ms`.
+base::Status WaitForProofs(const VerifyQuestion& question, const Json& nodes,
+                           std::int64_t since_ms) {
   const auto ends = std::chrono::steady_clock::now() + kProofWaitMax;
   while (true) {
     const auto late = Unproved(question, nodes, since_ms);
-    if (!late) return late.error().message();
-    if (late->empty()) return {};
+    if (!late) return late.error();
+    if (late->empty()) return base::Ok();
     if (std::chrono::steady_clock::now() >= ends)
-      return fmt::format(
+      return base::Unavailable(fmt::format(
           "{} ranges are not proved equal on all replicas {} s after they were read, the first: "
           "{}; nodetool repairstatus says what they wait for",
-          late->size(), kProofWaitMax.count(), late->front());
+          late->size(), kProofWaitMax.count(), late->front()));
     std::this_thread::sleep_for(kProofPoll);
   }
 }
@@ -122,19 +147,21 @@ int RunVerify(const VerifyQuestion& question, tools::Output output) {
   if (!status) return tools::Complain("nodetool", output, status.error());
   Json document = {{"sound", true}, {"nodes", Json::array()}};
   const std::int64_t since_ms = WallMs();
+  Verdict verdict;
   for (const Json& node : status->value("nodes", Json::array())) {
-    document["nodes"].push_back(RowOf(question, node));
-    if (!document["nodes"].back().value("sound", false)) document["sound"] = false;
+    base::Status unverified;
+    document["nodes"].push_back(RowOf(question, node, &unverified));
+    const bool sound = document["nodes"].back().value("sound", false);
+    if (!sound) document["sound"] = false;
+    verdict.Add(sound, unverified);
   }
-  std::string problem;
-  if (!document["sound"].get<bool>()) problem = "not every node is sound and could be verified";
-  if (question.deep && problem.empty()) {
+  base::Status problem = verdict.Problem();
+  if (question.deep && problem.ok()) {
     problem = WaitForProofs(question, document["nodes"], since_ms);
-    document["equal"] = problem.empty();
+    document["equal"] = problem.ok();
   }
   fmt::print("{}", output == tools::Output::kJson ? document.dump() + "\n" : Show(document));
-  if (problem.empty()) return 0;
-  return tools::Complain("nodetool", output, base::Corruption(problem));
+  return problem.ok() ? 0 : tools::Complain("nodetool", output, problem);
 }
 
 }  // namespace starling::nodetool

@@ -96,15 +96,23 @@ struct Attempt {
   std::uint64_t& damaged_tables;  // Those that were taken out.
 };
 
-constexpr std::string_view kHowToGoOn =
-    "Put the lost files back if you have them; to go on with what is left, start once with "
-    "--accept-data-loss";
+// Without a guard file it is not known that there are other nodes, nor who this one was.
+std::string HowToGoOn(const Attempt& attempt) {
+  std::string alone =
+      "Put the lost files back if you have them; to go on with what is left, start once with "
+      "--accept-data-loss";
+  if (attempt.last) return alone;
+  return alone + fmt::format(
+                     ". Its guard file is gone, too: if other nodes have the data, empty the "
+                     "directory instead, and start with node.replace = {}:{}",
+                     attempt.config.node.listen, attempt.config.ports.cluster);
+}
 
-base::Status NobodyElseHas(const storage::Irreplaceable& keep, const std::string& damage) {
+base::Status NobodyElseHas(const Attempt& attempt, const std::string& damage) {
   return base::FailedPrecondition(
       fmt::format("data are damaged: {}. And {} one replica, so no other node has what may be lost "
                   "of that. {}",
-                  damage, keep.Have(), kHowToGoOn));
+                  damage, attempt.keep.Have(), HowToGoOn(attempt)));
 }
 
 base::Result<storage::TakenOut> TakeOut(const storage::RocksDbOptions& options,
@@ -112,7 +120,7 @@ base::Result<storage::TakenOut> TakeOut(const storage::RocksDbOptions& options,
   auto taken = storage::TakeOutDamagedTables(options, attempt.keep);
   if (!taken && taken.error().code() == base::Code::kFailedPrecondition)
     return base::Fail(base::FailedPrecondition(
-        fmt::format("data are damaged: {}. {}", taken.error().message(), kHowToGoOn)));
+        fmt::format("data are damaged: {}. {}", taken.error().message(), HowToGoOn(attempt))));
   if (!taken) return taken;
   attempt.damaged_tables += taken->tables;
   if (!taken->what.empty())
@@ -136,8 +144,9 @@ base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, const Atte
   if (engine.error().code() != base::Code::kCorruption) return base::Fail(engine.error());
   std::string damage = engine.error().message();
   if (!attempt.may_lose)
-    return base::Fail(base::FailedPrecondition(fmt::format(
-        "{}: data are damaged, and no other node is known to have them. {}", damage, kHowToGoOn)));
+    return base::Fail(base::FailedPrecondition(
+        fmt::format("{}: data are damaged, and no other node is known to have them. {}", damage,
+                    HowToGoOn(attempt))));
   // What comes after damage in a log may be of any keyspace.
   if (attempt.keep.any()) return base::Fail(engine.error());
   options.keep_sound_part = true;
@@ -204,7 +213,7 @@ base::Result<Store> OpenByDegrees(const Attempt& attempt, const std::optional<Hu
   if (!damaged(store)) return store;
   // What is in it makes no sense.
   const std::string reason = store.error().message();
-  if (attempt.keep.any()) return base::Fail(NobodyElseHas(attempt.keep, reason));
+  if (attempt.keep.any()) return base::Fail(NobodyElseHas(attempt, reason));
   RETURN_IF_ERROR(SetAsideLoudly(directory, reason));
   return OpenOnce(attempt, reason);
 }
@@ -225,7 +234,7 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
   if (hurt && !attempt.may_lose)
     return base::Fail(base::FailedPrecondition(
         fmt::format("data are damaged, and no other node is known to have them: {}. {}",
-                    hurt->damage, kHowToGoOn)));
+                    hurt->damage, HowToGoOn(attempt))));
   ASSIGN_OR_RETURN(Store store, OpenByDegrees(attempt, hurt));
   RETURN_IF_ERROR(storage::ForgetTakenOut(config.node.data_dir));  // The loss is written down.
   store.identity.damaged_tables = damaged_tables;
@@ -240,8 +249,13 @@ base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
                               const std::optional<Hurt>& hurt) {
   std::error_code ignored;  // Its files are shared: it only takes room. `verify` would say why.
   std::filesystem::remove_all(config.node.data_dir + "/" + server::kVerifyingDirectory, ignored);
+  // A start that is refused says so in one message, which has what RocksDB warns of in it.
+  base::log::Held warnings("rocksdb");
   auto store = Open(config, loss, hurt);
-  if (store) return store;
+  if (store) {
+    warnings.Release();
+    return store;
+  }
   return base::Fail(store.error().Annotate(
       fmt::format("cannot use the data directory {}", config.node.data_dir)));
 }

@@ -118,10 +118,12 @@ int Verify(const Options& options) {
   if (const Status status = system.Run(); !status.ok()) return Complain(status);
   const FinalState state = reader.TakeState();
   const Verdict verdict = CheckFinal(*history, state.id_by_record);
-  fmt::print("{} events, {} records read back{}\n{}", history->events.size(),
-             state.id_by_record.size(),
-             history->complete ? "" : "; the history ends early: its generator was killed",
-             ShowVerdict(verdict));
+  fmt::print("{} events, {} records read back{}\n", history->events.size(),
+             state.id_by_record.size() + state.replaced,
+             history->complete ? "" : "; the history ends early: its generator was killed");
+  if (state.replaced > 0)
+    fmt::print("{} were written or deleted by others since: they are not judged\n", state.replaced);
+  fmt::print("{}", ShowVerdict(verdict));
   if (!verdict.clean()) return kExitViolated;
   if (state.unread == 0) return kExitDone;
   return Complain(base::Unavailable(

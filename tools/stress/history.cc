@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 namespace starling::stress {
 
@@ -52,6 +54,12 @@ bool ParseId(std::string_view text, std::uint64_t* id) {
   return text == "-" || text == "?" || ParseNumber(text, id, 16);
 }
 
+bool ParseVersion(std::string_view text, base::Version* version) {
+  const auto parsed = text == "-" ? std::optional(base::Version{}) : base::Version::Parse(text);
+  if (parsed) *version = *parsed;
+  return parsed.has_value();
+}
+
 std::string FormatId(std::uint64_t id) {
   if (id == kNothing) return "-";
   return id == kForeign ? "?" : fmt::format("{:016x}", id);
@@ -66,14 +74,14 @@ std::string FormatEvent(const Event& event, const base::Version& version) {
                      FormatId(event.id), version.empty() ? "-" : version.ToString());
 }
 
-Result<Event> ParseEvent(std::string_view line) {
+Result<Event> ParseEvent(std::string_view line, base::Version* version) {
   Event event;
   const bool sound = ParseNumber(TakeField(line), &event.invoke_us) &&
                      ParseNumber(TakeField(line), &event.return_us) &&
                      ParseName(TakeField(line), kTypes, &event.type) &&
                      ParseName(TakeField(line), kOutcomes, &event.outcome) &&
                      ParseNumber(TakeField(line), &event.record) &&
-                     ParseId(TakeField(line), &event.id) && !TakeField(line).empty();
+                     ParseId(TakeField(line), &event.id) && ParseVersion(TakeField(line), version);
   if (!sound || !line.empty() || event.return_us < event.invoke_us)
     return Fail(InvalidArgument("it is no event of a history"));
   return event;
@@ -147,9 +155,13 @@ Result<History> ReadHistory(const std::string& path) {
       history.complete = true;
       continue;
     }
-    const auto event = ParseEvent(line);
+    base::Version version;
+    const auto event = ParseEvent(line, &version);
     if (!event) return Fail(event.error().Annotate(at(number)));
     history.events.push_back(*event);
+    if (event->type == EventType::kGet || event->outcome != Outcome::kOk) continue;
+    base::Version& newest = history.newest[event->record];
+    newest = std::max(newest, version);
   }
   if (file.bad()) return Fail(base::Io(fmt::format("history '{}' can't be read to its end", path)));
   return history;

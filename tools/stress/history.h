@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/status.h"
@@ -54,6 +55,8 @@ struct History {
   HistoryHead head;
   std::vector<Event> events;
   bool complete = false;  // False: its generator was killed, and writes may be missing.
+  // By record, the highest version of a write that was acknowledged. Of a file that was read.
+  std::unordered_map<std::uint64_t, base::Version> newest{};
 };
 
 // Writes events as they end. What was written before a Flush survives the process.
@@ -77,7 +80,8 @@ class HistoryFile {
 std::string FormatHead(const HistoryHead& head);
 base::Result<HistoryHead> ParseHead(std::string_view line);
 std::string FormatEvent(const Event& event, const base::Version& version);
-base::Result<Event> ParseEvent(std::string_view line);
+// `version` gets the operation's, empty if the line has none.
+base::Result<Event> ParseEvent(std::string_view line, base::Version* version);
 
 // Fails with Io when it can't be read, InvalidArgument with the number of a line that makes no
 // sense, or when something stands after the end. A last line without an end, which a killed

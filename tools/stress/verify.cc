@@ -11,7 +11,8 @@ namespace starling::stress {
 FinalReader::FinalReader(base::World& world, client::SessionOptions session, const History& history)
     : SessionActor(world, std::move(session)),
       keyspace_(history.head.keyspace),
-      run_(history.head.run) {
+      run_(history.head.run),
+      newest_(history.newest) {
   std::set<std::uint64_t> records;
   for (const Event& event : history.events)
     if (event.type != EventType::kGet) records.insert(event.record);
@@ -63,7 +64,12 @@ void FinalReader::OnGet(std::uint64_t record, const client::GetResult& result) {
     id = IdOf(result.value);
     if (id >> kRunShift != run_) id = kForeign;
   }
-  state_.id_by_record[record] = id;
+  const bool of_this_load = id != kNothing && id != kForeign;
+  const auto newest = newest_.find(record);
+  if (!of_this_load && newest != newest_.end() && result.version > newest->second)
+    ++state_.replaced;
+  else
+    state_.id_by_record[record] = id;
 }
 
 }  // namespace starling::stress

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tools/stress/history.h"
@@ -17,6 +18,9 @@ namespace starling::stress {
 
 struct FinalState {
   std::map<std::uint64_t, std::uint64_t> id_by_record;
+  // Records that another load has written since, by their versions: what this one wrote there was
+  // replaced in good order, and they are not in id_by_record.
+  std::uint64_t replaced = 0;
   std::uint64_t unread = 0;  // Records that could not be read.
   std::string why_unread;    // One of them.
 };
@@ -44,6 +48,7 @@ class FinalReader final : public SessionActor {
 
   const std::string keyspace_;
   const std::uint32_t run_;  // Whose values the history knows.
+  const std::unordered_map<std::uint64_t, base::Version> newest_;  // By record.
   std::vector<std::uint64_t> records_;
   struct Retry {
     base::Instant at;

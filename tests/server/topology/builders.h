@@ -37,7 +37,8 @@ inline FoundingPlan PlanOf(std::vector<NodeInfo> seeds, std::uint64_t seed = 7) 
   return {.cluster_id = {.high = 0xc, .low = seed + 1},
           .cluster_name = "test",
           .token_seed = seed,
-          .seeds = std::move(seeds)};
+          .seeds = std::move(seeds),
+          .newcomers = {}};
 }
 
 // Epoch 1 of nodes 1..count, in one rack.

@@ -55,7 +55,8 @@ SeedHello RichHello() {
           .seeds = {AddressOf(1), AddressOf(2)},
           .bound_voters = {{.high = 0, .low = 1}, {.high = 0, .low = 2}},
           .topology = EncodeTopology(Rich()),
-          .replaces = true};
+          .replaces = true,
+          .join = "sealed"};
 }
 
 template <typename Decode>

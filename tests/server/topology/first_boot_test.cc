@@ -1,6 +1,8 @@
 // Goal:   a first boot never makes two clusters, and ends in one when faults stop.
+//         Nodes that wait to be taken in are, or join: as what they are, and in one cluster.
 // Method: seeds with disks under random schedules of loss, doubling, reordering, restarts, and data
-//         directories emptied at a minority of the addresses; then peace.
+//         directories emptied at a minority of the addresses; then peace. Newcomers come behind the
+//         seeds and may be emptied at any time.
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -22,8 +24,9 @@ const int kRuns =
 
 class FirstBoot {
  public:
-  FirstBoot(std::uint32_t seeds, std::uint64_t seed) : random_(seed), machines_(seeds) {
-    for (std::uint32_t n = 1; n <= seeds; ++n) addresses_.push_back(AddressOf(n));
+  FirstBoot(std::uint32_t seeds, std::uint32_t newcomers, std::uint64_t seed)
+      : random_(seed), seeds_(seeds), machines_(seeds + newcomers) {
+    for (std::uint32_t n = 1; n <= seeds + newcomers; ++n) addresses_.push_back(AddressOf(n));
     for (std::size_t i = 0; i < machines_.size(); ++i) Empty(i);
   }
 
@@ -37,7 +40,7 @@ class FirstBoot {
     if (draw < 13) return Boot(i);
     if (draw < 14) {
       const std::size_t victim = machines_.size() - 1 - random_.Below(machines_.size());
-      if (victim + wipes >= machines_.size() && machines_[victim].wiped < wipes_each) {
+      if (victim + wipes >= seeds_ && (victim >= seeds_ || machines_[victim].wiped < wipes_each)) {
         ++machines_[victim].wiped;
         Empty(victim);
       }
@@ -57,6 +60,8 @@ class FirstBoot {
     return true;
   }
   bool any_failed() const { return failed_; }
+  // How often a newcomer found itself in the first epoch.
+  int taken_in() const { return taken_in_; }
   const std::set<base::HostId>& clusters() const { return clusters_; }
 
  private:
@@ -99,7 +104,7 @@ class FirstBoot {
     machine.acceptor = std::make_unique<Acceptor>(*std::move(acceptor));
     if (machine.topology != nullptr) return;
     machine.founding = std::make_unique<Founding>(FoundingOptions{.self = InfoOf(i),
-                                                                  .seeds = addresses_,
+                                                                  .seeds = seeds(),
                                                                   .cluster_name = "test",
                                                                   .random_seed = random_.Next()},
                                                   *machine.acceptor, now_);
@@ -112,6 +117,10 @@ class FirstBoot {
     return info;
   }
 
+  std::vector<base::Address> seeds() const {
+    return {addresses_.begin(), addresses_.begin() + static_cast<std::ptrdiff_t>(seeds_)};
+  }
+
   std::size_t IndexOf(base::Address address) const { return address.ip - AddressOf(1).ip; }
 
   // Carries out what the machine's cores ask for.
@@ -119,8 +128,10 @@ class FirstBoot {
     Machine& machine = machines_[i];
     if (machine.founding == nullptr) return;
     const Decision decision = machine.founding->decision();
-    for (auto& [to, hello] : machine.founding->TakeOutputs().hellos)
+    for (auto& [to, hello] : machine.founding->TakeOutputs().hellos) {
+      if (machine.founding->may_be_taken_in()) hello.join = "sealed";
       mail_.push_back({i, IndexOf(to), Question{std::move(hello)}});
+    }
     switch (decision.kind) {
       case Decision::Kind::kWait: return;
       case Decision::Kind::kPropose: return RunProposal(i, decision);
@@ -158,6 +169,9 @@ class FirstBoot {
   void End(std::size_t i, const TopologyPtr& topology) {
     Machine& machine = machines_[i];
     clusters_.insert(topology->cluster_id);
+    const Node* named = topology->Find(machine.host);
+    REQUIRE((named == nullptr || named->cluster == addresses_[i]));
+    if (i >= seeds_ && named != nullptr) ++taken_in_;
     machine.acceptor->Learn(topology);
     machine.topology = topology;
     machine.votes = machine.acceptor->EncodeState();
@@ -187,7 +201,9 @@ class FirstBoot {
     if (const auto* question = std::get_if<Question>(&mail.body)) {
       SeedHello answer = to.founding != nullptr ? to.founding->Answer(question->hello)
                                                 : AnswerHello(question->hello, InfoOf(mail.to),
-                                                              "test", addresses_, *to.acceptor);
+                                                              "test", seeds(), *to.acceptor);
+      if (to.founding != nullptr && !question->hello.join.empty())
+        to.founding->OnNewcomer(now_, question->hello);
       mail_.push_back({mail.to, mail.from, Answer{std::move(answer)}});
     } else if (const auto* answer = std::get_if<Answer>(&mail.body)) {
       if (to.founding != nullptr) to.founding->OnAnswer(now_, addresses_[mail.from], answer->hello);
@@ -204,15 +220,18 @@ class FirstBoot {
 
   base::Random random_;
   base::Instant now_;
-  std::vector<base::Address> addresses_;
+  const std::size_t seeds_;
+  std::vector<base::Address> addresses_;  // The seeds' first.
   std::vector<Machine> machines_;
   std::vector<Mail> mail_;
   std::set<base::HostId> clusters_;  // That any machine has learned.
   bool failed_ = false;
+  int taken_in_ = 0;
 };
 
 struct Faults {
   std::uint32_t seeds = 3;
+  std::uint32_t newcomers = 0;
   std::size_t wipes = 0;
   int wipes_each = 0;
   int runs = kRuns;
@@ -220,11 +239,11 @@ struct Faults {
 
 void RunFirstBoots(Faults faults) {
   const bool may_be_stuck = faults.wipes * static_cast<std::size_t>(faults.wipes_each) > 1;
-  int stuck = 0, founded_under_faults = 0;
+  int stuck = 0, founded_under_faults = 0, taken_in = 0;
   for (int seed = 1; seed <= faults.runs; ++seed) {
     DOCTEST_CAPTURE(seed);
-    FirstBoot boot(faults.seeds, static_cast<std::uint64_t>(seed));
-    const int steps = (200 + seed % 400) * (faults.seeds > 3 ? 6 : 1);
+    FirstBoot boot(faults.seeds, faults.newcomers, static_cast<std::uint64_t>(seed));
+    const int steps = (200 + seed % 400) * (faults.seeds + faults.newcomers > 3 ? 6 : 1);
     for (int step = 0; step < steps; ++step) boot.StepWithFaults(faults.wipes, faults.wipes_each);
     founded_under_faults += boot.clusters().empty() ? 0 : 1;
     for (int step = 0; step < 20000 && !boot.done(); ++step) boot.StepInPeace();
@@ -232,9 +251,11 @@ void RunFirstBoots(Faults faults) {
     REQUIRE(boot.clusters().size() <= 1);
     if (!may_be_stuck) REQUIRE(!boot.any_failed());
     stuck += boot.clusters().empty() ? 1 : 0;
+    taken_in += boot.taken_in();
   }
   EXPECT(stuck <= (may_be_stuck ? faults.runs / 10 : 0));
   EXPECT(founded_under_faults > faults.runs / 10);
+  EXPECT(taken_in >= static_cast<int>(faults.newcomers) * faults.runs / 10);
 }
 
 TEST_SUITE("topology/first_boot") {
@@ -249,6 +270,10 @@ TEST_SUITE("topology/first_boot") {
   TEST_CASE(
       "three seeds never found two clusters though one directory is emptied again and again") {
     RunFirstBoots({.seeds = 3, .wipes = 1, .wipes_each = 4});
+  }
+  TEST_CASE("seeds take in who waits, through loss, restarts and emptied directories") {
+    RunFirstBoots({.seeds = 2, .newcomers = 3, .runs = kRuns / 5});
+    RunFirstBoots({.seeds = 3, .newcomers = 2, .wipes = 1, .wipes_each = 1, .runs = kRuns / 5});
   }
   TEST_CASE("five seeds never found two clusters though two directories are emptied") {
     RunFirstBoots({.seeds = 5, .wipes = 2, .wipes_each = 2, .runs = kRuns / 5});

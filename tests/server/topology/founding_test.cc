@@ -5,11 +5,8 @@
 // Crashes, loss and emptied directories are in first_boot_test.cc.
 #include "server/topology/founding.h"
 
-#include <functional>
-#include <map>
-#include <memory>
-
 #include "server/topology/codec.h"
+#include "tests/server/topology/booting.h"
 #include "tests/server/topology/builders.h"
 #include "tests/test.h"
 
@@ -17,62 +14,6 @@ namespace starling::topology {
 namespace {
 
 using Kind = Decision::Kind;
-
-base::Instant At(std::int64_t ms) { return {base::milliseconds(ms)}; }
-
-std::vector<base::Address> Seeds(std::uint32_t count) {
-  std::vector<base::Address> seeds;
-  for (std::uint32_t n = count; n >= 1; --n) seeds.push_back(AddressOf(n));
-  return seeds;
-}
-
-struct Booting {
-  std::unique_ptr<Acceptor> acceptor;
-  std::unique_ptr<Founding> founding;
-
-  const Decision& decision() const { return founding->decision(); }
-};
-
-struct Boot {
-  std::uint32_t n = 1;
-  std::vector<base::Address> seeds;
-  std::string cluster = "test";
-  bool replaces = false;
-};
-
-Booting Start(Boot boot) {
-  const NodeInfo self = NodeOf(boot.n);
-  Booting node;
-  node.acceptor = std::make_unique<Acceptor>(self.host, nullptr);
-  node.founding = std::make_unique<Founding>(FoundingOptions{.self = self,
-                                                             .seeds = std::move(boot.seeds),
-                                                             .cluster_name = boot.cluster,
-                                                             .replaces = boot.replaces,
-                                                             .random_seed = boot.n},
-                                             *node.acceptor, At(0));
-  return node;
-}
-
-// Answers every hello of `node` from `answers` until it has none left to send at this time.
-void Exchange(Booting& node, base::Instant now,
-              const std::map<base::Address, std::function<SeedHello(SeedHello)>>& answers) {
-  node.founding->OnTick(now);
-  for (int rounds = 0; rounds < 4; ++rounds)
-    for (const auto& [to, hello] : node.founding->TakeOutputs().hellos)
-      if (const auto answer = answers.find(to); answer != answers.end())
-        node.founding->OnAnswer(now, to, answer->second(hello));
-}
-
-auto AnswerOf(const Booting& node) {
-  return [&node](const SeedHello& question) { return node.founding->Answer(question); };
-}
-
-auto MemberAnswer(std::uint32_t n, const Topology& topology, std::string cluster = "test") {
-  return [=](const SeedHello& question) {
-    const Acceptor acceptor(NodeOf(n).host, Share(topology));
-    return AnswerHello(question, NodeOf(n), cluster, {AddressOf(n)}, acceptor);
-  };
-}
 
 // `node` votes for host 33's founding among `voters`.
 void PromiseTo33(const Booting& node, const std::vector<base::HostId>& voters) {
@@ -208,7 +149,7 @@ TEST_SUITE("topology/founding") {
     const Booting two = Start({.n = 2, .seeds = {AddressOf(2)}});
     SeedHello empty = two.founding->Answer({});
     empty.bound_voters.clear();
-    Exchange(one, At(0), {{AddressOf(2), [=](SeedHello question) {
+    Exchange(one, At(0), {{AddressOf(2), [=](const SeedHello& question) {
                              SeedHello answer = empty;
                              answer.round = question.round;
                              return answer;

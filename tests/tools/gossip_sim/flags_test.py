@@ -181,6 +181,8 @@ class Flags(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         for flag in ("--nodes", "--loss", "--kill", "--duration", "--seed", "--json"):
             self.assertIn(flag, done.stdout)
+        for command in ("swim", "rumor"):  # 1 is refused.
+            self.assertIn("from 0 to below 1", " ".join(run(command, "--help").stdout.split()))
 
     def test_what_is_not_known_is_refused_by_name(self):
         self.assertIn("--bogus", self.refused("rumor", "--bogus", "3"))

@@ -4,6 +4,7 @@
 // Method: files in a temporary directory, written by HistoryFile and spoilt by hand.
 #include "tools/stress/history.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -83,6 +84,22 @@ TEST_SUITE("stress/history") {
     for (std::size_t i = 0; i < events.size(); ++i) EXPECT(Same(read->events[i], events[i]));
   }
 
+  TEST_CASE("of each record the highest version that was acknowledged is known") {
+    const TempFile at;
+    at.Write(FormatHead(kHead) +
+             "\n"
+             "1\t2\tput\tok\t7\tab\t100.2@1#00000001\n"
+             "2\t3\tdel\tok\t7\t-\t100.10@1#00000002\n"
+             "3\t4\tput\tok\t7\tac\t100.9@1#00000003\n"
+             "4\t5\tput\tunknown\t7\tad\t200.0@1#00000004\n"
+             "5\t6\tget\tok\t7\tad\t200.0@1#00000004\n"
+             "6\t7\tput\tfailed\t8\tae\t-\n");
+    const auto read = ReadHistory(at.path);
+    REQUIRE(read.has_value());
+    EXPECT(read->newest.size() == 1);
+    EXPECT(read->newest.at(7) == base::Version{100 << 16 | 10, 1, 2});
+  }
+
   TEST_CASE("a file cut anywhere is read up to its last whole line, as one that ends early") {
     const TempFile at;
     const auto events = RandomEvents(5);
@@ -125,9 +142,10 @@ TEST_SUITE("stress/history") {
     const std::string good = "1\t2\tput\tok\t7\t00000000000000ab\t-\n";
     for (const char* bad :
          {"", "garbage", "1\t2\tput\tok\t7\tab", "1\t2\tput\tok\t7\tab\t-\tmore",
-          "1\t2\tpat\tok\t7\tab\t-", "1\t2\tput\tgood\t7\tab\t-", "x\t2\tput\tok\t7\tab\t-",
-          "1\t2\tput\tok\t-7\tab\t-", "1\t2\tput\tok\t7\txyz\t-", "2\t1\tput\tok\t7\tab\t-"}) {
-      at.Write(head + good + bad + "\n" + good);
+          "1\t2\tpat\tok\t7\tab\t-", "1\t2\tput\tok\t7\tab\t17", "1\t2\tput\tgood\t7\tab\t-",
+          "x\t2\tput\tok\t7\tab\t-", "1\t2\tput\tok\t-7\tab\t-", "1\t2\tput\tok\t7\txyz\t-",
+          "2\t1\tput\tok\t7\tab\t-"}) {
+      at.Write(fmt::format("{}{}{}\n{}", head, good, bad, good));
       const auto read = ReadHistory(at.path);
       REQUIRE(!read.has_value());
       EXPECT(read.error().code() == base::Code::kInvalidArgument);

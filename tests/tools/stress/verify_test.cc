@@ -34,7 +34,7 @@ std::string ValueOf(std::uint64_t run, std::uint64_t counter) {
 
 class Harness final : public FakeNode {
  public:
-  explicit Harness(History history) : reader(world, Session(), history) { Start(reader); }
+  explicit Harness(const History& history) : reader(world, Session(), history) { Start(reader); }
   FinalReader reader;
 };
 
@@ -68,6 +68,22 @@ TEST_SUITE("stress/verify") {
     EXPECT(state.id_by_record ==
            std::map<std::uint64_t, std::uint64_t>{
                {1, kRun << kRunShift | 7}, {2, kForeign}, {3, kForeign}, {4, kNothing}});
+  }
+
+  TEST_CASE("what another load wrote or deleted later, by its version, is no loss of this one") {
+    History history = Wrote({Wrote(EventType::kPut, 1), Wrote(EventType::kPut, 2),
+                             Wrote(EventType::kPut, 3), Wrote(EventType::kPut, 4)});
+    const base::Version answered{100, 1, 5};
+    history.newest = {{1, {99, 1, 5}}, {2, {99, 1, 5}}, {3, answered}, {4, {101, 1, 5}}};
+    Harness h(history);
+    h.Answer(ValueOf(kRun + 1, 7));
+    h.Answer();
+    h.Answer(ValueOf(kRun + 1, 7));  // Not later: what this load wrote there is lost.
+    h.Answer();
+    const FinalState state = h.reader.TakeState();
+    EXPECT(state.replaced == 2);
+    EXPECT(state.id_by_record ==
+           std::map<std::uint64_t, std::uint64_t>{{3, kForeign}, {4, kNothing}});
   }
 
   TEST_CASE("a read that failed is repeated, a little later") {

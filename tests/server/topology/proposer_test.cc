@@ -1,51 +1,13 @@
-// Goal:   each rule of voter and proposer, and what a change that fails says to its operator.
-// Method: one acceptor or one proposer, driven by hand. Whole elections are in elections_test.cc.
-#include "server/topology/paxos.h"
-
+// Goal:   each rule of a proposer, and what a change that fails says to its operator.
+// Method: one proposer, driven by hand. Whole elections are in elections_test.cc.
 #include <algorithm>
 
-#include "server/topology/codec.h"
-#include "tests/server/topology/builders.h"
-#include "tests/test.h"
+#include "tests/server/topology/voting.h"
 
 namespace starling::topology {
 namespace {
 
 using Kind = PaxosReply::Kind;
-
-constexpr base::HostId kA{0, 1}, kB{0, 2}, kC{0, 3}, kStranger{0, 9};
-const std::vector<base::HostId> kAbc{kA, kB, kC};
-
-base::Instant At(std::int64_t ms) { return {base::milliseconds(ms)}; }
-
-PaxosRequest Prepare(std::uint64_t epoch, std::uint64_t round, base::HostId proposer = kA) {
-  return {.kind = PaxosRequest::Kind::kPrepare,
-          .epoch = epoch,
-          .ballot = {.round = round, .proposer = proposer},
-          .voters = kAbc,
-          .value = {}};
-}
-
-PaxosRequest Accept(const Topology& value, std::uint64_t round, base::HostId proposer = kA) {
-  PaxosRequest request = Prepare(value.epoch, round, proposer);
-  request.kind = PaxosRequest::Kind::kAccept;
-  request.value = EncodeTopology(value);
-  return request;
-}
-
-PaxosRequest Learn(const Topology& value) {
-  return {.kind = PaxosRequest::Kind::kLearn,
-          .epoch = value.epoch,
-          .ballot = {},
-          .voters = {},
-          .value = EncodeTopology(value)};
-}
-
-Topology Next(const Topology& topology, const std::string& keyspace = "users") {
-  base::Result<Topology> next = AddKeyspace(topology, keyspace, Parsed("simple:3"));
-  REQUIRE(next.has_value());
-  return *std::move(next);
-}
 
 ProposerOptions OptionsOf(const Topology& value, const Topology* before = nullptr) {
   return {.self = kA,
@@ -63,154 +25,6 @@ PaxosReply Reply(Kind kind, base::HostId from, const PaxosRequest& request) {
   reply.epoch = request.epoch;
   reply.ballot = request.ballot;
   return reply;
-}
-
-TEST_SUITE("topology/acceptor") {
-  TEST_CASE("a ballot is promised once, and must be synced before the promise leaves") {
-    Acceptor acceptor(kA, nullptr);
-    const Vote vote = acceptor.OnRequest(Prepare(1, 5));
-    EXPECT(vote.reply.kind == Kind::kPromise);
-    EXPECT(vote.must_sync);
-    EXPECT(vote.reply.accepted.empty());
-    for (const std::uint64_t round : {5, 4}) {
-      const Vote refused = acceptor.OnRequest(Prepare(1, round));
-      EXPECT(refused.reply.kind == Kind::kRefused);
-      EXPECT(refused.reply.promised.round == 5);
-      EXPECT(!refused.must_sync);
-    }
-    EXPECT(acceptor.OnRequest(Prepare(1, 5, kB)).reply.kind == Kind::kPromise);
-  }
-
-  TEST_CASE("an accept at or above the promise is taken, and shown to later proposers") {
-    Acceptor acceptor(kA, nullptr);
-    const Topology value = FoundedBy(3);
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == Kind::kPromise);
-    EXPECT(acceptor.OnRequest(Accept(value, 4)).reply.kind == Kind::kRefused);
-    EXPECT(acceptor.OnRequest(Accept(value, 5)).reply.kind == Kind::kAccepted);
-    EXPECT(acceptor.OnRequest(Accept(value, 5)).reply.kind == Kind::kAccepted);
-    EXPECT(acceptor.OnRequest(Accept(FoundedBy(3, 8), 5)).reply.kind == Kind::kRejected);
-    const Vote later = acceptor.OnRequest(Prepare(1, 6, kB));
-    EXPECT(later.reply.kind == Kind::kPromise);
-    EXPECT(later.reply.accepted.round == 5);
-    EXPECT(later.reply.value == EncodeTopology(value));
-  }
-
-  TEST_CASE("an accept without a prepare promises as well") {
-    Acceptor acceptor(kA, nullptr);
-    EXPECT(acceptor.OnRequest(Accept(FoundedBy(3), 5)).reply.kind == Kind::kAccepted);
-    EXPECT(acceptor.OnRequest(Prepare(1, 4)).reply.kind == Kind::kRefused);
-  }
-
-  TEST_CASE("what was voted survives a restart") {
-    Acceptor acceptor(kA, nullptr);
-    REQUIRE(acceptor.OnRequest(Accept(FoundedBy(3), 5)).must_sync);
-    auto restored = Acceptor::Restore(kA, nullptr, acceptor.EncodeState());
-    REQUIRE(restored.has_value());
-    EXPECT(restored->bound_voters() == kAbc);
-    EXPECT(restored->OnRequest(Prepare(1, 5)).reply.kind == Kind::kRefused);
-    EXPECT(restored->OnRequest(Prepare(1, 6)).reply.accepted.round == 5);
-  }
-
-  TEST_CASE("a stored vote that is garbage is corruption, not an empty vote") {
-    const auto restored = Acceptor::Restore(kA, nullptr, "garbage");
-    REQUIRE(!restored.has_value());
-    EXPECT(restored.error().code() == base::Code::kCorruption);
-  }
-
-  TEST_CASE("an epoch that is known is answered with it, and one too far ahead with `behind`") {
-    const Topology one = FoundedBy(3);
-    Acceptor acceptor(kA, Share(one));
-    const Vote known = acceptor.OnRequest(Prepare(1, 5));
-    EXPECT(known.reply.kind == Kind::kKnown);
-    EXPECT(known.reply.value == EncodeTopology(one));
-    EXPECT(known.reply.known_epoch == 1);
-    EXPECT(acceptor.OnRequest(Prepare(2, 5)).reply.kind == Kind::kPromise);
-    const Vote behind = acceptor.OnRequest(Prepare(3, 5));
-    EXPECT(behind.reply.kind == Kind::kBehind);
-    EXPECT(behind.reply.known_epoch == 1);
-    EXPECT(!behind.must_sync);
-  }
-
-  TEST_CASE("learning an epoch ends the vote on it and opens the next") {
-    Acceptor acceptor(kA, nullptr);
-    const Topology one = FoundedBy(3);
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == Kind::kPromise);
-    const Vote vote = acceptor.OnRequest(Learn(one));
-    REQUIRE(vote.learned != nullptr);
-    EXPECT(*vote.learned == one);
-    EXPECT(vote.must_sync);
-    EXPECT(acceptor.bound_voters().empty());
-    EXPECT(acceptor.OnRequest(Prepare(2, 1)).reply.kind == Kind::kPromise);
-    const Vote again = acceptor.OnRequest(Learn(one));
-    EXPECT(again.learned == nullptr);
-    EXPECT(!again.must_sync);
-    EXPECT(acceptor.bound_voters() == kAbc);
-  }
-
-  TEST_CASE("votes on an epoch that was learned meanwhile are dropped at restart") {
-    Acceptor acceptor(kA, nullptr);
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).must_sync);
-    const auto restored = Acceptor::Restore(kA, Share(FoundedBy(3)), acceptor.EncodeState());
-    REQUIRE(restored.has_value());
-    EXPECT(restored->bound_voters().empty());
-  }
-
-  TEST_CASE("before the founding it votes among the first list it promised under, and no other") {
-    Acceptor acceptor(kA, nullptr);
-    PaxosRequest without = Prepare(1, 5);
-    without.voters = {kB, kC};
-    EXPECT(Mentions({{}, acceptor.OnRequest(without).reply.reason}, "it is not among the voters"));
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == Kind::kPromise);
-    PaxosRequest other = Prepare(1, 6);
-    other.voters = {kA, kB, kStranger};
-    const Vote vote = acceptor.OnRequest(other);
-    EXPECT(vote.reply.kind == Kind::kRejected);
-    EXPECT(Mentions({{}, vote.reply.reason}, "among other voters"));
-    EXPECT(!vote.must_sync);
-    other.kind = PaxosRequest::Kind::kAccept;
-    other.value = EncodeTopology(FoundedBy(3));
-    EXPECT(acceptor.OnRequest(other).reply.kind == Kind::kRejected);
-  }
-
-  TEST_CASE("later it votes only among those whom the epoch before names") {
-    Acceptor acceptor(kA, Share(FoundedBy(3)));
-    PaxosRequest other = Prepare(2, 5);
-    other.voters = {kA, kB};
-    EXPECT(Mentions({{}, acceptor.OnRequest(other).reply.reason}, "those that epoch 1 names"));
-  }
-
-  TEST_CASE("a value that is no topology, of another epoch, or cannot follow is rejected") {
-    const Topology one = FoundedBy(3);
-    Acceptor acceptor(kA, Share(one));
-    PaxosRequest request = Accept(Next(one), 5);
-    std::string why;
-    SUBCASE("garbage") { request.value = "garbage", why = "not a message"; }
-    SUBCASE("epoch") { request.value = EncodeTopology(one), why = "the value is of epoch 1"; }
-    SUBCASE("cluster") {
-      Topology other = Next(one);
-      other.cluster_id.low = 77;
-      request.value = EncodeTopology(other), why = "it is of cluster";
-    }
-    SUBCASE("ballot") { request.ballot = {}, why = "ballot is empty"; }
-    const Vote vote = acceptor.OnRequest(request);
-    EXPECT(vote.reply.kind == Kind::kRejected);
-    EXPECT(Mentions({{}, vote.reply.reason}, why));
-    EXPECT(!vote.must_sync);
-    EXPECT(acceptor.bound_voters().empty());
-  }
-
-  TEST_CASE("a topology of another cluster, or garbage, is not learned") {
-    Acceptor acceptor(kA, Share(FoundedBy(3)));
-    Topology other = Next(FoundedBy(3, 8));
-    EXPECT(acceptor.OnRequest(Learn(other)).reply.kind == Kind::kRejected);
-    PaxosRequest garbage = Learn(other);
-    garbage.value = "garbage";
-    EXPECT(acceptor.OnRequest(garbage).reply.kind == Kind::kRejected);
-    PaxosRequest misnamed = Learn(Next(FoundedBy(3)));
-    misnamed.epoch = 3;
-    EXPECT(acceptor.OnRequest(misnamed).reply.kind == Kind::kRejected);
-    EXPECT(acceptor.known()->epoch == 1);
-  }
 }
 
 TEST_SUITE("topology/proposer") {
