@@ -25,22 +25,9 @@ std::string_view NameOf(int status) {
 }  // namespace
 
 void HttpPort::OnOpen(base::ConnId conn) {
-  if (conns_.size() >= kConnectionsMax && !MakeRoom())
+  if (conns_.size() >= kConnectionsMax)
     return Refuse(conn, 503, "too many connections to this port");
   conns_[conn].ends = world_.Now() + kDeadline;
-}
-
-// False: each has a request that waits for its answer.
-bool HttpPort::MakeRoom() {
-  auto idle = conns_.end();
-  for (auto each = conns_.begin(); each != conns_.end(); ++each) {
-    if (each->second.answering) continue;
-    if (idle == conns_.end() || each->second.ends < idle->second.ends) idle = each;
-  }
-  if (idle == conns_.end()) return false;
-  world_.Close(idle->first);
-  conns_.erase(idle);
-  return true;
 }
 
 bool HttpPort::OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used) {

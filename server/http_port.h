@@ -3,8 +3,6 @@
 // Operators' tools only: GET and HEAD, without a body, one request at a time on a connection. What
 // a path means is up to whoever serves it. A connection that does not have a whole request, or has
 // not taken its answer, within kDeadline is closed; an idle one too, which is what scrapers expect.
-// Where all are taken, a new one has the place of the one that has waited longest without a
-// request: who opens many and says nothing keeps nobody from /health.
 //
 // Thread:    confined to control.
 // Read next: server/control_http.cc
@@ -32,8 +30,7 @@ class HttpPort {
 
   HttpPort(base::World& world, Serve serve) : world_(world), serve_(std::move(serve)) {}
 
-  // Beyond kConnectionsMax the longest idle one is closed for it; if all are being answered, it is
-  // refused with 503.
+  // A connection beyond kConnectionsMax is refused with 503 and closed.
   void OnOpen(base::ConnId conn);
   // False: not one of this port's. Else what was used is in *used.
   bool OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used);
@@ -51,7 +48,6 @@ class HttpPort {
     bool head = false;  // It asked for the head of the answer alone.
   };
 
-  bool MakeRoom();
   void Refuse(base::ConnId conn, int status, std::string_view why);
   enum class Parts : std::uint8_t { kAll, kHead };
   void Send(base::ConnId conn, int status, std::string_view content_type, std::string_view body,
