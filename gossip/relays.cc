@@ -16,7 +16,7 @@ constexpr base::Duration AgainAfter(base::Duration ack_timeout) { return ack_tim
 }  // namespace
 
 void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& request) {
-  std::erase_if(relays_, [&](const auto& entry) { return entry.second.expires <= now; });
+  std::erase_if(relays_, [&](const Relay& relay) { return relay.expires <= now; });
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   if (request.address == asked.from) return;  // It would get pings and an answer for one packet.
   const Ping ping{random_.Next(), request.target};
@@ -27,6 +27,7 @@ void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& re
   const bool repeats = options_.mode == Mode::kStarling;
   const bool says_nack = options_.mode != Mode::kSwim;
   const Relay relay{
+      .nonce = ping.nonce,
       .target = request.target,
       .asked = asked,
       .origin_nonce = request.nonce,
@@ -34,14 +35,14 @@ void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& re
       .again_at = repeats ? now + AgainAfter(options_.ack_timeout) : base::Instant::Never(),
       .nack_at = says_nack ? now + NackAfter(options_.ack_timeout) : base::Instant::Never(),
       .expires = now + kAckTimeoutsKept * options_.ack_timeout};
-  relays_[ping.nonce] = relay;
+  relays_.push_back(relay);
   due_ = std::min({due_, relay.again_at, relay.nack_at});
 }
 
 void Relays::OnAck(base::Instant now, std::uint64_t nonce) {
-  const auto found = relays_.find(nonce);
+  const auto found = std::ranges::find(relays_, nonce, &Relay::nonce);
   if (found == relays_.end()) return;
-  Relay& relay = found->second;
+  Relay& relay = *found;
   membership_.Vouch(now, relay.target);
   if (now < relay.expires && !relay.answered)
     courier_.Reply(now, relay.asked.from, Ack{relay.origin_nonce}, relay.asked);
@@ -51,10 +52,10 @@ void Relays::OnAck(base::Instant now, std::uint64_t nonce) {
 void Relays::OnTick(base::Instant now) {
   if (now < due_) return;
   due_ = base::Instant::Never();
-  for (auto& [nonce, relay] : relays_) {
+  for (Relay& relay : relays_) {
     if (now >= relay.again_at) {
       relay.again_at = base::Instant::Never();
-      const Ping ping{nonce, relay.target};
+      const Ping ping{relay.nonce, relay.target};
       courier_.Reply(now, relay.address, ping, relay.asked, {},
                      courier_.BytesOf(ping, relay.asked.way));
     }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
@@ -40,6 +40,7 @@ class Relays {
 
  private:
   struct Relay {
+    std::uint64_t nonce;  // Of this node's own ping.
     base::HostId target;
     Asked asked;
     std::uint64_t origin_nonce;
@@ -55,7 +56,7 @@ class Relays {
   Courier& courier_;
   base::Random& random_;
 
-  std::map<std::uint64_t, Relay> relays_;  // By the nonce of our own ping.
+  std::vector<Relay> relays_;  // A few hundred at most; their room is kept.
   // Not after the earliest again_at or nack_at of relays_: most are done, and kept for a late ack.
   base::Instant due_ = base::Instant::Never();
 };

@@ -48,6 +48,19 @@ base::Result<SwimReport> Watched(SwimOptions options) {
   return RunSwim(options);
 }
 
+// Timeout if all should have agreed again, and did not.
+base::Status Outcome(const SwimOptions& options, const SwimReport& report) {
+  const auto check = [&](const Agreement& agreement, std::string_view after) {
+    if (!agreement.missed()) return base::Ok();
+    return base::Timeout(fmt::format("{} nodes, seed {}: all did not agree within {} s after {}",
+                                     options.nodes, options.seed, kAgreeLimit / base::seconds(1),
+                                     after));
+  };
+  RETURN_IF_ERROR(check(report.restarted, "the last boot"));
+  RETURN_IF_ERROR(check(report.joins_known, "the joins"));
+  return check(report.healed, "the halves met");
+}
+
 }  // namespace
 
 base::Status Run(const RumorCommand& command) {
@@ -106,6 +119,7 @@ base::Status Run(const SwimCommand& command) {
   if (!command.json_file.empty()) RETURN_IF_ERROR(WriteFile(command.json_file, Json(played)));
   if (!command.svg_file.empty()) RETURN_IF_ERROR(WriteFile(command.svg_file, Svg(played)));
   for (const SwimPlayed& one : played) fmt::print("{}", Table(one.options, one.report));
+  for (const SwimPlayed& one : played) RETURN_IF_ERROR(Outcome(one.options, one.report));
   return base::Ok();
 }
 
@@ -122,7 +136,7 @@ base::Status Run(const ReplayCommand& command) {
     fmt::print("{}", story.JsonLines());
   else
     fmt::print("{}\n{}", story.Text(), Table(command.options, report));
-  return base::Ok();
+  return Outcome(command.options, report);
 }
 
 base::Result<base::Duration> ParseDuration(std::string_view text) {
@@ -148,7 +162,7 @@ base::Result<base::Duration> ParseDuration(std::string_view text) {
     if (nanos > kHoursMax * 3.6e12)
       return base::Fail(base::InvalidArgument(
           fmt::format("'{}' is too large, the largest is {}h", text, kHoursMax)));
-    return base::Duration(static_cast<std::int64_t>(nanos));
+    return base::Duration(std::llround(nanos));
   }
   return base::Fail(base::InvalidArgument(
       fmt::format("'{}' is no duration: expected a number and ms, s, m or h, as in 60s", text)));

@@ -42,7 +42,8 @@ struct ReplayCommand {
 };
 
 // Print to stdout and write the files. Fail with Io naming the file, with InvalidArgument naming
-// the flag, or as RunSwim.
+// the flag, with Timeout after a course of which all did not agree again in time, its report
+// printed and written, or as RunSwim.
 base::Status Run(const RumorCommand& command);
 base::Status Run(const SwimCommand& command);
 base::Status Run(const ReplayCommand& command);

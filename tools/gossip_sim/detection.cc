@@ -50,8 +50,10 @@ Detection::Span Detection::SpanOf(const Times& times) const {
 
 void Detection::Fill(SwimReport& report) const {
   std::vector<double> first_suspect, first_dead, all_suspect, all_unreachable, all_know;
+  std::size_t killed = 0;
   for (const Fate& fate : fates_) {
     if (!fate.killed_at) continue;
+    ++killed;
     const auto add = [&](std::vector<double>& samples, const std::optional<base::Instant>& when) {
       if (when) samples.push_back(base::ToSeconds(*when - *fate.killed_at));
     };
@@ -65,11 +67,16 @@ void Detection::Fill(SwimReport& report) const {
     if (dead.all) add(all_know, dead.last);
     if (!dead.all) ++report.not_all_knew;
   }
-  report.first_suspect_s = Summarize(std::move(first_suspect));
-  report.first_dead_s = Summarize(std::move(first_dead));
-  report.all_suspect_s = Summarize(std::move(all_suspect));
-  report.all_unreachable_s = Summarize(std::move(all_unreachable));
-  report.all_know_s = Summarize(std::move(all_know));
+  const auto summarize = [&](std::vector<double>& samples) {
+    Summary summary = Summarize(std::move(samples));
+    summary.missing = killed - summary.count;
+    return summary;
+  };
+  report.first_suspect_s = summarize(first_suspect);
+  report.first_dead_s = summarize(first_dead);
+  report.all_suspect_s = summarize(all_suspect);
+  report.all_unreachable_s = summarize(all_unreachable);
+  report.all_know_s = summarize(all_know);
   report.false_deaths_healthy = false_deaths_healthy_;
   report.false_deaths_paused = false_deaths_paused_;
   report.false_unreachable_healthy = false_unreachable_healthy_;

@@ -2,9 +2,14 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <initializer_list>
+#include <limits>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -28,6 +33,26 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& flag, starling::base:
     return true;
   };
   return app.add_option(flag, parse, help)->type_name("TIME");
+}
+
+// CLI11 itself takes -1, and what is too large, for the largest.
+template <typename Number>
+Number ParseNumber(const std::string& flag, std::string_view text) {
+  Number number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error == std::errc() && rest == end) return number;
+  throw CLI::ValidationError(fmt::format("{}: '{}' is no number from 0 to {}", flag, text,
+                                         std::numeric_limits<Number>::max()));
+}
+
+CLI::Option* AddSeed(CLI::App& app, const std::string& flag, std::uint64_t& into,
+                     const std::string& help) {
+  const auto parse = [flag, &into](const CLI::results_t& given) {
+    into = ParseNumber<std::uint64_t>(flag, given.at(0));
+    return true;
+  };
+  return app.add_option(flag, parse, help)->type_name("UINT");
 }
 
 // One of a few names, the first of which is the default.
@@ -55,6 +80,12 @@ std::vector<std::pair<std::string, Value>> Named(std::initializer_list<Value> va
   return named;
 }
 
+// What would be ignored is not taken.
+void RefuseGiven(const CLI::App& app, const std::string& flag, const std::string& why) {
+  if (app.count(flag) > 0)
+    throw CLI::ValidationError(fmt::format("{} has no meaning {}", flag, why));
+}
+
 void AddRumor(CLI::App& root, RumorCommand& command) {
   RumorOptions& options = command.options;
   CLI::App* app = root.add_subcommand(
@@ -80,13 +111,17 @@ void AddRumor(CLI::App& root, RumorCommand& command) {
       ->capture_default_str();
   app->add_option("--loss", options.loss, "Share of messages that are lost, from 0 to below 1")
       ->capture_default_str();
-  app->add_option("--seed", command.seed, "Same seed, same result; run i of many has seed + i - 1")
-      ->capture_default_str();
+  AddSeed(*app, "--seed", command.seed,
+          "Same seed, same result; run i of many has seed + i - 1 [1]");
   app->add_option("--runs", command.runs, "Above 1: the distribution over so many runs")
       ->capture_default_str();
   app->add_option("--csv", command.csv_file, "Write the rounds (or the runs) to this file");
   app->add_option("--json", command.json_file, "Write all figures to this file");
   app->add_option("--svg", command.svg_file, "Plot the spread and the rounds to this file");
+  app->callback([app, &options] {
+    if (options.variant == RumorVariant::kNaive) RefuseGiven(*app, "--counter", "of naive");
+    if (options.variant == RumorVariant::kStarling) RefuseGiven(*app, "--direction", "of starling");
+  });
 }
 
 // What swim and replay have in common.
@@ -111,7 +146,18 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
       ->capture_default_str();
   app->add_option("--one-way", options.one_way, "Pairs with one way cut during the span")
       ->capture_default_str();
-  app->add_flag("--restart", options.restart, "Then restart all, in random order");
+  app->add_option("--data-peers", options.data_peers,
+                  "So many others have a connection to a killed process; 0: all")
+      ->capture_default_str();
+  app->add_flag_function(
+      "--restart", [&options](std::int64_t) { options.restart = Restart::kOneByOne; },
+      "Then restart all, one by one, in random order");
+  app->add_flag_function(
+         "--restart-all", [&options](std::int64_t) { options.restart = Restart::kAll; },
+         "Then stop all, and boot them in random order, at random times")
+      ->excludes("--restart");
+  AddDuration(*app, "--boot-within", options.boot_within,
+              "Of --restart-all: from the first boot to the last at most [10s]");
   app->add_option("--join", options.join, "Then let so many new nodes join through one seed")
       ->check(CLI::Range(0, 10000))
       ->capture_default_str();
@@ -129,17 +175,40 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
     const bool classic = options.gossip.mode != starling::gossip::Mode::kStarling;
     if (classic && app->count("--ack-timeout") == 0)
       options.gossip.ack_timeout = kClassicAckTimeout;
+    if (classic) {
+      for (const char* flag : {"--suspicion-timeout", "--data-connections"})
+        RefuseGiven(*app, flag, "in the modes swim and lifeguard");
+    }
+    if (options.pause == 0) {
+      for (const char* flag : {"--pause-for", "--pause-again"})
+        RefuseGiven(*app, flag, "without --pause");
+    }
+    if (!options.data_connections) RefuseGiven(*app, "--data-peers", "without --data-connections");
+    if (options.restart != Restart::kAll)
+      RefuseGiven(*app, "--boot-within", "without --restart-all");
   });
+}
+
+void AddSizes(CLI::App& app, std::vector<std::uint32_t>& into) {
+  const auto parse = [&into](const CLI::results_t& given) {
+    into.clear();
+    for (std::string_view rest = given.at(0);;) {
+      const std::size_t comma = rest.find(',');
+      into.push_back(ParseNumber<std::uint32_t>("--nodes", rest.substr(0, comma)));
+      if (comma == std::string_view::npos) return true;
+      rest.remove_prefix(comma + 1);
+    }
+  };
+  app.add_option("--nodes", parse,
+                 "Members, 2 to 10000; several (10,100,1000): one run of each [100]")
+      ->type_name("UINT,...");
 }
 
 void AddSwim(CLI::App& root, SwimCommand& command) {
   CLI::App* app =
       root.add_subcommand("swim", "Kill members of a cluster of real SWIM cores, on virtual time.");
-  app->add_option("--nodes", command.sizes,
-                  "Members, 2 to 10000; several (10,100,1000): one run of each")
-      ->delimiter(',')
-      ->capture_default_str();
-  app->add_option("--seed", command.options.seed, "Same seed, same result")->capture_default_str();
+  AddSizes(*app, command.sizes);
+  AddSeed(*app, "--seed", command.options.seed, "Same seed, same result [1]");
   app->add_option("--csv", command.csv_file, "Write the report to this file, a line a size");
   app->add_option("--json", command.json_file, "Write the report to this file");
   app->add_option("--svg", command.svg_file,
@@ -150,7 +219,7 @@ void AddSwim(CLI::App& root, SwimCommand& command) {
 void AddReplay(CLI::App& root, ReplayCommand& command) {
   CLI::App* app = root.add_subcommand(
       "replay", "Tell the story of a run of swim: give it the same options and its seed.");
-  app->add_option("seed", command.options.seed, "Of the run")->required();
+  AddSeed(*app, "seed", command.options.seed, "Of the run")->required();
   app->add_option("--nodes", command.options.nodes, "Members, 2 to 10000")->capture_default_str();
   app->add_option("--member", command.member,
                   "Only what this one (0 for the first) believes, or is believed of it; all of it");

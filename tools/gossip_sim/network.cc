@@ -65,7 +65,8 @@ void Network::Start(NodeIndex index) {
   ++node.boot;
   node.plugged = true;
   node.paused = false;
-  node.core = std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), now_, roster_);
+  node.core =
+      std::make_unique<Gossip>(options_.gossip, node.self, random_.Next(), Clock(index), roster_);
 }
 
 void Network::Boot(NodeIndex index, std::span<const base::Address> seeds) {
@@ -98,11 +99,22 @@ void Network::Kill(NodeIndex index) {
   node.buffered.clear();
   node.tick_at = base::Instant::Never();
   if (!options_.data_connections || !node.plugged) return;
-  for (NodeIndex other = 0; other < nodes_.size(); ++other) {
-    if (!running(other) || other == index) continue;
+  for (const NodeIndex other : DataPeersOf(index)) {
+    if (!running(other)) continue;
     Schedule(Delay(),
              {.kind = Kind::kReset, .node = other, .boot = nodes_[other].boot, .peer = index});
   }
+}
+
+std::vector<NodeIndex> Network::DataPeersOf(NodeIndex index) {
+  std::vector<NodeIndex> peers;
+  for (NodeIndex other = 0; other < nodes_.size(); ++other) {
+    if (other != index) peers.push_back(other);
+  }
+  if (options_.data_peers == 0 || options_.data_peers >= peers.size()) return peers;
+  random_.Shuffle(peers);
+  peers.resize(options_.data_peers);
+  return peers;
 }
 
 void Network::Unplug(NodeIndex index) {
@@ -137,9 +149,14 @@ void Network::MoveTo(NodeIndex index, base::Address address) {
   by_address_[address] = index;
 }
 
+void Network::StepClock(NodeIndex index, base::Duration ahead) {
+  nodes_[index].ahead += ahead;
+  if (running(index) && !paused(index)) ScheduleTick(index);
+}
+
 void Network::SetSide(NodeIndex node, int side) { nodes_[node].side = side; }
 
-void Network::CutOneWay(NodeIndex from, NodeIndex to) { cuts_.emplace(from, to); }
+bool Network::CutOneWay(NodeIndex from, NodeIndex to) { return cuts_.emplace(from, to).second; }
 
 void Network::Heal() {
   cuts_.clear();
@@ -206,7 +223,8 @@ void Network::Handle(Happening& happening) {
   if (node.core == nullptr || node.boot != happening.boot) return;
   if (happening.kind == Kind::kTick && happening.at != node.tick_at) return;  // Replaced.
   // Half of all ticks are for probes that have been answered since.
-  if (happening.kind == Kind::kTick && !node.paused && node.core->next_tick() > now_) {
+  if (happening.kind == Kind::kTick && !node.paused &&
+      node.core->next_tick() > Clock(happening.node)) {
     node.tick_at = base::Instant::Never();
     return ScheduleTick(happening.node);
   }
@@ -315,8 +333,10 @@ void Network::SendRequest(NodeIndex from, gossip::StreamRequest& request) {
 
 void Network::ScheduleTick(NodeIndex index) {
   Node& node = nodes_[index];
-  const base::Instant at = std::max(node.core->next_tick(), now_);
-  if (at >= node.tick_at || at == base::Instant::Never()) return;
+  const base::Instant due = node.core->next_tick();
+  if (due == base::Instant::Never()) return;
+  const base::Instant at = now_ + std::max(due - Clock(index), base::Duration(0));
+  if (at >= node.tick_at) return;
   node.tick_at = at;
   Schedule(at - now_, {.kind = Kind::kTick, .node = index, .boot = node.boot});
 }

@@ -37,8 +37,10 @@ struct NetworkOptions {
   // Of each datagram and each crossing of a stream, uniform: so datagrams overtake each other.
   base::Duration delay_min = base::microseconds(200);
   base::Duration delay_max = base::milliseconds(2);
-  // Every node keeps data connections to every other: a killed process is noticed by resets.
+  // Nodes keep data connections with others, drawn anew for each that is killed: they notice it by
+  // resets.
   bool data_connections = false;
+  std::uint32_t data_peers = 0;  // With so many others. 0: with all.
   std::string cluster_name = "sim";
   gossip::Keyring keyring{};  // Of every node. Empty: packets are plain.
 };
@@ -74,17 +76,21 @@ class Network {
 
   // Packets pass within a side only. All nodes start on side 0.
   void SetSide(NodeIndex node, int side);
-  // Packets from one to the other are lost; the way back is open.
-  void CutOneWay(NodeIndex from, NodeIndex to);
+  // Packets from one to the other are lost; the way back is open. False: they were before.
+  bool CutOneWay(NodeIndex from, NodeIndex to);
   // No datagram passes to or from it; streams do.
   void BlockDatagrams(NodeIndex node, bool blocked) { nodes_[node].datagrams_blocked = blocked; }
   void Heal();  // All on one side, no cuts.
   void SetLoss(double loss) { options_.loss = loss; }
+  void SetDuplicate(double share) { options_.duplicate = share; }
+  void SetDelayMax(base::Duration delay) { options_.delay_max = delay; }
+  // Its monotonic clock jumps ahead, as that of a machine that was suspended.
+  void StepClock(NodeIndex node, base::Duration ahead);
 
   // Calls a core and carries out what it wants.
   template <typename Call>
   void With(NodeIndex node, Call call) {
-    call(*nodes_[node].core, now_);
+    call(*nodes_[node].core, Clock(node));
     Drain(node);
   }
   // A datagram from outside, delivered now.
@@ -95,6 +101,7 @@ class Network {
   bool RunUntil(base::Duration limit, const std::function<bool()>& done);
 
   base::Instant now() const { return now_; }
+  base::Instant Clock(NodeIndex node) const { return now_ + nodes_[node].ahead; }
   std::size_t size() const { return nodes_.size(); }
   bool running(NodeIndex node) const { return nodes_[node].core != nullptr; }
   bool paused(NodeIndex node) const { return nodes_[node].paused; }
@@ -129,8 +136,9 @@ class Network {
     bool paused = false;
     bool datagrams_blocked = false;
     int side = 0;
-    base::Instant tick_at = base::Instant::Never();
-    std::deque<Happening> buffered;  // While paused, as it came.
+    base::Duration ahead{0};                         // What its clock is ahead of now_.
+    base::Instant tick_at = base::Instant::Never();  // By now_.
+    std::deque<Happening> buffered;                  // While paused, as it came.
   };
   // What is sorted is small; the rest waits in a slab.
   struct Due {
@@ -153,6 +161,7 @@ class Network {
   };
 
   void Start(NodeIndex node);
+  std::vector<NodeIndex> DataPeersOf(NodeIndex node);
   void Schedule(base::Duration after, Happening happening);
   void Prefetch() const;
   void Handle(Happening& happening);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "tools/gossip_sim/command_line.h"
 #include "tools/gossip_sim/svg_plot.h"
 
 namespace starling::gossip_sim {
@@ -20,29 +21,42 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-const char* Name(gossip::Mode mode) {
-  switch (mode) {
-    case gossip::Mode::kSwim: return "swim";
-    case gossip::Mode::kLifeguard: return "lifeguard";
-    case gossip::Mode::kStarling: return "starling";
-  }
-  return "?";
-}
-
 std::string Row(const char* name, const Summary& summary) {
-  if (summary.count == 0) return fmt::format("  {:<16}{:>9}\n", name, "-");
-  return fmt::format("  {:<16}{:>9.3f}{:>9.3f}{:>9.3f}{:>9.3f}\n", name, summary.mean, summary.p50,
-                     summary.p99, summary.max);
+  if (summary.count + summary.missing == 0) return fmt::format("  {:<16}{:>9}\n", name, "-");
+  const std::string counts = fmt::format("{:>8}{:>9}\n", summary.count, summary.missing);
+  if (summary.count == 0)
+    return fmt::format("  {:<16}{:>9}{:>9}{:>9}{:>9}{}", name, "-", "-", "-", "-", counts);
+  return fmt::format("  {:<16}{:>9.3f}{:>9.3f}{:>9.3f}{:>9.3f}{}", name, summary.mean, summary.p50,
+                     summary.p99, summary.max, counts);
 }
 
+// Of deaths: null if there were none. Those that were not noticed in the span are in no figure.
 OrderedJson ToJson(const Summary& summary) {
-  if (summary.count == 0) return nullptr;
-  return {{"mean", summary.mean}, {"p50", summary.p50}, {"p99", summary.p99}, {"max", summary.max}};
+  if (summary.count + summary.missing == 0) return nullptr;
+  const bool none = summary.count == 0;
+  const auto figure = [&](double value) { return none ? OrderedJson() : OrderedJson(value); };
+  return {{"count", summary.count},       {"missing", summary.missing},
+          {"mean", figure(summary.mean)}, {"p50", figure(summary.p50)},
+          {"p99", figure(summary.p99)},   {"max", figure(summary.max)},
+          {"samples", summary.samples}};
 }
 
-OrderedJson ToJson(std::optional<double> seconds) {
-  if (!seconds) return nullptr;
-  return *seconds;
+OrderedJson Seconds(const Agreement& agreement) {
+  return agreement.after_s ? OrderedJson(*agreement.after_s) : OrderedJson();
+}
+
+// null: not asked for.
+OrderedJson Agreed(const Agreement& agreement) {
+  return agreement.asked ? OrderedJson(agreement.after_s.has_value()) : OrderedJson();
+}
+
+OrderedJson ToJson(Restart restart) {
+  switch (restart) {
+    case Restart::kNone: return nullptr;
+    case Restart::kOneByOne: return "one by one";
+    case Restart::kAll: return "all";
+  }
+  CHECK(false);
 }
 
 }  // namespace
@@ -51,30 +65,32 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
   std::string table = fmt::format(
       "{}{}: {} nodes, loss {:.3g}, {} killed ({}), {} paused for {:.3g} s, {:.3g} s, seed {}\n"
       "all saw all {:.2f} s after the first boot\n\n"
-      "  {:<16}{:>9}{:>9}{:>9}{:>9}\n",
-      Name(options.gossip.mode), options.sealed ? ", sealed" : "", options.nodes, options.loss,
+      "  {:<16}{:>9}{:>9}{:>9}{:>9}{:>8}{:>9}\n",
+      NameOf(options.gossip.mode), options.sealed ? ", sealed" : "", options.nodes, options.loss,
       options.kill, options.death == Death::kProcess ? "process" : "host", options.pause,
       base::ToSeconds(options.pause_for), base::ToSeconds(options.duration), options.seed,
-      report.joined_after_s, "seconds to", "mean", "p50", "p99", "max");
+      report.joined_after_s, "seconds to", "mean", "p50", "p99", "max", "deaths", "missing");
   table += Row("first suspect", report.first_suspect_s);
   table += Row("all suspect", report.all_suspect_s);
   table += Row("all unreachable", report.all_unreachable_s);
   table += Row("first dead", report.first_dead_s);
   table += Row("all know", report.all_know_s);
-  const auto add_agreed = [&](const char* after, std::optional<double> seconds, bool asked) {
-    if (!asked) return;
-    table += seconds ? fmt::format("  all agreed {:.2f} s after {}\n", *seconds, after)
-                     : fmt::format("  all did not agree in time after {}\n", after);
+  const auto add_agreed = [&](const char* after, const Agreement& agreement) {
+    if (!agreement.asked) return;
+    table += agreement.missed()
+                 ? fmt::format("  all did not agree within {} s after {}\n",
+                               kAgreeLimit / base::seconds(1), after)
+                 : fmt::format("  all agreed {:.2f} s after {}\n", *agreement.after_s, after);
   };
   table += "\n";
-  add_agreed("the last boot", report.restarted_s, options.restart);
-  add_agreed("the joins", report.joins_known_s, options.join > 0);
+  add_agreed("the last boot", report.restarted);
+  add_agreed("the joins", report.joins_known);
   if (options.join > 0)
     table += fmt::format("  streams of the joins        {:.3f} MB at most, of a node, in and out\n",
                          static_cast<double>(report.stream_bytes_max) / 1e6);
-  add_agreed("the halves met", report.healed_s, options.partition_for > base::Duration(0));
+  add_agreed("the halves met", report.healed);
   const auto restart_deaths = [&] {
-    if (!options.restart) return std::string();
+    if (options.restart == Restart::kNone) return std::string();
     return fmt::format("  deaths by the restart       {}\n", report.deaths_by_restart);
   };
   return table + fmt::format(
@@ -96,7 +112,9 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
 namespace {
 
 OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
-  return {{"nodes", options.nodes},
+  const bool ours = options.gossip.mode == gossip::Mode::kStarling;
+  return {{"command", CommandLine(options)},
+          {"nodes", options.nodes},
           {"loss", options.loss},
           {"kill", options.kill},
           {"death", options.death == Death::kProcess ? "process" : "host"},
@@ -104,10 +122,22 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"pause_for_s", base::ToSeconds(options.pause_for)},
           {"pause_again_s", base::ToSeconds(options.pause_again)},
           {"duration_s", base::ToSeconds(options.duration)},
-          {"mode", Name(options.gossip.mode)},
+          {"mode", NameOf(options.gossip.mode)},
           {"seed", options.seed},
           {"sealed", options.sealed},
           {"changing_load", options.changing_load},
+          {"data_connections", options.data_connections},
+          {"data_peers", options.data_peers},
+          {"one_way", options.one_way},
+          {"restart", ToJson(options.restart)},
+          {"boot_within_s", base::ToSeconds(options.boot_within)},
+          {"join", options.join},
+          {"partition_s", base::ToSeconds(options.partition_for)},
+          {"probe_interval_s", base::ToSeconds(options.gossip.probe_interval)},
+          {"ack_timeout_s", base::ToSeconds(options.gossip.ack_timeout)},
+          // The other modes have a formula in its place.
+          {"suspicion_timeout_s",
+           ours ? OrderedJson(base::ToSeconds(options.gossip.suspicion_timeout)) : OrderedJson()},
           {"joined_after_s", report.joined_after_s},
           {"had_news_at_start", report.had_news},
           {"first_suspect_s", ToJson(report.first_suspect_s)},
@@ -122,11 +152,15 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"bytes_per_node_s", report.bytes_per_node_s},
           {"packets_per_node_s", report.packets_per_node_s},
           {"stream_bytes_per_node_s", report.stream_bytes_per_node_s},
-          {"restarted_s", ToJson(report.restarted_s)},
+          {"agree_limit_s", base::ToSeconds(kAgreeLimit)},
+          {"restart_agreed", Agreed(report.restarted)},
+          {"restarted_s", Seconds(report.restarted)},
           {"deaths_by_restart", report.deaths_by_restart},
-          {"joins_known_s", ToJson(report.joins_known_s)},
+          {"joins_agreed", Agreed(report.joins_known)},
+          {"joins_known_s", Seconds(report.joins_known)},
           {"joins_stream_bytes_max", report.stream_bytes_max},
-          {"healed_s", ToJson(report.healed_s)},
+          {"halves_agreed", Agreed(report.healed)},
+          {"healed_s", Seconds(report.healed)},
           {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
 }
 
@@ -138,7 +172,7 @@ bool IsDistribution(std::string_view name) {
 }
 
 std::string Subtitle(const SwimOptions& options) {
-  return fmt::format("{}, loss {:.3g}, {} killed ({}), seed {}", Name(options.gossip.mode),
+  return fmt::format("{}, loss {:.3g}, {} killed ({}), seed {}", NameOf(options.gossip.mode),
                      options.loss, options.kill,
                      options.death == Death::kProcess ? "process" : "host", options.seed);
 }
@@ -217,7 +251,7 @@ std::string Csv(const std::vector<SwimPlayed>& played) {
         add(name, value);
         continue;
       }
-      for (const char* const each : {"mean", "p50", "p99", "max"})
+      for (const char* const each : {"count", "missing", "mean", "p50", "p99", "max"})
         add(fmt::format("{}_{}", name, each), value.is_null() ? OrderedJson() : value.at(each));
     }
     if (csv.empty()) csv = head + "\n";

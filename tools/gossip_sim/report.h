@@ -16,11 +16,14 @@ struct SwimPlayed {
 
 std::string Table(const SwimOptions& options, const SwimReport& report);
 
-// Of one an object; of many an array of them.
+// Of one an object; of many an array of them. `command` plays it again. Each distribution has the
+// number of deaths that it is of, and of those that are missing since not all noticed them within
+// the span; its samples are there to be put together with those of other seeds. What was waited for
+// has whether all agreed in time: null if it was not asked for.
 std::string Json(const SwimOptions& options, const SwimReport& report);
 std::string Json(const std::vector<SwimPlayed>& played);
 
-// A line for each, with the fields of Json(); of each distribution four, as in first_dead_s_p99,
+// A line for each, with the fields of Json(); of each distribution six, as in first_dead_s_p99,
 // and nothing where there is none.
 std::string Csv(const std::vector<SwimPlayed>& played);
 

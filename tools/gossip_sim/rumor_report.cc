@@ -17,7 +17,11 @@ namespace {
 constexpr double kBarCharacters = 40;  // Of the most frequent number of rounds.
 
 base::Json ToJson(const Summary& summary) {
-  return {{"mean", summary.mean}, {"p50", summary.p50}, {"p99", summary.p99}, {"max", summary.max}};
+  return {{"count", summary.count},
+          {"mean", summary.mean},
+          {"p50", summary.p50},
+          {"p99", summary.p99},
+          {"max", summary.max}};
 }
 
 std::string RoundAxis(const RumorOptions& options) {

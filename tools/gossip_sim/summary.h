@@ -10,7 +10,8 @@
 namespace starling::gossip_sim {
 
 struct Summary {
-  std::size_t count = 0;  // 0: nothing was measured, and the rest means nothing.
+  std::size_t count = 0;    // 0: nothing was measured, and the figures mean nothing.
+  std::size_t missing = 0;  // That should have been measured, and never came.
   double mean = 0;
   double p50 = 0;
   double p99 = 0;

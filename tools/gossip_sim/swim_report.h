@@ -4,9 +4,21 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/time.h"
 #include "tools/gossip_sim/summary.h"
 
 namespace starling::gossip_sim {
+
+// What came of waiting until all nodes agree again.
+struct Agreement {
+  bool asked = false;               // That was part of the course.
+  std::optional<double> after_s{};  // nullopt: not within kAgreeLimit.
+
+  bool missed() const { return asked && !after_s; }
+};
+
+// How long all are waited for.
+inline constexpr base::Duration kAgreeLimit = base::seconds(300);
 
 struct SwimReport {
   Summary first_suspect_s;  // From the kill to the first survivor that suspects.
@@ -25,10 +37,9 @@ struct SwimReport {
   // Nodes that were still spreading news of who joined when the span began: from some 200 nodes
   // on that takes longer than the minute before, and the traffic above is not an idle cluster's.
   std::uint32_t had_news = 0;
-  // Until all agreed: after the last boot, after the joins, after the halves met again.
-  std::optional<double> restarted_s, joins_known_s, healed_s;
-  std::uint64_t deaths_by_restart = 0;  // (Observer, subject) pairs, until all agreed.
-  std::uint64_t stream_bytes_max = 0;   // What joining moved over streams, of the node with most.
+  Agreement restarted, joins_known, healed;  // After the last boot, the joins, the partition.
+  std::uint64_t deaths_by_restart = 0;       // (Observer, subject) pairs, until all agreed.
+  std::uint64_t stream_bytes_max = 0;  // What joining moved over streams, of the node with most.
   std::uint64_t trace_hash = 0;
 };
 

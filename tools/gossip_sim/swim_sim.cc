@@ -26,7 +26,6 @@ constexpr std::uint32_t kRacks = 3;
 constexpr base::Duration kBootGap = base::milliseconds(2);
 constexpr base::Duration kProgressStep = base::seconds(1);
 constexpr std::size_t kLoadBytes = 5;  // What a node says if it has up to 1 TiB.
-constexpr base::Duration kAgreeLimit = base::seconds(300);
 constexpr base::Duration kRestartTakes = base::milliseconds(50);  // Of a process.
 constexpr base::Duration kJoinLimit = base::seconds(300);
 constexpr base::Duration kQuietBefore = base::seconds(60);  // For the news of joining.
@@ -48,6 +47,16 @@ base::Status Check(const SwimOptions& options) {
     return base::InvalidArgument("--pause-for must be above 0");
   if (options.duration < base::seconds(1))
     return base::InvalidArgument("--duration must be at least 1s");
+  const std::uint64_t ways = std::uint64_t{options.nodes} * (options.nodes - 1);
+  if (options.one_way > ways / 2) {
+    return base::InvalidArgument(
+        fmt::format("--one-way is {}, and must be at most {}, half of all ways between {} nodes",
+                    options.one_way, ways / 2, options.nodes));
+  }
+  if (options.data_peers >= options.nodes) {
+    return base::InvalidArgument(fmt::format("--data-peers is {}, and must be below --nodes ({})",
+                                             options.data_peers, options.nodes));
+  }
   // As starlingd refuses them.
   const gossip::GossipOptions& gossip = options.gossip;
   if (gossip.ack_timeout >= gossip.probe_interval) {
@@ -55,7 +64,8 @@ base::Status Check(const SwimOptions& options) {
         fmt::format("--ack-timeout ({} ms) must be below --probe-interval ({} ms)",
                     base::ToMs(gossip.ack_timeout), base::ToMs(gossip.probe_interval)));
   }
-  if (gossip.suspicion_timeout < gossip.probe_interval) {
+  const bool ours = gossip.mode == gossip::Mode::kStarling;  // The others have a formula.
+  if (ours && gossip.suspicion_timeout < gossip.probe_interval) {
     return base::InvalidArgument(
         fmt::format("--suspicion-timeout ({} ms) must be at least --probe-interval ({} ms)",
                     base::ToMs(gossip.suspicion_timeout), base::ToMs(gossip.probe_interval)));
@@ -93,6 +103,7 @@ class Play {
             {.gossip = options.gossip,
              .seed = options.seed,
              .data_connections = options.data_connections,
+             .data_peers = options.data_peers,
              .keyring = options.sealed ? gossip::Keyring(gossip::KeyBytes{1}) : gossip::Keyring()}),
         detection_(options.nodes) {}
 
@@ -123,7 +134,7 @@ class Play {
     network_.Heal();
     counts_ = Counts::kNothing;
     if (!options_.on_told) network_.on_event = nullptr;
-    if (options_.restart) Restart();
+    if (options_.restart != Restart::kNone) RestartAll();
     if (options_.join > 0) Join();
     if (options_.partition_for > base::Duration(0)) Partition();
     report_.trace_hash = network_.trace_hash();
@@ -189,22 +200,22 @@ class Play {
     options_.on_progress(what, base::ToSeconds(done) / base::ToSeconds(of));
   }
 
-  // Seconds until all agree, from now; nullopt if they do not in time.
-  std::optional<double> SecondsToAgree(std::string_view after) {
+  // Waits until all agree, from now.
+  Agreement Agree(std::string_view after) {
     const base::Instant began = network_.now();
     const auto agree = [this] { return network_.AllAgree(); };
     while (network_.now() - began < kAgreeLimit) {
       if (network_.RunUntil(kProgressStep, agree)) {
         Tell("all agree");
-        return base::ToSeconds(network_.now() - began);
+        return {.asked = true, .after_s = base::ToSeconds(network_.now() - began)};
       }
       Progress(after, network_.now() - began, kAgreeLimit);
     }
     Tell("all do not agree in time");
-    return std::nullopt;
+    return {.asked = true};
   }
 
-  void Restart() {
+  void RestartAll() {
     counts_ = Counts::kRestart;
     Watch();
     std::vector<NodeIndex> order;
@@ -212,6 +223,16 @@ class Play {
       if (network_.running(node)) order.push_back(node);
     }
     random_.Shuffle(order);
+    if (options_.restart == Restart::kAll)
+      BootAfterAllAreDown(order);
+    else
+      RestartOneByOne(order);
+    report_.restarted = Agree("agreement after the restarts, of the time for it");
+    counts_ = Counts::kNothing;
+    if (!options_.on_told) network_.on_event = nullptr;
+  }
+
+  void RestartOneByOne(const std::vector<NodeIndex>& order) {
     for (std::size_t turn = 0; turn < order.size(); ++turn) {
       Tell("is stopped and started again", order[turn]);
       network_.Kill(order[turn]);
@@ -219,9 +240,27 @@ class Play {
       network_.Boot(order[turn], seeds_);
       Progress("the restarts", kRestartTakes * turn, kRestartTakes * order.size());
     }
-    report_.restarted_s = SecondsToAgree("agreement after the restarts, of the time for it");
-    counts_ = Counts::kNothing;
-    if (!options_.on_told) network_.on_event = nullptr;
+  }
+
+  // Each calls the members of the topology that it has on disk, of which most are not up yet.
+  void BootAfterAllAreDown(const std::vector<NodeIndex>& order) {
+    Tell("all are stopped");
+    std::vector<base::Address> members;
+    for (const NodeIndex node : order) {
+      network_.Kill(node);
+      members.push_back(network_.address(node));
+    }
+    std::vector<base::Duration> after;
+    for (std::size_t turn = 0; turn < order.size(); ++turn)
+      after.emplace_back(random_.Between(0, options_.boot_within.count()));
+    std::sort(after.begin(), after.end());
+    const base::Instant began = network_.now();
+    for (std::size_t turn = 0; turn < order.size(); ++turn) {
+      network_.RunFor(began + after[turn] - network_.now());
+      Tell("is started again", order[turn]);
+      network_.Boot(order[turn], members);
+      Progress("the restarts", after[turn], options_.boot_within);
+    }
   }
 
   void Join() {
@@ -230,7 +269,7 @@ class Play {
     for (NodeIndex node = 0; node < network_.size(); ++node) before.push_back(StreamBytes(node));
     for (std::uint32_t i = 0; i < options_.join; ++i)
       network_.Boot(AddNode(), std::span(seeds_).first(1));
-    report_.joins_known_s = SecondsToAgree("agreement after the joins, of the time for it");
+    report_.joins_known = Agree("agreement after the joins, of the time for it");
     before.resize(network_.size());
     for (NodeIndex node = 0; node < network_.size(); ++node) {
       if (network_.running(node))
@@ -256,7 +295,7 @@ class Play {
     }
     Tell("the halves meet again");
     network_.Heal();
-    report_.healed_s = SecondsToAgree("agreement of the halves, of the time for it");
+    report_.healed = Agree("agreement of the halves, of the time for it");
   }
 
   void PlanDeaths() {
@@ -273,11 +312,11 @@ class Play {
       detection_.Paused(order[i]);
       PlanPauses(order[i], when());
     }
-    for (std::uint32_t i = 0; i < options_.one_way; ++i) {
+    for (std::uint32_t cut = 0; cut < options_.one_way;) {  // At most half of all ways are cut.
       const auto from = static_cast<NodeIndex>(random_.Below(options_.nodes));
       const auto to = static_cast<NodeIndex>(random_.Below(options_.nodes));
-      if (from == to) continue;
-      network_.CutOneWay(from, to);
+      if (from == to || !network_.CutOneWay(from, to)) continue;
+      ++cut;
       Tell(fmt::format("hears nothing of node {} any more", from), to);
     }
     std::stable_sort(steps_.begin(), steps_.end(),

@@ -19,6 +19,13 @@
 
 namespace starling::gossip_sim {
 
+// Of all processes, in random order.
+enum class Restart : std::uint8_t {
+  kNone,
+  kOneByOne,  // Each is down for 50 ms while all others are up.
+  kAll,       // All are down at once, and boot at random times within boot_within.
+};
+
 enum class Death : std::uint8_t {
   kProcess,  // kill -9: its host refuses connections.
   kHost,     // Power off: nothing answers.
@@ -36,12 +43,14 @@ struct SwimOptions {
   bool sealed = false;            // Packets are sealed, and bytes counted so.
   bool changing_load = false;     // Each node's vitals change each second.
   bool data_connections = false;  // Connections of the killed are reset, and that is reported.
+  std::uint32_t data_peers = 0;   // How many others each has such connections with. 0: with all.
   // The paused run for so long, and are stopped again, until the span is over. 0: only once.
   base::Duration pause_again{0};
-  std::uint32_t one_way = 0;        // Pairs of nodes with one way cut during the span.
-  bool restart = false;             // All processes, one after the other, in random order.
-  std::uint32_t join = 0;           // New nodes that join at once, through one seed.
-  base::Duration partition_for{0};  // Two halves, for so long.
+  std::uint32_t one_way = 0;  // Pairs of nodes with one way cut during the span.
+  Restart restart = Restart::kNone;
+  base::Duration boot_within = base::seconds(10);  // From the first to the last, of Restart::kAll.
+  std::uint32_t join = 0;                          // New nodes that join at once, through one seed.
+  base::Duration partition_for{0};                 // Two halves, for so long.
   gossip::GossipOptions gossip{};
   // Called now and then with what goes on, and the share of it that is over, in [0, 1].
   std::function<void(std::string_view, double)> on_progress{};

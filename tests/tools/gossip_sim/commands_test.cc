@@ -14,6 +14,7 @@ TEST_SUITE("tools/gossip_sim/commands") {
     EXPECT(*ParseDuration("300ms") == base::milliseconds(300));
     EXPECT(*ParseDuration("60s") == base::seconds(60));
     EXPECT(*ParseDuration("1.5s") == base::milliseconds(1500));
+    EXPECT(*ParseDuration("1.001s") == base::milliseconds(1001));  // To the nearest nanosecond.
     EXPECT(*ParseDuration("5m") == base::seconds(300));
     EXPECT(*ParseDuration("1h") == base::seconds(3600));
     EXPECT(*ParseDuration("0s") == base::Duration(0));

@@ -108,7 +108,9 @@ class Flags(unittest.TestCase):
         for line, report in zip(lines, reports, strict=True):
             self.assertEqual(float(line["all_know_s_p99"]), report["all_know_s"]["p99"])
             self.assertEqual(float(line["bytes_per_node_s"]), report["bytes_per_node_s"])
-            self.assertEqual(line["healed_s"], "")  # There was no partition.
+            self.assertEqual(line["halves_agreed"], "")  # There was no partition.
+            self.assertEqual(line["all_know_s_count"], "1")
+            self.assertEqual(line["all_know_s_missing"], "0")
             self.assertEqual(line["mode"], "starling")
 
     def test_a_run_is_replayed_with_the_same_flags(self):
@@ -125,6 +127,42 @@ class Flags(unittest.TestCase):
         self.assertIn(f"holds node {killed} for dead", of_one)
         self.assertIn("--member", self.refused("replay", "3", *course, "--member", "8"))
         self.assertIn("seed", self.refused("replay"))
+        self.assertIn("seed: '-1' is no number", self.refused("replay", "-1"))
+        self.assertIn("seed: '1e3' is no number", self.refused("replay", "1e3"))
+
+    def test_a_report_says_how_to_play_it_again(self):
+        courses = (("--loss", "0.15", "--pause", "2", "--pause-for", "3.5s", "--pause-again", "1s",
+                    "--one-way", "3", "--restart-all", "--boot-within", "1500ms", "--join", "3",
+                    "--partition", "20s", "--probe-interval", "900ms", "--ack-timeout", "250ms",
+                    "--suspicion-timeout", "3s", "--data-connections", "--data-peers", "4",
+                    "--sealed", "--changing-load", "--seed", "18446744073709551615"),
+                   ("--mode", "lifeguard", "--death", "host", "--restart"))
+        for course in courses:
+            with self.subTest(" ".join(course)), tempfile.TemporaryDirectory() as folder:
+                files = [os.path.join(folder, name) for name in ("first.json", "again.json")]
+                reports = []
+                words = ["swim", "--nodes", "8", "--kill", "1", "--duration", "10s", *course]
+                for file in files:
+                    done = run(*words, "--json", file)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    with open(file, encoding="utf-8") as text:
+                        reports.append(json.load(text))
+                    program, *words = reports[-1]["command"].split()
+                    self.assertEqual(program, "gossip-sim")
+                self.assertEqual(reports[0], reports[1])
+                self.assertNotEqual(reports[0]["trace_hash"], "0" * 16)
+
+    def test_who_did_not_agree_in_time_are_the_failure_of_the_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "swim.json")
+            done = run("swim", "--nodes", "10", "--kill", "0", "--loss", "0.95", "--duration", "1s",
+                       "--restart", "--json", file)
+            self.assertEqual(done.returncode, 2)
+            self.assertEqual(done.stderr, "gossip-sim: 10 nodes, seed 1: all did not agree within "
+                                          "300 s after the last boot\n")
+            self.assertIn("all did not agree within 300 s after the last boot", done.stdout)
+            with open(file, encoding="utf-8") as text:
+                self.assertIs(json.load(text)["restart_agreed"], False)
 
     def test_swim_plots_one_run_or_several_sizes(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -160,6 +198,21 @@ class Flags(unittest.TestCase):
                       ("rumor", "--loss", "-0.1"), ("rumor", "--direction", "sideways"),
                       ("rumor", "--direction", "pull", "--variant", "starling"),
                       ("rumor", "--runs", "0"), ("rumor", "--seed", "x"), ("rumor", "--key"),
+                      ("rumor", "--counter", "3", "--variant", "naive"),
+                      ("rumor", "--counter", "2"),
+                      ("rumor", "--direction", "push", "--variant", "starling"),
+                      ("rumor", "--seed", "-1"), ("rumor", "--seed", "123456789012345678901234"),
+                      ("swim", "--seed", "-1"), ("swim", "--seed", "18446744073709551616"),
+                      ("swim", "--nodes", "10,"), ("swim", "--nodes", ",10"),
+                      ("swim", "--nodes", "10,,20"), ("swim", "--nodes", ""),
+                      ("swim", "--one-way", "100000", "--nodes", "3"),
+                      ("swim", "--suspicion-timeout", "3s", "--mode", "swim"),
+                      ("swim", "--suspicion-timeout", "3s", "--mode", "lifeguard"),
+                      ("swim", "--data-connections", "--mode", "swim"),
+                      ("swim", "--pause-for", "3s"), ("swim", "--pause-again", "3s"),
+                      ("swim", "--data-peers", "3"), ("swim", "--boot-within", "3s"),
+                      ("swim", "--boot-within", "3s", "--restart"),
+                      ("swim", "--restart-all", "--restart"),
                       ("swim", "--nodes", "1"), ("swim", "--nodes", "10001"),
                       ("swim", "--loss", "1"), ("swim", "--loss", "nan"), ("swim", "--kill", "-1"),
                       ("swim", "--kill", "100"), ("swim", "--kill", "4294967295"),

@@ -74,7 +74,7 @@ TEST_SUITE("tools/gossip_sim/story") {
                               .pause_for = base::seconds(3),
                               .duration = base::seconds(20),
                               .seed = 3,
-                              .restart = true,
+                              .restart = Restart::kOneByOne,
                               .join = 2,
                               .partition_for = base::seconds(20)};
     const std::string text = StoryOf(options);

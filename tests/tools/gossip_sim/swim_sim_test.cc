@@ -8,6 +8,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "tests/stride.h"
 #include "tests/test.h"
 #include "tools/gossip_sim/report.h"
 
@@ -89,6 +90,8 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     const SwimOptions options{.nodes = 8, .kill = 1};
     const nlohmann::json json = nlohmann::json::parse(Json(options, Play(options)));
     for (const char* span : {"first_suspect_s", "first_dead_s", "all_know_s"}) {
+      EXPECT(json.at(span).at("count") == 1);
+      EXPECT(json.at(span).at("missing") == 0);
       for (const char* figure : {"mean", "p50", "p99", "max"}) {
         REQUIRE(json.at(span).contains(figure));
         EXPECT(json.at(span).at(figure).get<double>() > 0);
@@ -123,8 +126,8 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
   TEST_CASE("F15: of 1,000 that join at once no node moves more than 8 MB") {
     const SwimReport report =
         Play({.nodes = 2, .kill = 0, .duration = base::seconds(1), .join = 1000});
-    REQUIRE(report.joins_known_s.has_value());
-    EXPECT(*report.joins_known_s < 10);
+    REQUIRE(report.joins_known.after_s.has_value());
+    EXPECT(*report.joins_known.after_s < 10);
     EXPECT(report.stream_bytes_max < 8'000'000);
     EXPECT(report.stream_bytes_max > 100'000);
   }
@@ -133,19 +136,82 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     const SwimOptions options{.nodes = 20,
                               .kill = 0,
                               .duration = base::seconds(2),
-                              .restart = true,
+                              .restart = Restart::kOneByOne,
                               .join = 20,
                               .partition_for = base::seconds(60)};
     const SwimReport report = Play(options);
-    for (const std::optional<double>& seconds :
-         {report.restarted_s, report.joins_known_s, report.healed_s}) {
-      REQUIRE(seconds.has_value());
-      EXPECT(*seconds < 15);
+    for (const Agreement& agreement : {report.restarted, report.joins_known, report.healed}) {
+      REQUIRE(agreement.after_s.has_value());
+      EXPECT(*agreement.after_s < 15);
     }
     EXPECT(report.deaths_by_restart == 0);
     // Whom the restarted hear of as dead was dead before.
-    EXPECT(Play({.nodes = 20, .kill = 2, .restart = true}).deaths_by_restart == 0);
-    EXPECT(!Play({.nodes = 4, .kill = 0}).healed_s);
+    EXPECT(Play({.nodes = 20, .kill = 2, .restart = Restart::kOneByOne}).deaths_by_restart == 0);
+    EXPECT(!Play({.nodes = 4, .kill = 0}).healed.asked);
+  }
+
+  // Each process forgot all, and of those that it calls most are not up yet.
+  TEST_CASE("F2: all are down at once and boot in random order: all alive 10 s after the last") {
+    for (std::uint64_t seed = 1; seed <= 40; seed += Stride()) {
+      DOCTEST_INFO("seed ", seed);
+      for (const base::Duration within : {base::milliseconds(0), base::milliseconds(10'000)}) {
+        const SwimReport report = Play({.nodes = 30,
+                                        .kill = 0,
+                                        .duration = base::seconds(1),
+                                        .seed = seed,
+                                        .restart = Restart::kAll,
+                                        .boot_within = within});
+        REQUIRE(report.restarted.after_s.has_value());
+        EXPECT(*report.restarted.after_s <= 10);
+        EXPECT(report.deaths_by_restart == 0);
+      }
+    }
+  }
+
+  TEST_CASE("who never agree in time are told apart from those who were not asked to") {
+    const SwimOptions options{.nodes = 10,
+                              .loss = 0.95,
+                              .kill = 0,
+                              .duration = base::seconds(1),
+                              .restart = Restart::kAll,
+                              .boot_within = base::seconds(1)};
+    const SwimReport report = Play(options);
+    EXPECT(report.restarted.missed());
+    const nlohmann::json json = nlohmann::json::parse(Json(options, report));
+    EXPECT(json.at("restart_agreed") == false);
+    EXPECT(json.at("restarted_s").is_null());
+    EXPECT(json.at("halves_agreed").is_null());
+    EXPECT(Table(options, report).find("all did not agree within 300 s after the last boot") !=
+           std::string::npos);
+  }
+
+  TEST_CASE("deaths that not all noticed within the span are counted as missing") {
+    const SwimOptions options{.nodes = 20, .kill = 5, .duration = base::seconds(6)};
+    const SwimReport report = Play(options);
+    EXPECT(report.all_know_s.count < 5);
+    EXPECT(report.all_know_s.count + report.all_know_s.missing == 5);
+    EXPECT(report.not_all_knew == report.all_know_s.missing);
+    const nlohmann::json json = nlohmann::json::parse(Json(options, report));
+    EXPECT(json.at("all_know_s").at("missing") == report.all_know_s.missing);
+    EXPECT(json.at("first_suspect_s").at("count") == report.first_suspect_s.count);
+    // None at all: no figures, and all are missing.
+    const SwimOptions none{.nodes = 8, .kill = 1, .duration = base::seconds(1)};
+    const nlohmann::json nobody = nlohmann::json::parse(Json(none, Play(none)));
+    EXPECT(nobody.at("all_know_s").at("count") == 0);
+    EXPECT(nobody.at("all_know_s").at("missing") == 1);
+    EXPECT(nobody.at("all_know_s").at("p99").is_null());
+  }
+
+  TEST_CASE("connections to a few others make a killed process known early, to more the earlier") {
+    SwimOptions options{.nodes = 64, .kill = 10, .duration = base::seconds(30)};
+    const double without = Play(options).all_unreachable_s.mean;
+    options.data_connections = true;
+    options.data_peers = 8;
+    const double few = Play(options).all_unreachable_s.mean;
+    options.data_peers = 0;
+    const double all = Play(options).all_unreachable_s.mean;
+    EXPECT(few < without);
+    EXPECT(all < few);
   }
 
   TEST_CASE("at a loss of 30 % nobody healthy dies, and few are held for unreachable") {
@@ -191,6 +257,10 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     EXPECT(Refusal({.loss = 1}).starts_with("--loss is 1"));
     EXPECT(Refusal({.loss = std::nan("")}).starts_with("--loss is nan"));
     EXPECT(Refusal({.loss = -0.1}).starts_with("--loss is -0.1"));
+    EXPECT(Refusal({.nodes = 3, .kill = 1, .one_way = 4}) ==
+           "--one-way is 4, and must be at most 3, half of all ways between 3 nodes");
+    EXPECT(Refusal({.nodes = 3, .kill = 1, .data_connections = true, .data_peers = 3}) ==
+           "--data-peers is 3, and must be below --nodes (3)");
     EXPECT(Refusal({.duration = base::milliseconds(999)}).starts_with("--duration"));
     EXPECT(Refusal({.pause = 1, .pause_for = base::Duration(0)}).starts_with("--pause-for"));
     SwimOptions options;
