@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/committer.h"
+#include "server/stored_trees.h"
 #include "server/tree_rebuild.h"
 #include "storage/memory_engine.h"
 #include "tests/server/one_worker.h"
@@ -75,6 +76,8 @@ class Twins final : public QuietActor {
   }
 
   void OnStart() override {
+    REQUIRE(FoldTrees(made.engine).ok());
+    REQUIRE(FoldTrees(plain.engine).ok());
     REQUIRE(made.replica.Load().ok());
     REQUIRE(plain.replica.Load().ok());
     rebuild_.Start();

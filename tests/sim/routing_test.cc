@@ -50,6 +50,7 @@ void Accuse(Cluster& cluster, std::uint32_t to, std::uint32_t accused, std::uint
   Sender sender(cluster.sim().AddHost(forger_ip));
   cluster.sim().RunFor(milliseconds(1));
   sender.Bind({forger_ip, 7700});
+  sender.ForgeSender(cluster.AddressOf(other));  // A stranger would not be heard.
   sender.datagrams.emplace_back(cluster.AddressOf(to), bytes);
   sender.SendDatagrams();
   cluster.sim().RunFor(milliseconds(5));

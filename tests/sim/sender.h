@@ -69,11 +69,12 @@ class Sender final : public base::Actor {
   void OnMail(std::unique_ptr<base::Mail>) override {}
   void OnTurnEnd() override {}
   void SendDatagrams() { world_.WakeAt(world_.Now()); }
+  void ForgeSender(base::Address from) { world_.ForgeSender(from); }
   void Bind(base::Address address) { REQUIRE(world_.BindDatagrams(address).ok()); }
 
  private:
   SimHost& host_;
-  base::World& world_;
+  SimWorld& world_;
   base::Address to_;
   std::string bytes_;
   base::ConnId conn_{};

@@ -52,6 +52,8 @@ class SimWorld final : public base::World {
   void SetReading(base::ConnId conn, Reading reading) override;
   void Close(base::ConnId conn) override;
   base::Status BindDatagrams(base::Address address) override;
+  // As who forges them: from now on datagrams of this world say that they are from there.
+  void ForgeSender(base::Address from) { datagram_address_ = from; }
   void SendDatagram(base::Address to, base::Bytes bytes) override;
   void Exit(base::Status why) override;
 

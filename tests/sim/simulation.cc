@@ -10,7 +10,7 @@ namespace starling::sim {
 SimHost::SimHost(Core& core, Network& network, std::uint32_t index, std::uint32_t ip)
     : core_(core), network_(network), index_(index), ip_(ip), lanes_(core, index) {}
 
-base::World& SimHost::MakeWorld(base::ActorId id) {
+SimWorld& SimHost::MakeWorld(base::ActorId id) {
   CHECK(!up_);
   if (!worlds_.empty() && worlds_.front()->dead()) worlds_.clear();  // Of the life before.
   // In the order of ids, so that chance does not depend on how a node is put together.

@@ -34,7 +34,7 @@ class SimHost {
   SimHost(Core& core, Network& network, std::uint32_t index, std::uint32_t ip);
 
   // --- a life ---
-  base::World& MakeWorld(base::ActorId id);
+  SimWorld& MakeWorld(base::ActorId id);
   void Attach(base::ActorId id, base::Actor& actor);
   void Start();  // Each attached actor gets OnStart, in a turn of its own.
   // The process is gone at once. REQUIRES: not called from within an actor's turn.
