@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsKept = 3;      // As long as the asker's probe takes.
+constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
 constexpr std::size_t kRelayedMore = 2;  // Another ping, and a nack, which is smaller.
 // A nack is sent early enough to arrive before the asker gives up.
 constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
@@ -16,7 +17,7 @@ constexpr base::Duration AgainAfter(base::Duration ack_timeout) { return ack_tim
 }  // namespace
 
 void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& request) {
-  std::erase_if(relays_, [&](const Relay& relay) { return relay.expires <= now; });
+  MakeRoom(now);
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   if (request.address == asked.from) return;  // It would get pings and an answer for one packet.
   const Ping ping{random_.Next(), request.target};
@@ -34,9 +35,18 @@ void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& re
       .address = request.address,
       .again_at = repeats ? now + AgainAfter(options_.ack_timeout) : base::Instant::Never(),
       .nack_at = says_nack ? now + NackAfter(options_.ack_timeout) : base::Instant::Never(),
-      .expires = now + kAckTimeoutsKept * options_.ack_timeout};
+      .expires = now + kAckTimeoutsKept * options_.ack_timeout,
+      .forgotten_at = now + kTrialTimeoutsMax * options_.suspicion_timeout};
   relays_.push_back(relay);
   due_ = std::min({due_, relay.again_at, relay.nack_at});
+}
+
+// A target that was asleep answers long after its asker gave up, and may be on trial here.
+void Relays::MakeRoom(base::Instant now) {
+  const bool full = relays_.size() >= kRelaysMax;
+  std::erase_if(relays_, [&](const Relay& relay) {
+    return (full ? relay.expires : relay.forgotten_at) <= now;
+  });
 }
 
 void Relays::OnAck(base::Instant now, std::uint64_t nonce) {
@@ -69,7 +79,10 @@ void Relays::OnTick(base::Instant now) {
 }
 
 void Relays::Forget() {
-  relays_.clear();
+  for (Relay& relay : relays_) {
+    relay.answered = true;
+    relay.again_at = relay.nack_at = base::Instant::Never();
+  }
   due_ = base::Instant::Never();
 }
 

@@ -35,7 +35,7 @@ class Relays {
   void OnTick(base::Instant now);
   base::Instant next_tick() const { return due_; }
 
-  // This process was late: what it did not hear says nothing.
+  // This process was late: what it did not hear says nothing, and is told to nobody.
   void Forget();
 
  private:
@@ -44,17 +44,20 @@ class Relays {
     base::HostId target;
     Asked asked;
     std::uint64_t origin_nonce;
-    base::Address address{};  // The target's.
-    base::Instant again_at;   // Never(): done.
-    base::Instant nack_at;    // Never(): done, or nobody wants it.
-    base::Instant expires;
-    bool answered = false;  // By a nack: one answer is enough.
+    base::Address address{};     // The target's.
+    base::Instant again_at;      // Never(): done.
+    base::Instant nack_at;       // Never(): done, or nobody wants it.
+    base::Instant expires;       // The asker has given up.
+    base::Instant forgotten_at;  // Until then an answer speaks for the target, if nothing else.
+    bool answered = false;       // By a nack: one answer is enough.
   };
 
   const GossipOptions& options_;
   Membership& membership_;
   Courier& courier_;
   base::Random& random_;
+
+  void MakeRoom(base::Instant now);
 
   std::vector<Relay> relays_;  // A few hundred at most; their room is kept.
   // Not after the earliest again_at or nack_at of relays_: most are done, and kept for a late ack.

@@ -107,7 +107,7 @@ struct Idle {
                 .metadata = std::string(kMetadata)},
                1, base::Instant{}) {
     std::uint64_t next = 0;
-    gossip.OnDatagram(now, AddressOf(2), mouth.Say(2, Spread{1}, SomeClaims(next, 0, kMembers)));
+    gossip.OnStreamRequest(now, mouth.Say(2, Push{}, SomeClaims(next, 0, kMembers)));
     while (gossip.next_tick() < base::Instant{std::chrono::hours(1)}) {
       now = gossip.next_tick();
       gossip.OnTick(now);

@@ -64,6 +64,27 @@ TEST_SUITE("gossip/prober_helpers") {
     EXPECT(std::get<Nack>(hand.Datagrams<Nack>()[0].message.body).nonce == 5);
   }
 
+  // As seed 673 of the random schedules had it: a process that was stopped answers what waited.
+  TEST_CASE("who answers a ping for another long after is not declared dead by the helper") {
+    Hand hand = Probing({2, 3, 4, 5});
+    hand.Hear(At(100000), 3, PingRequest{77, Host(2), AddressOf(2)});
+    const std::uint64_t nonce = std::get<Ping>(hand.Datagrams<Ping>()[0].message.body).nonce;
+    Claim accusation = ClaimBy(2, Liveness::kSuspect);
+    for (const std::uint64_t accuser : {3, 4, 5})
+      accusation.accusers.Add({ShortId(Host(accuser)), 0});
+    hand.Hear(At(100000), 3, Spread{1}, {accusation});
+    REQUIRE(hand.LivenessOf(2) == Liveness::kUnreachable);
+    hand.RunTo(At(102000));
+    hand.Hear(At(102000), 4, PingRequest{78, Host(5), AddressOf(5)});
+    hand.RunTo(At(103900));
+    bool answers = true;
+    SUBCASE("it does") {}
+    SUBCASE("it does not") { answers = false; }
+    if (answers) hand.Hear(At(103900), 2, Ack{nonce});
+    hand.RunTo(At(105000));
+    EXPECT(hand.LivenessOf(2) == (answers ? Liveness::kUnreachable : Liveness::kDead));
+  }
+
   TEST_CASE("once all helpers heard nothing the member is accused, and they are witnesses") {
     Hand hand = Probing({2, 3, 4, 5});
     const Nack nack = AskHelpersAbout2(hand);

@@ -117,6 +117,22 @@ TEST_SUITE("merkle/journal") {
     }));
   }
 
+  TEST_CASE("a slot is used again only once the pages of its record are put") {
+    Disk disk;
+    Worker worker({.lap_bytes_min = 1 << 20, .lap_bytes_max = 1 << 20, .slots_max = 20});
+    // The fewer wait the slower they are put: the last of these are not put within a lap by their
+    // turn, and never change again.
+    for (std::uint8_t slice = 0; slice < 30; ++slice)
+      worker.Change(1, base::BucketAt(slice, 0), {1, 2, 3});
+    for (std::uint64_t turn = 1; turn <= 100; ++turn) {
+      worker.Change(1, base::BucketAt(30, 0), {1, turn, 5});
+      worker.EndTurn(disk);
+      StoredTrees stored;
+      REQUIRE(Read(disk, stored).ok());
+      EXPECT(Holds(stored, worker));
+    }
+  }
+
   TEST_CASE("a turn puts one record, and none when nothing changed") {
     Disk disk;
     Worker worker({});

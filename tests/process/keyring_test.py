@@ -103,7 +103,12 @@ class Keyring(case.ClusterCase):
             nodes.wait_whole()
         finally:
             load.stop()
-        self.assertEqual(load.failed, [])
+        # What node 2 was sent and had not read when it was stopped has an unknown outcome, and the
+        # client says so; it sends one at a time.
+        unknown = [each for each in load.failed
+                   if two.address in each and "the outcome is unknown" in each]
+        self.assertLessEqual(len(unknown), 1)
+        self.assertEqual([each for each in load.failed if each not in unknown], [])
         for node in nodes.nodes:
             self.assertNotIn(key, node.log_text())
 

@@ -43,7 +43,7 @@ CAUGHT_BY = {
     "repair-anew-compared":
         ("test_server", "a tree that is being made anew is told to nobody, and then it is"),
     "repair-journal-reused-early":
-        ("test_merkle", "law: what is stored after any turn is the tree"),
+        ("test_merkle", "a slot is used again only once the pages of its record are put"),
     "repair-journal-forgotten-early":
         ("test_merkle", "law: what is stored after any turn is the tree"),
     "repair-pieces-mixed":
