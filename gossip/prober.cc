@@ -8,12 +8,12 @@
 
 #include "base/check.h"
 #include "base/mutants.h"
+#include "gossip/suspicion.h"
 
 namespace starling::gossip {
 namespace {
 
 constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
-constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
 constexpr std::size_t kFormerMax = 256;  // Hosts whose vitals outlive their membership.
 // Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
 constexpr int kPingsPerAckTimeout = 3;
@@ -282,8 +282,7 @@ void Prober::StartRound(base::Instant now, const std::optional<Member>& member) 
 void Prober::Fail(base::Instant now, const Probe& probe) {
   ++counters_.probes_failed;
   if (failed_.size() == Probes::kMax) failed_.erase(failed_.begin());
-  failed_.push_back(
-      {probe.nonce, probe.host, now + kTrialTimeoutsMax * options_.suspicion_timeout});
+  failed_.push_back({probe.nonce, probe.host, now + LongestTrial(options_)});
   // Helpers that did not even say nack point at this node; one without helpers can't tell. A
   // refusal came from the other host: this node is connected.
   if (!probe.refused && !probe.confirming)

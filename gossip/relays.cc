@@ -3,12 +3,13 @@
 
 #include <algorithm>
 
+#include "gossip/suspicion.h"
+
 namespace starling::gossip {
 namespace {
 
 constexpr std::size_t kRelaysMax = 256;  // Beyond it, requests of others are ignored.
 constexpr int kAckTimeoutsKept = 3;      // As long as the asker's probe takes.
-constexpr int kTrialTimeoutsMax = 3;     // The longest trial, of a single accuser.
 constexpr std::size_t kRelayedMore = 2;  // Another ping, and a nack, which is smaller.
 // A nack is sent early enough to arrive before the asker gives up.
 constexpr base::Duration NackAfter(base::Duration ack_timeout) { return ack_timeout * 4 / 5; }
@@ -36,7 +37,7 @@ void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& re
       .again_at = repeats ? now + AgainAfter(options_.ack_timeout) : base::Instant::Never(),
       .nack_at = says_nack ? now + NackAfter(options_.ack_timeout) : base::Instant::Never(),
       .expires = now + kAckTimeoutsKept * options_.ack_timeout,
-      .forgotten_at = now + kTrialTimeoutsMax * options_.suspicion_timeout};
+      .forgotten_at = now + LongestTrial(options_)};
   relays_.push_back(relay);
   due_ = std::min({due_, relay.again_at, relay.nack_at});
 }

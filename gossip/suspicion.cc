@@ -80,12 +80,15 @@ std::uint64_t MilliLog10(std::uint64_t n) {
   return log2 * 1'000'000'000 / kLog2Of10Millionths >> kFractionBits;
 }
 
+base::Duration LongestTrial(const GossipOptions& options) {
+  return kUnconfirmedFactor * options.suspicion_timeout;
+}
+
 base::Duration SuspicionTimeout(const GossipOptions& options, std::size_t members,
                                 std::size_t accusers) {
   const std::size_t further = std::max<std::size_t>(accusers, 1) - 1;
   if (options.mode == Mode::kStarling) {
-    return Shrunk(options.suspicion_timeout, kUnconfirmedFactor * options.suspicion_timeout,
-                  further, Accusers::kMax - 1);
+    return Shrunk(options.suspicion_timeout, LongestTrial(options), further, Accusers::kMax - 1);
   }
   const auto milli = static_cast<std::int64_t>(
       std::max<std::uint64_t>(1000, MilliLog10(std::max<std::size_t>(members, 1))));

@@ -69,4 +69,7 @@ std::uint64_t MilliLog10(std::uint64_t n);
 base::Duration SuspicionTimeout(const GossipOptions& options, std::size_t members,
                                 std::size_t accusers);
 
+// What it is at most, of a single accuser: for so long an answer may still speak for the accused.
+base::Duration LongestTrial(const GossipOptions& options);
+
 }  // namespace starling::gossip

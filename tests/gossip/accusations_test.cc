@@ -6,6 +6,15 @@
 namespace starling::gossip {
 namespace {
 
+// Of members 2 up to `end`, those from `second` on in another rack.
+void HearOfTwoRacks(Table& table, std::uint64_t second, std::uint64_t end) {
+  for (std::uint64_t number = 2; number < end; ++number) {
+    Claim claim = ClaimBy(number);
+    claim.domain = number < second ? 0 : 1;
+    table.Hear(0, claim);
+  }
+}
+
 TEST_SUITE("gossip/accusations") {
   TEST_CASE("who stays silent for all is dead after suspicion_timeout, not before") {
     Table table;
@@ -36,12 +45,8 @@ TEST_SUITE("gossip/accusations") {
 
   TEST_CASE("three accusers of one rack are not enough while another has witnesses") {
     Table table;
-    for (std::uint64_t number = 2; number < 7; ++number) {
-      Claim claim = ClaimBy(number);
-      claim.domain = number < 6 ? 0 : 1;
-      table.Hear(0, claim);
-      table.membership.Meet(Host(number));
-    }
+    HearOfTwoRacks(table, 6, 7);
+    for (std::uint64_t number = 2; number < 7; ++number) table.membership.Meet(Host(number));
     table.Accuse(0, 2, {3, 4});
     EXPECT(table.Of(2) == Liveness::kSuspect);
     SUBCASE("the other rack confirms") { table.Accuse(100, 2, {6}); }
@@ -54,11 +59,7 @@ TEST_SUITE("gossip/accusations") {
 
   TEST_CASE("who is only spoken of is no witness that a verdict waits for") {
     Table table;
-    for (std::uint64_t number = 2; number < 9; ++number) {
-      Claim claim = ClaimBy(number);
-      claim.domain = number < 4 ? 0 : 1;
-      table.Hear(0, claim);
-    }
+    HearOfTwoRacks(table, 4, 9);
     SUBCASE("once somebody has answered this node") {
       table.membership.Meet(Host(2));
       table.membership.Meet(Host(3));
