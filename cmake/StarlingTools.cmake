@@ -42,14 +42,16 @@ function(starling_library name)
   target_link_libraries(${name} PUBLIC ${ARGN} PRIVATE starling_flags)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   starling_precompile(${name})
-  starling_unite(${name})
 endfunction()
 
-# Under sanitizers ten files are compiled as one: most of their time is for headers that they share. So
-# names of a file's own are to differ within a library.
-function(starling_unite library)
-  if(STARLING_SANITIZE)
-    set_target_properties(${library} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+# STARLING_UNITE: ten files are compiled as one, since most of their time is for headers that they share:
+# half of it is saved where all is built from nothing. So names of a file's own are to differ within
+# a library or a test program.
+function(starling_unite target)
+  if(STARLING_UNITE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+    # It takes a file's own namespace for a header's.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
 endfunction()
 
@@ -93,12 +95,14 @@ function(starling_precompile target)
     target_precompile_headers(${target} REUSE_FROM starling_precompiled)
   endif()
   target_link_libraries(${target} PRIVATE fmt::fmt tl::expected)
+  starling_unite(${target})
 endfunction()
 
 function(starling_precompile_test target)
   target_precompile_headers(${target} REUSE_FROM starling_precompiled_tests)
   target_link_libraries(${target} PRIVATE fmt::fmt tl::expected rapidcheck)
   target_compile_options(${target} PRIVATE ${STARLING_TEST_OPTIONS})
+  starling_unite(${target})
 endfunction()
 
 # starling_wire(NAME FILE.proto...): generated messages, seen as a system include by their path from

@@ -7,7 +7,7 @@
 namespace starling::wire {
 namespace {
 
-constexpr std::size_t kValueBytes = 1024;
+constexpr std::size_t kCodedBytes = 1024;
 
 PutRequest BenchPut(base::Bytes value) {
   return {.keyspace = 1, .key = "user0000000123", .value_digest = base::Hash64(value), .stamp = {}};
@@ -15,7 +15,7 @@ PutRequest BenchPut(base::Bytes value) {
 
 // The client's side: digest, header, checksum, and the copy into the out-buffer.
 void EncodePut(benchmark::State& state) {
-  const std::string value(kValueBytes, 'v');
+  const std::string value(kCodedBytes, 'v');
   std::string out;
   for (auto _ : state) {
     out.clear();
@@ -28,7 +28,7 @@ BENCHMARK(EncodePut);
 
 // The node's side: lengths, checksum, header, and the value's digest.
 void DecodePut(benchmark::State& state) {
-  const std::string value(kValueBytes, 'v');
+  const std::string value(kCodedBytes, 'v');
   std::string in;
   AppendFrame(in, 7, BenchPut(value), value);
   for (auto _ : state) {

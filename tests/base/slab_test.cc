@@ -19,7 +19,7 @@ struct Buffer {
   void Reset() { bytes.clear(); }
 };
 
-bool AgreesWithModel(std::uint64_t seed) {
+bool SlabAgreesWithModel(std::uint64_t seed) {
   Random random(seed);
   Slab<std::uint64_t> slab;
   std::map<std::uint64_t, std::uint64_t> model;
@@ -120,7 +120,7 @@ TEST_SUITE("base/slab") {
   }
 
   TEST_CASE("any history agrees with a map") {
-    EXPECT(rc::check([](std::uint64_t seed) { RC_ASSERT(AgreesWithModel(seed)); }));
+    EXPECT(rc::check([](std::uint64_t seed) { RC_ASSERT(SlabAgreesWithModel(seed)); }));
   }
 }
 

@@ -54,7 +54,7 @@ class Model {
   std::vector<Timer> timers_;
 };
 
-bool AgreesWithModel(std::uint64_t seed) {
+bool TimersAgreeWithModel(std::uint64_t seed) {
   Random random(seed);
   Timers timers;
   Model model;
@@ -136,7 +136,7 @@ TEST_SUITE("base/timers") {
   }
 
   TEST_CASE("any history agrees with a sorted list") {
-    EXPECT(rc::check([](std::uint64_t seed) { RC_ASSERT(AgreesWithModel(seed)); }));
+    EXPECT(rc::check([](std::uint64_t seed) { RC_ASSERT(TimersAgreeWithModel(seed)); }));
   }
 }
 

@@ -24,7 +24,7 @@ void HearDigest(Hand& hand, base::Instant now, std::uint64_t digest) {
   hand.Do([](Gossip&) {});
 }
 
-Hand Idle() {
+Hand IdleComparer() {
   Hand hand({.probe_interval = base::seconds(1000),
              .push_pull_interval = base::seconds(10),
              .dead_contact_interval = base::seconds(1000)});
@@ -52,7 +52,7 @@ std::uint64_t StreamsOut(const Cluster& cluster) {
 
 TEST_SUITE("gossip/comparer") {
   TEST_CASE("a packet that says no digest, for want of rumors or of room, starts no comparison") {
-    Hand having = Idle();
+    Hand having = IdleComparer();
     having.Do([](Gossip& core) { core.Publish(At(1), "k", 1, "v"); });
     having.RunTo(At(5000));
     HearDigest(having, At(5000), 0);
@@ -62,8 +62,8 @@ TEST_SUITE("gossip/comparer") {
   }
 
   TEST_CASE("another digest makes a node ask for what is in the buckets that differ, and pull it") {
-    Hand lacking = Idle();
-    Hand having = Idle();
+    Hand lacking = IdleComparer();
+    Hand having = IdleComparer();
     having.Do([](Gossip& core) { core.Publish(At(1), "k", 1, "v"); });
     having.RunTo(At(5000));
     HearDigest(lacking, At(5000), DigestOf("k", {1, base::Hash64("v")}));
@@ -87,7 +87,7 @@ TEST_SUITE("gossip/comparer") {
   }
 
   TEST_CASE("equal digests, strangers, and rumors that are on their way start nothing") {
-    Hand hand = Idle();
+    Hand hand = IdleComparer();
     hand.Hear(At(1), 2, Spread{1}, {}, {Item("k", "v")});
     const std::uint64_t digest = DigestOf("k", {1, base::Hash64("v")});
     HearDigest(hand, At(2), digest);  // Its clock is ahead.
@@ -103,7 +103,7 @@ TEST_SUITE("gossip/comparer") {
   }
 
   TEST_CASE("a difference that comparing does not end is looked for ever more seldom") {
-    Hand hand = Idle();
+    Hand hand = IdleComparer();
     std::vector<std::size_t> asked_by;
     for (std::int64_t ms = 0; ms <= 100'000; ms += 10) {
       HearDigest(hand, At(ms), 77);

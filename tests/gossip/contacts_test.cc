@@ -10,8 +10,8 @@
 namespace starling::gossip {
 namespace {
 
-const GossipOptions kOptions = {.probe_interval = base::seconds(1000),
-                                .push_pull_interval = base::seconds(1000)};
+const GossipOptions kOnlyContacts = {.probe_interval = base::seconds(1000),
+                                     .push_pull_interval = base::seconds(1000)};
 
 std::map<base::Address, int> Called(const std::vector<Hand::Sent>& sent) {
   std::map<base::Address, int> counts;
@@ -21,7 +21,7 @@ std::map<base::Address, int> Called(const std::vector<Hand::Sent>& sent) {
 
 TEST_SUITE("gossip/contacts") {
   TEST_CASE("alone, it calls all seeds every second, and never itself") {
-    Hand hand(kOptions);
+    Hand hand(kOnlyContacts);
     const std::vector<base::Address> seeds = {AddressOf(1), AddressOf(2), AddressOf(3)};
     hand.Do([&](Gossip& core) { core.Join(At(0), seeds); });
     EXPECT(hand.Streams<Sync>().size() == 2);
@@ -31,7 +31,7 @@ TEST_SUITE("gossip/contacts") {
   }
 
   TEST_CASE("among others, only seeds that are no members are called, every 5 s") {
-    Hand hand(kOptions);
+    Hand hand(kOnlyContacts);
     const std::vector<base::Address> seeds = {AddressOf(2), AddressOf(3)};
     hand.Do([&](Gossip& core) { core.Join(At(0), seeds); });
     hand.Knows({2});
@@ -42,7 +42,7 @@ TEST_SUITE("gossip/contacts") {
   }
 
   TEST_CASE("one of the dead is greeted every 5 s, told what is believed of it and who asks") {
-    Hand hand(kOptions);
+    Hand hand(kOnlyContacts);
     hand.Knows({2, 3});
     hand.Hear(At(0), 2, Spread{1}, {ClaimBy(3, Liveness::kDead)});
     hand.RunTo(At(3000));
@@ -60,7 +60,7 @@ TEST_SUITE("gossip/contacts") {
   }
 
   TEST_CASE("who left is left alone") {
-    Hand hand(kOptions);
+    Hand hand(kOnlyContacts);
     hand.Knows({2, 3});
     hand.Hear(At(0), 3, Spread{1}, {ClaimBy(3, Liveness::kLeft)});
     hand.RunTo(At(3000));
@@ -70,7 +70,7 @@ TEST_SUITE("gossip/contacts") {
   }
 
   TEST_CASE("the dead that answer are alive again, and are compared with at once") {
-    Hand hand(kOptions);
+    Hand hand(kOnlyContacts);
     hand.Knows({2, 3});
     hand.Hear(At(0), 2, Spread{1}, {ClaimBy(3, Liveness::kDead)});
     hand.RunTo(At(20000));

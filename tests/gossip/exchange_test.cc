@@ -16,12 +16,12 @@
 namespace starling::gossip {
 namespace {
 
-const GossipOptions kOptions = {.probe_interval = base::seconds(1000),
-                                .dead_contact_interval = base::seconds(1000)};
+const GossipOptions kOnlyExchanges = {.probe_interval = base::seconds(1000),
+                                      .dead_contact_interval = base::seconds(1000)};
 
 // A node with its own name, for talks between two.
-struct Node {
-  explicit Node(std::uint64_t number, GossipOptions options = kOptions)
+struct Talker {
+  explicit Talker(std::uint64_t number, GossipOptions options = kOnlyExchanges)
       : gossip(options,
                {.host = Host(number),
                 .generation = 1,
@@ -44,7 +44,7 @@ struct Node {
 
 // Carries all requests of `from` to `to`, and the answers back, until there are none. Returns the
 // bytes of each request.
-std::vector<std::size_t> Carry(base::Instant now, Node& from, Node& to) {
+std::vector<std::size_t> Carry(base::Instant now, Talker& from, Talker& to) {
   std::vector<std::size_t> sizes;
   while (!from.gossip.outputs().streams.empty()) {
     const std::vector<StreamRequest> requests = std::exchange(from.gossip.outputs().streams, {});
@@ -57,7 +57,7 @@ std::vector<std::size_t> Carry(base::Instant now, Node& from, Node& to) {
   return sizes;
 }
 
-std::vector<std::size_t> Meet(base::Instant now, Node& from, Node& to) {
+std::vector<std::size_t> Meet(base::Instant now, Talker& from, Talker& to) {
   const std::vector<base::Address> seeds = {to.gossip.self().address};
   from.gossip.Join(now, seeds);
   return Carry(now, from, to);
@@ -65,11 +65,11 @@ std::vector<std::size_t> Meet(base::Instant now, Node& from, Node& to) {
 
 TEST_SUITE("gossip/exchange") {
   TEST_CASE("two strangers know each other, and all that the other knew, after one exchange") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     one.Learn({ClaimBy(3), ClaimBy(4, Liveness::kDead)});
     two.Learn({ClaimBy(5), ClaimBy(3, Liveness::kAlive, 7)});
     Meet(At(10), one, two);
-    for (const Node* node : {&one, &two}) {
+    for (const Talker* node : {&one, &two}) {
       EXPECT(node->Sees(3, Liveness::kAlive));
       EXPECT(node->gossip.Find(Host(3))->incarnation == 7);
       EXPECT(node->Sees(4, Liveness::kDead));
@@ -80,7 +80,7 @@ TEST_SUITE("gossip/exchange") {
   }
 
   TEST_CASE("rumors go both ways, large ones included") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     const std::string big(20000, 'x');
     one.gossip.Publish(At(0), "one", 1, "small");
     one.gossip.Publish(At(0), "both", 1, "old");
@@ -89,7 +89,7 @@ TEST_SUITE("gossip/exchange") {
     const std::vector<base::Address> seeds = {AddressOf(2)};
     one.gossip.Join(At(1), seeds);
     std::map<std::string, std::string> heard;
-    const auto note = [&](Node& node) {
+    const auto note = [&](Talker& node) {
       for (const Event& event : node.gossip.outputs().events) {
         if (event.kind == Event::kRumor) heard[event.rumor_key] = event.rumor_payload;
       }
@@ -107,7 +107,7 @@ TEST_SUITE("gossip/exchange") {
   }
 
   TEST_CASE("between equals an exchange is one request and one answer of less than 150 bytes") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     Meet(At(10), one, two);
     one.gossip.OnTick(At(20000));
     const std::vector<StreamRequest> requests = std::exchange(one.gossip.outputs().streams, {});
@@ -127,13 +127,13 @@ TEST_SUITE("gossip/exchange") {
 
   // A seed is called for as long as no member is there. Members are for push-pull.
   TEST_CASE("Join calls no seed that is a member already") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     EXPECT(Meet(At(10), one, two).size() >= 1);
     EXPECT(Meet(At(20), one, two).empty());
   }
 
   TEST_CASE("a table that holds a live member for dead makes it be asked") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     one.Learn({ClaimBy(3)});
     two.Learn({ClaimBy(3, Liveness::kDead)});
     Meet(At(0), one, two);
@@ -146,16 +146,16 @@ TEST_SUITE("gossip/exchange") {
   }
 
   TEST_CASE("of two large tables that differ in one member, one member travels") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     std::vector<Claim> claims;
     for (std::uint64_t number = 10; number < 2010; ++number) claims.push_back(ClaimBy(number));
-    for (Node* node : {&one, &two}) node->gossip.Restore(At(0), claims);
+    for (Talker* node : {&one, &two}) node->gossip.Restore(At(0), claims);
     EXPECT(!one.gossip.has_news());
     EXPECT(one.gossip.outputs().events.empty());
     SUBCASE("the asker has it") { one.Learn({ClaimBy(5000)}); }
     SUBCASE("the answerer has it") { two.Learn({ClaimBy(5000)}); }
     SUBCASE("one has it newer") {
-      for (Node* node : {&one, &two}) node->Learn({ClaimBy(5000)});
+      for (Talker* node : {&one, &two}) node->Learn({ClaimBy(5000)});
       one.Learn({ClaimBy(5000, Liveness::kAlive, 1)});
     }
     Meet(At(20000), one, two);
@@ -169,11 +169,11 @@ TEST_SUITE("gossip/exchange") {
 
   TEST_CASE(
       "at most eight compare with one node at once; the ninth is told when to ask, and whom else") {
-    Node seed(1);
-    std::vector<std::unique_ptr<Node>> others;
+    Talker seed(1);
+    std::vector<std::unique_ptr<Talker>> others;
     std::vector<std::string> states;
     for (std::uint64_t number = 2; number <= 10; ++number) {
-      Node& other = *others.emplace_back(std::make_unique<Node>(number));
+      Talker& other = *others.emplace_back(std::make_unique<Talker>(number));
       const std::vector<base::Address> seeds = {AddressOf(1)};
       other.gossip.Join(At(0), seeds);
       states.push_back(seed.gossip.OnStreamRequest(At(0), other.gossip.outputs().streams[0].bytes));
@@ -183,14 +183,14 @@ TEST_SUITE("gossip/exchange") {
       const Message message = Opened(states[at]);
       EXPECT((std::get<State>(message.body).retry_after_ms > 0) == (at == 8));
     }
-    Node& ninth = *others[8];
+    Talker& ninth = *others[8];
     ninth.gossip.OnStreamReply(At(0), states[8]);
     EXPECT(ninth.gossip.outputs().streams.empty());
     EXPECT(ninth.Sees(1, Liveness::kAlive));
     // The first ends its exchange, and so makes room.
     others[0]->gossip.OnStreamReply(At(0), states[0]);
     Carry(At(0), *others[0], seed);
-    Node tenth(11);
+    Talker tenth(11);
     Meet(At(10), tenth, seed);
     EXPECT(tenth.gossip.members().size() == 10);
     // The ninth was referred to three others, and asks one of all four.
@@ -201,21 +201,21 @@ TEST_SUITE("gossip/exchange") {
     EXPECT(std::ranges::any_of(ninth.gossip.members(),
                                [&](const MemberInfo& member) { return member.address == asked; }));
     // Who never came back is forgotten after a while.
-    Node late(12);
+    Talker late(12);
     Meet(At(6000), late, seed);
     EXPECT(late.gossip.members().size() == 11);
   }
 
   // Of 9,000 members two tables of half a megabyte are what 4 MiB a second allow ahead.
   TEST_CASE("F15: a node that sent its table to some refers others to its members, for a while") {
-    Node seed(1);
+    Talker seed(1);
     std::vector<Claim> claims;
     for (std::uint64_t number = 100; number < 9100; ++number) claims.push_back(ClaimBy(number));
     seed.gossip.Restore(At(0), claims);
     std::vector<bool> served;
-    std::unique_ptr<Node> refused;
+    std::unique_ptr<Talker> refused;
     for (std::uint64_t number = 2; number < 10; ++number) {
-      auto other = std::make_unique<Node>(number);
+      auto other = std::make_unique<Talker>(number);
       Meet(At(10), *other, seed);
       served.push_back(other->gossip.members().size() > 9000);
       if (!served.back() && refused == nullptr) refused = std::move(other);
@@ -227,13 +227,13 @@ TEST_SUITE("gossip/exchange") {
     REQUIRE(refused != nullptr);
     EXPECT(refused->gossip.members().size() == 4);  // The seed, and three to ask.
     EXPECT(refused->gossip.pending_news() == 1);    // Itself: others know those.
-    Node later(11);
+    Talker later(11);
     Meet(At(1000), later, seed);
     EXPECT(later.gossip.members().size() > 9000);
   }
 
   TEST_CASE("a newcomer does not pass on what all others know") {
-    Node one(1), two(2);
+    Talker one(1), two(2);
     std::vector<Claim> claims;
     for (std::uint64_t number = 10; number < 110; ++number) claims.push_back(ClaimBy(number));
     two.gossip.Restore(At(0), claims);
@@ -250,7 +250,7 @@ TEST_SUITE("gossip/exchange") {
   }
 
   TEST_CASE("a random live member is compared with every push_pull_interval") {
-    Hand hand(kOptions);
+    Hand hand(kOnlyExchanges);
     hand.Knows({2, 3});
     hand.RunTo(At(100000));
     const std::size_t syncs = hand.Streams<Sync>().size();
@@ -291,7 +291,7 @@ TEST_SUITE("gossip/exchange") {
   }
 
   TEST_CASE("F15: a flood of strangers gets no more than eight answers with tables") {
-    Node seed(1);
+    Talker seed(1);
     std::vector<Claim> claims;
     for (std::uint64_t number = 2000; number < 2100; ++number) claims.push_back(ClaimBy(number));
     seed.gossip.Restore(At(0), claims);
@@ -324,7 +324,7 @@ TEST_SUITE("gossip/exchange") {
   }
 
   TEST_CASE("F15: who asks again and again gets its table at the rate that there is for all") {
-    Node seed(1);
+    Talker seed(1);
     std::vector<Claim> claims;
     for (std::uint64_t number = 100; number < 9100; ++number) claims.push_back(ClaimBy(number));
     seed.gossip.Restore(At(0), claims);

@@ -10,10 +10,6 @@
 namespace starling::gossip {
 namespace {
 
-const GossipOptions kQuiet = {.probe_interval = base::seconds(1000),
-                              .push_pull_interval = base::seconds(1000),
-                              .dead_contact_interval = base::seconds(1000)};
-
 Hand Leaving(std::uint64_t last) {
   Hand hand(kQuiet);
   std::vector<Claim> claims;

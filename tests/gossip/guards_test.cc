@@ -11,7 +11,7 @@
 namespace starling::gossip {
 namespace {
 
-base::HostId Host(std::uint64_t number) { return {number, ~number}; }
+base::HostId SpreadHost(std::uint64_t number) { return {number, ~number}; }
 
 // How often each of `present` is guarded on a circle, by nodes that learned of the others in
 // different orders and saw `gone` go.
@@ -19,14 +19,14 @@ std::map<base::HostId, int> Guarded(std::size_t circle, const std::vector<std::u
                                     const std::vector<std::uint64_t>& gone) {
   std::map<base::HostId, int> counts;
   for (std::size_t self = 0; self < present.size(); ++self) {
-    Guards guards(Host(present[self]), kGuardsMax);
-    for (const std::uint64_t other : gone) guards.Present(Host(other));
+    Guards guards(SpreadHost(present[self]), kGuardsMax);
+    for (const std::uint64_t other : gone) guards.Present(SpreadHost(other));
     for (std::size_t i = 1; i < present.size(); ++i)
-      guards.Present(Host(present[(self + i) % present.size()]));
+      guards.Present(SpreadHost(present[(self + i) % present.size()]));
     for (const std::uint64_t other : gone) {
-      if (!guards.Gone(Host(other))) continue;
+      if (!guards.Gone(SpreadHost(other))) continue;
       for (const std::uint64_t host : present) {
-        if (host != present[self]) guards.Present(Host(host));
+        if (host != present[self]) guards.Present(SpreadHost(host));
       }
     }
     REQUIRE(guards.Of(circle).has_value());
@@ -41,24 +41,24 @@ TEST_SUITE("gossip/guards") {
     for (std::size_t circle = 0; circle < kGuardsMax; ++circle) {
       const std::map<base::HostId, int> counts = Guarded(circle, present, {26, 5, 31});
       EXPECT(counts.size() == present.size());
-      for (const std::uint64_t host : present) EXPECT(counts.contains(Host(host)));
+      for (const std::uint64_t host : present) EXPECT(counts.contains(SpreadHost(host)));
     }
   }
 
   TEST_CASE("circles differ, or the second guard would be the first") {
     std::set<base::HostId> guarded;
-    Guards guards(Host(1), kGuardsMax);
-    for (std::uint64_t other = 2; other < 100; ++other) guards.Present(Host(other));
+    Guards guards(SpreadHost(1), kGuardsMax);
+    for (std::uint64_t other = 2; other < 100; ++other) guards.Present(SpreadHost(other));
     for (std::size_t circle = 0; circle < kGuardsMax; ++circle) guarded.insert(*guards.Of(circle));
     EXPECT(guarded.size() == kGuardsMax);
   }
 
   TEST_CASE("alone, a node guards nobody; and who was not guarded leaves no gap") {
-    Guards guards(Host(1), kGuardsMax);
+    Guards guards(SpreadHost(1), kGuardsMax);
     EXPECT(!guards.Of(0));
-    EXPECT(!guards.Gone(Host(2)));
-    guards.Present(Host(2));
-    EXPECT(guards.Gone(Host(2)));
+    EXPECT(!guards.Gone(SpreadHost(2)));
+    guards.Present(SpreadHost(2));
+    EXPECT(guards.Gone(SpreadHost(2)));
     EXPECT(!guards.Of(0));
   }
 }

@@ -23,6 +23,11 @@ inline base::Address AddressOf(std::uint64_t number) {
 
 inline constexpr char kCluster[] = "test";
 
+// Rounds so rare that none is near.
+inline const GossipOptions kQuiet = {.probe_interval = base::seconds(1000),
+                                     .push_pull_interval = base::seconds(1000),
+                                     .dead_contact_interval = base::seconds(1000)};
+
 // A view that outlives the test: claims have views only.
 inline base::Bytes Kept(std::string bytes) {
   static std::deque<std::string> kept;

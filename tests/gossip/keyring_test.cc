@@ -8,10 +8,10 @@
 namespace starling::gossip {
 namespace {
 
-KeyBytes Key(unsigned char first) { return KeyBytes{first}; }
-KeyId IdOf(unsigned char first) { return Fingerprint(Key(first)); }
+KeyBytes KeyOf(unsigned char first) { return KeyBytes{first}; }
+KeyId KeyIdOf(unsigned char first) { return Fingerprint(KeyOf(first)); }
 std::string InBase64(unsigned char first) {
-  const KeyBytes key = Key(first);
+  const KeyBytes key = KeyOf(first);
   return base::ToBase64({reinterpret_cast<const char*>(key.data()), key.size()});
 }
 
@@ -19,66 +19,66 @@ TEST_SUITE("gossip/keyring") {
   TEST_CASE("an empty keyring seals nothing and requires nothing; one of a key does both") {
     EXPECT(!Keyring().primary());
     EXPECT(!Keyring().required());
-    EXPECT(Keyring(Key(1)).primary() == IdOf(1));
-    EXPECT(Keyring(Key(1)).required());
+    EXPECT(Keyring(KeyOf(1)).primary() == KeyIdOf(1));
+    EXPECT(Keyring(KeyOf(1)).required());
   }
 
   TEST_CASE("an added key opens only, until it is used") {
     Keyring keyring;
-    REQUIRE(keyring.Add(Key(1)).ok());
-    EXPECT(keyring.Has(IdOf(1)));
+    REQUIRE(keyring.Add(KeyOf(1)).ok());
+    EXPECT(keyring.Has(KeyIdOf(1)));
     EXPECT(!keyring.primary());
-    REQUIRE(keyring.Use(IdOf(1)).ok());
-    EXPECT(keyring.primary() == IdOf(1));
+    REQUIRE(keyring.Use(KeyIdOf(1)).ok());
+    EXPECT(keyring.primary() == KeyIdOf(1));
     EXPECT(!keyring.required());
   }
 
   TEST_CASE("what was done before is done: each change may be repeated") {
-    Keyring keyring(Key(1));
-    EXPECT(keyring.Add(Key(1)).ok());
+    Keyring keyring(KeyOf(1));
+    EXPECT(keyring.Add(KeyOf(1)).ok());
     EXPECT(keyring.keys().size() == 1);
-    EXPECT(keyring.Use(IdOf(1)).ok());
+    EXPECT(keyring.Use(KeyIdOf(1)).ok());
     EXPECT(keyring.Require().ok());
-    EXPECT(keyring.Remove(IdOf(9)).ok());
+    EXPECT(keyring.Remove(KeyIdOf(9)).ok());
   }
 
   TEST_CASE("the primary is not removed, and what is not installed not used") {
-    Keyring keyring(Key(1));
-    EXPECT(keyring.Remove(IdOf(1)).code() == base::Code::kFailedPrecondition);
-    EXPECT(keyring.Use(IdOf(2)).code() == base::Code::kNotFound);
-    REQUIRE(keyring.Add(Key(2)).ok());
-    REQUIRE(keyring.Use(IdOf(2)).ok());
-    EXPECT(keyring.Remove(IdOf(1)).ok());
-    EXPECT(!keyring.Has(IdOf(1)));
-    EXPECT(keyring.primary() == IdOf(2));
+    Keyring keyring(KeyOf(1));
+    EXPECT(keyring.Remove(KeyIdOf(1)).code() == base::Code::kFailedPrecondition);
+    EXPECT(keyring.Use(KeyIdOf(2)).code() == base::Code::kNotFound);
+    REQUIRE(keyring.Add(KeyOf(2)).ok());
+    REQUIRE(keyring.Use(KeyIdOf(2)).ok());
+    EXPECT(keyring.Remove(KeyIdOf(1)).ok());
+    EXPECT(!keyring.Has(KeyIdOf(1)));
+    EXPECT(keyring.primary() == KeyIdOf(2));
   }
 
   TEST_CASE("seals are not required before one is in use") {
     Keyring keyring;
     EXPECT(keyring.Require().code() == base::Code::kFailedPrecondition);
-    REQUIRE(keyring.Add(Key(1)).ok());
+    REQUIRE(keyring.Add(KeyOf(1)).ok());
     EXPECT(keyring.Require().code() == base::Code::kFailedPrecondition);
     EXPECT(!keyring.required());
   }
 
   TEST_CASE("eight keys are taken, a ninth is not") {
     Keyring keyring;
-    for (unsigned char first = 1; first <= 8; ++first) REQUIRE(keyring.Add(Key(first)).ok());
-    EXPECT(keyring.Add(Key(9)).code() == base::Code::kFailedPrecondition);
+    for (unsigned char first = 1; first <= 8; ++first) REQUIRE(keyring.Add(KeyOf(first)).ok());
+    EXPECT(keyring.Add(KeyOf(9)).code() == base::Code::kFailedPrecondition);
     EXPECT(keyring.keys().size() == 8);
   }
 
   TEST_CASE("a printed keyring comes back the same") {
     for (const bool required : {false, true}) {
       Keyring keyring;
-      REQUIRE(keyring.Add(Key(1)).ok());
-      REQUIRE(keyring.Add(Key(2)).ok());
-      REQUIRE(keyring.Use(IdOf(2)).ok());
+      REQUIRE(keyring.Add(KeyOf(1)).ok());
+      REQUIRE(keyring.Add(KeyOf(2)).ok());
+      REQUIRE(keyring.Use(KeyIdOf(2)).ok());
       if (required) REQUIRE(keyring.Require().ok());
       const auto read = Keyring::Parse(keyring.Print());
       REQUIRE(read.has_value());
       EXPECT(read->Print() == keyring.Print());
-      EXPECT(read->primary() == IdOf(2));
+      EXPECT(read->primary() == KeyIdOf(2));
       EXPECT(read->required() == required);
       EXPECT(read->keys().size() == 2);
     }
@@ -109,7 +109,7 @@ TEST_SUITE("gossip/keyring") {
 
   // A change of it would make installed keys unknown by their ids.
   TEST_CASE("the id of a key is SHA-256 of a label and the key, its first 32 bits") {
-    EXPECT(PrintKeyId(IdOf(1)) == "c86f07c3");
+    EXPECT(PrintKeyId(KeyIdOf(1)) == "c86f07c3");
   }
 }
 

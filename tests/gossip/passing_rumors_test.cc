@@ -8,12 +8,13 @@
 
 #include "base/hash.h"
 #include "tests/gossip/gossip_net.h"
+#include "tests/gossip/hand.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
 namespace {
 
-std::string Key(std::uint64_t number) {
+std::string PassingKey(std::uint64_t number) {
   std::string key(1, kPassingMark);
   base::AppendLittle(key, number);
   return key;
@@ -21,17 +22,15 @@ std::string Key(std::uint64_t number) {
 
 RumorItem Item(std::uint64_t number, std::uint64_t version, const std::string& payload,
                base::Duration age = {}) {
-  return {.key = Key(number),
+  return {.key = PassingKey(number),
           .version = version,
           .hash = base::Hash64(payload),
           .payload = payload,
           .age = age};
 }
 
-base::Instant At(std::int64_t ms) { return base::Instant{base::milliseconds(ms)}; }
-
-struct Store {
-  explicit Store(GossipOptions chosen = {}) : options(chosen) {}
+struct PassingStore {
+  explicit PassingStore(GossipOptions chosen = {}) : options(chosen) {}
 
   std::vector<RumorItem> Tell(std::uint64_t nonce, std::size_t others = 100) {
     return rumors.Tell(At(0), nonce,
@@ -47,8 +46,8 @@ struct Store {
 TEST_SUITE("gossip/passing_rumors") {
   TEST_CASE("a rumor is told until k contacts in a row knew it, or as many as there are members") {
     for (const std::size_t others : {2, 100}) {
-      Store store({.passing_counter_k = 4});
-      REQUIRE(store.rumors.Publish(At(0), Key(1), 1, "v"));
+      PassingStore store({.passing_counter_k = 4});
+      REQUIRE(store.rumors.Publish(At(0), PassingKey(1), 1, "v"));
       std::uint64_t nonce = 0;
       while (store.rumors.hot()) {
         REQUIRE(store.Tell(++nonce, others).size() == 1);
@@ -60,8 +59,8 @@ TEST_SUITE("gossip/passing_rumors") {
   }
 
   TEST_CASE("a later version takes the place of one that is told, an older one does not") {
-    Store store;
-    REQUIRE(store.rumors.Publish(At(0), Key(1), 2, "two"));
+    PassingStore store;
+    REQUIRE(store.rumors.Publish(At(0), PassingKey(1), 2, "two"));
     EXPECT(store.rumors.Hear(At(0), Item(1, 1, "one")) == Rumors::Offer::kKnown);
     EXPECT(store.rumors.Hear(At(0), Item(1, 3, "three")) == Rumors::Offer::kTaken);
     const auto told = store.Tell(1);
@@ -71,9 +70,10 @@ TEST_SUITE("gossip/passing_rumors") {
   }
 
   TEST_CASE("a burst over the bounds is refused and counted, and changes nothing that is told") {
-    Store store({.passing_rumors_max = 10, .passing_bytes_max = 300});
-    for (std::uint64_t i = 1; i <= 10; ++i) REQUIRE(store.rumors.Publish(At(0), Key(i), 1, "v"));
-    EXPECT(!store.rumors.Publish(At(0), Key(11), 1, "v"));
+    PassingStore store({.passing_rumors_max = 10, .passing_bytes_max = 300});
+    for (std::uint64_t i = 1; i <= 10; ++i)
+      REQUIRE(store.rumors.Publish(At(0), PassingKey(i), 1, "v"));
+    EXPECT(!store.rumors.Publish(At(0), PassingKey(11), 1, "v"));
     EXPECT(store.rumors.size() == 10);
     // What is heard is news all the same, though not told on.
     EXPECT(store.rumors.Hear(At(0), Item(12, 1, "v")) == Rumors::Offer::kTaken);
@@ -81,21 +81,21 @@ TEST_SUITE("gossip/passing_rumors") {
     EXPECT(store.counters.passing_refused == 2);
     EXPECT(store.outputs.events.size() == 1);
 
-    Store heavy({.passing_rumors_max = 10, .passing_bytes_max = 300});
-    EXPECT(heavy.rumors.Publish(At(0), Key(1), 1, std::string(200, 'v')));
-    EXPECT(!heavy.rumors.Publish(At(0), Key(2), 1, std::string(200, 'v')));
-    EXPECT(!heavy.rumors.Publish(At(0), Key(3), 1, std::string(2 << 20, 'v')));
+    PassingStore heavy({.passing_rumors_max = 10, .passing_bytes_max = 300});
+    EXPECT(heavy.rumors.Publish(At(0), PassingKey(1), 1, std::string(200, 'v')));
+    EXPECT(!heavy.rumors.Publish(At(0), PassingKey(2), 1, std::string(200, 'v')));
+    EXPECT(!heavy.rumors.Publish(At(0), PassingKey(3), 1, std::string(2 << 20, 'v')));
   }
 
   TEST_CASE("what is told no more makes room, and all ends with its lifetime") {
-    Store store({.passing_counter_k = 1, .passing_rumors_max = 1});
-    REQUIRE(store.rumors.Publish(At(0), Key(1), 1, "v"));
+    PassingStore store({.passing_counter_k = 1, .passing_rumors_max = 1});
+    REQUIRE(store.rumors.Publish(At(0), PassingKey(1), 1, "v"));
     store.Tell(1);
     store.rumors.OnFeedback({1, 1});
-    EXPECT(store.rumors.Publish(At(0), Key(2), 1, "v"));
+    EXPECT(store.rumors.Publish(At(0), PassingKey(2), 1, "v"));
     EXPECT(store.rumors.size() == 1);
-    EXPECT(!store.rumors.Publish(At(9'000), Key(3), 1, "v"));
-    EXPECT(store.rumors.Publish(At(10'001), Key(3), 1, "v"));
+    EXPECT(!store.rumors.Publish(At(9'000), PassingKey(3), 1, "v"));
+    EXPECT(store.rumors.Publish(At(10'001), PassingKey(3), 1, "v"));
     // An old one that was forgotten is not begun anew.
     EXPECT(store.rumors.Hear(At(20'000), Item(2, 1, "v", base::seconds(11))) ==
            Rumors::Offer::kKnown);
@@ -103,13 +103,13 @@ TEST_SUITE("gossip/passing_rumors") {
   }
 
   TEST_CASE("a large payload is advertised and handed to who asks") {
-    Store store;
+    PassingStore store;
     const std::string large(10'000, 'v');
-    REQUIRE(store.rumors.Publish(At(0), Key(1), 1, large));
+    REQUIRE(store.rumors.Publish(At(0), PassingKey(1), 1, large));
     const auto told = store.Tell(1);
     REQUIRE(told.size() == 1);
     EXPECT(!told[0].payload);
-    Store other;
+    PassingStore other;
     EXPECT(other.rumors.Hear(At(0), told[0]) == Rumors::Offer::kWanted);
     other.rumors.Pulling(At(0), told[0]);
     EXPECT(other.rumors.Hear(At(1), told[0]) == Rumors::Offer::kPulling);
@@ -149,10 +149,10 @@ TEST_SUITE("gossip/passing_rumors: clusters") {
     for (std::uint64_t i = 1; i <= 300; ++i) {
       const base::Instant began = cluster.net.now();
       // One in ten is pulled.
-      Publish(cluster, static_cast<NodeIndex>(i % 32), Key(i),
+      Publish(cluster, static_cast<NodeIndex>(i % 32), PassingKey(i),
               std::string(i % 10 == 0 ? 3000 : 100, 'v'));
       cluster.net.RunFor(base::seconds(1));
-      if (heard.by_key[Key(i)].size() < 31) continue;
+      if (heard.by_key[PassingKey(i)].size() < 31) continue;
       ++complete;
       slowest = std::max(slowest, heard.last - began);
     }
@@ -167,7 +167,7 @@ TEST_SUITE("gossip/passing_rumors: clusters") {
     REQUIRE(cluster.AgreesWithin(base::seconds(30)));
     Heard heard(cluster);
     for (std::uint64_t i = 1; i <= 20'000; ++i)
-      Publish(cluster, static_cast<NodeIndex>(i % 8), Key(i), std::string(300, 'v'));
+      Publish(cluster, static_cast<NodeIndex>(i % 8), PassingKey(i), std::string(300, 'v'));
     cluster.net.With(0, [](Gossip& core, base::Instant now) {
       core.Publish(now, "topology", 7, std::string(400, 't'));
     });

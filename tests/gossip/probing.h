@@ -11,11 +11,6 @@
 
 namespace starling::gossip {
 
-// Rounds so rare that none is near.
-inline const GossipOptions kQuiet = {.probe_interval = base::seconds(1000),
-                                     .push_pull_interval = base::seconds(1000),
-                                     .dead_contact_interval = base::seconds(1000)};
-
 // At rest at 100 s.
 inline Hand Probing(std::initializer_list<std::uint64_t> others) {
   Hand hand(kQuiet);

@@ -13,10 +13,6 @@
 namespace starling::gossip {
 namespace {
 
-const GossipOptions kQuiet = {.probe_interval = base::seconds(1000),
-                              .push_pull_interval = base::seconds(1000),
-                              .dead_contact_interval = base::seconds(1000)};
-
 // A datagram of any kind, from any header, with some claims and rumors.
 std::string DrawDatagram(const Keyring& keyring) {
   const base::HostId some = Host(*rc::gen::inRange<std::uint64_t>(1, 8));

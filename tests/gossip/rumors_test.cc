@@ -21,8 +21,8 @@ RumorItem WithoutPayload(RumorItem item) {
   return item;
 }
 
-struct Store {
-  explicit Store(GossipOptions chosen = {}) : options(chosen) {}
+struct RumorStore {
+  explicit RumorStore(GossipOptions chosen = {}) : options(chosen) {}
 
   std::vector<RumorItem> Tell(std::uint64_t nonce) { return rumors.Tell(nonce, 1000, 50); }
   // One contact told and its answer.
@@ -39,7 +39,7 @@ struct Store {
 
 TEST_SUITE("gossip/rumors") {
   TEST_CASE("a rumor is told until k contacts in a row knew it") {
-    Store store;
+    RumorStore store;
     store.rumors.Publish("k", 1, "v");
     store.Contact(1, 0);  // Useful.
     store.Contact(2, 1);
@@ -55,7 +55,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("feedback counts once, for the version that was told, and only if we asked") {
-    Store store({.rumor_counter_k = 1});
+    RumorStore store({.rumor_counter_k = 1});
     store.rumors.Publish("k", 1, "old");
     store.Tell(1);
     store.rumors.Publish("k", 2, "new");
@@ -70,14 +70,14 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("contacts that never answer end a rumor at sends_max") {
-    Store store;
+    RumorStore store;
     store.rumors.Publish("k", 1, "v");
     for (std::uint64_t nonce = 1; nonce <= 50; ++nonce) EXPECT(store.Tell(nonce).size() == 1);
     EXPECT(!store.rumors.hot());
   }
 
   TEST_CASE("a higher version replaces; a lower or equal one is known") {
-    Store store;
+    RumorStore store;
     EXPECT(store.rumors.Hear(At(0), Item("k", 5, "five")) == Rumors::Offer::kTaken);
     EXPECT(store.rumors.Hear(At(0), Item("k", 5, "five")) == Rumors::Offer::kKnown);
     EXPECT(store.rumors.Hear(At(0), Item("k", 4, "four")) == Rumors::Offer::kKnown);
@@ -90,7 +90,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("two payloads under one version end the same whichever came first") {
-    Store one, two;
+    RumorStore one, two;
     one.rumors.Publish("k", 1, "a");
     (void)one.rumors.Hear(At(0), Item("k", 1, "b"));
     two.rumors.Publish("k", 1, "b");
@@ -101,7 +101,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("publishing gives no event, and an older version changes nothing") {
-    Store store;
+    RumorStore store;
     store.rumors.Publish("k", 2, "two");
     const std::uint64_t digest = store.rumors.digest();
     store.rumors.Publish("k", 1, "one");
@@ -111,7 +111,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("a large payload is advertised, wanted once, and wanted again if it did not come") {
-    Store teller, hearer;
+    RumorStore teller, hearer;
     teller.rumors.Publish("big", 1, std::string(20000, 'x'));
     const std::vector<RumorItem> told = teller.Tell(1);
     REQUIRE(told.size() == 1);
@@ -129,7 +129,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("more rumors than fit in a packet take turns") {
-    Store store;
+    RumorStore store;
     for (const char* key : {"a", "b", "c", "d"})
       store.rumors.Publish(key, 1, std::string(400, 'x'));
     std::map<std::string, int> told;
@@ -143,7 +143,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("beyond rumors_max a new key is refused and counted, a known one is not") {
-    Store store({.rumors_max = 1});
+    RumorStore store({.rumors_max = 1});
     EXPECT(store.rumors.Hear(At(0), Item("a", 1, "x")) == Rumors::Offer::kTaken);
     EXPECT(store.rumors.Hear(At(0), Item("b", 1, "x")) == Rumors::Offer::kKnown);
     EXPECT(store.counters.rejected == 1);
@@ -151,7 +151,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("what another lacks is what it has not, or has older") {
-    Store store;
+    RumorStore store;
     store.rumors.Publish("same", 1, "x");
     store.rumors.Publish("newer", 5, "y");
     store.rumors.Publish("older", 1, "z");
@@ -167,7 +167,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("a payload of our own that no one would take is rejected and counted") {
-    Store store({.rumor_payload_bytes_max = 100});
+    RumorStore store({.rumor_payload_bytes_max = 100});
     store.rumors.Publish("k", 1, std::string(100, 'v'));
     store.rumors.Publish("k", 2, std::string(101, 'v'));
     EXPECT(store.counters.rejected == 1);
@@ -176,7 +176,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("what peers filled the store with leaves room for our own") {
-    Store store({.rumors_max = 3});
+    RumorStore store({.rumors_max = 3});
     for (const char* key : {"a", "b", "c", "d"}) store.rumors.Hear({}, Item(key, 1, "v"));
     EXPECT(store.rumors.Advertisements().size() == 3);
     store.rumors.Publish("ours", 1, "v");
@@ -184,7 +184,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("the age of a rumor goes on from node to node, and what is old enough is digested") {
-    Store one, two;
+    RumorStore one, two;
     one.rumors.Advance(At(10'000));
     one.rumors.Publish("k", 1, "v");
     one.rumors.Advance(At(10'200));
@@ -202,9 +202,9 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("of two stores those buckets differ, and only those, in which something differs") {
-    Store one, two;
+    RumorStore one, two;
     for (int i = 0; i < 100; ++i) {
-      for (Store* store : {&one, &two}) store->rumors.Publish("k" + std::to_string(i), 1, "v");
+      for (RumorStore* store : {&one, &two}) store->rumors.Publish("k" + std::to_string(i), 1, "v");
     }
     EXPECT(one.rumors.Differing(two.rumors.digests()).empty());
     one.rumors.Publish("more", 1, "v");
@@ -215,7 +215,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("the bytes to tell are what telling takes, and telling goes on where it was") {
-    Store store;
+    RumorStore store;
     for (int i = 0; i < 20; ++i) store.rumors.Publish("k" + std::to_string(i), 1, "value");
     for (std::uint64_t nonce = 1; nonce < 10; ++nonce) {
       const std::size_t expected = store.rumors.BytesToTell(300);
@@ -228,7 +228,7 @@ TEST_SUITE("gossip/rumors") {
   }
 
   TEST_CASE("what one message may want is bounded, its keys included") {
-    Store store;
+    RumorStore store;
     const std::string key(kRumorKeyBytesMax, 'k');
     store.rumors.Publish(key, 1, "v");
     const std::vector<RumorItem> wanted(200'000, {.key = key});

@@ -12,13 +12,9 @@
 namespace starling::gossip {
 namespace {
 
-const GossipOptions kOptions = {.probe_interval = base::seconds(1000),
-                                .push_pull_interval = base::seconds(1000),
-                                .dead_contact_interval = base::seconds(1000)};
-
 // Knows 2.. 9 and has nothing more to say of them, at 100 s.
 Hand Idle() {
-  Hand hand(kOptions);
+  Hand hand(kQuiet);
   hand.Knows({2, 3, 4, 5, 6, 7, 8, 9});
   hand.RunTo(At(100000));
   hand.Forget();

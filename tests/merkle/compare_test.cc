@@ -10,18 +10,16 @@
 #include <unordered_map>
 
 #include "base/random.h"
+#include "tests/merkle/draw.h"
 #include "tests/test.h"
 
 namespace starling::merkle {
 namespace {
 
-constexpr base::KeyspaceId kKeyspace = 3;
 constexpr std::uint64_t kSalt = 77;
 constexpr std::uint8_t kSlice = 200;
 
 using Buckets = std::set<std::uint16_t>;
-
-Digest DrawDigest(base::Random& random) { return {1, random.Next(), random.Next()}; }
 
 struct Replicas {
   Tree mine{kKeyspace};

@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "merkle/records.h"
 #include "merkle/stored_trees.h"
+#include "tests/merkle/draw.h"
 #include "tests/test.h"
 
 namespace starling::merkle {
@@ -58,8 +59,6 @@ struct Worker {
   StoredTrees::Trees trees;
   Journal journal;
 };
-
-Digest DrawDigest(base::Random& random) { return {1, random.Next(), random.Next()}; }
 
 base::Status Read(const Disk& disk, StoredTrees& stored) {
   for (const auto& [key, value] : disk.records) RETURN_IF_ERROR(stored.Take(key, value));

@@ -12,13 +12,13 @@
 
 #include "base/random.h"
 #include "merkle/history.h"
+#include "tests/merkle/draw.h"
 #include "tests/test.h"
 
 namespace starling::merkle {
 namespace {
 
 constexpr Generation kStart = 1000;
-constexpr base::KeyspaceId kKeyspace = 3;
 
 // Few buckets, of few slices: they meet again.
 std::uint16_t BucketOfKey(std::uint64_t key) {

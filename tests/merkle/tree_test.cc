@@ -10,15 +10,11 @@
 #include <vector>
 
 #include "base/random.h"
+#include "tests/merkle/draw.h"
 #include "tests/test.h"
 
 namespace starling::merkle {
 namespace {
-
-constexpr base::KeyspaceId kKeyspace = 3;
-
-// An entry's digest, without the entry: the tree knows no more of one.
-Digest DrawDigest(base::Random& random) { return {1, random.Next(), random.Next()}; }
 
 // Few buckets, in few slices, so that they share pages and meet again.
 std::uint16_t DrawBucket(base::Random& random) {

@@ -29,7 +29,7 @@ base::Status WriteOne(storage::Engine& engine, const storage::Batch& batch) {
 }
 
 // A directory through its lives: what is on its disk, and in its guard file.
-struct Directory {
+struct DirectoryLives {
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
   std::string file;
@@ -59,7 +59,7 @@ struct Directory {
 
 TEST_SUITE("absence") {
   TEST_CASE("a start that recovers what the guard says has lost nothing") {
-    Directory directory;
+    DirectoryLives directory;
     const auto first = directory.Begin();
     REQUIRE(first.has_value());
     EXPECT(first->boot == 1);
@@ -71,7 +71,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("fewer changes than the guard says are a loss, until the node is ready again") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     directory.SetGuard(1, directory.engine.sequence() + 5);
     const auto hurt = directory.Begin();
@@ -89,7 +89,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("purge's marks go with a loss, and its counts are to be made anew with the trees") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     storage::Batch batch;
     purge::Marks marks;
@@ -122,7 +122,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("a start puts trees of an earlier version into pages, and says so in the format") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     storage::Batch before;
     before.Put(Family::kMeta, "format", std::string("\x01\0\0\0", 4));
@@ -140,7 +140,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("a start that is cut off before it wrote of a loss leaves it to be found again") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     storage::Batch leaves;
     for (std::uint32_t bucket = 0; bucket < 5000; ++bucket)
@@ -157,7 +157,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("an older copy is a loss, and no boot number comes twice") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     directory.SetGuard(9, 0);
     const auto life = directory.Begin();
@@ -167,7 +167,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("a guard of another host is refused") {
-    Directory directory;
+    DirectoryLives directory;
     directory.file = storage::EncodeGuard({{9, 9}, {3, 4}, 1, 0, 0, 3});
     const auto life = directory.Begin();
     REQUIRE(!life.has_value());
@@ -175,7 +175,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("a node alone is told, and goes on only if that is accepted") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     directory.SetGuard(1, directory.engine.sequence() + 1, 1);
     const auto refused = directory.Begin();
@@ -187,7 +187,7 @@ TEST_SUITE("absence") {
   }
 
   TEST_CASE("what a keyspace of one replica lost goes only if that is accepted, as a loss") {
-    Directory directory;
+    DirectoryLives directory;
     REQUIRE(directory.Begin().has_value());
     directory.SetGuard(1, directory.engine.sequence() + 1, 3,
                        {.keyspaces = {{7, "single"}}, .more = false});

@@ -8,7 +8,7 @@
 namespace starling::server {
 namespace {
 
-constexpr std::uint64_t kMiB = 1 << 20, kGiB = 1 << 30;
+constexpr std::uint64_t kDiskMiB = 1 << 20, kGiB = 1 << 30;
 
 TEST_SUITE("server/disk_guard") {
   TEST_CASE("full below the reserve; not full again before a tenth more is free") {
@@ -27,16 +27,17 @@ TEST_SUITE("server/disk_guard") {
 
   TEST_CASE("of a small disk a fifth is kept") {
     DiskGuard guard(kGiB);
-    EXPECT(!guard.Look({9 * kMiB, 40 * kMiB}));
-    EXPECT(guard.reserve_bytes() == 8 * kMiB);
-    EXPECT(guard.Look({7 * kMiB, 40 * kMiB}));
-    EXPECT(guard.Look({7 * kMiB, 10 * kMiB}));  // It was made smaller, and a fifth of it is less.
+    EXPECT(!guard.Look({9 * kDiskMiB, 40 * kDiskMiB}));
+    EXPECT(guard.reserve_bytes() == 8 * kDiskMiB);
+    EXPECT(guard.Look({7 * kDiskMiB, 40 * kDiskMiB}));
+    EXPECT(guard.Look(
+        {7 * kDiskMiB, 10 * kDiskMiB}));  // It was made smaller, and a fifth of it is less.
     EXPECT(!guard.full());
   }
 
   TEST_CASE("without a reserve it is never full") {
     DiskGuard guard(0);
-    EXPECT(!guard.Look({0, 40 * kMiB}));
+    EXPECT(!guard.Look({0, 40 * kDiskMiB}));
     EXPECT(!guard.full());
   }
 

@@ -19,11 +19,11 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kKeyspace = 7;
+constexpr base::KeyspaceId kPaged = 7;
 constexpr base::Token kLastToken = ~base::Token{0};
 
 // One replica's data.
-struct Store {
+struct PageStore {
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
 
@@ -34,24 +34,24 @@ struct Store {
     REQUIRE(engine.Write(batches, storage::Sync::kNo).ok());
   }
   void Put(base::Token token, base::Bytes key, const storage::EntryHeader& header,
-           base::Bytes value, base::KeyspaceId keyspace = kKeyspace) {
+           base::Bytes value, base::KeyspaceId keyspace = kPaged) {
     std::string data_key, entry;
     storage::EncodeDataKeyTo({keyspace, token, key}, data_key);
     storage::EncodeEntryTo(header, value, entry);
     PutRaw(data_key, entry);
   }
   void Put(base::Token token, base::Bytes key, std::uint64_t timestamp,
-           base::KeyspaceId keyspace = kKeyspace) {
+           base::KeyspaceId keyspace = kPaged) {
     Put(token, key, {.version = {timestamp, 1, 1}}, "", keyspace);
   }
 };
 
 PageRequest All(std::size_t bytes_max = kPageBytesStandard) {
-  return {kKeyspace, 0, {}, kLastToken, bytes_max};
+  return {kPaged, 0, {}, kLastToken, bytes_max};
 }
 
 // Keys and timestamps of what is packed, in order: "a@5 b@6".
-std::string Told(base::Bytes packed) {
+std::string Listed(base::Bytes packed) {
   std::string told;
   while (!packed.empty()) {
     const auto entry = wire::UnpackEntry(packed);
@@ -63,7 +63,7 @@ std::string Told(base::Bytes packed) {
 }
 
 // Reads page after page until one is the last; `pages` counts them.
-std::string ReadAll(Store& store, PageRequest request, int& pages) {
+std::string ReadAll(PageStore& store, PageRequest request, int& pages) {
   std::string packed;
   for (pages = 1; pages < 10'000; ++pages) {
     const Page page = ReadPage(store.engine, request);
@@ -79,8 +79,8 @@ std::string ReadAll(Store& store, PageRequest request, int& pages) {
 
 TEST_SUITE("server/entry_page: a range in pages") {
   TEST_CASE("an empty range is one empty page") {
-    Store store;
-    store.Put(5, "other keyspace", 1, kKeyspace + 1);
+    PageStore store;
+    store.Put(5, "other keyspace", 1, kPaged + 1);
     const Page page = ReadPage(store.engine, All());
     EXPECT(page.status.ok());
     EXPECT(page.done);
@@ -90,7 +90,7 @@ TEST_SUITE("server/entry_page: a range in pages") {
   }
 
   TEST_CASE("an entry comes whole: tombstones, expired ones and every field") {
-    Store store;
+    PageStore store;
     store.Put(5, "gone", {.version = {9, 2, 3}, .flags = storage::kFlagTombstone}, "");
     store.Put(6, "late",
               {.version = {1ULL << 40, 4, 5},
@@ -118,30 +118,30 @@ TEST_SUITE("server/entry_page: a range in pages") {
   }
 
   TEST_CASE("both ends of the range are in it, and nothing beyond") {
-    Store store;
+    PageStore store;
     for (const base::Token token : {9, 10, 11, 20, 21}) store.Put(token, "k", token);
     store.Put(kLastToken, "k", 99);
     PageRequest request = All();
     request.from_token = 10;
     request.last_token = 20;
-    EXPECT(Told(ReadPage(store.engine, request).packed) == "k@10 k@11 k@20");
+    EXPECT(Listed(ReadPage(store.engine, request).packed) == "k@10 k@11 k@20");
     request.from_token = 21;
     request.last_token = kLastToken;
-    EXPECT(Told(ReadPage(store.engine, request).packed) == "k@21 k@99");
+    EXPECT(Listed(ReadPage(store.engine, request).packed) == "k@21 k@99");
   }
 
   TEST_CASE("a key that resumes is not read again, and the one right after it is not skipped") {
-    Store store;
+    PageStore store;
     for (const char* key : {"a", "aa", "b"}) store.Put(5, key, 1);
     store.Put(5, base::Bytes("a\0", 2), 2);
     PageRequest request = All();
     request.from_token = 5;
     request.after_key = "a";
-    EXPECT(Told(ReadPage(store.engine, request).packed) == std::string("a\0@2 aa@1 b@1", 13));
+    EXPECT(Listed(ReadPage(store.engine, request).packed) == std::string("a\0@2 aa@1 b@1", 13));
   }
 
   TEST_CASE("pages of any size add up to the range, each entry once and in order") {
-    Store store;
+    PageStore store;
     for (base::Token token = 0; token < 40; ++token)
       store.Put(token / 3 << 50, "key" + std::to_string(token), {.version = {token + 1, 1, 1}},
                 std::string(token, 'v'));
@@ -161,7 +161,7 @@ TEST_SUITE("server/entry_page: a range in pages") {
   }
 
   TEST_CASE("bytes read are counted: keys and values of the range") {
-    Store store;
+    PageStore store;
     store.Put(5, "key", {.version = {1, 1, 1}}, "value");
     EXPECT(ReadPage(store.engine, All()).bytes_read ==
            storage::kKeyPrefixBytes + 3 + storage::kEntryHeaderBytes + 5);
@@ -170,7 +170,7 @@ TEST_SUITE("server/entry_page: a range in pages") {
 
 TEST_SUITE("server/entry_page: what a puller lacks") {
   TEST_CASE("a summary has token and version of each entry, in the order of storage") {
-    Store store;
+    PageStore store;
     store.Put(6, "b", 20);
     store.Put(5, "a", 10);
     const Summary summary = Summarize(store.engine, All());
@@ -180,12 +180,12 @@ TEST_SUITE("server/entry_page: what a puller lacks") {
     EXPECT(base::LoadLittle<base::Token>(at) == 5);
     EXPECT(base::Version::LoadFrom(at + 8) == base::Version{10, 1, 1});
     EXPECT(base::LoadLittle<base::Token>(at + kSummaryRecordBytes) == 6);
-    EXPECT(Summarize(store.engine, {kKeyspace, 6, {}, kLastToken}).packed.size() ==
+    EXPECT(Summarize(store.engine, {kPaged, 6, {}, kLastToken}).packed.size() ==
            kSummaryRecordBytes);
   }
 
   TEST_CASE("a summary that is full says up to which token it is whole, and the rest follows") {
-    Store store;
+    PageStore store;
     for (base::Token token = 10; token < 20; ++token)
       for (const char* key : {"a", "b", "c"}) store.Put(token, key, token);
     const std::string whole = Summarize(store.engine, All()).packed;
@@ -207,7 +207,7 @@ TEST_SUITE("server/entry_page: what a puller lacks") {
   }
 
   TEST_CASE("what is missing or older there is sent, what is equal or newer is not") {
-    Store mine, theirs;
+    PageStore mine, theirs;
     mine.Put(1, "missing", 5);
     mine.Put(2, "older", 5);
     theirs.Put(2, "older", 4);
@@ -218,17 +218,17 @@ TEST_SUITE("server/entry_page: what a puller lacks") {
     theirs.Put(5, "theirs", 5);
     const Summary summary = Summarize(theirs.engine, All());
     const Page page = ReadMissing(mine.engine, All(), summary.packed);
-    EXPECT(Told(page.packed) == "missing@5 older@5");
+    EXPECT(Listed(page.packed) == "missing@5 older@5");
     EXPECT(page.entries == 2);
     EXPECT(page.done);
-    EXPECT(Told(ReadMissing(mine.engine, All(), "").packed) ==
-           Told(ReadPage(mine.engine, All()).packed));
+    EXPECT(Listed(ReadMissing(mine.engine, All(), "").packed) ==
+           Listed(ReadPage(mine.engine, All()).packed));
   }
 
   TEST_CASE("law: of any two replicas, each is sent exactly what it lacks or has older") {
     EXPECT(rc::check([](std::uint64_t seed) {
       base::Random random(seed);
-      Store stores[2];
+      PageStore stores[2];
       std::map<base::Token, std::uint64_t> held[2];
       for (base::Token token = 0; token < 30; ++token) {
         for (int side = 0; side < 2; ++side) {
@@ -250,22 +250,22 @@ TEST_SUITE("server/entry_page: what a puller lacks") {
                       std::to_string(timestamp);
         }
         const Page page = ReadMissing(stores[side].engine, All(), summaries[1 - side].packed);
-        RC_ASSERT(Told(page.packed) == expected);
+        RC_ASSERT(Listed(page.packed) == expected);
       }
     }));
   }
 
   TEST_CASE("of keys whose tokens collide, the older one there makes both be sent") {
-    Store mine, theirs;
+    PageStore mine, theirs;
     for (const char* key : {"a", "b"}) mine.Put(5, key, 7);
     theirs.Put(5, "a", 7);
     theirs.Put(5, "b", 6);
     const Summary summary = Summarize(theirs.engine, All());
-    EXPECT(Told(ReadMissing(mine.engine, All(), summary.packed).packed) == "a@7 b@7");
+    EXPECT(Listed(ReadMissing(mine.engine, All(), summary.packed).packed) == "a@7 b@7");
   }
 
   TEST_CASE("a page without anything to send still says where the reading ended") {
-    Store mine;
+    PageStore mine;
     for (base::Token token = 0; token < 5; ++token) mine.Put(token, "k", 5);
     const Summary all = Summarize(mine.engine, All());
     const Page page = ReadMissing(mine.engine, All(1 << 16), all.packed);
@@ -279,11 +279,11 @@ TEST_SUITE("server/entry_page: garbage") {
   const PageRequest kAll = All();
 
   TEST_CASE("an entry that cannot be read is Corruption to a scan; repair counts it and goes on") {
-    Store store;
+    PageStore store;
     store.Put(5, "before", 1);
     store.Put(7, "after", 2);
     std::string bad_key;
-    storage::EncodeDataKeyTo({kKeyspace, 6, "bad"}, bad_key);
+    storage::EncodeDataKeyTo({kPaged, 6, "bad"}, bad_key);
     SUBCASE("empty") { store.PutRaw(bad_key, ""); }
     SUBCASE("cut short") { store.PutRaw(bad_key, std::string(storage::kEntryHeaderBytes - 1, 1)); }
     SUBCASE("of no format") { store.PutRaw(bad_key, std::string(100, '\xff')); }
@@ -292,7 +292,7 @@ TEST_SUITE("server/entry_page: garbage") {
     const Page pull = ReadMissing(store.engine, kAll, "");
     EXPECT(pull.status.ok());
     EXPECT(pull.done);
-    EXPECT(Told(pull.packed) == "before@1 after@2");
+    EXPECT(Listed(pull.packed) == "before@1 after@2");
     EXPECT(pull.unreadable.entries == 1);
     EXPECT(pull.unreadable.first.code() == base::Code::kCorruption);
 
@@ -304,26 +304,26 @@ TEST_SUITE("server/entry_page: garbage") {
   }
 
   TEST_CASE("what is damaged beyond the range is none of its business") {
-    Store store;
+    PageStore store;
     store.Put(5, "good", 1);
     std::string bad_key;
-    storage::EncodeDataKeyTo({kKeyspace, 6, "bad"}, bad_key);
+    storage::EncodeDataKeyTo({kPaged, 6, "bad"}, bad_key);
     store.PutRaw(bad_key, "");
     PageRequest before = kAll;
     before.last_token = 5;
-    EXPECT(Told(ReadPage(store.engine, before).packed) == "good@1");
+    EXPECT(Listed(ReadPage(store.engine, before).packed) == "good@1");
     EXPECT(Summarize(store.engine, before).unreadable.entries == 0);
   }
 
   TEST_CASE("a key that is too short to have a token is Corruption") {
-    Store store;
-    const std::string keyspace_only = storage::BucketBegin(kKeyspace, 0).substr(0, 4) + "\x01";
+    PageStore store;
+    const std::string keyspace_only = storage::BucketBegin(kPaged, 0).substr(0, 4) + "\x01";
     store.PutRaw(keyspace_only, "");
     EXPECT(ReadPage(store.engine, kAll).status.code() == base::Code::kCorruption);
   }
 
   TEST_CASE("a summary that ends within a record counts as far as it is whole") {
-    Store mine;
+    PageStore mine;
     mine.Put(1, "a", 5);
     mine.Put(2, "b", 5);
     const std::string summary = Summarize(mine.engine, kAll).packed;

@@ -23,7 +23,7 @@ topology::Topology WithSettings() {
   return *std::move(topology);
 }
 
-wire::PutRequest PutOf(base::Bytes key, base::Bytes value) {
+wire::PutRequest PutEverywhere(base::Bytes key, base::Bytes value) {
   return {.keyspace = kSettings,
           .key = key,
           .level = wire::Consistency::kOne,
@@ -47,7 +47,7 @@ TEST_SUITE("server/everywhere") {
   TEST_CASE("a write is acknowledged by this node alone, and handed to gossip as it was stored") {
     OneWorker node(WithSettings());
     node.Start({});
-    const Told told = node.Ask(PutOf("key", "value"), "value");
+    const Told told = node.Ask(PutEverywhere("key", "value"), "value");
     REQUIRE(told.kind == wire::Kind::kPutReply);
     const auto reply = wire::Decode<wire::PutReply>(told.header);
     EXPECT(reply->replicas.size() == 1);
@@ -68,7 +68,7 @@ TEST_SUITE("server/everywhere") {
     // Control, as the test plays it, takes none of these mails off the account.
     const std::string value(1 << 20, 'v');
     for (int i = 0; i < 6; ++i)
-      EXPECT(node.Ask(PutOf("key " + std::to_string(i), value), value).kind ==
+      EXPECT(node.Ask(PutEverywhere("key " + std::to_string(i), value), value).kind ==
              wire::Kind::kPutReply);
     EXPECT(node.Stats().rumors_refused == 3);
   }
@@ -109,7 +109,7 @@ TEST_SUITE("server/everywhere") {
   TEST_CASE("levels other than ONE are refused, with the reason") {
     OneWorker node(WithSettings());
     node.Start({2, 3});
-    wire::PutRequest put = PutOf("key", "value");
+    wire::PutRequest put = PutEverywhere("key", "value");
     put.level = wire::Consistency::kQuorum;
     const Told refused = node.Ask(put, "value");
     REQUIRE(refused.kind == wire::Kind::kError);

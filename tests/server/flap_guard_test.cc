@@ -11,12 +11,12 @@ namespace {
 
 constexpr base::HostId kMember{0, 1}, kOther{0, 2};
 
-base::Instant At(std::int64_t seconds) { return {base::seconds(seconds)}; }
+base::Instant AtSecond(std::int64_t seconds) { return {base::seconds(seconds)}; }
 
 // Falls at `seconds`, and is back a second later.
 void Fall(FlapGuard& guard, std::int64_t seconds) {
-  guard.Note(At(seconds), kMember, false);
-  guard.Note(At(seconds + 1), kMember, true);
+  guard.Note(AtSecond(seconds), kMember, false);
+  guard.Note(AtSecond(seconds + 1), kMember, true);
 }
 
 TEST_SUITE("server/flap_guard") {
@@ -24,7 +24,7 @@ TEST_SUITE("server/flap_guard") {
     FlapGuard guard;
     for (const std::int64_t at : {100, 110}) {
       Fall(guard, at);
-      EXPECT(!guard.Holds(At(at + 1), kMember));
+      EXPECT(!guard.Holds(AtSecond(at + 1), kMember));
     }
   }
 
@@ -34,9 +34,9 @@ TEST_SUITE("server/flap_guard") {
     std::int64_t at = 120;
     for (const std::int64_t hold : {2, 4, 8, 16, 16, 16}) {
       Fall(guard, at);
-      EXPECT(guard.Holds(At(at + hold), kMember));
-      EXPECT(!guard.Holds(At(at + 1 + hold), kMember));
-      EXPECT(!guard.Holds(At(at + 1), kOther));
+      EXPECT(guard.Holds(AtSecond(at + hold), kMember));
+      EXPECT(!guard.Holds(AtSecond(at + 1 + hold), kMember));
+      EXPECT(!guard.Holds(AtSecond(at + 1), kOther));
       at += 30;
     }
   }
@@ -44,24 +44,24 @@ TEST_SUITE("server/flap_guard") {
   TEST_CASE("a minute without a fall is forgiven") {
     FlapGuard guard;
     for (const std::int64_t at : {100, 110, 120, 180}) Fall(guard, at);
-    EXPECT(!guard.Holds(At(181), kMember));
-    EXPECT(!guard.HoldsAny(At(181)));
+    EXPECT(!guard.Holds(AtSecond(181), kMember));
+    EXPECT(!guard.HoldsAny(AtSecond(181)));
   }
 
   TEST_CASE("who is silent is not held: it is not reachable at all") {
     FlapGuard guard;
     for (const std::int64_t at : {100, 110, 120}) Fall(guard, at);
-    EXPECT(guard.HoldsAny(At(121)));
-    guard.Note(At(121), kMember, false);
-    EXPECT(!guard.Holds(At(121), kMember));
-    EXPECT(!guard.HoldsAny(At(121)));
+    EXPECT(guard.HoldsAny(AtSecond(121)));
+    guard.Note(AtSecond(121), kMember, false);
+    EXPECT(!guard.Holds(AtSecond(121), kMember));
+    EXPECT(!guard.HoldsAny(AtSecond(121)));
   }
 
   TEST_CASE("to hear the same again changes nothing") {
     FlapGuard guard;
-    for (int i = 0; i < 10; ++i) guard.Note(At(100 + i), kMember, false);
-    guard.Note(At(111), kMember, true);
-    EXPECT(!guard.Holds(At(111), kMember));
+    for (int i = 0; i < 10; ++i) guard.Note(AtSecond(100 + i), kMember, false);
+    guard.Note(AtSecond(111), kMember, true);
+    EXPECT(!guard.Holds(AtSecond(111), kMember));
   }
 }
 

@@ -17,11 +17,11 @@ namespace {
 
 using Answer = HeldMemory::Answer;
 
-constexpr base::KeyspaceId kKeyspace = 1;
+constexpr base::KeyspaceId kRemembered = 1;
 constexpr base::Token kToken = 0xabcd'0000'0000'0001;
 
 // 0 is none.
-base::Version At(std::uint64_t timestamp) {
+base::Version KeptAt(std::uint64_t timestamp) {
   return timestamp == 0 ? base::Version{} : base::Version{timestamp, 1, 1};
 }
 
@@ -29,12 +29,12 @@ base::Version At(std::uint64_t timestamp) {
 HeldMemory After(const std::vector<std::uint64_t>& versions, std::size_t records_max = 10) {
   HeldMemory memory(records_max);
   for (std::size_t i = 1; i < versions.size(); ++i)
-    memory.Note(kKeyspace, kToken, At(versions[i - 1]), At(versions[i]));
+    memory.Note(kRemembered, kToken, KeptAt(versions[i - 1]), KeptAt(versions[i]));
   return memory;
 }
 
 Answer Ask(const HeldMemory& memory, std::uint64_t timestamp) {
-  return memory.Ask(kKeyspace, kToken, At(timestamp));
+  return memory.Ask(kRemembered, kToken, KeptAt(timestamp));
 }
 
 TEST_SUITE("server/held_memory") {
@@ -59,26 +59,26 @@ TEST_SUITE("server/held_memory") {
 
   TEST_CASE("a key that was absent has held nothing before") {
     HeldMemory memory(10);
-    memory.Note(kKeyspace, kToken, {}, At(20));
+    memory.Note(kRemembered, kToken, {}, KeptAt(20));
     EXPECT(Ask(memory, 1) == Answer::kNeverHeld);
     EXPECT(Ask(memory, 20) == Answer::kHeld);
   }
 
   TEST_CASE("versions of one moment differ by node and nonce") {
     HeldMemory memory(10);
-    memory.Note(kKeyspace, kToken, {10, 2, 5}, {20, 2, 5});
-    memory.Note(kKeyspace, kToken, {20, 2, 5}, {30, 1, 1});
-    EXPECT(memory.Ask(kKeyspace, kToken, {20, 2, 5}) == Answer::kHeld);
-    EXPECT(memory.Ask(kKeyspace, kToken, {20, 2, 4}) == Answer::kNeverHeld);
-    EXPECT(memory.Ask(kKeyspace, kToken, {20, 1, 5}) == Answer::kNeverHeld);
-    EXPECT(memory.Ask(kKeyspace, kToken, {10, 2, 6}) == Answer::kNeverHeld);
-    EXPECT(memory.Ask(kKeyspace, kToken, {10, 2, 4}) == Answer::kUnknown);
+    memory.Note(kRemembered, kToken, {10, 2, 5}, {20, 2, 5});
+    memory.Note(kRemembered, kToken, {20, 2, 5}, {30, 1, 1});
+    EXPECT(memory.Ask(kRemembered, kToken, {20, 2, 5}) == Answer::kHeld);
+    EXPECT(memory.Ask(kRemembered, kToken, {20, 2, 4}) == Answer::kNeverHeld);
+    EXPECT(memory.Ask(kRemembered, kToken, {20, 1, 5}) == Answer::kNeverHeld);
+    EXPECT(memory.Ask(kRemembered, kToken, {10, 2, 6}) == Answer::kNeverHeld);
+    EXPECT(memory.Ask(kRemembered, kToken, {10, 2, 4}) == Answer::kUnknown);
   }
 
   TEST_CASE("keys and keyspaces are told apart") {
     const HeldMemory memory = After({10, 20, 30});
-    EXPECT(memory.Ask(kKeyspace + 1, kToken, At(20)) == Answer::kUnknown);
-    EXPECT(memory.Ask(kKeyspace, kToken + 1, At(20)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered + 1, kToken, KeptAt(20)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered, kToken + 1, KeptAt(20)) == Answer::kUnknown);
   }
 }
 
@@ -88,7 +88,7 @@ TEST_SUITE("server/held_memory: what is not known any more") {
     HeldMemory memory(10);
     EXPECT(Ask(memory, 20) == Answer::kUnknown);
     EXPECT(Ask(memory, 25) == Answer::kUnknown);
-    memory.Note(kKeyspace, kToken, At(30), At(40));
+    memory.Note(kRemembered, kToken, KeptAt(30), KeptAt(40));
     EXPECT(Ask(memory, 25) == Answer::kUnknown);  // Before the restart: who knows.
     EXPECT(Ask(memory, 35) == Answer::kNeverHeld);
   }
@@ -106,32 +106,32 @@ TEST_SUITE("server/held_memory: what is not known any more") {
       EXPECT(Ask(memory, 15) == Answer::kUnknown);
     }
     SUBCASE("also for keys written later") {
-      memory.Note(kKeyspace, kToken + 1, {}, At(50));
-      EXPECT(memory.Ask(kKeyspace, kToken + 1, At(25)) == Answer::kUnknown);
-      EXPECT(memory.Ask(kKeyspace, kToken + 1, At(26)) == Answer::kNeverHeld);
+      memory.Note(kRemembered, kToken + 1, {}, KeptAt(50));
+      EXPECT(memory.Ask(kRemembered, kToken + 1, KeptAt(25)) == Answer::kUnknown);
+      EXPECT(memory.Ask(kRemembered, kToken + 1, KeptAt(26)) == Answer::kNeverHeld);
     }
   }
 
   TEST_CASE("the oldest record gives way when there are too many, and only that one") {
     HeldMemory memory(2);
     for (const base::Token token : {1, 2, 3}) {
-      memory.Note(kKeyspace, token, At(10), At(20));
-      memory.Note(kKeyspace, token, At(20), At(30));
+      memory.Note(kRemembered, token, KeptAt(10), KeptAt(20));
+      memory.Note(kRemembered, token, KeptAt(20), KeptAt(30));
     }
     EXPECT(memory.size() == 2);
-    EXPECT(memory.Ask(kKeyspace, 1, At(25)) == Answer::kUnknown);
-    EXPECT(memory.Ask(kKeyspace, 2, At(25)) == Answer::kNeverHeld);
-    EXPECT(memory.Ask(kKeyspace, 3, At(25)) == Answer::kNeverHeld);
-    memory.Note(kKeyspace, 1, At(30), At(40));  // Back, as a record that begins now.
-    EXPECT(memory.Ask(kKeyspace, 1, At(25)) == Answer::kUnknown);
-    EXPECT(memory.Ask(kKeyspace, 1, At(35)) == Answer::kNeverHeld);
-    EXPECT(memory.Ask(kKeyspace, 2, At(25)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered, 1, KeptAt(25)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered, 2, KeptAt(25)) == Answer::kNeverHeld);
+    EXPECT(memory.Ask(kRemembered, 3, KeptAt(25)) == Answer::kNeverHeld);
+    memory.Note(kRemembered, 1, KeptAt(30), KeptAt(40));  // Back, as a record that begins now.
+    EXPECT(memory.Ask(kRemembered, 1, KeptAt(25)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered, 1, KeptAt(35)) == Answer::kNeverHeld);
+    EXPECT(memory.Ask(kRemembered, 2, KeptAt(25)) == Answer::kUnknown);
   }
 
   TEST_CASE("of many versions of a key the eight newest are told apart, the others unknown") {
     HeldMemory memory = After({0, 10, 20, 30, 40, 50, 60, 70, 80});
     EXPECT(Ask(memory, 5) == Answer::kNeverHeld);
-    memory.Note(kKeyspace, kToken, At(80), At(90));  // 10 is the base now.
+    memory.Note(kRemembered, kToken, KeptAt(80), KeptAt(90));  // 10 is the base now.
     EXPECT(Ask(memory, 5) == Answer::kUnknown);
     EXPECT(Ask(memory, 10) == Answer::kHeld);
     EXPECT(Ask(memory, 15) == Answer::kNeverHeld);
@@ -140,11 +140,12 @@ TEST_SUITE("server/held_memory: what is not known any more") {
 
   TEST_CASE("what repair brings pushes nothing out, and is known where the key is") {
     HeldMemory memory(2);
-    memory.Note(kKeyspace, kToken, At(10), At(20));
-    for (base::Token token = 1; token < 100; ++token) memory.NotePulled(kKeyspace, token, At(30));
+    memory.Note(kRemembered, kToken, KeptAt(10), KeptAt(20));
+    for (base::Token token = 1; token < 100; ++token)
+      memory.NotePulled(kRemembered, token, KeptAt(30));
     EXPECT(memory.size() == 1);
-    memory.NotePulled(kKeyspace, kToken, At(30));
-    memory.Note(kKeyspace, kToken, At(30), At(40));
+    memory.NotePulled(kRemembered, kToken, KeptAt(30));
+    memory.Note(kRemembered, kToken, KeptAt(30), KeptAt(40));
     EXPECT(Ask(memory, 30) == Answer::kHeld);
     EXPECT(Ask(memory, 25) == Answer::kNeverHeld);
   }
@@ -163,15 +164,15 @@ TEST_SUITE("server/held_memory: what is not known any more") {
         if (random.Chance(0.4)) {
           const std::uint64_t next = current[key] + 1 + random.Below(4);
           if (random.Chance(0.3))
-            memory->NotePulled(kKeyspace, key, At(next));
+            memory->NotePulled(kRemembered, key, KeptAt(next));
           else
-            memory->Note(kKeyspace, key, At(current[key]), At(next));
+            memory->Note(kRemembered, key, KeptAt(current[key]), KeptAt(next));
           held[key].insert(current[key] = next);
           continue;
         }
         if (current[key] < 2) continue;
         const std::uint64_t asked = 1 + random.Below(current[key] - 1);
-        const Answer answer = memory->Ask(kKeyspace, key, At(asked));
+        const Answer answer = memory->Ask(kRemembered, key, KeptAt(asked));
         if (answer != Answer::kUnknown)
           RC_ASSERT((answer == Answer::kHeld) == held[key].contains(asked));
       }

@@ -17,8 +17,6 @@ namespace starling::server {
 namespace {
 
 constexpr base::NodeNumber kTarget = 2;
-constexpr base::KeyspaceId kDefault = 1;
-
 struct Stored {
   base::KeyspaceId keyspace = kDefault;
   std::string key;

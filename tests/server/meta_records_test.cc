@@ -11,7 +11,7 @@
 namespace starling::server {
 namespace {
 
-struct Directory {
+struct MetaDirectory {
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
 
@@ -28,7 +28,7 @@ struct Directory {
 
 TEST_SUITE("server/meta_records") {
   TEST_CASE("a new directory has no topology, no acceptor's state, and is not ready") {
-    Directory directory;
+    MetaDirectory directory;
     const StoredTopology stored = directory.Load();
     EXPECT(stored.topology.empty());
     EXPECT(stored.acceptor.empty());
@@ -36,7 +36,7 @@ TEST_SUITE("server/meta_records") {
   }
 
   TEST_CASE("topology and acceptor come back as they were saved, any bytes, the last ones") {
-    Directory directory;
+    MetaDirectory directory;
     const std::string topology("\0topology\xff", 10), acceptor("accept\0or", 9);
     storage::Batch batch;
     SaveTopology(batch, "older", "older, too");
@@ -49,7 +49,7 @@ TEST_SUITE("server/meta_records") {
 
   TEST_CASE(
       "a promise made before there is a topology leaves none, and one made later the one there") {
-    Directory directory;
+    MetaDirectory directory;
     storage::Batch promise;
     SaveTopology(promise, "", "promised 5");
     directory.Write(promise);
@@ -66,7 +66,7 @@ TEST_SUITE("server/meta_records") {
   }
 
   TEST_CASE("ready is what was saved last, beside the topology") {
-    Directory directory;
+    MetaDirectory directory;
     for (const bool ready : {true, false, true}) {
       storage::Batch batch;
       SaveTopology(batch, "epoch 1", "state");
@@ -78,7 +78,7 @@ TEST_SUITE("server/meta_records") {
   }
 
   TEST_CASE("a record of readiness that we did not write is no readiness") {
-    Directory directory;
+    MetaDirectory directory;
     for (const base::Bytes record : {base::Bytes(""), base::Bytes("1"), base::Bytes("\1\1")}) {
       storage::Batch batch;
       batch.Put(storage::Family::kMeta, "ready", record);
@@ -88,7 +88,7 @@ TEST_SUITE("server/meta_records") {
   }
 
   TEST_CASE("an identity beside them is not touched, nor touches them") {
-    Directory directory;
+    MetaDirectory directory;
     const storage::Identity identity{.host = {1, 2}, .cluster_name = "orders"};
     storage::Batch batch;
     SaveIdentity(batch, identity);

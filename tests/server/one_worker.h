@@ -40,6 +40,15 @@ struct Told {
   std::string payload;
 };
 
+// The keyspace that a cluster is founded with.
+inline constexpr base::KeyspaceId kDefault = 1;
+
+inline base::Code CodeOf(wire::Kind kind, base::Bytes header) {
+  if (kind != wire::Kind::kError) return base::Code::kOk;
+  return wire::Decode<wire::ErrorReply>(header)->code;
+}
+inline base::Code CodeOf(const Told& told) { return CodeOf(told.kind, told.header); }
+
 template <typename Message>
 std::string FrameOf(std::uint64_t request_id, const Message& message, base::Bytes payload = {}) {
   std::string frame;

@@ -12,7 +12,6 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kDefault = 1;
 // Stamped lately, or hints of it would be too old.
 constexpr base::Version kVersion{std::uint64_t{sim::Simulation::kWallStartMs} << 16, 2, 1};
 

@@ -21,7 +21,6 @@
 
 namespace starling::server {
 
-inline constexpr base::KeyspaceId kDefault = 1;
 inline constexpr base::NodeNumber kPeer = 2;
 
 // The peer's data, answering as server/worker_peers.cc does.

@@ -13,7 +13,7 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kKeyspace = 1;
+constexpr base::KeyspaceId kScanned = 1;
 constexpr std::uint16_t kBucket = 7;
 constexpr std::int64_t kWrittenMs = 1'000'000;
 
@@ -24,7 +24,7 @@ TEST_SUITE("server/purge_scan") {
     const base::Token first = base::FirstToken(kBucket);
     for (const int i : {0, 1, 2}) {
       std::string key, entry;
-      storage::EncodeDataKeyTo({kKeyspace, first + i, "key"}, key);
+      storage::EncodeDataKeyTo({kScanned, first + i, "key"}, key);
       storage::EncodeEntryTo({.version = {static_cast<std::uint64_t>(kWrittenMs) << 16, 1, 7},
                               .flags = storage::kFlagTombstone},
                              {}, entry);
@@ -34,14 +34,14 @@ TEST_SUITE("server/purge_scan") {
     REQUIRE(engine.Write(batches, storage::Sync::kNo).ok());
     const std::uint64_t horizon = purge::HorizonAt(kWrittenMs + 60'000, 0);
 
-    const DeadPage dead = FindDead(engine, kKeyspace, kBucket, {}, horizon, 10, kWrittenMs);
+    const DeadPage dead = FindDead(engine, kScanned, kBucket, {}, horizon, 10, kWrittenMs);
     EXPECT(dead.status.ok());
     EXPECT(dead.done);
     REQUIRE(dead.found.size() == 2);
     EXPECT(dead.found[1].token == first + 2);
     EXPECT(dead.unreadable.code() == base::Code::kCorruption);
 
-    const ExtraPage extras = FindExtras(engine, {kKeyspace, kBucket, {}, {}}, {}, horizon, 1 << 20);
+    const ExtraPage extras = FindExtras(engine, {kScanned, kBucket, {}, {}}, {}, horizon, 1 << 20);
     EXPECT(extras.status.ok());
     EXPECT(extras.whole);
     EXPECT(extras.found.size() == 2);

@@ -15,7 +15,7 @@ namespace {
 using wire::Consistency;
 
 // The version stamped at `ms`; 0 is none.
-base::Version At(std::uint64_t ms) {
+base::Version StampAt(std::uint64_t ms) {
   return ms == 0 ? base::Version{} : base::Version{ms << 16, 1, 1};
 }
 
@@ -23,7 +23,7 @@ base::Version At(std::uint64_t ms) {
 ReadTally Holding(Requirement requirement, const std::vector<std::uint64_t>& versions) {
   ReadTally tally(requirement);
   for (std::size_t replica = 0; replica < versions.size(); ++replica)
-    tally.OnHolds(static_cast<int>(replica), At(versions[replica]));
+    tally.OnHolds(static_cast<int>(replica), StampAt(versions[replica]));
   return tally;
 }
 
@@ -57,7 +57,7 @@ TEST_SUITE("server/quorum: reads") {
   TEST_CASE("below a majority the highest of the answers is returned as it is") {
     EXPECT(Holding(Need(Consistency::kOne, 3), {5}).sure());
     EXPECT(Holding(Need(Consistency::kTwo, 5), {5, 7}).sure());
-    EXPECT(Holding(Need(Consistency::kTwo, 5), {5, 7}).target() == At(7));
+    EXPECT(Holding(Need(Consistency::kTwo, 5), {5, 7}).target() == StampAt(7));
     EXPECT(!Holding(Need(Consistency::kTwo, 3), {5, 7}).sure());  // Two of three are a majority.
   }
 
@@ -72,7 +72,7 @@ TEST_SUITE("server/quorum: reads") {
     for (const auto& versions :
          {std::vector<std::uint64_t>{7, 5, 7, 0}, std::vector<std::uint64_t>{5, 7, 0, 7}}) {
       const ReadTally tally = Holding(Need(Consistency::kQuorum, 5), versions);
-      EXPECT(tally.target() == At(7));
+      EXPECT(tally.target() == StampAt(7));
       EXPECT(CountOf(tally.holders()) == 2);
       EXPECT(CountOf(tally.behind()) == 2);
       EXPECT((tally.holders() | tally.behind()) == tally.answered());
@@ -82,7 +82,7 @@ TEST_SUITE("server/quorum: reads") {
 
   TEST_CASE("a repair that was taken makes its replica a holder, and the read sure") {
     ReadTally tally = Holding(Need(Consistency::kQuorum, 3), {7, 5});
-    tally.OnRepaired(1, At(7));
+    tally.OnRepaired(1, StampAt(7));
     EXPECT(tally.sure());
     EXPECT(tally.holders() == 0b011);
     EXPECT(tally.behind() == 0);
@@ -90,13 +90,13 @@ TEST_SUITE("server/quorum: reads") {
 
   TEST_CASE("a repair that was superseded makes the higher version the target, with one holder") {
     ReadTally tally = Holding(Need(Consistency::kQuorum, 3), {7, 5});
-    tally.OnHolds(1, At(9));
-    EXPECT(tally.target() == At(9));
+    tally.OnHolds(1, StampAt(9));
+    EXPECT(tally.target() == StampAt(9));
     EXPECT(tally.holders() == 0b010);
     EXPECT(!tally.sure());
-    tally.OnRepaired(0, At(7));  // An answer to the repair of before: it proves nothing of 9.
+    tally.OnRepaired(0, StampAt(7));  // An answer to the repair of before: it proves nothing of 9.
     EXPECT(!tally.sure());
-    tally.OnRepaired(0, At(9));
+    tally.OnRepaired(0, StampAt(9));
     EXPECT(tally.sure());
   }
 
@@ -109,21 +109,21 @@ TEST_SUITE("server/quorum: reads") {
     EXPECT(tally.hopeless(0b111));
     EXPECT(tally.failed() == 0b110);
     EXPECT(!tally.sure());
-    tally.OnHolds(1, At(7));  // Asked once more, or late: an answer is an answer.
+    tally.OnHolds(1, StampAt(7));  // Asked once more, or late: an answer is an answer.
     EXPECT(tally.sure());
   }
 
   TEST_CASE("LOCAL_QUORUM hears the others, and counts its own") {
     const Requirement local = RequirementOf(Consistency::kLocalQuorum, 0b111111, 0b000111);
     ReadTally tally(local);
-    for (const int remote : {3, 4, 5}) tally.OnHolds(remote, At(7));
-    tally.OnHolds(0, At(7));
+    for (const int remote : {3, 4, 5}) tally.OnHolds(remote, StampAt(7));
+    tally.OnHolds(0, StampAt(7));
     EXPECT(!tally.enough_answers());
     EXPECT(!tally.sure());
-    tally.OnHolds(1, At(5));
+    tally.OnHolds(1, StampAt(5));
     EXPECT(tally.enough_answers());
     EXPECT(!tally.sure());  // A majority of six, but one of three.
-    tally.OnRepaired(1, At(7));
+    tally.OnRepaired(1, StampAt(7));
     EXPECT(tally.sure());
     EXPECT(ReadTally(local).hopeless(0b111001));
     EXPECT(!ReadTally(local).hopeless(0b000011));
@@ -140,14 +140,14 @@ TEST_SUITE("server/quorum: reads") {
             const char letter = letters[static_cast<std::size_t>(replica)];
             if (letter == 'f') tally.OnFailed(replica);
             if (letter >= 'a' && letter <= 'c')
-              tally.OnHolds(replica, At(static_cast<std::uint64_t>(letter - 'a')));
+              tally.OnHolds(replica, StampAt(static_cast<std::uint64_t>(letter - 'a')));
           }
           const int b = CountIn(letters, 'b'), c = CountIn(letters, 'c');
           const int a = CountIn(letters, 'a'), highest = c > 0 ? c : b > 0 ? b : a;
           const bool enough = a + b + c >= requirement.needed;
           const bool majority = highest > replicas / 2;
           REQUIRE(tally.sure() == (enough && (majority || !requirement.confirm)));
-          REQUIRE(tally.target() == At(c > 0 ? 2 : b > 0 ? 1 : 0));
+          REQUIRE(tally.target() == StampAt(c > 0 ? 2 : b > 0 ? 1 : 0));
           const bool few = replicas - CountIn(letters, 'f') < requirement.needed;
           REQUIRE(tally.hopeless(FirstOf(replicas)) == few);
         });

@@ -17,11 +17,10 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kDefault = 1;
 constexpr base::NodeNumber kPeer = 2;
 
-struct Store {
-  explicit Store(storage::Engine& of, OneWorker& one) : engine(of), node(one) {}
+struct ScanStore {
+  explicit ScanStore(storage::Engine& of, OneWorker& one) : engine(of), node(one) {}
   void Put(const std::string& key, const std::string& value) {
     std::string data_key, entry;
     storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
@@ -60,7 +59,7 @@ struct PeerStore {
   }
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
-  Store store;
+  ScanStore store;
   std::function<void(Page&)> spoil;
   int failures = 0;  // So many answers are errors.
   bool silent = false;
@@ -144,7 +143,7 @@ TEST_SUITE("server/scan") {
   TEST_CASE("largest values after many small ones come whole, each once") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);
-    Store mine(node.engine, node);
+    ScanStore mine(node.engine, node);
     const std::string small(2000, 's'), largest(storage::kValueBytesMax - 100, 'l');
     for (int i = 0; i < 2000; ++i) {
       mine.Put(fmt::format("small{}", i), small);
@@ -163,7 +162,7 @@ TEST_SUITE("server/scan") {
   TEST_CASE("replicas that differ in their largest values make a page no larger") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);
-    Store mine(node.engine, node);
+    ScanStore mine(node.engine, node);
     const std::string largest(storage::kValueBytesMax, 'l');
     // Each has its own, so each one's whole range is a page of one entry.
     mine.Put("mine", largest);
@@ -178,7 +177,7 @@ TEST_SUITE("server/scan") {
   TEST_CASE("small pages of replicas that differ add up to all keys, each once") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);
-    Store mine(node.engine, node);
+    ScanStore mine(node.engine, node);
     for (int i = 0; i < 600; ++i) {
       if (i % 3 != 0) mine.Put(fmt::format("k{}", i), std::string(500, 'v'));
       if (i % 3 != 1) peer.store.Put(fmt::format("k{}", i), std::string(500, 'v'));

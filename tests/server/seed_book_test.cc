@@ -12,7 +12,8 @@ namespace {
 
 using Found = std::vector<base::Result<std::uint32_t>>;
 
-constexpr base::Address kOne{0x7f000001, 7700}, kTwo{0x7f000002, 7700}, kThree{0x7f000003, 7700};
+constexpr base::Address kFirst{0x7f000001, 7700}, kSecond{0x7f000002, 7700},
+    kThird{0x7f000003, 7700};
 
 std::vector<base::Address> Addresses(const std::vector<std::string>& seeds) {
   const auto book = SeedBook::Of(seeds, 7700);
@@ -23,12 +24,13 @@ std::vector<base::Address> Addresses(const std::vector<std::string>& seeds) {
 
 TEST_SUITE("server/seed_book") {
   TEST_CASE("numeric seeds are taken as they are, with the default port where there is none") {
-    EXPECT(Addresses({"127.0.0.1", "127.0.0.2:7700"}) == std::vector<base::Address>{kOne, kTwo});
+    EXPECT(Addresses({"127.0.0.1", "127.0.0.2:7700"}) ==
+           std::vector<base::Address>{kFirst, kSecond});
   }
 
   TEST_CASE("the order and repeats of the list do not matter: all seeds must see one list") {
     EXPECT(Addresses({"127.0.0.2:7700", "127.0.0.1", "127.0.0.2"}) ==
-           std::vector<base::Address>{kOne, kTwo});
+           std::vector<base::Address>{kFirst, kSecond});
     EXPECT(Addresses({}) == std::vector<base::Address>{});
   }
 
@@ -36,18 +38,18 @@ TEST_SUITE("server/seed_book") {
     SeedBook book = *SeedBook::Of({"one.test:7700", "127.0.0.1", "two.test"}, 7700);
     EXPECT(book.names() == std::vector<std::string>{"one.test", "two.test"});
     EXPECT(!book.complete());
-    EXPECT(book.addresses() == std::vector<base::Address>{kOne});
-    EXPECT(book.Learn({kOne.ip, kTwo.ip}));
+    EXPECT(book.addresses() == std::vector<base::Address>{kFirst});
+    EXPECT(book.Learn({kFirst.ip, kSecond.ip}));
     EXPECT(book.complete());
-    EXPECT(book.addresses() == std::vector<base::Address>{kOne, kTwo});
-    EXPECT(!book.Learn({kOne.ip, kTwo.ip}));
+    EXPECT(book.addresses() == std::vector<base::Address>{kFirst, kSecond});
+    EXPECT(!book.Learn({kFirst.ip, kSecond.ip}));
   }
 
   TEST_CASE("F22: a name that leads elsewhere is followed; one that leads nowhere stays") {
     SeedBook book = *SeedBook::Of({"one.test", "two.test"}, 7700);
-    book.Learn({kOne.ip, kTwo.ip});
-    EXPECT(book.Learn(Found{kThree.ip, base::Fail(base::Unavailable("no answer"))}));
-    EXPECT(book.addresses() == std::vector<base::Address>{kTwo, kThree});
+    book.Learn({kFirst.ip, kSecond.ip});
+    EXPECT(book.Learn(Found{kThird.ip, base::Fail(base::Unavailable("no answer"))}));
+    EXPECT(book.addresses() == std::vector<base::Address>{kSecond, kThird});
     EXPECT(book.complete());
   }
 
@@ -69,7 +71,7 @@ TEST_SUITE("server/seed_book") {
   }
 
   TEST_CASE("the system's resolver knows localhost, and says why it does not know another") {
-    EXPECT(SystemLookUp("localhost") == kOne.ip);
+    EXPECT(SystemLookUp("localhost") == kFirst.ip);
     // Longer than a name's part can be: no resolver asks the network for it.
     const auto nowhere = SystemLookUp(std::string(64, 'a'));
     REQUIRE(!nowhere.has_value());

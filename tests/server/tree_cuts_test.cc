@@ -22,17 +22,17 @@ namespace {
 
 using storage::Family;
 
-constexpr std::uint64_t kDigestSeed = 42;
-constexpr std::uint64_t kLaws = 20;
-constexpr base::KeyspaceId kKeyspaces = 2;
-constexpr std::uint16_t kBucketsUsed[] = {0x0000, 0x0001, 0x0100, 0x7f00, 0xff01, 0xffff, 0x00ff};
+constexpr std::uint64_t kCutSeed = 42;
+constexpr std::uint64_t kCutLaws = 20;
+constexpr base::KeyspaceId kCutKeyspaces = 2;
+constexpr std::uint16_t kCutBuckets[] = {0x0000, 0x0001, 0x0100, 0x7f00, 0xff01, 0xffff, 0x00ff};
 
 // One replica on a disk of its own.
 class Side final : ReplicaListener {
  public:
   explicit Side(base::World& world)
       : committer_(engine, guard_, Durability::kGroup),
-        replica(world, engine, committer_, *this, {.digest_seed = kDigestSeed}) {}
+        replica(world, engine, committer_, *this, {.digest_seed = kCutSeed}) {}
 
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   // Nothing is to be fetched: both replicas carry out a write in the same turn.
@@ -102,14 +102,14 @@ class Twins final : public QuietActor {
   // Of the slices that are made; how many leaves there were to compare.
   std::uint64_t Compare() {
     std::uint64_t compared = 0;
-    for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace) {
+    for (base::KeyspaceId keyspace = 1; keyspace <= kCutKeyspaces; ++keyspace) {
       const merkle::History* const anew = made.replica.HistoryOf(keyspace);
       const merkle::History* const right = plain.replica.HistoryOf(keyspace);
       if (anew == nullptr || right == nullptr) continue;
       const merkle::Generation oldest = plain.replica.OldestCut(keyspace);
       REQUIRE(made.replica.OldestCut(keyspace) == oldest);
       const merkle::Generation newest = merkle::GenerationOf(world_.WallMs()) + 1;
-      for (const std::uint16_t bucket : kBucketsUsed) {
+      for (const std::uint16_t bucket : kCutBuckets) {
         if (!made.replica.making().Made(bucket)) continue;
         for (merkle::Generation cut = oldest; cut <= newest; ++cut, ++compared)
           REQUIRE(anew->LeafAt(bucket, cut) == right->LeafAt(bucket, cut));
@@ -126,8 +126,8 @@ class Twins final : public QuietActor {
   LocalWrite Draw(std::string& key) {
     key = "k" + std::to_string(random_.Below(30));
     LocalWrite write;
-    write.keyspace = 1 + static_cast<base::KeyspaceId>(random_.Below(kKeyspaces));
-    const std::uint16_t bucket = kBucketsUsed[random_.Below(std::size(kBucketsUsed))];
+    write.keyspace = 1 + static_cast<base::KeyspaceId>(random_.Below(kCutKeyspaces));
+    const std::uint16_t bucket = kCutBuckets[random_.Below(std::size(kCutBuckets))];
     write.token = base::FirstToken(bucket) + base::Hash64(key) % 1000;
     write.key = key;
     // Some come late by seconds, and some of these change nothing.
@@ -156,7 +156,7 @@ class Twins final : public QuietActor {
     batch.Put(Family::kData, stored, entry);
     written_[stored] = write.header;
     stored_sums_[{write.keyspace, base::BucketOf(write.token)}] += merkle::DigestOf(
-        key, {write.header.version, write.header.flags, 0, write.header.value_digest}, kDigestSeed);
+        key, {write.header.version, write.header.flags, 0, write.header.value_digest}, kCutSeed);
   }
 
   void WriteOne() {
@@ -199,7 +199,7 @@ class Twins final : public QuietActor {
 TEST_SUITE("tree_rebuild: cuts") {
   TEST_CASE("law: a made tree is as of every cut what one is that was never unmade") {
     std::uint64_t compared_early = 0;  // While others were not made yet.
-    for (std::uint64_t seed = 1; seed <= kLaws; seed += Stride()) {
+    for (std::uint64_t seed = 1; seed <= kCutLaws; seed += Stride()) {
       DOCTEST_CAPTURE(seed);
       base::Random random(seed);
       sim::Simulation sim(seed);

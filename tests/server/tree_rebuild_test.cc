@@ -34,7 +34,7 @@ constexpr base::KeyspaceId kKeyspaces = 2;
 constexpr std::uint16_t kBucketsUsed[] = {0x0000, 0x0001, 0x0100, 0x0101, 0x7f00,
                                           0xff00, 0xff01, 0xffff, 0x00ff, 0x8001};
 
-std::string StoredKey(const LocalWrite& write) {
+std::string KeyAsStored(const LocalWrite& write) {
   std::string stored;
   storage::EncodeDataKeyTo({write.keyspace, write.token, write.key}, stored);
   return stored;
@@ -126,7 +126,7 @@ class Life final : public QuietActor, ReplicaListener {
     const std::uint16_t bucket = kBucketsUsed[random_.Below(std::size(kBucketsUsed))];
     write.token = base::FirstToken(bucket) + base::Hash64(key) % 1000;
     write.key = key;
-    const std::string stored = StoredKey(write);
+    const std::string stored = KeyAsStored(write);
     if (random_.Below(8) == 0) {  // As purge does: what is there by now, as far as we know.
       const auto known = written_.find(stored);
       if (known == written_.end()) return;

@@ -12,10 +12,10 @@
 namespace starling::server {
 namespace {
 
-constexpr base::NodeNumber kPeer = 2;
+constexpr base::NodeNumber kMarkedPeer = 2;
 constexpr std::uint64_t kConnection = 7;
 
-base::Instant At(std::int64_t us) { return base::Instant{base::microseconds(us)}; }
+base::Instant AtUs(std::int64_t us) { return base::Instant{base::microseconds(us)}; }
 
 wire::ReplicaWrite Direct() {
   return {.keyspace = 1,
@@ -26,22 +26,22 @@ wire::ReplicaWrite Direct() {
 }
 
 // One more write to the peer; its number, and what goes out.
-wire::ReplicaWrite Write(Watermarks& marks, base::Instant now,
-                         std::uint64_t connection = kConnection) {
+wire::ReplicaWrite WriteMarked(Watermarks& marks, base::Instant now,
+                               std::uint64_t connection = kConnection) {
   wire::ReplicaWrite write = Direct();
-  marks.Tell(now, kPeer, connection, marks.Next(kPeer), &write);
+  marks.Tell(now, kMarkedPeer, connection, marks.Next(kMarkedPeer), &write);
   return write;
 }
 
 TEST_SUITE("server/watermarks") {
   TEST_CASE("a watermark waits for the oldest write that is not handled") {
     Watermarks marks;
-    for (int i = 0; i < 3; ++i) marks.Next(kPeer);
-    marks.Handled(kPeer, 2);
-    marks.Handled(kPeer, 3);
-    EXPECT(marks.below(kPeer) == 1);
-    marks.Handled(kPeer, 1);
-    EXPECT(marks.below(kPeer) == 4);
+    for (int i = 0; i < 3; ++i) marks.Next(kMarkedPeer);
+    marks.Handled(kMarkedPeer, 2);
+    marks.Handled(kMarkedPeer, 3);
+    EXPECT(marks.below(kMarkedPeer) == 1);
+    marks.Handled(kMarkedPeer, 1);
+    EXPECT(marks.below(kMarkedPeer) == 4);
   }
 
   TEST_CASE("both ends count alike, also over a new connection and after what did not go out") {
@@ -52,17 +52,18 @@ TEST_SUITE("server/watermarks") {
       if (i == 50) counter = WriteCounter({1, 1, 0});
       ++number;
       if (i % 10 == 7) {  // Refused: the peer never sees it.
-        Write(marks, At(i), i < 50 ? 1 : 2);
-        marks.NotSent(kPeer);
+        WriteMarked(marks, AtUs(i), i < 50 ? 1 : 2);
+        marks.NotSent(kMarkedPeer);
         continue;
       }
-      EXPECT(counter.Count(Write(marks, At(i), i < 50 ? 1 : 2)).number == number);
+      EXPECT(counter.Count(WriteMarked(marks, AtUs(i), i < 50 ? 1 : 2)).number == number);
     }
     wire::ReplicaWrite hint = Direct();
     hint.origin = static_cast<std::uint8_t>(storage::Origin::kHint);
     EXPECT(counter.Count(hint).number == 0);
-    EXPECT(counter.Count(Write(marks, At(100), 2)).number == number + 1);
-    wire::ReplicaWrite restored = Write(marks, At(101), 2);  // It is a coordinator's own, too.
+    EXPECT(counter.Count(WriteMarked(marks, AtUs(100), 2)).number == number + 1);
+    wire::ReplicaWrite restored =
+        WriteMarked(marks, AtUs(101), 2);  // It is a coordinator's own, too.
     restored.origin = static_cast<std::uint8_t>(storage::Origin::kRestore);
     EXPECT(counter.Count(restored).number == number + 2);
   }
@@ -71,10 +72,11 @@ TEST_SUITE("server/watermarks") {
     Watermarks marks;
     WriteCounter counter({1, 1, 0});
     for (std::uint64_t i = 1; i <= 1000; ++i) {
-      const WriteNumber seen = counter.Count(Write(marks, At(static_cast<std::int64_t>(i))));
-      EXPECT(seen.handled_below <= marks.below(kPeer));
+      const WriteNumber seen =
+          counter.Count(WriteMarked(marks, AtUs(static_cast<std::int64_t>(i))));
+      EXPECT(seen.handled_below <= marks.below(kMarkedPeer));
       if (i > 40) {
-        marks.Handled(kPeer, i - 40);
+        marks.Handled(kMarkedPeer, i - 40);
         EXPECT(seen.handled_below + 40 + Watermarks::kToldEach >= i - 1);  // And not much less.
       }
     }
@@ -88,13 +90,14 @@ TEST_SUITE("server/watermarks") {
     const std::string value(100, 'v');
     for (std::uint64_t i = 1; i <= 20'000; ++i) {
       std::string frame;
-      wire::AppendFrame(frame, i, Write(marks, At(static_cast<std::int64_t>(i) * 50)), value);
+      wire::AppendFrame(frame, i, WriteMarked(marks, AtUs(static_cast<std::int64_t>(i) * 50)),
+                        value);
       with += frame.size();
       frame.clear();
       wire::AppendFrame(frame, i, Direct(), value);
       without += frame.size();
-      if (i > kOpen) marks.Handled(kPeer, i - kOpen);
-      EXPECT(marks.TakeIdle(At(static_cast<std::int64_t>(i) * 50)).empty());
+      if (i > kOpen) marks.Handled(kMarkedPeer, i - kOpen);
+      EXPECT(marks.TakeIdle(AtUs(static_cast<std::int64_t>(i) * 50)).empty());
     }
     DOCTEST_MESSAGE((with - without), " of ", with, " bytes for 20,000 writes of 100 bytes");
     EXPECT(with > without);
@@ -103,16 +106,16 @@ TEST_SUITE("server/watermarks") {
 
   TEST_CASE("a peer that got no write for a second is told once, when all are handled") {
     Watermarks marks;
-    Write(marks, At(0));
-    Write(marks, At(0));
-    marks.Handled(kPeer, 1);
-    EXPECT(marks.TakeIdle(At(2'000'000)).empty());
-    marks.Handled(kPeer, 2);
-    EXPECT(marks.TakeIdle(At(900'000)).empty());
-    const auto idle = marks.TakeIdle(At(1'000'000));
+    WriteMarked(marks, AtUs(0));
+    WriteMarked(marks, AtUs(0));
+    marks.Handled(kMarkedPeer, 1);
+    EXPECT(marks.TakeIdle(AtUs(2'000'000)).empty());
+    marks.Handled(kMarkedPeer, 2);
+    EXPECT(marks.TakeIdle(AtUs(900'000)).empty());
+    const auto idle = marks.TakeIdle(AtUs(1'000'000));
     REQUIRE(idle.size() == 1);
     EXPECT(idle[0].below == 3);
-    EXPECT(marks.TakeIdle(At(5'000'000)).empty());
+    EXPECT(marks.TakeIdle(AtUs(5'000'000)).empty());
   }
 }
 

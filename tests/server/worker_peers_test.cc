@@ -14,14 +14,7 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kDefault = 1;
 constexpr wire::Consistency kOne = wire::Consistency::kOne;
-
-base::Code CodeOf(wire::Kind kind, base::Bytes header) {
-  if (kind != wire::Kind::kError) return base::Code::kOk;
-  return wire::Decode<wire::ErrorReply>(header)->code;
-}
-base::Code CodeOf(const Told& told) { return CodeOf(told.kind, told.header); }
 
 Told Put(OneWorker& node, base::Bytes key, base::Bytes value) {
   return node.Ask(wire::PutRequest{.keyspace = kDefault,

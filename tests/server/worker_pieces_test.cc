@@ -11,18 +11,17 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kDefault = 1;
-constexpr std::uint32_t kPiece = 100'000;
-constexpr base::Version kVersion{1'600'000'000'000ULL << 16, 2, 1};
+constexpr std::uint32_t kPieceOfWorker = 100'000;
+constexpr base::Version kWritten{1'600'000'000'000ULL << 16, 2, 1};
 
 // A worker with large values; each is 16 MiB at most.
-struct Store {
-  Store() : node(topology::FoundedBy(2)) {}
+struct PieceStore {
+  PieceStore() : node(topology::FoundedBy(2)) {}
 
   void Put(const std::string& key, const std::string& value, base::Bytes stored_value) {
     std::string data_key, entry;
     storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
-    storage::EncodeEntryTo({.version = kVersion, .value_digest = storage::ValueDigest(value)},
+    storage::EncodeEntryTo({.version = kWritten, .value_digest = storage::ValueDigest(value)},
                            stored_value, entry);
     storage::Batch batch;
     batch.Put(storage::Family::kData, data_key, entry);
@@ -34,11 +33,11 @@ struct Store {
   wire::ValuePiece PieceOf(base::Bytes key, base::Bytes value, std::uint32_t offset) const {
     return {.keyspace = kDefault,
             .key = key,
-            .version = kVersion,
+            .version = kWritten,
             .value_digest = storage::ValueDigest(value),
             .value_bytes = static_cast<std::uint32_t>(value.size()),
             .offset = offset,
-            .bytes_max = kPiece,
+            .bytes_max = kPieceOfWorker,
             .epoch = node.topology().epoch};
   }
   Told Pull(const std::string& key, std::uint32_t whole_bytes_max) {
@@ -64,10 +63,11 @@ struct Store {
       const Told told = AskAsPeer(node, PieceOf(key, value, offset));
       REQUIRE(told.kind == wire::Kind::kValuePieceReply);
       const auto reply = wire::Decode<wire::ValuePieceReply>(told.header);
-      EXPECT(reply->version == kVersion);
+      EXPECT(reply->version == kWritten);
       EXPECT(reply->offset == offset);
       EXPECT(reply->payload_digest == base::Hash64(told.payload));
-      REQUIRE(told.payload.size() == std::min<std::size_t>(kPiece, value.size() - got.size()));
+      REQUIRE(told.payload.size() ==
+              std::min<std::size_t>(kPieceOfWorker, value.size() - got.size()));
       got += told.payload;
     }
     return got;
@@ -83,17 +83,17 @@ struct Store {
 
 TEST_SUITE("server/worker: large values in pieces") {
   TEST_CASE("a page announces one, its pieces need no further read, and it counts as sent once") {
-    Store store;
-    const std::string value(10 * kPiece + 77, 'x');
+    PieceStore store;
+    const std::string value(10 * kPieceOfWorker + 77, 'x');
     store.Put("key", value);
     store.node.Start({2});
-    const Told told = store.Pull("key", kPiece);
+    const Told told = store.Pull("key", kPieceOfWorker);
     EXPECT(told.payload.empty());
     const auto reply = wire::Decode<wire::BucketPullReply>(told.header);
     REQUIRE(reply.has_value());
     EXPECT(!reply->done);
     EXPECT(reply->after.substr(8) == "key");
-    EXPECT(reply->announced.version == kVersion);
+    EXPECT(reply->announced.version == kWritten);
     EXPECT(reply->announced.value_digest == storage::ValueDigest(value));
     EXPECT(reply->announced.value_bytes == value.size());
 
@@ -110,8 +110,8 @@ TEST_SUITE("server/worker: large values in pieces") {
   }
 
   TEST_CASE("who knows no pieces gets it whole") {
-    Store store;
-    const std::string value(10 * kPiece, 'x');
+    PieceStore store;
+    const std::string value(10 * kPieceOfWorker, 'x');
     store.Put("key", value);
     store.node.Start({2});
     const Told told = store.Pull("key", 0);
@@ -121,12 +121,13 @@ TEST_SUITE("server/worker: large values in pieces") {
   }
 
   TEST_CASE("one that is not open is read with the first piece, whichever that is, and once") {
-    Store store;
-    const std::string value(10 * kPiece, 'x');
+    PieceStore store;
+    const std::string value(10 * kPieceOfWorker, 'x');
     store.Put("key", value);
     store.node.Start({2});
     for (std::uint64_t reads = 1; reads <= 2; ++reads) {
-      for (const std::uint32_t offset : {5 * kPiece, 2 * kPiece, 5 * kPiece})
+      for (const std::uint32_t offset :
+           {5 * kPieceOfWorker, 2 * kPieceOfWorker, 5 * kPieceOfWorker})
         EXPECT(store.CodeOf(store.PieceOf("key", value, offset)) == base::Code::kOk);
       const RepairStats stats = store.node.Stats().repair;
       EXPECT(stats.data_bytes_read > reads * value.size());
@@ -138,8 +139,8 @@ TEST_SUITE("server/worker: large values in pieces") {
   }
 
   TEST_CASE("a version that is not there is not found, and no other is told of in its place") {
-    Store store;
-    const std::string value(3 * kPiece, 'x'), other(3 * kPiece, 'y');
+    PieceStore store;
+    const std::string value(3 * kPieceOfWorker, 'x'), other(3 * kPieceOfWorker, 'y');
     store.Put("key", value);
     store.node.Start({2});
     EXPECT(store.CodeOf(store.PieceOf("nothing", value, 0)) == base::Code::kNotFound);
@@ -152,31 +153,32 @@ TEST_SUITE("server/worker: large values in pieces") {
     // One that is open goes on, whatever takes its place meanwhile.
     EXPECT(store.CodeOf(store.PieceOf("key", value, 0)) == base::Code::kOk);
     store.Put("key", other);
-    EXPECT(AskAsPeer(store.node, store.PieceOf("key", value, kPiece)).payload ==
-           value.substr(kPiece, kPiece));
+    EXPECT(AskAsPeer(store.node, store.PieceOf("key", value, kPieceOfWorker)).payload ==
+           value.substr(kPieceOfWorker, kPieceOfWorker));
   }
 
   TEST_CASE("a request of another epoch, or for what lies behind the value, is refused") {
-    Store store;
-    const std::string value(3 * kPiece, 'x');
+    PieceStore store;
+    const std::string value(3 * kPieceOfWorker, 'x');
     store.Put("key", value);
     store.node.Start({2});
     wire::ValuePiece early = store.PieceOf("key", value, 0);
     early.epoch = 0;
     EXPECT(store.CodeOf(early) == base::Code::kFailedPrecondition);
     wire::ValuePiece beyond = store.PieceOf("key", value, 0);
-    beyond.value_bytes = 4 * kPiece;
-    beyond.offset = 3 * kPiece;
+    beyond.value_bytes = 4 * kPieceOfWorker;
+    beyond.offset = 3 * kPieceOfWorker;
     EXPECT(store.CodeOf(beyond) == base::Code::kInvalidArgument);
   }
 
   TEST_CASE("one that is damaged is not announced, and not sent, and its disk is looked at") {
-    Store store;
-    const std::string value(3 * kPiece, 'x');
-    store.Put("key", value, std::string(3 * kPiece, 'y'));
+    PieceStore store;
+    const std::string value(3 * kPieceOfWorker, 'x');
+    store.Put("key", value, std::string(3 * kPieceOfWorker, 'y'));
     store.node.Start({2});
     SUBCASE("in a page") {
-      const auto reply = wire::Decode<wire::BucketPullReply>(store.Pull("key", kPiece).header);
+      const auto reply =
+          wire::Decode<wire::BucketPullReply>(store.Pull("key", kPieceOfWorker).header);
       EXPECT(reply->done);
       EXPECT(reply->announced.value_bytes == 0);
       EXPECT(reply->unreadable == 1);
@@ -189,7 +191,7 @@ TEST_SUITE("server/worker: large values in pieces") {
   }
 
   TEST_CASE("for more of the largest than may be open, others have to ask again") {
-    Store store;
+    PieceStore store;
     const std::string value(storage::kValueBytesMax, 'x');
     for (const char* key : {"a", "b", "c"}) store.Put(key, value);
     store.node.Start({2});

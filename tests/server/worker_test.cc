@@ -15,13 +15,6 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kDefault = 1;
-
-base::Code CodeOf(const Told& told) {
-  if (told.kind != wire::Kind::kError) return base::Code::kOk;
-  return wire::Decode<wire::ErrorReply>(told.header)->code;
-}
-
 wire::PutRequest PutOf(base::Bytes key, base::Bytes value) {
   return {.keyspace = kDefault,
           .key = key,

@@ -8,7 +8,7 @@ namespace {
 using base::milliseconds;
 using base::seconds;
 
-ClusterOptions Outages() {
+ClusterOptions WithOutages() {
   ClusterOptions options = Calm();
   options.config.repair.enabled = true;
   options.config.repair.interval = seconds(1);
@@ -20,7 +20,7 @@ ClusterOptions Outages() {
 
 // c is one of five nodes, and away until the others have declared it absent.
 struct Outage {
-  Stage stage{Outages()};
+  Stage stage{WithOutages()};
   Cluster& cluster = stage.cluster;
 
   // Of the same replicas, and never written yet.

@@ -16,7 +16,7 @@ namespace {
 using base::milliseconds;
 using base::seconds;
 
-constexpr std::uint32_t kSenderIp = 0x7f000301;
+constexpr std::uint32_t kAskerIp = 0x7f000301;
 
 // The oldest proof of a node's ranges, wall ms; 0: some range has none.
 std::int64_t ProvedBy(Cluster& cluster, Sender& sender, std::uint32_t node) {
@@ -43,7 +43,7 @@ TEST_SUITE("sim/proofs") {
   TEST_CASE("under writes, every range is proved up to 15 s ago or less") {
     Cluster cluster({.seed = 1, .nodes = 5});
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
-    Sender sender(cluster.sim().AddHost(kSenderIp));
+    Sender sender(cluster.sim().AddHost(kAskerIp));
     Write(cluster, seconds(20));
     for (std::uint32_t node = 0; node < 5; ++node) {
       const std::int64_t proved = ProvedBy(cluster, sender, node);
@@ -55,7 +55,7 @@ TEST_SUITE("sim/proofs") {
   TEST_CASE("a replica that is down holds proofs up, and is named; restarts lose no proof") {
     Cluster cluster({.seed = 2, .nodes = 3});
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
-    Sender sender(cluster.sim().AddHost(kSenderIp));
+    Sender sender(cluster.sim().AddHost(kAskerIp));
     Write(cluster, seconds(15));
     cluster.Kill(2);
     const std::int64_t killed = cluster.host(0).WallMs();
@@ -81,7 +81,7 @@ TEST_SUITE("sim/proofs") {
       options.config.hints.enabled = false;
       Cluster cluster(options);
       REQUIRE(cluster.AwaitAllUp(seconds(30)));
-      Sender sender(cluster.sim().AddHost(kSenderIp));
+      Sender sender(cluster.sim().AddHost(kAskerIp));
       Write(cluster, seconds(12));
       // Lost on its way to node 2, which nobody reaches for a while.
       for (std::uint32_t from = 0; from < 2; ++from)

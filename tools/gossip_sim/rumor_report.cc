@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kBarCharacters = 40;  // Of the most frequent number of rounds.
 
-base::Json ToJson(const Summary& summary) {
+base::Json JsonOf(const Summary& summary) {
   return {{"count", summary.count},
           {"mean", summary.mean},
           {"p50", summary.p50},
@@ -142,14 +142,14 @@ std::string Json(const RumorOptions& options, std::uint64_t seed, const RumorTal
                      {"loss", options.loss},
                      {"seed", seed},
                      {"runs", statistics.runs},
-                     {"rounds", ToJson(statistics.rounds)},
+                     {"rounds", JsonOf(statistics.rounds)},
                      {"complete", statistics.complete},
                      {"residue", statistics.residue},
                      {"messages_per_node", statistics.messages_per_node},
                      {"pulled_per_node", statistics.pulled_per_node},
                      {"t_ave", statistics.rounds_to_hear},
                      {"t_last", statistics.rounds.mean}};
-  if (statistics.seconds.count > 0) json.Set("seconds", ToJson(statistics.seconds));
+  if (statistics.seconds.count > 0) json.Set("seconds", JsonOf(statistics.seconds));
   base::Json distribution = base::Json::Array(), spread = base::Json::Array();
   for (const auto& [rounds, runs] : tally.rounds())
     distribution.Append({{"rounds", rounds}, {"runs", runs}});

@@ -20,7 +20,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Action = KeyringQuestion::Action;
 
-constexpr base::Duration kTimeout = base::seconds(3);  // Of one node; a member may hang.
+constexpr base::Duration kMemberTimeout = base::seconds(3);  // Of one node; a member may hang.
 
 // A member, and what it says of its keys.
 struct View {
@@ -36,11 +36,11 @@ struct View {
 
 base::Result<Json> AskNode(const std::string& client, const std::string& command,
                            const Json& arguments) {
-  ASSIGN_OR_RETURN(
-      const auto node,
-      client::Client::Connect(
-          {.hosts = client, .listed_only = true, .connections_per_node = 1, .timeout = kTimeout}));
-  ASSIGN_OR_RETURN(const std::string text, node->Admin(command, arguments.dump(), kTimeout));
+  ASSIGN_OR_RETURN(const auto node, client::Client::Connect({.hosts = client,
+                                                             .listed_only = true,
+                                                             .connections_per_node = 1,
+                                                             .timeout = kMemberTimeout}));
+  ASSIGN_OR_RETURN(const std::string text, node->Admin(command, arguments.dump(), kMemberTimeout));
   Json answer = Json::parse(text, nullptr, false);
   if (!answer.is_object()) return base::Fail(base::Corruption("the answer is not a JSON object"));
   return answer;

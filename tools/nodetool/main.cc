@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <string>
 
@@ -12,6 +11,7 @@
 #include "tools/nodetool/quarantine.h"
 #include "tools/nodetool/render.h"
 #include "tools/nodetool/restore_command.h"
+#include "tools/nodetool/units.h"
 #include "tools/nodetool/verify_command.h"
 #include "tools/parse_error.h"
 #include "tools/say.h"
@@ -157,12 +157,6 @@ int RunQuarantineCommand(const QuarantineQuestion& question, Output output) {
   if (!answer) return Complain(kName, output, answer.error());
   fmt::print("{}", output == Output::kJson ? answer->json + "\n" : answer->text);
   return answer->missed.empty() ? 0 : Complain(kName, output, base::Unavailable(answer->missed));
-}
-
-std::int64_t WallMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 int Main(int argc, char** argv, Output output) {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -18,15 +17,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 using base::Result;
 using base::Status;
-using Action = QuarantineQuestion::Action;
+using QuarantineAction = QuarantineQuestion::Action;
 
-constexpr base::Duration kTimeout = base::seconds(60);
-
-std::int64_t WallMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+constexpr base::Duration kEntryTimeout = base::seconds(60);
 
 // An entry that was set aside, and what becomes of it.
 struct Entry {
@@ -41,7 +34,7 @@ struct Entry {
 };
 
 Result<Json> Ask(client::Client& node, const std::string& command, const Json& arguments) {
-  ASSIGN_OR_RETURN(const std::string text, node.Admin(command, arguments.dump(), kTimeout));
+  ASSIGN_OR_RETURN(const std::string text, node.Admin(command, arguments.dump(), kEntryTimeout));
   Json answer = Json::parse(text, nullptr, false);
   if (!answer.is_object()) return base::Fail(base::Corruption("the answer is not a JSON object"));
   return answer;
@@ -109,7 +102,8 @@ Status Drop(client::Client& node, const Entry& entry) {
 Result<std::string> Restore(client::Client& node, client::Client& cluster, const Entry& entry,
                             const QuarantineQuestion& question) {
   if (entry.expires_ms != 0 && entry.expires_ms <= WallMs()) return "expired: left";
-  client::RequestOptions options{.keyspace = entry.keyspace, .restored = true, .timeout = kTimeout};
+  client::RequestOptions options{
+      .keyspace = entry.keyspace, .restored = true, .timeout = kEntryTimeout};
   ASSIGN_OR_RETURN(const client::Value now, cluster.Get(entry.key, options));
   ASSIGN_OR_RETURN(const std::string value, FetchValue(node, entry));
   const bool same = now.found && now.value == value;
@@ -131,7 +125,7 @@ Result<std::string> Restore(client::Client& node, client::Client& cluster, const
 
 Result<std::string> Act(client::Client& node, client::Client& cluster, const Entry& entry,
                         const QuarantineQuestion& question) {
-  if (question.action == Action::kRestore) return Restore(node, cluster, entry, question);
+  if (question.action == QuarantineAction::kRestore) return Restore(node, cluster, entry, question);
   if (question.dry_run) return "would be dropped";
   RETURN_IF_ERROR(Drop(node, entry));
   return "dropped";
@@ -172,7 +166,7 @@ QuarantineAnswer Show(const std::vector<Entry>& entries, bool acted) {
 }  // namespace
 
 Result<QuarantineAnswer> RunQuarantine(const QuarantineQuestion& question) {
-  const bool acts = question.action != Action::kList;
+  const bool acts = question.action != QuarantineAction::kList;
   if (acts && question.key.empty() && !question.all)
     return base::Fail(base::InvalidArgument(
         "name a keyspace and a key, or say --all; `nodetool quarantine list` shows what is there"));
@@ -191,7 +185,7 @@ Result<QuarantineAnswer> RunQuarantine(const QuarantineQuestion& question) {
   ASSIGN_OR_RETURN(const auto cluster, client::Client::Connect({.hosts = host}));
   for (Entry& entry : entries) {
     // A damaged one can only be dropped.
-    if (!entry.error.empty() && question.action == Action::kRestore) continue;
+    if (!entry.error.empty() && question.action == QuarantineAction::kRestore) continue;
     const auto outcome = Act(*node, *cluster, entry, question);
     entry.error = outcome ? "" : outcome.error().message();
     if (outcome) entry.outcome = *outcome;

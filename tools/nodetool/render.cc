@@ -329,8 +329,8 @@ std::string ShowVersion(Json answer, std::int64_t now_ms) {
   return fmt::format("ReleaseVersion: {}\n", version) + ShowRest(answer, now_ms);
 }
 
-using Show = std::string (*)(Json answer, std::int64_t now_ms);
-constexpr std::pair<std::string_view, Show> kShows[] = {
+using Shown = std::string (*)(Json answer, std::int64_t now_ms);
+constexpr std::pair<std::string_view, Shown> kShows[] = {
     {"status", ShowStatus},
     {"ring", ShowRing},
     {"gossipinfo", ShowGossip},

@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <future>
 #include <optional>
 #include <utility>
 
+#include "tools/nodetool/units.h"
 #include "tools/starling/client_putter.h"
 
 namespace starling::nodetool {
@@ -20,12 +20,6 @@ namespace {
 constexpr std::size_t kComparedAtOnce = 16;
 constexpr std::size_t kComparedInTurn = 64;
 constexpr std::size_t kExamples = 5;
-
-std::int64_t WallMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // The live entries of one keyspace, as records; counts the others.
 class LiveEntries {

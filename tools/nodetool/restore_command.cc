@@ -11,7 +11,6 @@
 namespace starling::nodetool {
 namespace {
 
-using base::Json;
 using base::Result;
 using base::Status;
 
@@ -22,19 +21,19 @@ std::string Printable(const std::string& key) {
   return base::IsUtf8(key) ? key : "base64:" + base::ToBase64(key);
 }
 
-Json KeysOf(const std::vector<std::string>& keys) {
-  Json list = Json::Array();
+base::Json KeysOf(const std::vector<std::string>& keys) {
+  base::Json list = base::Json::Array();
   for (const std::string& key : keys) list.Append(Printable(key));
   return list;
 }
 
-Json AsJson(const Restored& restored, bool dry_run) {
-  Json object = {{"name", restored.keyspace},
-                 {dry_run ? "would_be_created" : "created", restored.created},
-                 {"left_out_deleted", restored.deleted},
-                 {"left_out_expired", restored.expired},
-                 {"damaged_entries", restored.skipped.entries},
-                 {"unreadable_gaps", restored.skipped.gaps}};
+base::Json AsJson(const Restored& restored, bool dry_run) {
+  base::Json object = {{"name", restored.keyspace},
+                       {dry_run ? "would_be_created" : "created", restored.created},
+                       {"left_out_deleted", restored.deleted},
+                       {"left_out_expired", restored.expired},
+                       {"damaged_entries", restored.skipped.entries},
+                       {"unreadable_gaps", restored.skipped.gaps}};
   if (dry_run) {
     object.Set("same", restored.same);
     object.Set("would_be_added", restored.missing);
@@ -115,14 +114,14 @@ Result<std::vector<Restored>> Do(const RestoreQuestion& question, const cli::Int
 }
 
 void Print(const std::vector<Restored>& all, bool dry_run, tools::Output output) {
-  Json keyspaces = Json::Array();
+  base::Json keyspaces = base::Json::Array();
   std::string text;
   for (const Restored& restored : all) {
     keyspaces.Append(AsJson(restored, dry_run));
     text += AsText(restored, dry_run);
   }
   if (output == tools::Output::kJson)
-    fmt::print("{}\n", Json{{"dry_run", dry_run}, {"keyspaces", keyspaces}}.Text());
+    fmt::print("{}\n", base::Json{{"dry_run", dry_run}, {"keyspaces", keyspaces}}.Text());
   else
     fmt::print("{}", text);
 }

@@ -18,4 +18,6 @@ std::string ShowTime(std::int64_t wall_ms,
 // "load_bytes" becomes "Load", "last_equal_ms" "Last equal": a unit that the value shows goes.
 std::string ShowName(std::string_view field);
 
+std::int64_t WallMs();  // Now, by this machine's clock.
+
 }  // namespace starling::nodetool

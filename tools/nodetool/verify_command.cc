@@ -29,12 +29,6 @@ base::Result<Json> AskJson(const Question& question) {
   return document;
 }
 
-std::int64_t WallMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 // One node's verdict, and why it could not be verified if so; what that says is in the row as well.
 Json RowOf(const VerifyQuestion& question, const Json& node, base::Status* unverified) {
   const std::string address = node.value("address", "");

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1000ULL << 16;
 
-storage::EntryHeader Tombstone(std::uint64_t second) {
+storage::EntryHeader DeletedAt(std::uint64_t second) {
   storage::EntryHeader header;
   header.version = {second * kSecond, 1, 1};
   header.flags = storage::kFlagTombstone;
@@ -49,7 +49,7 @@ TEST_SUITE("server/purge/dead") {
         continue;
       }
       const auto bucket = static_cast<std::uint16_t>(random.Below(600));
-      const auto header = random.Chance(0.6) ? Tombstone(random.Below(100))
+      const auto header = random.Chance(0.6) ? DeletedAt(random.Below(100))
                                              : Expiring(random.Below(100), random.Below(200));
       dead.Add(1, bucket, header, 20);
       held.emplace_back(bucket, header);
@@ -91,17 +91,17 @@ TEST_SUITE("server/purge/dead") {
 
   TEST_CASE("after a pass a bucket is due when what stays is, and what came meanwhile") {
     DeadCounts dead;
-    dead.Add(1, 4, Tombstone(10), 20);
+    dead.Add(1, 4, DeletedAt(10), 20);
     dead.Add(1, 4, Expiring(10, 500), 20);
     dead.BeginPass(1, 4);
-    dead.Remove(1, 4, Tombstone(10), 20);
+    dead.Remove(1, 4, DeletedAt(10), 20);
     SUBCASE("nothing came") {
       dead.EndPass(1, 4, 500);
       EXPECT(!IsDue(dead, 4, 499));
       EXPECT(IsDue(dead, 4, 500));
     }
     SUBCASE("something came") {
-      dead.Add(1, 4, Tombstone(30), 20);
+      dead.Add(1, 4, DeletedAt(30), 20);
       dead.EndPass(1, 4, 500);
       EXPECT(!IsDue(dead, 4, 29));
       EXPECT(IsDue(dead, 4, 30));
@@ -114,7 +114,7 @@ TEST_SUITE("server/purge/dead") {
 
   TEST_CASE("what is due comes in turn, when it is more than is asked for") {
     DeadCounts dead;
-    for (std::uint16_t bucket = 0; bucket < 100; ++bucket) dead.Add(1, bucket, Tombstone(1), 20);
+    for (std::uint16_t bucket = 0; bucket < 100; ++bucket) dead.Add(1, bucket, DeletedAt(1), 20);
     std::map<std::uint16_t, int> seen;
     for (int i = 0; i < 10; ++i)
       for (const std::uint16_t bucket : dead.Due(1, 5 * kSecond, 10)) ++seen[bucket];
@@ -124,14 +124,14 @@ TEST_SUITE("server/purge/dead") {
   TEST_CASE("totals say from when on something may go, and which buckets hold any") {
     DeadCounts dead;
     EXPECT(dead.TotalsOf(1).due_s == DeadCounts::kNever);
-    dead.Add(1, 40, Tombstone(9), 20);
-    dead.Add(1, 7, Tombstone(5), 20);
+    dead.Add(1, 40, DeletedAt(9), 20);
+    dead.Add(1, 7, DeletedAt(5), 20);
     DeadCounts::Totals both = dead.TotalsOf(1);
-    EXPECT(both.due_s == DeadCounts::DueOf(Tombstone(5)));
+    EXPECT(both.due_s == DeadCounts::DueOf(DeletedAt(5)));
     both += DeadCounts::Totals{.tombstones = 1, .due_s = 3};
     EXPECT(both.due_s == 3);
-    dead.Remove(1, 7, Tombstone(5), 20);
-    EXPECT(dead.TotalsOf(1).due_s == DeadCounts::DueOf(Tombstone(9)));
+    dead.Remove(1, 7, DeletedAt(5), 20);
+    EXPECT(dead.TotalsOf(1).due_s == DeadCounts::DueOf(DeletedAt(9)));
     std::vector<std::uint16_t> holds;
     dead.ForEach(1, [&](std::uint16_t bucket) { holds.push_back(bucket); });
     EXPECT(holds == std::vector<std::uint16_t>{40});
@@ -139,9 +139,9 @@ TEST_SUITE("server/purge/dead") {
 
   TEST_CASE("entries that were never counted take no count below zero") {
     DeadCounts dead;
-    dead.Remove(1, 4, Tombstone(1), 20);
+    dead.Remove(1, 4, DeletedAt(1), 20);
     dead.Add(1, 4, Expiring(1, 2), 20);
-    dead.Remove(1, 4, Tombstone(1), 20);
+    dead.Remove(1, 4, DeletedAt(1), 20);
     EXPECT(dead.TotalsOf(1).tombstones == 0);
     EXPECT(dead.TotalsOf(1).expiring == 1);
   }

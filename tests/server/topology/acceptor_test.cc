@@ -5,42 +5,42 @@
 namespace starling::topology {
 namespace {
 
-using Kind = PaxosReply::Kind;
+using ReplyKind = PaxosReply::Kind;
 
 TEST_SUITE("topology/acceptor") {
   TEST_CASE("a ballot is promised once, and must be synced before the promise leaves") {
     Acceptor acceptor(kA, nullptr);
     const Vote vote = acceptor.OnRequest(Prepare(1, 5));
-    EXPECT(vote.reply.kind == Kind::kPromise);
+    EXPECT(vote.reply.kind == ReplyKind::kPromise);
     EXPECT(vote.must_sync);
     EXPECT(vote.reply.accepted.empty());
     for (const std::uint64_t round : {5, 4}) {
       const Vote refused = acceptor.OnRequest(Prepare(1, round));
-      EXPECT(refused.reply.kind == Kind::kRefused);
+      EXPECT(refused.reply.kind == ReplyKind::kRefused);
       EXPECT(refused.reply.promised.round == 5);
       EXPECT(!refused.must_sync);
     }
-    EXPECT(acceptor.OnRequest(Prepare(1, 5, kB)).reply.kind == Kind::kPromise);
+    EXPECT(acceptor.OnRequest(Prepare(1, 5, kB)).reply.kind == ReplyKind::kPromise);
   }
 
   TEST_CASE("an accept at or above the promise is taken, and shown to later proposers") {
     Acceptor acceptor(kA, nullptr);
     const Topology value = FoundedBy(3);
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == Kind::kPromise);
-    EXPECT(acceptor.OnRequest(Accept(value, 4)).reply.kind == Kind::kRefused);
-    EXPECT(acceptor.OnRequest(Accept(value, 5)).reply.kind == Kind::kAccepted);
-    EXPECT(acceptor.OnRequest(Accept(value, 5)).reply.kind == Kind::kAccepted);
-    EXPECT(acceptor.OnRequest(Accept(FoundedBy(3, 8), 5)).reply.kind == Kind::kRejected);
+    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == ReplyKind::kPromise);
+    EXPECT(acceptor.OnRequest(Accept(value, 4)).reply.kind == ReplyKind::kRefused);
+    EXPECT(acceptor.OnRequest(Accept(value, 5)).reply.kind == ReplyKind::kAccepted);
+    EXPECT(acceptor.OnRequest(Accept(value, 5)).reply.kind == ReplyKind::kAccepted);
+    EXPECT(acceptor.OnRequest(Accept(FoundedBy(3, 8), 5)).reply.kind == ReplyKind::kRejected);
     const Vote later = acceptor.OnRequest(Prepare(1, 6, kB));
-    EXPECT(later.reply.kind == Kind::kPromise);
+    EXPECT(later.reply.kind == ReplyKind::kPromise);
     EXPECT(later.reply.accepted.round == 5);
     EXPECT(later.reply.value == EncodeTopology(value));
   }
 
   TEST_CASE("an accept without a prepare promises as well") {
     Acceptor acceptor(kA, nullptr);
-    EXPECT(acceptor.OnRequest(Accept(FoundedBy(3), 5)).reply.kind == Kind::kAccepted);
-    EXPECT(acceptor.OnRequest(Prepare(1, 4)).reply.kind == Kind::kRefused);
+    EXPECT(acceptor.OnRequest(Accept(FoundedBy(3), 5)).reply.kind == ReplyKind::kAccepted);
+    EXPECT(acceptor.OnRequest(Prepare(1, 4)).reply.kind == ReplyKind::kRefused);
   }
 
   TEST_CASE("what was voted survives a restart") {
@@ -49,7 +49,7 @@ TEST_SUITE("topology/acceptor") {
     auto restored = Acceptor::Restore(kA, nullptr, acceptor.EncodeState());
     REQUIRE(restored.has_value());
     EXPECT(restored->bound_voters() == kAbc);
-    EXPECT(restored->OnRequest(Prepare(1, 5)).reply.kind == Kind::kRefused);
+    EXPECT(restored->OnRequest(Prepare(1, 5)).reply.kind == ReplyKind::kRefused);
     EXPECT(restored->OnRequest(Prepare(1, 6)).reply.accepted.round == 5);
   }
 
@@ -63,12 +63,12 @@ TEST_SUITE("topology/acceptor") {
     const Topology one = FoundedBy(3);
     Acceptor acceptor(kA, Share(one));
     const Vote known = acceptor.OnRequest(Prepare(1, 5));
-    EXPECT(known.reply.kind == Kind::kKnown);
+    EXPECT(known.reply.kind == ReplyKind::kKnown);
     EXPECT(known.reply.value == EncodeTopology(one));
     EXPECT(known.reply.known_epoch == 1);
-    EXPECT(acceptor.OnRequest(Prepare(2, 5)).reply.kind == Kind::kPromise);
+    EXPECT(acceptor.OnRequest(Prepare(2, 5)).reply.kind == ReplyKind::kPromise);
     const Vote behind = acceptor.OnRequest(Prepare(3, 5));
-    EXPECT(behind.reply.kind == Kind::kBehind);
+    EXPECT(behind.reply.kind == ReplyKind::kBehind);
     EXPECT(behind.reply.known_epoch == 1);
     EXPECT(!behind.must_sync);
   }
@@ -76,13 +76,13 @@ TEST_SUITE("topology/acceptor") {
   TEST_CASE("learning an epoch ends the vote on it and opens the next") {
     Acceptor acceptor(kA, nullptr);
     const Topology one = FoundedBy(3);
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == Kind::kPromise);
+    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == ReplyKind::kPromise);
     const Vote vote = acceptor.OnRequest(Learn(one));
     REQUIRE(vote.learned != nullptr);
     EXPECT(*vote.learned == one);
     EXPECT(vote.must_sync);
     EXPECT(acceptor.bound_voters().empty());
-    EXPECT(acceptor.OnRequest(Prepare(2, 1)).reply.kind == Kind::kPromise);
+    EXPECT(acceptor.OnRequest(Prepare(2, 1)).reply.kind == ReplyKind::kPromise);
     const Vote again = acceptor.OnRequest(Learn(one));
     EXPECT(again.learned == nullptr);
     EXPECT(!again.must_sync);
@@ -102,16 +102,16 @@ TEST_SUITE("topology/acceptor") {
     PaxosRequest without = Prepare(1, 5);
     without.voters = {kB, kC};
     EXPECT(Mentions({{}, acceptor.OnRequest(without).reply.reason}, "it is not among the voters"));
-    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == Kind::kPromise);
+    REQUIRE(acceptor.OnRequest(Prepare(1, 5)).reply.kind == ReplyKind::kPromise);
     PaxosRequest other = Prepare(1, 6);
     other.voters = {kA, kB, kStranger};
     const Vote vote = acceptor.OnRequest(other);
-    EXPECT(vote.reply.kind == Kind::kRejected);
+    EXPECT(vote.reply.kind == ReplyKind::kRejected);
     EXPECT(Mentions({{}, vote.reply.reason}, "among other voters"));
     EXPECT(!vote.must_sync);
     other.kind = PaxosRequest::Kind::kAccept;
     other.value = EncodeTopology(FoundedBy(3));
-    EXPECT(acceptor.OnRequest(other).reply.kind == Kind::kRejected);
+    EXPECT(acceptor.OnRequest(other).reply.kind == ReplyKind::kRejected);
   }
 
   TEST_CASE("later it votes only among those whom the epoch before names") {
@@ -135,7 +135,7 @@ TEST_SUITE("topology/acceptor") {
     }
     SUBCASE("ballot") { request.ballot = {}, why = "ballot is empty"; }
     const Vote vote = acceptor.OnRequest(request);
-    EXPECT(vote.reply.kind == Kind::kRejected);
+    EXPECT(vote.reply.kind == ReplyKind::kRejected);
     EXPECT(Mentions({{}, vote.reply.reason}, why));
     EXPECT(!vote.must_sync);
     EXPECT(acceptor.bound_voters().empty());
@@ -144,13 +144,13 @@ TEST_SUITE("topology/acceptor") {
   TEST_CASE("a topology of another cluster, or garbage, is not learned") {
     Acceptor acceptor(kA, Share(FoundedBy(3)));
     Topology other = Next(FoundedBy(3, 8));
-    EXPECT(acceptor.OnRequest(Learn(other)).reply.kind == Kind::kRejected);
+    EXPECT(acceptor.OnRequest(Learn(other)).reply.kind == ReplyKind::kRejected);
     PaxosRequest garbage = Learn(other);
     garbage.value = "garbage";
-    EXPECT(acceptor.OnRequest(garbage).reply.kind == Kind::kRejected);
+    EXPECT(acceptor.OnRequest(garbage).reply.kind == ReplyKind::kRejected);
     PaxosRequest misnamed = Learn(Next(FoundedBy(3)));
     misnamed.epoch = 3;
-    EXPECT(acceptor.OnRequest(misnamed).reply.kind == Kind::kRejected);
+    EXPECT(acceptor.OnRequest(misnamed).reply.kind == ReplyKind::kRejected);
     EXPECT(acceptor.known()->epoch == 1);
   }
 }

@@ -16,8 +16,6 @@
 
 namespace starling::topology {
 
-inline base::Instant At(std::int64_t ms) { return {base::milliseconds(ms)}; }
-
 inline std::vector<base::Address> Seeds(std::uint32_t count) {
   std::vector<base::Address> seeds;
   for (std::uint32_t n = count; n >= 1; --n) seeds.push_back(AddressOf(n));

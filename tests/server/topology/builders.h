@@ -5,11 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "server/topology/changes.h"
 #include "server/topology/topology.h"
 #include "tests/test.h"
 
 namespace starling::topology {
+
+inline base::Instant At(std::int64_t ms) { return {base::milliseconds(ms)}; }
 
 // Node n listens on 10.0.0.n and has host id n.
 inline base::Address AddressOf(std::uint32_t n, std::uint16_t port = 7700) {

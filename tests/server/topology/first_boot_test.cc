@@ -19,7 +19,7 @@ namespace starling::topology {
 namespace {
 
 // More by hand: STARLING_RUNS=100 multiplies the schedules of each case.
-const int kRuns =
+const int kBoots =
     500 * (std::getenv("STARLING_RUNS") ? std::atoi(std::getenv("STARLING_RUNS")) : 1);
 
 class FirstBoot {
@@ -234,7 +234,7 @@ struct Faults {
   std::uint32_t newcomers = 0;
   std::size_t wipes = 0;
   int wipes_each = 0;
-  int runs = kRuns;
+  int runs = kBoots;
 };
 
 void RunFirstBoots(Faults faults) {
@@ -272,11 +272,11 @@ TEST_SUITE("topology/first_boot") {
     RunFirstBoots({.seeds = 3, .wipes = 1, .wipes_each = 4});
   }
   TEST_CASE("seeds take in who waits, through loss, restarts and emptied directories") {
-    RunFirstBoots({.seeds = 2, .newcomers = 3, .runs = kRuns / 5});
-    RunFirstBoots({.seeds = 3, .newcomers = 2, .wipes = 1, .wipes_each = 1, .runs = kRuns / 5});
+    RunFirstBoots({.seeds = 2, .newcomers = 3, .runs = kBoots / 5});
+    RunFirstBoots({.seeds = 3, .newcomers = 2, .wipes = 1, .wipes_each = 1, .runs = kBoots / 5});
   }
   TEST_CASE("five seeds never found two clusters though two directories are emptied") {
-    RunFirstBoots({.seeds = 5, .wipes = 2, .wipes_each = 2, .runs = kRuns / 5});
+    RunFirstBoots({.seeds = 5, .wipes = 2, .wipes_each = 2, .runs = kBoots / 5});
   }
 }
 

@@ -7,7 +7,7 @@
 namespace starling::topology {
 namespace {
 
-using Kind = PaxosReply::Kind;
+using ReplyKind = PaxosReply::Kind;
 
 ProposerOptions OptionsOf(const Topology& value, const Topology* before = nullptr) {
   return {.self = kA,
@@ -18,7 +18,7 @@ ProposerOptions OptionsOf(const Topology& value, const Topology* before = nullpt
           .random_seed = 5};
 }
 
-PaxosReply Reply(Kind kind, base::HostId from, const PaxosRequest& request) {
+PaxosReply Reply(ReplyKind kind, base::HostId from, const PaxosRequest& request) {
   PaxosReply reply;
   reply.kind = kind;
   reply.from = from;
@@ -33,18 +33,18 @@ TEST_SUITE("topology/proposer") {
     Proposer proposer(OptionsOf(value), At(0));
     auto prepares = proposer.TakeOutputs().messages;
     REQUIRE(prepares.size() == 3);
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kA, prepares[0].request));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kA, prepares[0].request));
     EXPECT(proposer.TakeOutputs().messages.empty());
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kA, prepares[0].request));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kA, prepares[0].request));
     EXPECT(proposer.TakeOutputs().messages.empty());
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kC, prepares[2].request));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kC, prepares[2].request));
     auto accepts = proposer.TakeOutputs().messages;
     REQUIRE(accepts.size() == 3);
     EXPECT(accepts[1].request.kind == PaxosRequest::Kind::kAccept);
-    proposer.OnReply(At(2), Reply(Kind::kAccepted, kB, accepts[1].request));
-    proposer.OnReply(At(2), Reply(Kind::kAccepted, kStranger, accepts[1].request));
+    proposer.OnReply(At(2), Reply(ReplyKind::kAccepted, kB, accepts[1].request));
+    proposer.OnReply(At(2), Reply(ReplyKind::kAccepted, kStranger, accepts[1].request));
     EXPECT(!proposer.outcome().has_value());
-    proposer.OnReply(At(2), Reply(Kind::kAccepted, kC, accepts[2].request));
+    proposer.OnReply(At(2), Reply(ReplyKind::kAccepted, kC, accepts[2].request));
     REQUIRE(proposer.outcome().has_value());
     EXPECT(proposer.outcome()->status.ok());
     EXPECT(proposer.outcome()->mine);
@@ -59,7 +59,8 @@ TEST_SUITE("topology/proposer") {
     const Topology own = FoundedBy(3), older = FoundedBy(3, 8), newer = FoundedBy(3, 9);
     Proposer proposer(OptionsOf(own), At(0));
     const PaxosRequest prepare = proposer.TakeOutputs().messages[0].request;
-    PaxosReply one = Reply(Kind::kPromise, kA, prepare), two = Reply(Kind::kPromise, kB, prepare);
+    PaxosReply one = Reply(ReplyKind::kPromise, kA, prepare),
+               two = Reply(ReplyKind::kPromise, kB, prepare);
     one.accepted = {.round = 2, .proposer = kB};
     one.value = EncodeTopology(newer);
     two.accepted = {.round = 1, .proposer = kC};
@@ -69,8 +70,8 @@ TEST_SUITE("topology/proposer") {
     const auto accepts = proposer.TakeOutputs().messages;
     REQUIRE(accepts.size() == 3);
     EXPECT(accepts[0].request.value == EncodeTopology(newer));
-    proposer.OnReply(At(2), Reply(Kind::kAccepted, kA, accepts[0].request));
-    proposer.OnReply(At(2), Reply(Kind::kAccepted, kB, accepts[0].request));
+    proposer.OnReply(At(2), Reply(ReplyKind::kAccepted, kA, accepts[0].request));
+    proposer.OnReply(At(2), Reply(ReplyKind::kAccepted, kB, accepts[0].request));
     REQUIRE(proposer.outcome().has_value());
     EXPECT(!proposer.outcome()->mine);
     EXPECT(*proposer.outcome()->topology == newer);
@@ -79,7 +80,7 @@ TEST_SUITE("topology/proposer") {
   TEST_CASE("refused by a majority, it tries again later with a higher ballot") {
     Proposer proposer(OptionsOf(FoundedBy(3)), At(0));
     const PaxosRequest prepare = proposer.TakeOutputs().messages[0].request;
-    PaxosReply refused = Reply(Kind::kRefused, kA, prepare);
+    PaxosReply refused = Reply(ReplyKind::kRefused, kA, prepare);
     refused.promised = {.round = prepare.ballot.round + (5ULL << 32), .proposer = kB};
     proposer.OnReply(At(1), refused);
     EXPECT(proposer.TakeOutputs().messages.empty());
@@ -98,20 +99,20 @@ TEST_SUITE("topology/proposer") {
   TEST_CASE("votes of an earlier attempt do not count in a later one") {
     Proposer proposer(OptionsOf(FoundedBy(3)), At(0));
     const PaxosRequest first = proposer.TakeOutputs().messages[0].request;
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kA, first));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kA, first));
     proposer.OnTick(At(1000));                          // The attempt is given up.
     proposer.OnTick(proposer.TakeOutputs().next_tick);  // The next begins.
     const PaxosRequest second = proposer.TakeOutputs().messages[0].request;
     EXPECT(second.ballot > first.ballot);
-    proposer.OnReply(At(1100), Reply(Kind::kPromise, kB, first));
-    proposer.OnReply(At(1100), Reply(Kind::kPromise, kC, second));
+    proposer.OnReply(At(1100), Reply(ReplyKind::kPromise, kB, first));
+    proposer.OnReply(At(1100), Reply(ReplyKind::kPromise, kC, second));
     EXPECT(proposer.TakeOutputs().messages.empty());
   }
 
   TEST_CASE("before any accept was sent, silence means that nothing was changed") {
     Proposer proposer(OptionsOf(FoundedBy(3)), At(0));
     const PaxosRequest prepare = proposer.TakeOutputs().messages[0].request;
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kA, prepare));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kA, prepare));
     proposer.OnTick(At(10000));
     REQUIRE(proposer.outcome().has_value());
     const base::Status status = proposer.outcome()->status;
@@ -126,9 +127,9 @@ TEST_SUITE("topology/proposer") {
     Proposer proposer(OptionsOf(FoundedBy(3)), At(0));
     const PaxosRequest prepare = proposer.TakeOutputs().messages[0].request;
     for (const base::HostId voter : {kA, kB})
-      proposer.OnReply(At(1), Reply(Kind::kPromise, voter, prepare));
+      proposer.OnReply(At(1), Reply(ReplyKind::kPromise, voter, prepare));
     const PaxosRequest accept = proposer.TakeOutputs().messages[0].request;
-    proposer.OnReply(At(2), Reply(Kind::kAccepted, kA, accept));
+    proposer.OnReply(At(2), Reply(ReplyKind::kAccepted, kA, accept));
     proposer.OnTick(At(10000));
     REQUIRE(proposer.outcome().has_value());
     const base::Status status = proposer.outcome()->status;
@@ -140,7 +141,7 @@ TEST_SUITE("topology/proposer") {
   TEST_CASE("rejected by a majority, it ends at once with their reason") {
     Proposer proposer(OptionsOf(FoundedBy(3)), At(0));
     const PaxosRequest prepare = proposer.TakeOutputs().messages[0].request;
-    PaxosReply rejected = Reply(Kind::kRejected, kB, prepare);
+    PaxosReply rejected = Reply(ReplyKind::kRejected, kB, prepare);
     rejected.reason = "B says no";
     proposer.OnReply(At(1), rejected);
     EXPECT(!proposer.outcome().has_value());
@@ -155,19 +156,19 @@ TEST_SUITE("topology/proposer") {
     const Topology one = FoundedBy(3), two = Next(one);
     Proposer proposer(OptionsOf(two, &one), At(0));
     const PaxosRequest prepare = proposer.TakeOutputs().messages[1].request;
-    proposer.OnReply(At(1), Reply(Kind::kBehind, kB, prepare));
+    proposer.OnReply(At(1), Reply(ReplyKind::kBehind, kB, prepare));
     const auto messages = proposer.TakeOutputs().messages;
     REQUIRE(messages.size() == 2);
     EXPECT(messages[0].request == Learn(one));
     EXPECT(messages[1].request == prepare);
-    proposer.OnReply(At(2), Reply(Kind::kBehind, kB, prepare));
+    proposer.OnReply(At(2), Reply(ReplyKind::kBehind, kB, prepare));
     EXPECT(proposer.TakeOutputs().messages.empty());
   }
 
   TEST_CASE("a voter that knows the epoch or a later one ends it, with that as the outcome") {
     const Topology one = FoundedBy(3), mine = Next(one), other = Next(Next(one, "a"), "b");
     Proposer proposer(OptionsOf(mine, &one), At(0));
-    PaxosReply known = Reply(Kind::kKnown, kB, {});
+    PaxosReply known = Reply(ReplyKind::kKnown, kB, {});
     known.known_epoch = other.epoch;
     known.value = "garbage";
     proposer.OnReply(At(1), known);
@@ -187,18 +188,18 @@ TEST_SUITE("topology/proposer") {
     Topology other = Next(Next(FoundedBy(3, 8), "a"), "b");
     SUBCASE("of another id") {}
     SUBCASE("of another name") { other.cluster_id = one.cluster_id, other.cluster_name = "other"; }
-    PaxosReply known = Reply(Kind::kKnown, kB, {});
+    PaxosReply known = Reply(ReplyKind::kKnown, kB, {});
     known.known_epoch = other.epoch;
     known.value = EncodeTopology(other);
     proposer.OnReply(At(1), known);
     EXPECT(!proposer.outcome().has_value());
-    PaxosReply promise = Reply(Kind::kPromise, kB, prepare);
+    PaxosReply promise = Reply(ReplyKind::kPromise, kB, prepare);
     promise.accepted = {.round = 1, .proposer = kC};
     promise.value = EncodeTopology(other);
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kA, prepare));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kA, prepare));
     proposer.OnReply(At(1), promise);
     EXPECT(proposer.TakeOutputs().messages.empty());  // One promise that counts is no majority.
-    proposer.OnReply(At(1), Reply(Kind::kPromise, kC, prepare));
+    proposer.OnReply(At(1), Reply(ReplyKind::kPromise, kC, prepare));
     const auto accepts = proposer.TakeOutputs().messages;
     REQUIRE(accepts.size() == 3);
     EXPECT(accepts[0].request.value == EncodeTopology(mine));

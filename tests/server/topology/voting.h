@@ -18,8 +18,6 @@ namespace starling::topology {
 inline constexpr base::HostId kA{0, 1}, kB{0, 2}, kC{0, 3}, kStranger{0, 9};
 inline const std::vector<base::HostId> kAbc{kA, kB, kC};
 
-inline base::Instant At(std::int64_t ms) { return {base::milliseconds(ms)}; }
-
 inline PaxosRequest Prepare(std::uint64_t epoch, std::uint64_t round, base::HostId proposer = kA) {
   return {.kind = PaxosRequest::Kind::kPrepare,
           .epoch = epoch,

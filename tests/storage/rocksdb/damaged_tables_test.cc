@@ -15,25 +15,25 @@
 namespace starling::storage {
 namespace {
 
-constexpr int kKeys = 3000;
+constexpr int kKeysOfTables = 3000;
 
 TEST_SUITE("storage/rocksdb/damaged_tables") {
   TEST_CASE("of sound tables none is taken out, and nothing is changed") {
     const TempDirectory directory;
-    Fill(*OpenSmall(directory.path()), 1, kKeys);
+    Fill(*OpenSmall(directory.path()), 1, kKeysOfTables);
     const auto taken = TakeOut(directory.path());
     REQUIRE(taken.has_value());
     EXPECT(taken->what.empty());
     EXPECT(taken->tables == 0);
     EXPECT(!TookOutTables(directory.path()));
-    EXPECT(AllOf(*OpenSmall(directory.path())).size() == kKeys);
+    EXPECT(AllOf(*OpenSmall(directory.path())).size() == kKeysOfTables);
   }
 
   TEST_CASE("wherever a bit flips: it is named, the rest stays, and nothing wrong is read") {
     for (const double share : {0.0, 0.1, 0.5, 0.8, 0.95, 0.99, 0.999, 1.0}) {
       DOCTEST_INFO("flipped at ", share);
       const TempDirectory directory;
-      Fill(*OpenSmall(directory.path()), 1, kKeys);
+      Fill(*OpenSmall(directory.path()), 1, kKeysOfTables);
       const std::string table = LargestTable(directory.path());
       FlipBit(table, share);
       const auto taken = TakeOut(directory.path());
@@ -46,8 +46,8 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
       const auto engine = OpenSmall(directory.path());
       const auto left = AllOf(*engine);
       // A flip in a block of data costs that block; at the end of the file, all that is in it.
-      if (share <= 0.8) EXPECT(left.size() > kKeys - 200);
-      for (int i = 0; i < kKeys; ++i)
+      if (share <= 0.8) EXPECT(left.size() > kKeysOfTables - 200);
+      for (int i = 0; i < kKeysOfTables; ++i)
         if (const auto it = left.find(KeyOf(i)); it != left.end())
           EXPECT(it->second == EntryOf(i, 1));
       EXPECT(GetMany(*engine, Family::kMeta, {"name"})[0].value == "a record");
@@ -59,8 +59,8 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     const TempDirectory directory;
     {
       const auto engine = OpenSmall(directory.path());
-      Fill(*engine, 1, kKeys);
-      Fill(*engine, 2, kKeys, 3);
+      Fill(*engine, 1, kKeysOfTables);
+      Fill(*engine, 2, kKeysOfTables, 3);
       Batch batch;
       batch.Delete(Family::kData, KeyOf(1));
       REQUIRE(WriteOne(*engine, batch, Sync::kYes).ok());
@@ -69,13 +69,13 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     REQUIRE(TakeOut(directory.path()).has_value());
     const auto left = AllOf(*OpenSmall(directory.path()));
     EXPECT(!left.contains(KeyOf(1)));
-    for (int i = 0; i < kKeys; i += 3) EXPECT(left.at(KeyOf(i)) == EntryOf(i, 2));
-    EXPECT(left.size() > kKeys - 200);
+    for (int i = 0; i < kKeysOfTables; i += 3) EXPECT(left.at(KeyOf(i)) == EntryOf(i, 2));
+    EXPECT(left.size() > kKeysOfTables - 200);
   }
 
   TEST_CASE("the word about it stays until it is forgotten, even if a start is cut off") {
     const TempDirectory directory;
-    Fill(*OpenSmall(directory.path()), 1, kKeys);
+    Fill(*OpenSmall(directory.path()), 1, kKeysOfTables);
     FlipBit(LargestTable(directory.path()), 0.5);
     const auto first = TakeOut(directory.path());
     REQUIRE(first.has_value());
@@ -90,7 +90,7 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
 
   TEST_CASE("what a call that was cut off left is finished, or removed") {
     const TempDirectory directory;
-    Fill(*OpenSmall(directory.path()), 1, kKeys);
+    Fill(*OpenSmall(directory.path()), 1, kKeysOfTables);
     FlipBit(LargestTable(directory.path()), 0.5);
     const auto in = [&](std::string_view name) {
       return directory.path() + "/" + std::string(name);
@@ -99,13 +99,13 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     REQUIRE(TakeOut(directory.path()).has_value());
     for (const auto& file : std::filesystem::directory_iterator(directory.path()))
       EXPECT(!file.path().filename().string().starts_with("salvaged-"));
-    EXPECT(AllOf(*OpenSmall(directory.path())).size() > kKeys - 200);
+    EXPECT(AllOf(*OpenSmall(directory.path())).size() > kKeysOfTables - 200);
   }
 
   TEST_CASE("a table that was replaced is not there to be looked at") {
     const TempDirectory directory;
     const auto engine = OpenSmall(directory.path());
-    Fill(*engine, 1, kKeys);
+    Fill(*engine, 1, kKeysOfTables);
     const std::vector<Table> before = engine->Tables();
     for (const Table& table : before) EXPECT(engine->CheckTable(table.name).ok());
     REQUIRE(engine->Compact().ok());
@@ -117,7 +117,7 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     const TempDirectory directory;
     {
       const auto engine = OpenSmall(directory.path());
-      Fill(*engine, 1, kKeys);
+      Fill(*engine, 1, kKeysOfTables);
       REQUIRE(WriteOne(*engine, PutBatch("short", EntryOf(7, 2)), Sync::kYes).ok());
       REQUIRE(engine->Flush().ok());
     }
@@ -125,7 +125,7 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     REQUIRE(taken.has_value());
     EXPECT(taken->tables == 1);
     const auto left = AllOf(*OpenSmall(directory.path()));
-    EXPECT(left.size() == kKeys);
+    EXPECT(left.size() == kKeysOfTables);
     EXPECT(!left.contains("short"));
     EXPECT(TakeOut(directory.path())->tables == 0);
   }
@@ -134,7 +134,7 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     const TempDirectory directory;
     {
       const auto engine = OpenSmall(directory.path());
-      Fill(*engine, 1, kKeys);
+      Fill(*engine, 1, kKeysOfTables);
       std::string entry = EntryOf(7, 2);
       entry.back() ^= 1;
       REQUIRE(WriteOne(*engine, PutBatch(KeyOf(7), entry), Sync::kYes).ok());
@@ -146,7 +146,7 @@ TEST_SUITE("storage/rocksdb/damaged_tables") {
     }
     REQUIRE(TakeOut(directory.path()).has_value());
     const auto left = AllOf(*OpenSmall(directory.path()));
-    EXPECT(left.size() == kKeys);
+    EXPECT(left.size() == kKeysOfTables);
     EXPECT(left.at(KeyOf(7)) == EntryOf(7, 1));  // The older one shows again: it is a loss.
   }
 }

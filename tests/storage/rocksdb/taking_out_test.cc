@@ -21,8 +21,8 @@ using Cause = UnsyncedFs::Cause;
 using Failing = UnsyncedFs::Failing;
 namespace fs = std::filesystem;
 
-constexpr int kKeys = 600;
-constexpr std::uint64_t kFailuresMax = 1000;
+constexpr int kKeysTakenOut = 600;
+constexpr std::uint64_t kStepsMax = 1000;
 
 void CopyInto(const std::string& from, const std::string& to) {
   fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
@@ -33,9 +33,9 @@ void MakeHurt(const std::string& directory) {
   std::string older;
   {
     const auto engine = OpenSmall(directory);
-    Fill(*engine, 1, kKeys);
+    Fill(*engine, 1, kKeysTakenOut);
     older = LargestTable(directory);
-    Fill(*engine, 2, kKeys);
+    Fill(*engine, 2, kKeysTakenOut);
   }
   for (const auto& file : fs::directory_iterator(directory))
     if (file.path().extension() == ".sst" && file.file_size() > fs::file_size(older) / 2)
@@ -90,7 +90,7 @@ struct Failures {
 template <typename Check>
 std::uint64_t ForEachFailure(const std::string& hurt, const Failures& failures, Check&& check) {
   const auto& [failing, cause, step] = failures;
-  for (std::uint64_t n = 1; n < kFailuresMax; n += step * Stride()) {
+  for (std::uint64_t n = 1; n < kStepsMax; n += step * Stride()) {
     DOCTEST_INFO("I/O ", n);
     const TempDirectory directory;
     CopyInto(hurt, directory.path());
@@ -107,7 +107,7 @@ std::uint64_t ForEachFailure(const std::string& hurt, const Failures& failures, 
     }
     check(directory.path(), *file_system);
   }
-  return kFailuresMax;
+  return kStepsMax;
 }
 
 TEST_SUITE("storage/rocksdb/taking_out") {
@@ -115,9 +115,9 @@ TEST_SUITE("storage/rocksdb/taking_out") {
     const TempDirectory hurt;
     MakeHurt(hurt.path());
     const auto left = Outcome(hurt.path());
-    EXPECT(left.size() > kKeys / 2);
-    EXPECT(left.size() < kKeys);
-    for (int i = 0; i < kKeys; ++i)
+    EXPECT(left.size() > kKeysTakenOut / 2);
+    EXPECT(left.size() < kKeysTakenOut);
+    for (int i = 0; i < kKeysTakenOut; ++i)
       if (const auto it = left.find(KeyOf(i)); it != left.end())
         EXPECT((it->second == EntryOf(i, 2)));
   }
@@ -135,7 +135,7 @@ TEST_SUITE("storage/rocksdb/taking_out") {
           ExpectFinished(left.path(), expected);
         });
     EXPECT(beyond > 20);
-    EXPECT(beyond < kFailuresMax);
+    EXPECT(beyond < kStepsMax);
   }
 
   TEST_CASE(
@@ -155,9 +155,9 @@ TEST_SUITE("storage/rocksdb/taking_out") {
     std::string first, second;
     {
       const auto engine = OpenSmall(directory.path());
-      Fill(*engine, 1, kKeys);
+      Fill(*engine, 1, kKeysTakenOut);
       first = LargestTable(directory.path());
-      Fill(*engine, 1, 2 * kKeys, 1, 5);
+      Fill(*engine, 1, 2 * kKeysTakenOut, 1, 5);
       second = LargestTable(directory.path());
     }
     REQUIRE(first != second);

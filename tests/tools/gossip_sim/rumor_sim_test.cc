@@ -20,7 +20,7 @@ bool Within(double share, double measured, double expected) {
   return measured > expected * (1 - share) && measured < expected * (1 + share);
 }
 
-std::string Refusal(const RumorOptions& options) {
+std::string RumorRefusal(const RumorOptions& options) {
   const base::Status status = options.Validate();
   EXPECT(status.code() == base::Code::kInvalidArgument);
   return std::string(status.message());
@@ -191,13 +191,13 @@ TEST_SUITE("tools/gossip_sim/rumor_sim") {
   }
 
   TEST_CASE("options that can't be are refused by their flags") {
-    EXPECT(Refusal({.nodes = 0}) == "--nodes is 0, and must be 1 to 1000000");
-    EXPECT(Refusal({.nodes = 1'000'000'000}).starts_with("--nodes is 1000000000"));
-    EXPECT(Refusal({.fanout = 0}).starts_with("--fanout is 0"));
-    EXPECT(Refusal({.counter_k = 0}).starts_with("--counter is 0"));
-    EXPECT(Refusal({.loss = 1}).starts_with("--loss is 1"));
-    EXPECT(Refusal({.loss = std::nan("")}).starts_with("--loss is nan"));
-    EXPECT(Refusal({.variant = RumorVariant::kStarling, .direction = RumorDirection::kPull})
+    EXPECT(RumorRefusal({.nodes = 0}) == "--nodes is 0, and must be 1 to 1000000");
+    EXPECT(RumorRefusal({.nodes = 1'000'000'000}).starts_with("--nodes is 1000000000"));
+    EXPECT(RumorRefusal({.fanout = 0}).starts_with("--fanout is 0"));
+    EXPECT(RumorRefusal({.counter_k = 0}).starts_with("--counter is 0"));
+    EXPECT(RumorRefusal({.loss = 1}).starts_with("--loss is 1"));
+    EXPECT(RumorRefusal({.loss = std::nan("")}).starts_with("--loss is nan"));
+    EXPECT(RumorRefusal({.variant = RumorVariant::kStarling, .direction = RumorDirection::kPull})
                .starts_with("--direction"));
   }
 }

@@ -32,17 +32,17 @@ std::string ValueOf(std::uint64_t run, std::uint64_t counter) {
   return value;
 }
 
-class Harness final : public FakeNode {
+class Verifying final : public FakeNode {
  public:
-  explicit Harness(const History& history) : reader(world, Session(), history) { Start(reader); }
+  explicit Verifying(const History& history) : reader(world, Session(), history) { Start(reader); }
   FinalReader reader;
 };
 
 TEST_SUITE("stress/verify") {
   TEST_CASE("every record that was written is read once, whatever became of the write") {
-    Harness h(Wrote({Wrote(EventType::kPut, 3), Wrote(EventType::kPut, 1, Outcome::kUnknown),
-                     Wrote(EventType::kDelete, 2), Wrote(EventType::kPut, 3),
-                     Wrote(EventType::kPut, 4, Outcome::kFailed), Wrote(EventType::kGet, 9)}));
+    Verifying h(Wrote({Wrote(EventType::kPut, 3), Wrote(EventType::kPut, 1, Outcome::kUnknown),
+                       Wrote(EventType::kDelete, 2), Wrote(EventType::kPut, 3),
+                       Wrote(EventType::kPut, 4, Outcome::kFailed), Wrote(EventType::kGet, 9)}));
     std::vector<std::string> keys;
     while (!h.Asked().empty()) {
       const auto get = wire::Decode<wire::GetRequest>(h.Asked().front().header);
@@ -57,8 +57,8 @@ TEST_SUITE("stress/verify") {
   }
 
   TEST_CASE("a value is known by its id, and one of another load as such") {
-    Harness h(Wrote({Wrote(EventType::kPut, 1), Wrote(EventType::kPut, 2),
-                     Wrote(EventType::kPut, 3), Wrote(EventType::kPut, 4)}));
+    Verifying h(Wrote({Wrote(EventType::kPut, 1), Wrote(EventType::kPut, 2),
+                       Wrote(EventType::kPut, 3), Wrote(EventType::kPut, 4)}));
     h.Answer(ValueOf(kRun, 7));
     h.Answer(ValueOf(kRun + 1, 7));
     h.Answer("a value of nobody's");
@@ -75,7 +75,7 @@ TEST_SUITE("stress/verify") {
                              Wrote(EventType::kPut, 3), Wrote(EventType::kPut, 4)});
     const base::Version answered{100, 1, 5};
     history.newest = {{1, {99, 1, 5}}, {2, {99, 1, 5}}, {3, answered}, {4, {101, 1, 5}}};
-    Harness h(history);
+    Verifying h(history);
     h.Answer(ValueOf(kRun + 1, 7));
     h.Answer();
     h.Answer(ValueOf(kRun + 1, 7));  // Not later: what this load wrote there is lost.
@@ -87,7 +87,7 @@ TEST_SUITE("stress/verify") {
   }
 
   TEST_CASE("a read that failed is repeated, a little later") {
-    Harness h(Wrote({Wrote(EventType::kPut, 1)}));
+    Verifying h(Wrote({Wrote(EventType::kPut, 1)}));
     for (int i = 0; i < 20; ++i) {
       h.Refuse(Code::kOverloaded);
       EXPECT(h.Asked().empty());
@@ -100,7 +100,7 @@ TEST_SUITE("stress/verify") {
   }
 
   TEST_CASE("what can't be read although others can is given up in the end, and counted") {
-    Harness h(Wrote({Wrote(EventType::kPut, 1), Wrote(EventType::kPut, 2)}));
+    Verifying h(Wrote({Wrote(EventType::kPut, 1), Wrote(EventType::kPut, 2)}));
     h.Answer(ValueOf(kRun, 7));
     int refused = 0;
     for (; !h.Asked().empty() && refused < 1000; ++refused) {
@@ -116,7 +116,7 @@ TEST_SUITE("stress/verify") {
   }
 
   TEST_CASE("a history without writes needs no read") {
-    Harness h(Wrote({Wrote(EventType::kGet, 1)}));
+    Verifying h(Wrote({Wrote(EventType::kGet, 1)}));
     EXPECT(h.Asked().empty());
     REQUIRE(h.world.exited().has_value());
     EXPECT(h.world.exited()->ok());
