@@ -13,9 +13,9 @@
 
 namespace starling::nodetool {
 
-using Json = nlohmann::ordered_json;
-
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 // A proof is of a cut some 3 s old, and each node tries every repair.interval.
 constexpr std::chrono::seconds kProofWaitMax{60};
