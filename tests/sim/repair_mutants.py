@@ -50,6 +50,9 @@ CAUGHT_BY = {
         ("test_server", "pieces of two versions are never put together"),
     "repair-broken-value-forgotten":
         ("test_server", "a transfer that breaks off goes on from the piece it had"),
+    "repair-adopts-early":
+        ("test_server",
+         "whenever it crashes, no mark is on the disk without what was pulled below it"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }
