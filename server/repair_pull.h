@@ -28,7 +28,7 @@
 #include "server/memory_share.h"
 #include "server/met_damage.h"
 #include "server/peer_links.h"
-#include "server/rate_limit.h"
+#include "server/rate_shares.h"
 #include "server/replica.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
@@ -61,7 +61,7 @@ struct RepairPullParts {
   SharedBuckets& shared;
   Adoption& adoption;
   MetDamage& met_damage;  // Of what this node has itself.
-  RateLimit& rate;        // Of this worker: of its pulls, and of what it reads for its peers'.
+  RateShare& rate;        // Of this worker's part of repair.rate.
   MemoryShare& memory;
   std::uint32_t piece_bytes = 256 << 10;  // repair.piece
   std::uint64_t taking_bytes_max = kTakingBytesMax;
