@@ -20,6 +20,7 @@ constexpr std::size_t kResumeBytes = 4 << 20;
 ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   const std::uint64_t memory = shared.config.limits.memory_bytes_max / shared.workers;
   ReplicaOptions options{.worker = number, .workers = shared.workers};
+  options.began_empty = shared.began_empty;
   options.turn_bytes_max = std::min<std::uint64_t>(options.turn_bytes_max, memory / 16);
   options.write_bytes_max = memory;
   options.disk_full = &shared.disk_full;

@@ -43,6 +43,16 @@ std::uint64_t MarkOnDisk(OneWorker& node, std::uint16_t bucket) {
   return marks.Of(kDefault, bucket).purged;
 }
 
+// Else it would know that there are no old versions to be looked up (server/fresh_keys.h).
+void BeginWithSomething(OneWorker& node) {
+  std::string data_key;
+  storage::EncodeDataKeyTo({kDefault + 1, 0, "of a keyspace that was dropped"}, data_key);
+  storage::Batch batch;
+  batch.Put(storage::Family::kData, data_key, "whatever");
+  const storage::Batch* const batches[] = {&batch};
+  REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+}
+
 bool OnDisk(OneWorker& node, const std::string& key) {
   std::string data_key;
   storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
@@ -61,6 +71,7 @@ TEST_SUITE("server/adoption") {
       peer.purged = kMark;
       peer.page_bytes = page_bytes;
       node.faults().read_max = base::milliseconds(500);
+      BeginWithSomething(node);
       node.Start({kPeer});
       node.Tell(OrderOfAll());
       std::size_t early = 0;
