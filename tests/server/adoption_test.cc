@@ -14,8 +14,8 @@
 namespace starling::server {
 namespace {
 
-constexpr std::uint64_t kStampMs = 1'600'000'000'000;
-constexpr std::uint64_t kMark = (kStampMs + 1) << 16;
+constexpr std::uint64_t kAdoptedMs = 1'600'000'000'000;
+constexpr std::uint64_t kPeersMark = (kAdoptedMs + 1) << 16;
 
 // Keys in pairs: two of each bucket.
 std::vector<std::string> PairsOfKeys(const OneWorker& node, std::size_t buckets) {
@@ -53,7 +53,7 @@ void BeginWithSomething(OneWorker& node) {
   REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
 }
 
-bool OnDisk(OneWorker& node, const std::string& key) {
+bool HasOnDisk(OneWorker& node, const std::string& key) {
   std::string data_key;
   storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
   const auto cursor = node.engine.Scan(storage::Family::kData, data_key, {});
@@ -67,8 +67,8 @@ TEST_SUITE("server/adoption") {
       OneWorker node(topology::FoundedBy(2), {}, {.miss_probability = 1});
       PeerStore peer(node);
       const std::vector<std::string> keys = PairsOfKeys(node, 4);
-      for (const std::string& key : keys) peer.PutAt(key, "value", kStampMs);
-      peer.purged = kMark;
+      for (const std::string& key : keys) peer.PutAt(key, "value", kAdoptedMs);
+      peer.purged = kPeersMark;
       peer.page_bytes = page_bytes;
       node.faults().read_max = base::milliseconds(500);
       BeginWithSomething(node);
@@ -78,14 +78,15 @@ TEST_SUITE("server/adoption") {
       for (int ms = 0; ms < 20'000 && node.Stats().adopted < 4; ++ms) {
         node.RunFor(base::milliseconds(1));
         for (const std::string& key : keys)
-          if (MarkOnDisk(node, base::BucketOf(node.TokenOf(key))) >= kMark && !OnDisk(node, key))
+          if (MarkOnDisk(node, base::BucketOf(node.TokenOf(key))) >= kPeersMark &&
+              !HasOnDisk(node, key))
             ++early;
       }
       node.RunFor(base::seconds(1));
       EXPECT(early == 0);
       EXPECT(node.Stats().adopted == 4);
       for (const std::string& key : keys)
-        EXPECT(MarkOnDisk(node, base::BucketOf(node.TokenOf(key))) == kMark);
+        EXPECT(MarkOnDisk(node, base::BucketOf(node.TokenOf(key))) == kPeersMark);
       EXPECT(node.Hear<PullDoneMail>()->entries == keys.size());
     }
   }
@@ -94,8 +95,8 @@ TEST_SUITE("server/adoption") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);
     const std::vector<std::string> keys = PairsOfKeys(node, 2);
-    for (const std::string& key : keys) peer.PutAt(key, "value", kStampMs);
-    peer.purged = kMark;
+    for (const std::string& key : keys) peer.PutAt(key, "value", kAdoptedMs);
+    peer.purged = kPeersMark;
     SUBCASE("since what is here in its place cannot be read") {
       std::string data_key;
       storage::EncodeDataKeyTo({kDefault, node.TokenOf(keys[0]), keys[0]}, data_key);
@@ -106,7 +107,7 @@ TEST_SUITE("server/adoption") {
     }
     SUBCASE("since it was damaged on its way") {
       const std::string value = "value of keys[0]";
-      peer.PutAt(keys[0], value, kStampMs);
+      peer.PutAt(keys[0], value, kAdoptedMs);
       peer.spoil_page = [value](std::string& packed) {
         const std::size_t at = packed.find(value);
         if (at != std::string::npos) packed[at] = 'x';
@@ -116,15 +117,15 @@ TEST_SUITE("server/adoption") {
     PullAll(node);
     EXPECT(node.Stats().adopted == 1);
     EXPECT(MarkOnDisk(node, base::BucketOf(node.TokenOf(keys[0]))) == 0);
-    EXPECT(MarkOnDisk(node, base::BucketOf(node.TokenOf(keys[2]))) == kMark);
+    EXPECT(MarkOnDisk(node, base::BucketOf(node.TokenOf(keys[2]))) == kPeersMark);
   }
 
   TEST_CASE("a full disk takes no entry, and no mark rises for it") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);
     const std::vector<std::string> keys = PairsOfKeys(node, 4);
-    for (const std::string& key : keys) peer.PutAt(key, "value", kStampMs);
-    peer.purged = kMark;
+    for (const std::string& key : keys) peer.PutAt(key, "value", kAdoptedMs);
+    peer.purged = kPeersMark;
     node.Start({kPeer});
     // When the first page is on its way.
     peer.spoil_reply = [&](wire::BucketPullReply&) { node.SetDiskFull(true); };
@@ -141,8 +142,8 @@ TEST_SUITE("server/adoption") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);
     const std::vector<std::string> keys = PairsOfKeys(node, 1);
-    for (const std::string& key : keys) peer.PutAt(key, "value", kStampMs);
-    peer.purged = kMark;
+    for (const std::string& key : keys) peer.PutAt(key, "value", kAdoptedMs);
+    peer.purged = kPeersMark;
     peer.page_bytes = 20;
     // As when it had told of a mark that it had not stored, crashed, and came back.
     int pages = 0;

@@ -17,7 +17,7 @@
 namespace starling::server {
 namespace {
 
-std::string StoredKey(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t within) {
+std::string KeyIn(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t within) {
   std::string key;
   storage::EncodeDataKeyTo({keyspace, base::FirstToken(bucket) + within, "key"}, key);
   return key;
@@ -33,7 +33,7 @@ TEST_SUITE("server/fresh_keys") {
         // Two buckets of one slice, and one of another.
         const auto bucket = static_cast<std::uint16_t>(random.Below(3) * 128);
         const std::string key =
-            StoredKey(1 + static_cast<base::KeyspaceId>(random.Below(2)), bucket, random.Below(40));
+            KeyIn(1 + static_cast<base::KeyspaceId>(random.Below(2)), bucket, random.Below(40));
         const bool writes = random.Chance(0.7);
         const bool is_fresh = fresh.Fresh(key, writes);
         RC_ASSERT(!(is_fresh && written.contains(key)));
@@ -48,20 +48,20 @@ TEST_SUITE("server/fresh_keys") {
       for (std::uint64_t within = 0; within < 10; ++within)
         for (const std::uint8_t slice : {std::uint8_t{5}, std::uint8_t{9}}) {
           const std::uint16_t bucket = base::BucketAt(slice, static_cast<std::uint8_t>(leaf));
-          EXPECT(fresh.Fresh(StoredKey(1, bucket, within), true));
+          EXPECT(fresh.Fresh(KeyIn(1, bucket, within), true));
         }
-    EXPECT(!fresh.Fresh(StoredKey(1, base::BucketAt(5, 3), 4), true));
+    EXPECT(!fresh.Fresh(KeyIn(1, base::BucketAt(5, 3), 4), true));
     // One that was left may have anything.
-    EXPECT(!fresh.Fresh(StoredKey(1, base::BucketAt(5, 2), 99), true));
-    EXPECT(fresh.Fresh(StoredKey(2, base::BucketAt(5, 2), 4), true));
+    EXPECT(!fresh.Fresh(KeyIn(1, base::BucketAt(5, 2), 99), true));
+    EXPECT(fresh.Fresh(KeyIn(2, base::BucketAt(5, 2), 4), true));
   }
 
   TEST_CASE("a read begins nothing") {
     FreshKeys fresh(true);
-    EXPECT(fresh.Fresh(StoredKey(1, 7, 3), false));
-    EXPECT(fresh.Fresh(StoredKey(1, 7, 1), true));
-    EXPECT(fresh.Fresh(StoredKey(1, 7, 3), true));
-    EXPECT(!fresh.Fresh(StoredKey(1, 7, 3), false));
+    EXPECT(fresh.Fresh(KeyIn(1, 7, 3), false));
+    EXPECT(fresh.Fresh(KeyIn(1, 7, 1), true));
+    EXPECT(fresh.Fresh(KeyIn(1, 7, 3), true));
+    EXPECT(!fresh.Fresh(KeyIn(1, 7, 3), false));
   }
 
   TEST_CASE("where something was stored, none is") {
@@ -72,10 +72,10 @@ TEST_SUITE("server/fresh_keys") {
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(engine.Write(batches, storage::Sync::kYes).ok());
     EXPECT(HoldsNothing(engine));
-    batch.Put(storage::Family::kData, StoredKey(1, 7, 3), "whatever");
+    batch.Put(storage::Family::kData, KeyIn(1, 7, 3), "whatever");
     REQUIRE(engine.Write(batches, storage::Sync::kYes).ok());
     EXPECT(!HoldsNothing(engine));
-    EXPECT(!FreshKeys(false).Fresh(StoredKey(1, 7, 3), true));
+    EXPECT(!FreshKeys(false).Fresh(KeyIn(1, 7, 3), true));
   }
 }
 
