@@ -71,7 +71,7 @@ inline constexpr std::array<MutantName, 20> kGossipMutants{{
 }};
 
 // Of comparisons at cuts, narrowing, proofs and damage, likewise (tests/sim/repair_mutants.py).
-inline constexpr std::array<MutantName, 17> kRepairMutants{{
+inline constexpr std::array<MutantName, 19> kRepairMutants{{
     {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
     {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
     {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
@@ -89,6 +89,8 @@ inline constexpr std::array<MutantName, 17> kRepairMutants{{
     {"repair-journal-forgotten-early", "a start is told of no record but the last"},
     {"repair-pieces-mixed", "pieces are put together whatever their version, and the whole taken"},
     {"repair-broken-value-forgotten", "a value whose transfer breaks off is not asked for again"},
+    {"repair-fresh-out-of-order", "of a bucket that is filled, no key counts as stored already"},
+    {"repair-adopts-early", "a bucket's mark rises before all that was pulled for it is stored"},
 }};
 
 #ifdef STARLING_MUTANTS

@@ -33,29 +33,29 @@ Adoption::Adoption(base::World& world, storage::Engine& engine, Replica& replica
     : world_(world), engine_(engine), replica_(replica), met_damage_(met_damage) {}
 Adoption::~Adoption() = default;
 
-Adoption::Bucket* Adoption::Find(std::uint64_t serial) {
-  const auto it = buckets_.find(serial);
-  return it == buckets_.end() ? nullptr : &it->second;
+std::uint64_t Adoption::Begin(const Id& id, std::uint64_t epoch, std::uint64_t purged) {
+  buckets_[++serial_] = {.id = id, .epoch = epoch, .purged = purged};
+  // What is to be looked for must not come anew behind our back.
+  replica_.Close(id.first, id.second, purged);
+  return serial_;
 }
 
-void Adoption::OnPage(std::uint64_t epoch, std::uint64_t purged, Span span, std::string names) {
-  if (base::Mutant("purge-no-adoption")) return;
-  const Id id{span.keyspace, span.bucket};
-  if (!current_.contains(id)) {
-    if (!span.after.empty()) return;  // It began without us: not all was named.
-    const std::uint64_t serial = ++serial_;
-    current_[id] = serial;
-    ids_[serial] = id;
-    buckets_[serial] = {.serial = serial, .epoch = epoch, .purged = purged};
-  }
-  Bucket& bucket = buckets_.at(current_.at(id));
+void Adoption::OnTaking(std::uint64_t serial) {
+  if (!base::Mutant("repair-adopts-early")) ++buckets_.at(serial).open;
+}
+
+void Adoption::OnTaken(std::uint64_t serial, const base::Status& error) {
+  if (!base::Mutant("repair-adopts-early")) End(serial, error);
+}
+
+void Adoption::OnPage(std::uint64_t serial, std::uint64_t epoch, std::uint64_t purged, Span span,
+                      std::string names) {
+  Bucket& bucket = buckets_.at(serial);
   bucket.purged = std::min(bucket.purged, purged);
   if (bucket.epoch != epoch) bucket.failed = true;
-  // What is to be looked for must not come anew behind our back.
-  replica_.Close(span.keyspace, span.bucket, purged);
   ++bucket.open;
   auto job = std::make_unique<ScanJob>(*this);
-  job->serial = bucket.serial;
+  job->serial = serial;
   job->span = std::move(span);
   job->names = std::move(names);
   job->mark = bucket.purged;
@@ -70,14 +70,13 @@ void Adoption::OnScanned(ScanJob& job) {
   CHECK(it != jobs_.end());
   const std::unique_ptr<ScanJob> done = std::move(*it);
   jobs_.erase(it);
-  Bucket* bucket = Find(done->serial);
-  CHECK(bucket != nullptr);  // It waits for its jobs.
+  Bucket& bucket = buckets_.at(done->serial);  // It waits for its jobs.
   met_damage_.Note(done->page.status);
   met_damage_.Note(done->page.unreadable);
-  if (!done->page.status.ok() || !done->page.whole) bucket->failed = true;
-  if (bucket->epoch == epoch_)
+  if (!done->page.status.ok() || !done->page.whole) bucket.failed = true;
+  if (bucket.epoch == epoch_)
     for (const Removable& each : done->page.found) {
-      ++bucket->open;
+      ++bucket.open;
       replica_.Remove({.keyspace = done->span.keyspace,
                        .token = each.token,
                        .stored_key = each.stored_key,
@@ -86,50 +85,39 @@ void Adoption::OnScanned(ScanJob& job) {
                        .value = each.value,
                        .ticket = {Ticket::Kind::kAdopt, done->serial, 0, 0}});
     }
-  Settle(done->serial);
+  End(done->serial, base::Ok());
 }
 
-void Adoption::OnLastPage(const Id& id) {
-  const auto it = current_.find(id);
-  if (it == current_.end()) return;
-  const std::uint64_t serial = it->second;
-  current_.erase(it);
+void Adoption::OnLastPage(std::uint64_t serial) {
   Bucket& bucket = buckets_.at(serial);
   bucket.last = true;
-  // What the pages brought is in this commit; what has to wait for its old version from the disk,
-  // the next comparison would bring again.
+  // What the peer names and is here already, by whatever way, may be in a commit under way.
   ++bucket.open;
   replica_.Notify({Ticket::Kind::kAdopt, serial, 0, 0});
 }
 
-void Adoption::GiveUp(const Id& id) {
-  const auto it = current_.find(id);
-  if (it == current_.end()) return;
-  const std::uint64_t serial = it->second;
-  current_.erase(it);
+void Adoption::GiveUp(std::uint64_t serial) {
   Bucket& bucket = buckets_.at(serial);
   bucket.last = bucket.failed = true;
   ++bucket.open;
-  Settle(serial);
+  End(serial, base::Ok());
 }
 
 void Adoption::OnLocalWrite(const Ticket& ticket, const base::Status& error) {
-  Bucket* bucket = Find(ticket.a);
-  CHECK(bucket != nullptr);
-  if (!error.ok()) bucket->failed = true;
-  Settle(ticket.a);
+  End(ticket.a, error);
 }
 
-void Adoption::Settle(std::uint64_t serial) {
+// One of what is open has come to its end.
+void Adoption::End(std::uint64_t serial, const base::Status& error) {
   Bucket& bucket = buckets_.at(serial);
+  if (!error.ok()) bucket.failed = true;
+  CHECK(bucket.open > 0);
   if (--bucket.open > 0 || !bucket.last) return;
-  const Id id = ids_.at(serial);
   if (!bucket.failed && bucket.epoch == epoch_) {
-    replica_.RaisePurged(id.first, id.second, bucket.purged);
+    replica_.RaisePurged(bucket.id.first, bucket.id.second, bucket.purged);
     ++adopted_;
   }
   buckets_.erase(serial);
-  ids_.erase(serial);
 }
 
 }  // namespace starling::server

@@ -4,7 +4,9 @@
 // COMMIT is not passed on; instead the replica takes over the peer's content: repair brings what it
 // lacks, page by page, with the names of all that the peer has up to its mark. What this replica
 // has beyond them goes: values to the quarantine, tombstones for good. Only when all of that is
-// committed does its own mark rise.
+// committed does its own mark rise: what the pages brought, too, however long an old version of it
+// takes to be read. A mark without an entry would refuse this entry from every replica whose mark
+// is lower. What is refused, as on a full disk, ends the adoption.
 //
 // Thread:    confined to its worker.
 // Read next: server/repair_pull.h, server/purge_scan.h, docs/purge.md
@@ -31,12 +33,20 @@ class Adoption {
 
   using Id = std::pair<base::KeyspaceId, std::uint16_t>;
 
-  // A page of a bucket's pull was taken: it named all that the peer, in `epoch`, has in the span at
-  // or below `purged`. The first page of a bucket begins its adoption.
-  void OnPage(std::uint64_t epoch, std::uint64_t purged, Span span, std::string names);
-  // That was the last page; or the pull ends early, or with a page that tells too little.
-  void OnLastPage(const Id& id);
-  void GiveUp(const Id& id);
+  // The first page of a bucket's pull has come, of a peer in `epoch` whose mark is `purged`. To be
+  // called before anything of the page is taken. Gives the adoption's number, which is never 0.
+  std::uint64_t Begin(const Id& id, std::uint64_t epoch, std::uint64_t purged);
+  // An entry of its pages was handed to the replica. REQUIRES: pages of it are being taken.
+  void OnTaking(std::uint64_t serial);
+  // That entry is committed, or was refused.
+  void OnTaken(std::uint64_t serial, const base::Status& error);
+  // A page was taken: it named all that the peer, in `epoch`, has in the span at or below `purged`.
+  void OnPage(std::uint64_t serial, std::uint64_t epoch, std::uint64_t purged, Span span,
+              std::string names);
+  // That was the last page; or the pull ends early, or with a page that tells too little. The
+  // number says nothing afterwards.
+  void OnLastPage(std::uint64_t serial);
+  void GiveUp(std::uint64_t serial);
 
   void SetEpoch(std::uint64_t epoch) { epoch_ = epoch; }
   void OnLocalWrite(const Ticket& ticket, const base::Status& error);  // Of its own tickets.
@@ -45,17 +55,17 @@ class Adoption {
 
  private:
   struct Bucket {
-    std::uint64_t serial = 0;
+    Id id;
     std::uint64_t epoch = 0;
     std::uint64_t purged = 0;
-    std::size_t open = 0;  // Scans and removals.
+    std::size_t open = 0;  // Scans, removals, and entries that are not committed.
     bool last = false;     // No page follows.
     bool failed = false;
   };
   struct ScanJob;
 
-  Bucket* Find(std::uint64_t serial);
   void OnScanned(ScanJob& job);
+  void End(std::uint64_t serial, const base::Status& error);
   void Settle(std::uint64_t serial);
 
   base::World& world_;
@@ -64,8 +74,6 @@ class Adoption {
   MetDamage& met_damage_;
   std::uint64_t epoch_ = 0;
   std::map<std::uint64_t, Bucket> buckets_;  // By serial.
-  std::map<Id, std::uint64_t> current_;      // Those that take pages.
-  std::map<std::uint64_t, Id> ids_;
   std::vector<std::unique_ptr<ScanJob>> jobs_;
   std::uint64_t serial_ = 0;
   std::uint64_t adopted_ = 0;

@@ -55,9 +55,8 @@ void Control::ScrubSoon() {
 // Why not, or empty.
 std::string Control::WhyNotHeal() const {
   // What is wrong with it is not what a start can see, or comes and goes.
-  if (shared_.identity.healed_in_vain.contains(scrub_.damaged_table()))
-    return "this node has begun again for that table before, and its start found it sound: "
-           "it stays until the process is restarted";
+  std::string again = WhyNotAgain(shared_.identity.healed_in_vain, scrub_.damaged_table());
+  if (!again.empty()) return again;
   const auto members = snapshot_->topology->members();
   // What is taken out could let an older version show, which nobody would correct.
   if (members.size() == 1) return fmt::format("no other node has the data{}", kOnYourWord);

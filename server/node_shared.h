@@ -14,6 +14,7 @@
 #include "server/committer.h"
 #include "server/config.h"
 #include "server/disk_guard.h"
+#include "server/fresh_keys.h"
 #include "server/keyring_file.h"
 #include "server/met_damage.h"
 #include "server/peer_marks.h"
@@ -32,6 +33,7 @@ struct NodeShared {
         guard(node_guard),
         committer(node_engine, node_guard, node_config.storage.durability),
         workers(worker_count),
+        began_empty(HoldsNothing(node_engine)),
         keys(std::move(node_keys)) {}
 
   // Constant after construction.
@@ -41,6 +43,7 @@ struct NodeShared {
   storage::Guard& guard;
   Committer committer;
   const unsigned workers;
+  const bool began_empty;  // No entry was stored at the start.
   const NodeKeys keys;  // As of the start: control has them as they are (server/keyring_admin.h).
   LookUp look_up = SystemLookUp;  // Of the names of seeds. Set before any actor starts.
   LookAtDisk look_at_disk;        // Likewise.

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/world.h"
-#include "server/rate_limit.h"
+#include "server/rate_shares.h"
 
 namespace starling::server {
 
@@ -46,7 +46,7 @@ class PageWork : public base::Job {
 class PageLane {
  public:
   // `rate` has other users, and outlives it.
-  PageLane(base::World& world, RateLimit& rate) : world_(world), rate_(rate) {}
+  PageLane(base::World& world, RateShare& rate) : world_(world), rate_(rate) {}
 
   // False, and the work is gone without a word, when too many wait already.
   bool Add(std::unique_ptr<PageWork> work);
@@ -66,7 +66,7 @@ class PageLane {
   void OnDone(PageWork& work);
 
   base::World& world_;
-  RateLimit& rate_;
+  RateShare& rate_;
   std::deque<std::unique_ptr<PageWork>> waiting_;
   std::deque<std::unique_ptr<PageWork>> paced_;
   std::vector<std::unique_ptr<PageWork>> running_;

@@ -18,6 +18,7 @@ class RateLimit {
   // 0: no limit.
   explicit RateLimit(std::uint64_t bytes_per_second) : bytes_per_second_(bytes_per_second) {}
 
+  bool limited() const { return bytes_per_second_ > 0; }
   bool Ready(base::Instant now) const { return free_at_ <= now; }
   void Count(base::Instant now, std::uint64_t bytes) {
     if (bytes_per_second_ == 0) return;

@@ -184,6 +184,11 @@ bool RepairPull::MayGoOn() const {
          parts_.rate.Ready(parts_.world.Now());
 }
 
+void RepairPull::OnTaken(const Ticket& ticket, const base::Status& error) {
+  taking_bytes_ -= ticket.a;
+  if (ticket.b != 0) parts_.adoption.OnTaken(ticket.b, error);
+}
+
 void RepairPull::OnTurnEnd() {
   while (!held_back_.empty() && MayGoOn()) {
     const std::uint64_t id = held_back_.front();
@@ -208,7 +213,7 @@ void RepairPull::GoOn(std::uint64_t id, Slice& slice) {
 
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
   Order& order = *slice.order;
-  if (!slice.buckets.empty()) parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
+  GiveUpAdoption(slice);
   // When the peer is gone, or in another epoch, so it is for all slices.
   if (!status.ok() && order.status.ok()) order.status = status;
   if (status.ok() && slice.settled) order.settled.emplace_back(slice.keyspace, slice.slice);

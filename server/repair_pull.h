@@ -28,7 +28,7 @@
 #include "server/memory_share.h"
 #include "server/met_damage.h"
 #include "server/peer_links.h"
-#include "server/rate_limit.h"
+#include "server/rate_shares.h"
 #include "server/replica.h"
 #include "server/shared_buckets.h"
 #include "server/snapshot.h"
@@ -61,7 +61,7 @@ struct RepairPullParts {
   SharedBuckets& shared;
   Adoption& adoption;
   MetDamage& met_damage;  // Of what this node has itself.
-  RateLimit& rate;        // Of this worker: of its pulls, and of what it reads for its peers'.
+  RateShare& rate;        // Of this worker's part of repair.rate.
   MemoryShare& memory;
   std::uint32_t piece_bytes = 256 << 10;  // repair.piece
   std::uint64_t taking_bytes_max = kTakingBytesMax;
@@ -79,7 +79,7 @@ class RepairPull {
   void OnPeerReply(const PeerTag& tag, const wire::Frame& frame);
   void OnPeerFailed(const PeerTag& tag, const base::Status& status);
   // An entry of ours is committed, or refused.
-  void OnTaken(const Ticket& ticket) { taking_bytes_ -= ticket.a; }
+  void OnTaken(const Ticket& ticket, const base::Status& error);
   // Gives up what a peer has left unanswered for long. To be called now and then.
   void OnTick(base::Instant now);
   // Goes on with what waited for the disk to take the pages before it.
@@ -135,6 +135,9 @@ class RepairPull {
   base::Status EndSection(Slice& slice, const Section& section);
   base::Status Take(Slice& slice, base::Bytes entries, const purge::Source& source);
   base::Status TakeEntry(Slice& slice, const wire::PackedEntry& entry, const purge::Source& source);
+  bool MayAdopt(const Slice& slice, const Section& section) const;
+  void BeginAdoption(Slice& slice, const Section& section);
+  void GiveUpAdoption(Slice& slice);
   void Adopt(Slice& slice, const Section& section);
   static base::Status Advance(Slice& slice, const Section& section);
   static void EndRange(Slice& slice);

@@ -1,6 +1,9 @@
 // server/repair_pull_entries.cc: pages of entries, asked for and taken: the puller's side.
 #include <fmt/core.h>
 
+#include <utility>
+
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/mutants.h"
 #include "server/repair_pull_slice.h"
@@ -124,6 +127,7 @@ base::Status RepairPull::TakeSection(Slice& slice, const Section& section) {
       slice, section.unreadable,
       base::Corruption(fmt::format("an entry of node {} in bucket {:04x} cannot be read there",
                                    slice.order->peer, slice.buckets.back())));
+  if (BeginOf(slice).empty()) BeginAdoption(slice, section);
   return Take(slice, section.entries, section.source);
 }
 
@@ -132,14 +136,14 @@ base::Status RepairPull::EndSection(Slice& slice, const Section& section) {
   const std::uint16_t bucket = slice.buckets.back();
   Adopt(slice, section);
   RETURN_IF_ERROR(Advance(slice, section));
-  if (slice.buckets.empty() || slice.buckets.back() != bucket)
-    parts_.adoption.OnLastPage({slice.keyspace, bucket});
+  const bool last = slice.buckets.empty() || slice.buckets.back() != bucket;
+  if (last && slice.adoption != 0) parts_.adoption.OnLastPage(std::exchange(slice.adoption, 0));
   return base::Ok();
 }
 
 void RepairPull::SkipBucket(std::uint64_t id, Slice& slice, const base::Status& why) {
   NoteDamage(slice, 1, why);
-  parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
+  GiveUpAdoption(slice);
   slice.last_token = base::LastToken(slice.buckets.back());
   EndRange(slice);
   NextBucket(id, slice);
@@ -173,19 +177,33 @@ base::Status RepairPull::Advance(Slice& slice, const Section& section) {
   return base::Ok();
 }
 
-// The peer has purged further than we: up to there, what we have becomes what it has.
+// The peer has purged further than we, and all that it has up to there is named: up to there, what
+// we have becomes what it has.
+bool RepairPull::MayAdopt(const Slice& slice, const Section& section) const {
+  return slice.in_full && section.source.epoch != 0 &&
+         section.source.epoch == snapshot_->topology->epoch && section.unreadable == 0 &&
+         section.named_upto > parts_.replica.MarkOf(slice.keyspace, slice.buckets.back()).purged;
+}
+
+// Before anything of the bucket's first page is taken.
+void RepairPull::BeginAdoption(Slice& slice, const Section& section) {
+  if (base::Mutant("purge-no-adoption") || !MayAdopt(slice, section)) return;
+  CHECK(slice.adoption == 0);
+  slice.adoption = parts_.adoption.Begin({slice.keyspace, slice.buckets.back()},
+                                         section.source.epoch, section.named_upto);
+}
+
+void RepairPull::GiveUpAdoption(Slice& slice) {
+  if (slice.adoption != 0) parts_.adoption.GiveUp(std::exchange(slice.adoption, 0));
+}
+
+// What we have in the page's span beyond what it names is looked for.
 void RepairPull::Adopt(Slice& slice, const Section& section) {
   const std::uint16_t bucket = slice.buckets.back();
-  const Adoption::Id id{slice.keyspace, bucket};
-  const std::uint64_t epoch = snapshot_->topology->epoch;
-  const bool further = section.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged;
-  if (further) slice.settled = false;
-  if (!slice.in_full || section.source.epoch == 0 || section.source.epoch != epoch ||
-      section.unreadable > 0) {
-    parts_.adoption.GiveUp(id);  // Not all is named that is there.
-    return;
-  }
-  if (!further) return;
+  if (section.named_upto > parts_.replica.MarkOf(slice.keyspace, bucket).purged)
+    slice.settled = false;
+  if (!MayAdopt(slice, section)) return GiveUpAdoption(slice);
+  if (slice.adoption == 0) return;  // It began without us: not all was named.
   Span span{slice.keyspace, bucket, {}, {}};
   const auto stored = [&](base::Bytes token_and_key) {
     std::string key;
@@ -201,7 +219,8 @@ void RepairPull::Adopt(Slice& slice, const Section& section) {
     base::AppendBig(next, last + 1);
     span.last = stored(next);
   }
-  parts_.adoption.OnPage(epoch, section.named_upto, std::move(span), std::string(section.names));
+  parts_.adoption.OnPage(slice.adoption, section.source.epoch, section.named_upto, std::move(span),
+                         std::string(section.names));
 }
 
 base::Status RepairPull::Take(Slice& slice, base::Bytes entries, const purge::Source& source) {
@@ -223,9 +242,11 @@ base::Status RepairPull::TakeEntry(Slice& slice, const wire::PackedEntry& entry,
   const base::Status sound = storage::VerifyValue({header, entry.value});
   if (!sound.ok() && !base::Mutant("repair-pieces-mixed")) {
     NoteDamage(slice, 1, sound);
+    slice.in_full = false;
     return base::Ok();
   }
   slice.settled = false;
+  if (slice.adoption != 0) parts_.adoption.OnTaking(slice.adoption);
   ++slice.order->entries;
   ++stats_.entries_received;
   const std::uint64_t bytes = entry.key.size() + entry.value.size();
@@ -236,7 +257,7 @@ base::Status RepairPull::TakeEntry(Slice& slice, const wire::PackedEntry& entry,
                         header,
                         entry.value,
                         false,
-                        {Ticket::Kind::kPull, bytes, 0, 0},
+                        {Ticket::Kind::kPull, bytes, slice.adoption, 0},
                         source});
   return base::Ok();
 }

@@ -101,7 +101,7 @@ void RepairPull::OnParts(std::uint64_t id, Slice& slice, const wire::Frame& fram
   // Hashes of 4 bytes prove nothing: of a bucket that is adopted, all is asked for.
   if (runs.size() != 1 || runs.front() != TokenRun{slice.first_token, slice.last_token}) {
     slice.in_full = false;
-    parts_.adoption.GiveUp({slice.keyspace, slice.buckets.back()});
+    GiveUpAdoption(slice);
   }
   if (slice.runs.empty()) EndRange(slice);
   NextBucket(id, slice);

@@ -42,9 +42,10 @@ struct RepairPull::Slice {
   std::vector<std::uint16_t> buckets;  // That differ, descending; the last one is next.
   bool settled = true;  // The peer has nothing in it that we lack, nor has purged further, so far.
   // Of the bucket.
-  bool in_full = true;   // So far no part of it counted as equal, and no value stayed away.
-  base::Token next = 0;  // Where the next summary begins, if that is not its first token.
-  std::string summary;   // What we have from here...
+  bool in_full = true;         // So far no part of it counted as equal, and no value stayed away.
+  std::uint64_t adoption = 0;  // Of Adoption; 0: it is not adopted.
+  base::Token next = 0;        // Where the next summary begins, if that is not its first token.
+  std::string summary;         // What we have from here...
   base::Token first_token = 0;
   base::Token last_token = 0;    // ...to there.
   std::string part_hashes;       // Of it.

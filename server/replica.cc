@@ -34,7 +34,8 @@ Replica::Replica(base::World& world, storage::Engine& engine, Committer& committ
       listener_(listener),
       options_(options),
       journal_(JournalOf(options)),
-      held_(options.held_records_max) {}
+      held_(options.held_records_max),
+      fresh_(options.began_empty) {}
 
 Replica::~Replica() = default;
 
@@ -139,8 +140,14 @@ void Replica::RunSome() {
       {running_.size() - next_, kLookupKeysMax, std::max<std::size_t>(ExpectedCount(), 1)});
   if (count == 0) return;
   keys_.clear();
-  for (std::size_t i = 0; i < count; ++i) keys_.push_back(running_[next_ + i].stored_key);
-  known_.assign(count, Known{});
+  asked_.clear();
+  known_.assign(count, Known{});  // Absent, as those are that need no lookup.
+  for (std::size_t i = 0; i < count; ++i) {
+    const Operation& operation = running_[next_ + i];
+    if (fresh_.Fresh(operation.stored_key, operation.is_write)) continue;
+    keys_.push_back(operation.stored_key);
+    asked_.push_back(i);
+  }
   values_.Reset();
   lookup_bytes_ = 0;
   cut_ = count;
@@ -180,8 +187,9 @@ void Replica::PutFirst(std::vector<Operation>& operations, std::size_t from) {
                   std::make_move_iterator(operations.end()));
 }
 
-void Replica::OnFound(std::size_t index, Found found, base::Bytes value,
+void Replica::OnFound(std::size_t asked, Found found, base::Bytes value,
                       const base::Status& error) {
+  const std::size_t index = asked_[asked];
   Known& known = known_[index];
   known.found = found;
   known.error = error;
@@ -220,7 +228,7 @@ void Replica::Execute(Operation& operation, const Known& known) {
   const auto overlay = overlay_.find(operation.stored_key);
   if (overlay != overlay_.end()) {
     if (operation.is_write) {
-      ExecuteWrite(operation, overlay->second.header);
+      ExecuteWrite(operation, overlay->second.header, overlay->second.commit);
     } else {
       WaitForCommit(overlay->second.commit, operation);
     }
@@ -242,7 +250,7 @@ void Replica::Execute(Operation& operation, const Known& known) {
     case Found::kValue: break;
   }
   if (operation.is_write) {
-    ExecuteWrite(operation, known.header);
+    ExecuteWrite(operation, known.header, 0);
   } else {
     AnswerRead(operation, known.header, known.value);
   }

@@ -31,6 +31,7 @@
 #include "merkle/journal.h"
 #include "server/arena.h"
 #include "server/committer.h"
+#include "server/fresh_keys.h"
 #include "server/held_memory.h"
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
@@ -109,6 +110,7 @@ struct ReplicaOptions {
   unsigned worker = 0;
   unsigned workers = 1;
   std::uint64_t digest_seed = 0;  // The cluster's token seed.
+  bool began_empty = false;       // HoldsNothing said so (server/fresh_keys.h).
   std::size_t held_records_max = 1 << 17;
   // Of values answered in a turn. Higher: fewer turns for large values; lower: less waits to be
   // sent at once.
@@ -263,7 +265,7 @@ class Replica final : public storage::GetSink {
   using FetchMap =
       std::unordered_map<std::string, std::unique_ptr<Fetch>, BytesHash, std::equal_to<>>;
 
-  void OnFound(std::size_t index, storage::Found found, base::Bytes value,
+  void OnFound(std::size_t asked, storage::Found found, base::Bytes value,
                const base::Status& error) override;
   // Copies the bytes an operation looks at into its own keeping.
   static void Own(Operation& operation);
@@ -282,7 +284,8 @@ class Replica final : public storage::GetSink {
   void AnswerRead(const Operation& operation, const storage::EntryHeader& header,
                   base::Bytes value);
   void Execute(Operation& operation, const Known& known);
-  void ExecuteWrite(Operation& operation, const storage::EntryHeader& old);
+  // `covering`: the commit that has what is known, or 0.
+  void ExecuteWrite(Operation& operation, const storage::EntryHeader& old, std::uint64_t covering);
   void Apply(const Operation& operation, const storage::EntryHeader& old);
   void Erase(const Operation& operation, const storage::EntryHeader& old);
   void NoteUncommitted(base::Bytes stored_key, const storage::EntryHeader& header, Commit& commit);
@@ -327,7 +330,8 @@ class Replica final : public storage::GetSink {
   std::vector<Operation> running_;  // Older than queue_.
   std::size_t next_ = 0;            // The first in running_ that was not carried out yet.
   std::deque<Operation> again_;     // Reads that waited for a commit, to be read past the overlay.
-  std::vector<base::Bytes> keys_;
+  std::vector<base::Bytes> keys_;   // That are looked up,
+  std::vector<std::size_t> asked_;  // and which of this lookup's operations each is of.
   std::vector<Known> known_;
   Arena values_;                   // Of one lookup.
   std::size_t lookup_bytes_ = 0;   // In values_.
@@ -348,6 +352,7 @@ class Replica final : public storage::GetSink {
   std::uint64_t epoch_ = 0;
   HeldMemory held_;
   OverlayMap overlay_;
+  FreshKeys fresh_;
   FetchMap fetching_;
   std::deque<Fetch*> fetch_queue_;  // Of those, the ones not offloaded yet.
   std::size_t fetches_running_ = 0;

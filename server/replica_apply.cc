@@ -11,7 +11,7 @@ using storage::EntryHeader;
 using storage::Family;
 using wire::WriteOutcome;
 
-void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
+void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old, std::uint64_t covering) {
   write_bytes_ -= BytesOf(operation);  // Apply counts it anew, until its commit.
   const std::uint16_t bucket = base::BucketOf(operation.token);
   const purge::Mark mark = marks_.Of(operation.keyspace, bucket);
@@ -20,8 +20,6 @@ void Replica::ExecuteWrite(Operation& operation, const EntryHeader& old) {
                          &operation.header))
     return;
   const base::Version& version = operation.header.version;
-  const auto overlay = overlay_.find(operation.stored_key);
-  const std::uint64_t covering = overlay == overlay_.end() ? 0 : overlay->second.commit;
   if (operation.removes) {
     if (version == old.version) Erase(operation, old);
     AnswerWrite(operation, WriteOutcome::kOk, version, last_commit_);

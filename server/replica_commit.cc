@@ -15,13 +15,10 @@ using storage::Family;
 using wire::WriteOutcome;
 
 void Replica::NoteUncommitted(base::Bytes stored_key, const EntryHeader& header, Commit& commit) {
-  const auto overlay = overlay_.find(stored_key);
-  if (overlay != overlay_.end()) {
-    overlay->second = {header, commit.number};
-  } else {
-    overlay_.emplace(std::string(stored_key), Overlay{header, commit.number});
-  }
-  commit.stored_keys.emplace_back(stored_key);
+  const auto [noted, fresh] = overlay_.try_emplace(std::string(stored_key));
+  // Of the keys that a commit writes twice, one is enough to take out.
+  if (fresh || noted->second.commit != commit.number) commit.noted.push_back(&*noted);
+  noted->second = {header, commit.number};
 }
 
 void Replica::AnswerWrite(const Operation& operation, WriteOutcome outcome,
@@ -58,12 +55,11 @@ void Replica::OnCommitted(Commit& commit) {
         done->status.Annotate("cannot write to storage; the state of its files is unknown"));
     return;
   }
-  for (const std::string& key : done->stored_keys) {
-    const auto it = overlay_.find(key);
-    if (it != overlay_.end() && it->second.commit == done->number) overlay_.erase(it);
-    if (fetching_.empty()) continue;
-    if (const auto fetch = fetching_.find(key); fetch != fetching_.end())
-      fetch->second->overtaken = true;
+  for (const OverlayMap::value_type* noted : done->noted) {
+    if (!fetching_.empty())
+      if (const auto fetch = fetching_.find(noted->first); fetch != fetching_.end())
+        fetch->second->overtaken = true;
+    if (noted->second.commit == done->number) overlay_.erase(overlay_.find(noted->first));
   }
   for (const Release& release : done->releases)
     listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());
@@ -79,7 +75,7 @@ void Replica::OnCommitted(Commit& commit) {
     done->releases.clear();
     done->reads.clear();
     done->write_bytes = 0;
-    done->stored_keys.clear();
+    done->noted.clear();
     spare_.push_back(std::move(done));
   }
 }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "server/replica.h"
@@ -17,10 +16,11 @@ struct Replica::Commit final : CommitJob {
 
   Replica& replica;
   std::uint64_t number = 0;
-  std::vector<Release> releases;         // Answers that wait for it.
-  std::vector<Operation> reads;          // Reads of what it writes.
-  std::uint64_t write_bytes = 0;         // Of the operations in its batch.
-  std::vector<std::string> stored_keys;  // What it takes out of the overlay.
+  std::vector<Release> releases;  // Answers that wait for it.
+  std::vector<Operation> reads;   // Reads of what it writes.
+  std::uint64_t write_bytes = 0;  // Of the operations in its batch.
+  // What it takes out of the overlay, if no later commit writes it again: that will take it out.
+  std::vector<const OverlayMap::value_type*> noted;
 };
 
 }  // namespace starling::server

@@ -1,11 +1,25 @@
 #include "server/scrub.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 
 namespace starling::server {
+
+std::string WhyNotAgain(const std::set<std::string>& in_vain, const std::string& table) {
+  if (in_vain.contains(table))
+    return "this node has begun again for that table before, and its start found it sound: "
+           "it stays until the process is restarted";
+  if (in_vain.size() >= kHealedInVainMax)
+    return fmt::format(
+        "this node has begun again for {} tables which its starts found sound: it stays until the "
+        "process is restarted; if that shows nothing either, suspect memory or disk",
+        in_vain.size());
+  return {};
+}
 
 Scrub::Scrub(ScrubOptions options, base::Instant now)
     : options_(options), rate_(options.bytes_per_second), next_pass_(base::Instant::Never()) {

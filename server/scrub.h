@@ -7,7 +7,9 @@
 // Read next: storage/engine.h (CheckTable), docs/storage.md
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,13 @@ struct ScrubProgress {
   std::uint64_t damaged = 0;      // Tables found damaged, since the process began.
   std::int64_t last_end_ms = -1;  // Wall time of the end of the last pass; -1: none yet.
 };
+
+// For so many tables a process begins again although its starts find them sound. A finding that a
+// start cannot see may move from table to table, as they are compacted, and cost a life for each.
+inline constexpr std::size_t kHealedInVainMax = 3;
+// Why the node does not begin again for a damaged table, when it has for those `in_vain`; empty: it
+// may.
+std::string WhyNotAgain(const std::set<std::string>& in_vain, const std::string& table);
 
 class Scrub {
  public:

@@ -14,7 +14,7 @@
 #include "base/status.h"
 #include "base/world.h"
 #include "server/met_damage.h"
-#include "server/rate_limit.h"
+#include "server/rate_shares.h"
 #include "server/replica.h"
 #include "server/stats.h"
 #include "server/tree_page.h"
@@ -37,7 +37,7 @@ struct TreeRebuildParts {
   storage::Engine& engine;
   Replica& replica;
   MetDamage& met_damage;
-  RateLimit& rate;  // The worker's share of repair.rate, for all that repair reads.
+  RateShare& rate;  // Of the worker's part of repair.rate: that of its pulls, too.
   TreePageLimits limits{};
 };
 

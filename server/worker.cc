@@ -20,6 +20,7 @@ constexpr std::size_t kResumeBytes = 4 << 20;
 ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   const std::uint64_t memory = shared.config.limits.memory_bytes_max / shared.workers;
   ReplicaOptions options{.worker = number, .workers = shared.workers};
+  options.began_empty = shared.began_empty;
   options.turn_bytes_max = std::min<std::uint64_t>(options.turn_bytes_max, memory / 16);
   options.write_bytes_max = memory;
   options.disk_full = &shared.disk_full;
@@ -44,17 +45,17 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
                     spread_, shared.peer_marks}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
       repair_rate_(shared.config.repair.bytes_per_second / shared.workers),
-      page_lane_(world, repair_rate_),
+      page_lane_(world, repair_rate_.peers),
       open_values_(memory_),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this, shared.met_damage},
              shared.config.limits.memory_bytes_max / shared.workers),
       adoption_(world, shared.engine, replica_, shared.met_damage),
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
-               shared.met_damage, repair_rate_, memory_,
+               shared.met_damage, repair_rate_.pulls, memory_,
                static_cast<std::uint32_t>(shared.config.repair.piece_bytes),
                kTakingBytesMax / shared.workers}),
       purger_({world, shared.config, shared.engine, replica_, shared.met_damage}),
-      trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_, {}}) {}
+      trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_.pulls, {}}) {}
 
 Worker::~Worker() = default;
 
@@ -341,7 +342,7 @@ void Worker::OnTurnEnd() {
   // it comes of operations that were open before.
   while (replica_.RunTurn() || links_.Deliver()) {
   }
-  page_lane_.HandOver();  // Before our own pulls: each of them counts once it was answered.
+  page_lane_.HandOver();
   repair_.OnTurnEnd();
   purger_.OnTurnEnd();
   trees_.OnTurnEnd();

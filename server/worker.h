@@ -234,7 +234,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   SpreadWrites spread_;
   Coordinator coordinator_;
   Orphans orphans_;
-  RateLimit repair_rate_;  // Our share of repair.rate.
+  RateShares repair_rate_;  // Our share of repair.rate.
   PageLane page_lane_;
   OpenValues open_values_;
   Scans scans_;

@@ -32,7 +32,7 @@ void Worker::OnLocalWrite(const Ticket& ticket, wire::WriteOutcome outcome,
     case Ticket::Kind::kOrphan: return;
     case Ticket::Kind::kPurge: purger_.OnLocalWrite(ticket, error); return;
     case Ticket::Kind::kAdopt: adoption_.OnLocalWrite(ticket, error); return;
-    case Ticket::Kind::kPull: repair_.OnTaken(ticket); return;
+    case Ticket::Kind::kPull: repair_.OnTaken(ticket, error); return;
     case Ticket::Kind::kPut:
     case Ticket::Kind::kGet: coordinator_.OnLocalWrite(ticket, outcome, held); return;
     case Ticket::Kind::kPeer:

@@ -85,6 +85,11 @@ std::vector<Alternative> Alternatives() {
            family.options.memtable_prefix_bloom_size_ratio = 0;
          }
        }},
+      {"places in memtables: none",
+       [](RocksSetup& setup) {
+         for (rocksdb::ColumnFamilyDescriptor& family : setup.families)
+           family.options.memtable_insert_with_hint_prefix_extractor.reset();
+       }},
       {"filter of tables: none",
        [](RocksSetup& setup) {
          ForEachTable(setup, [](auto& table) { table.filter_policy.reset(); });

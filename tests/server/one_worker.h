@@ -189,8 +189,10 @@ class OneWorker {
   // Whose disk may be slow, and the like.
   sim::Faults& faults() { return sim_.faults(); }
 
-  explicit OneWorker(topology::Topology topology, Config chosen = {})
+  explicit OneWorker(topology::Topology topology, Config chosen = {},
+                     storage::MemoryEngineOptions memory = {})
       : config(std::move(chosen)),
+        engine(disk, memory),
         topology_(topology::Share(std::move(topology))),
         ring_(topology::Ring::Build(*topology_)) {
     const topology::Node& me = topology_->nodes[0];
@@ -289,6 +291,7 @@ class OneWorker {
   bool Await(base::Duration limit, const std::function<bool()>& done) {
     return sim_.Await(limit, done);
   }
+  void SetDiskFull(bool full) { shared_->disk_full = full; }
   // Whether it met damage of its own since this was asked last.
   bool MetDamage() { return shared_->met_damage.Take(); }
   base::Instant Now() const { return sim_.now(); }
@@ -301,7 +304,7 @@ class OneWorker {
   Config config;
   bool ready = true;  // As of the next snapshot.
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
-  storage::MemoryEngine engine{disk};
+  storage::MemoryEngine engine;
   std::string guard_file;
   storage::MemoryGuard guard{guard_file};
 

@@ -35,8 +35,8 @@ class NotingWork final : public PageWork {
 TEST_SUITE("server/page_lane") {
   TEST_CASE("two are with the lane, the others wait, and all are read in order") {
     client::FakeWorld world;
-    RateLimit rate(0);
-    PageLane lane(world, rate);
+    RateShares rate(0);
+    PageLane lane(world, rate.peers);
     Noted noted;
     for (const char name : {'a', 'b', 'c', 'd'})
       REQUIRE(lane.Add(std::make_unique<NotingWork>(noted, name)));
@@ -52,8 +52,8 @@ TEST_SUITE("server/page_lane") {
 
   TEST_CASE("what nobody waits for by its turn is dropped, counted, and not read") {
     client::FakeWorld world;
-    RateLimit rate(0);
-    PageLane lane(world, rate);
+    RateShares rate(0);
+    PageLane lane(world, rate.peers);
     Noted noted;
     for (const char name : {'a', 'b', 'c', 'd', 'e'})
       REQUIRE(lane.Add(std::make_unique<NotingWork>(noted, name)));
@@ -67,8 +67,8 @@ TEST_SUITE("server/page_lane") {
 
   TEST_CASE("one more than may wait is refused, and there is room again once one was read") {
     client::FakeWorld world;
-    RateLimit rate(0);
-    PageLane lane(world, rate);
+    RateShares rate(0);
+    PageLane lane(world, rate.peers);
     Noted noted;
     int added = 0;
     while (added < 10'000 && lane.Add(std::make_unique<NotingWork>(noted, 'x'))) ++added;
@@ -81,8 +81,8 @@ TEST_SUITE("server/page_lane") {
 
   TEST_CASE("repair's are read at their rate, and others before them at once") {
     client::FakeWorld world;
-    RateLimit rate(1000);  // One a second.
-    PageLane lane(world, rate);
+    RateShares rate(1000);  // One a second.
+    PageLane lane(world, rate.peers);
     Noted noted;
     for (const char name : {'A', 'B', 'C', 'D', 'E'})
       REQUIRE(lane.Add(std::make_unique<NotingWork>(noted, name)));

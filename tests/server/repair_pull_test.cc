@@ -283,6 +283,46 @@ TEST_SUITE("server/repair_pull") {
     EXPECT(node.Stats().repair.pulling.slices == 0);
   }
 
+  TEST_CASE("its own pull goes on while its peers ask for more than the rate gives") {
+    Config config;
+    config.repair.bytes_per_second = 1 << 20;
+    OneWorker node(topology::FoundedBy(2), config);
+    storage::Batch batch;
+    for (std::size_t i = 0; i < 10; ++i) {
+      const std::string& key = KeysOfOneBucket()[i];
+      const std::string value(30'000, 'x');
+      std::string data_key, entry;
+      storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
+      storage::EncodeEntryTo({.version = {1'600'000'000'000ULL << 16, 2, 1},
+                              .value_digest = storage::ValueDigest(value)},
+                             value, entry);
+      batch.Put(storage::Family::kData, data_key, entry);
+    }
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+    PeerStore peer(node);
+    constexpr int kEntries = 30;
+    for (int i = 0; i < kEntries; ++i) peer.Put(Key(i), std::string(100'000, 'x'));
+    node.Start({kPeer});
+    wire::BucketPull pull;
+    pull.keyspace = kDefault;
+    pull.bucket = 77;
+    pull.bytes_max = 32 << 10;
+    pull.epoch = node.topology().epoch;
+    pull.payload_digest = base::Hash64({});
+    pull.last_token = base::LastToken(77);
+    pull.cut_s = merkle::NewestCut(node.WallMs());
+    const std::string asked = FrameOf(1, pull);
+    node.Tell(OrderOfAll());
+    int tenths = 0;  // Of a second. By itself the pull takes 30.
+    for (; Held(node) < kEntries + 10 && tenths < 200; ++tenths) {
+      for (int i = 0; i < 8; ++i) node.Tell(FromPeer(asked));  // Some 5 MB a second.
+      node.RunFor(base::milliseconds(100));
+    }
+    EXPECT(tenths < 90);
+    EXPECT(node.Stats().repair.entries_sent > 25);  // Of theirs.
+  }
+
   TEST_CASE("no more is asked for while what was taken waits for the disk") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);

@@ -131,6 +131,15 @@ TEST_SUITE("server/scrub") {
     EXPECT(scrub.Ask(At(9)));
   }
 
+  TEST_CASE("a node begins again once for a table in vain, and for three tables at most") {
+    EXPECT(WhyNotAgain({}, "a").empty());
+    EXPECT(WhyNotAgain({"a"}, "b").empty());
+    EXPECT(!WhyNotAgain({"a"}, "a").empty());
+    // What is found moves with each compaction to a table of another name.
+    EXPECT(WhyNotAgain({"a", "b"}, "c").empty());
+    EXPECT(WhyNotAgain({"a", "b", "c"}, "d").find("3 tables") != std::string::npos);
+  }
+
   TEST_CASE("what lives before found is counted along, and is no damage of this one") {
     Scrub scrub({.damaged_before = 2}, At(0));
     scrub.Begin(At(0), 0, {{"a", 1}});

@@ -191,9 +191,13 @@ class Twins final : public QuietActor {
 
  private:
   MetDamage met_damage_;
-  RateLimit rate_{0};
-  TreeRebuild rebuild_{
-      {world_, made.engine, made.replica, met_damage_, rate_, {.entries_max = 5, .seeks_max = 5}}};
+  RateShares rate_{0};
+  TreeRebuild rebuild_{{world_,
+                        made.engine,
+                        made.replica,
+                        met_damage_,
+                        rate_.pulls,
+                        {.entries_max = 5, .seeks_max = 5}}};
 };
 
 TEST_SUITE("tree_rebuild: cuts") {

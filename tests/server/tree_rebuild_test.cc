@@ -84,7 +84,9 @@ class Life final : public QuietActor, ReplicaListener {
                  {.digest_seed = kDigestSeed,
                   .journal = {.lap_bytes_min = 500, .lap_bytes_max = 500, .slots_max = 8}}),
         pages(engine),
-        rebuild_({world, pages, replica_, met_damage, rate_, {.entries_max = 7, .seeks_max = 5}}) {}
+        rebuild_(
+            {world, pages, replica_, met_damage, rate_.pulls, {.entries_max = 7, .seeks_max = 5}}) {
+  }
 
   void OnStart() override {
     REQUIRE(replica_.Load().ok());
@@ -160,7 +162,7 @@ class Life final : public QuietActor, ReplicaListener {
   base::Random& random_;
   Committer committer_;
   Replica replica_;
-  RateLimit rate_{0};
+  RateShares rate_{0};
 
  public:
   UnreadableEngine pages;  // As the making reads it.

@@ -50,6 +50,11 @@ CAUGHT_BY = {
         ("test_server", "pieces of two versions are never put together"),
     "repair-broken-value-forgotten":
         ("test_server", "a transfer that breaks off goes on from the piece it had"),
+    "repair-fresh-out-of-order":
+        ("test_server", "law: whatever the order, no key that was written counts as fresh"),
+    "repair-adopts-early":
+        ("test_server",
+         "whenever it crashes, no mark is on the disk without what was pulled below it"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }
