@@ -65,7 +65,7 @@ class Membership {
   struct Accusation {
     base::HostId host;
     std::uint64_t generation;
-    Accusers accusers{};  // kSwim does not count them.
+    Accusers accusers{};  // Counted where Features::dogpile is.
     std::string_view reason{};
   };
   // Makes an alive member suspect, and a suspect with enough accusers unreachable.
@@ -79,7 +79,7 @@ class Membership {
   void Meet(base::HostId host);
 
   // What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
-  // nullopt if it is, or to plain SWIM.
+  // nullopt if it is, or without Features::buddy_notice.
   std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
   // For the member itself: without metadata, which is its own.
   Claim ClaimToItself(const Member& member, base::Instant now) const;
@@ -166,6 +166,7 @@ class Membership {
 
   // --- membership.cc: claims ---
   Heard HearAgain(base::Instant now, const Claim& claim, const Member& known);
+  Heard HearTable(base::Instant now, const Claim& claim, const Member& known);
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   void TellConflict(base::Instant now, const Claim& claim);
