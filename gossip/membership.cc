@@ -115,6 +115,7 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
   if (YieldsTo(now, claim)) return Heard::kTaken;
   ++counters_.refutations;
   health_.Worse();  // Others found this node slow.
+  if (claim.liveness == Liveness::kUnreachable) Hurry();
   Outbid(now, claim.generation,
          claim.liveness == Liveness::kLeft ? kLastIncarnation : claim.incarnation);
   return Heard::kTaken;
@@ -193,7 +194,13 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
     verdicts_.Clear(claim.host);
   }
   if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectAt(*slot));
-  if (pass_on == PassOn::kYes) updates_.Push(SubjectAt(*slot));
+  if (pass_on == PassOn::kYes) {
+    updates_.Push(SubjectAt(*slot));
+    const bool was_unreachable = before && before->liveness == Liveness::kUnreachable;
+    if (claim.liveness == Liveness::kUnreachable ||
+        (was_unreachable && claim.liveness == Liveness::kAlive))
+      Hurry();
+  }
   Tell(table_.At(*slot), was, reason);
   if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }

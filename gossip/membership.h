@@ -112,6 +112,10 @@ class Membership {
   template <typename Fits>
   void OfferUpdates(base::Instant now, Fits fits);
   bool has_updates() const { return !updates_.empty(); }
+  // Somebody became unreachable, or is not any more: routing waits to hear of it, and the next
+  // rounds should come sooner. One that came counts.
+  bool hurries() const { return hurried_rounds_ > 0 && has_updates(); }
+  void CountRound() { hurried_rounds_ -= hurried_rounds_ > 0 ? 1 : 0; }
   std::size_t pending_updates() const { return updates_.size(); }
 
   // Whom this node guards on a circle. REQUIRES: circle < kGuardsMax.
@@ -163,6 +167,8 @@ class Membership {
   };
 
   enum class PassOn : bool { kNo, kYes };
+  // The first tells all but a few, hop by hop; the second those few.
+  static constexpr int kHurriedRounds = 2;
 
   // --- membership.cc: claims ---
   Heard HearAgain(base::Instant now, const Claim& claim, const Member& known);
@@ -181,6 +187,7 @@ class Membership {
   void Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign);
   void CountWitness(std::uint32_t domain, int sign);
   void AddToDigests(Slot slot, int sign);
+  void Hurry() { hurried_rounds_ = kHurriedRounds; }
   void Attend(const Before* before, Slot changed);
   bool AddClaim(const Member& member, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
@@ -236,6 +243,7 @@ class Membership {
   std::optional<base::Instant> last_conflict_;
   Rivalry rivalry_;
   bool yielded_ = false;
+  int hurried_rounds_ = 0;  // That are still to come.
 };
 
 template <typename Fits>
