@@ -15,7 +15,7 @@ constexpr Features kLifeguards = {
     .local_health = true, .nacks = true, .dogpile = true, .buddy_notice = true};
 
 // Knows 2 to 5, at 100 s, between rounds.
-Hand Of(Mode mode) {
+Hand InMode(Mode mode) {
   GossipOptions options = kQuiet;
   options.mode = mode;
   Hand hand(options);
@@ -26,7 +26,7 @@ Hand Of(Mode mode) {
 }
 
 bool AsksForNews(Mode mode) {
-  Hand hand = Of(mode);
+  Hand hand = InMode(mode);
   hand.core->OnDatagram(At(100000), AddressOf(2),
                         Encoded({.header = {Host(2), 1, 7}, .body = Ping{5, Host(1)}}));
   hand.RunTo(At(102000));
@@ -56,7 +56,7 @@ TEST_SUITE("gossip/features") {
   }
 
   TEST_CASE("lifeguard: an ack says nothing of how the asker is seen, the next ping does") {
-    Hand hand = Of(Mode::kLifeguard);
+    Hand hand = InMode(Mode::kLifeguard);
     hand.Hear(At(100000), 3, Spread{1}, {ClaimBy(2, Liveness::kSuspect)});
     hand.RunTo(At(109000));  // Waiting claims are told by now.
     hand.Forget();
