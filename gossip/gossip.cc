@@ -176,7 +176,7 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
 // answered, and may be asked back over a stream, where it would have to be at that address; but a
 // datagram's sender costs a forger nothing to write.
 bool Gossip::IsStranger(base::Address from, const Header& header, Envelope::Way way) const {
-  if (way || options_.mode != Mode::kStarling) return false;
+  if (way || !options_.features().strangers_unheard) return false;
   if (base::Mutant("gossip-strangers-heard")) return false;
   const std::optional<Member> member = membership_.Find(header.from);
   return !member || member->address != from;
@@ -247,7 +247,7 @@ void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& h
                           bool stranger) {
   const std::optional<Member> known = membership_.Find(header.from);
   if (known && !IsNewer(header, *known)) return;
-  exchange_.MissNewsOf(now, from, header);
+  if (options_.features().news_in_headers) exchange_.MissNewsOf(now, from, header);
   if (stranger) return;
   // It has refuted what it is accused of, though its words did not fit into this packet.
   membership_.Vouch(now, header.from);
@@ -332,7 +332,7 @@ void Gossip::OnTick(base::Instant now) {
 // A timer that is late shows that this process, not its peers, was slow. Whatever comes first after
 // a stall notices: a loop that was stopped may find its sockets before its timers.
 void Gossip::NoticeLateness(base::Instant now) {
-  if (options_.mode != Mode::kStarling) return;
+  if (!options_.features().lateness) return;
   const base::Instant due = std::max(prober_.next_tick(), noticed_);
   if (now - due <= options_.ack_timeout / kLateAckTimeoutParts) return;
   if (base::Mutant("gossip-sleeper-accuses")) return;
@@ -359,7 +359,7 @@ base::Instant Gossip::next_tick() const {
 }
 
 void Gossip::ReportConnectionLost(base::Instant now, base::HostId host) {
-  if (options_.mode != Mode::kStarling || yielded()) return;
+  if (!options_.features().connection_evidence || yielded()) return;
   NoticeLateness(now);
   prober_.ProbeNow(now, host);
 }

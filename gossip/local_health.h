@@ -11,7 +11,7 @@
 #include <cstdint>
 
 #include "base/time.h"
-#include "gossip/options.h"
+#include "gossip/features.h"
 
 namespace starling::gossip {
 
@@ -19,7 +19,7 @@ class LocalHealth {
  public:
   static constexpr std::int64_t kScoreMax = 7;
 
-  explicit LocalHealth(Mode mode) : counts_(mode != Mode::kSwim) {}
+  explicit LocalHealth(Mode mode) : counts_(FeaturesOf(mode).local_health) {}
 
   void Worse(std::int64_t by = 1) { Move(by); }
   void Better() { Move(-1); }

@@ -46,10 +46,11 @@ Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source
     return Heard::kTaken;
   }
   const Member known = table_.At(*slot);
+  const bool table_accuses = source != Source::kGossip && IsAccusation(claim.liveness);
+  if (table_accuses && !options_.features().tables_doubted) return HearTable(now, claim, known);
   if (!Supersedes(claim, known) && !base::Mutant("gossip-stale-taken"))
     return HearAgain(now, claim, known);
-  if (source != Source::kGossip && !base::Mutant("gossip-sync-believed") &&
-      IsAccusation(claim.liveness) && known.liveness == Liveness::kAlive)
+  if (table_accuses && !base::Mutant("gossip-sync-believed") && known.liveness == Liveness::kAlive)
     return Heard::kAskSubject;
   TakeAt(now, slot, claim, claim.liveness == Liveness::kAlive ? "it says so" : "others say so",
          PassOn::kYes);
@@ -65,6 +66,19 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
   if (!Join(now, trials_.at(claim.host), claim.accusers)) return Heard::kStale;
   updates_.Push(SubjectOf(claim.host));
   Judge(now, claim.host);
+  return Heard::kTaken;
+}
+
+// memberlist's merge: whom another's table has as suspect or dead, this node suspects by itself.
+Membership::Heard Membership::HearTable(base::Instant now, const Claim& claim,
+                                        const Member& known) {
+  Claim suspicion = claim;
+  suspicion.liveness = Liveness::kSuspect;
+  suspicion.age = base::Duration(0);
+  suspicion.accusers = {};
+  if (options_.features().dogpile) suspicion.accusers.Add(AsAccuser(self_.host));
+  if (!Supersedes(suspicion, known)) return HearAgain(now, suspicion, known);
+  Take(now, suspicion, "another's table accuses it");
   return Heard::kTaken;
 }
 
@@ -101,6 +115,7 @@ Membership::Heard Membership::HearOfSelf(base::Instant now, const Claim& claim) 
   if (YieldsTo(now, claim)) return Heard::kTaken;
   ++counters_.refutations;
   health_.Worse();  // Others found this node slow.
+  if (claim.liveness == Liveness::kUnreachable) Hurry();
   Outbid(now, claim.generation,
          claim.liveness == Liveness::kLeft ? kLastIncarnation : claim.incarnation);
   return Heard::kTaken;
@@ -179,7 +194,13 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
     verdicts_.Clear(claim.host);
   }
   if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectAt(*slot));
-  if (pass_on == PassOn::kYes) updates_.Push(SubjectAt(*slot));
+  if (pass_on == PassOn::kYes) {
+    updates_.Push(SubjectAt(*slot));
+    const bool was_unreachable = before && before->liveness == Liveness::kUnreachable;
+    if (claim.liveness == Liveness::kUnreachable ||
+        (was_unreachable && claim.liveness == Liveness::kAlive))
+      Hurry();
+  }
   Tell(table_.At(*slot), was, reason);
   if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }

@@ -65,7 +65,7 @@ class Membership {
   struct Accusation {
     base::HostId host;
     std::uint64_t generation;
-    Accusers accusers{};  // kSwim does not count them.
+    Accusers accusers{};  // Counted where Features::dogpile is.
     std::string_view reason{};
   };
   // Makes an alive member suspect, and a suspect with enough accusers unreachable.
@@ -79,7 +79,7 @@ class Membership {
   void Meet(base::HostId host);
 
   // What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
-  // nullopt if it is, or to plain SWIM.
+  // nullopt if it is, or without Features::buddy_notice.
   std::optional<Claim> AccusationOf(base::Instant now, base::HostId host) const;
   // For the member itself: without metadata, which is its own.
   Claim ClaimToItself(const Member& member, base::Instant now) const;
@@ -112,6 +112,10 @@ class Membership {
   template <typename Fits>
   void OfferUpdates(base::Instant now, Fits fits);
   bool has_updates() const { return !updates_.empty(); }
+  // Somebody became unreachable, or is not any more: routing waits to hear of it, and the next
+  // rounds should come sooner. One that came counts.
+  bool hurries() const { return hurried_rounds_ > 0 && has_updates(); }
+  void CountRound() { hurried_rounds_ -= hurried_rounds_ > 0 ? 1 : 0; }
   std::size_t pending_updates() const { return updates_.size(); }
 
   // Whom this node guards on a circle. REQUIRES: circle < kGuardsMax.
@@ -163,9 +167,12 @@ class Membership {
   };
 
   enum class PassOn : bool { kNo, kYes };
+  // The first tells all but a few, hop by hop; the second those few.
+  static constexpr int kHurriedRounds = 2;
 
   // --- membership.cc: claims ---
   Heard HearAgain(base::Instant now, const Claim& claim, const Member& known);
+  Heard HearTable(base::Instant now, const Claim& claim, const Member& known);
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   void TellConflict(base::Instant now, const Claim& claim);
@@ -180,6 +187,7 @@ class Membership {
   void Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign);
   void CountWitness(std::uint32_t domain, int sign);
   void AddToDigests(Slot slot, int sign);
+  void Hurry() { hurried_rounds_ = kHurriedRounds; }
   void Attend(const Before* before, Slot changed);
   bool AddClaim(const Member& member, base::Instant now, std::size_t& bytes_max,
                 std::vector<Claim>& claims) const;
@@ -235,6 +243,7 @@ class Membership {
   std::optional<base::Instant> last_conflict_;
   Rivalry rivalry_;
   bool yielded_ = false;
+  int hurried_rounds_ = 0;  // That are still to come.
 };
 
 template <typename Fits>

@@ -27,7 +27,7 @@ void Membership::Accuse(base::Instant now, const Accusation& accusation) {
 
 void Membership::Vouch(base::Instant now, base::HostId host) {
   const auto found = trials_.find(host);
-  if (options_.mode != Mode::kStarling || found == trials_.end()) return;
+  if (!options_.features().late_answers || found == trials_.end()) return;
   if (base::Mutant("gossip-no-vouch")) return;
   found->second.began = now;
   SetVerdict(host, found->second);
@@ -59,7 +59,7 @@ Claim Membership::ClaimToItself(const Member& member, base::Instant now) const {
 }
 
 std::optional<Claim> Membership::AccusationOf(base::Instant now, base::HostId host) const {
-  if (options_.mode == Mode::kSwim) return std::nullopt;
+  if (!options_.features().buddy_notice) return std::nullopt;
   const std::optional<Member> member = Find(host);
   if (!member || member->liveness == Liveness::kAlive) return std::nullopt;
   return ClaimToItself(*member, now);
@@ -73,7 +73,7 @@ void Membership::OnTick(base::Instant now) {
 void Membership::Execute(base::Instant now, base::HostId host) {
   const Member member = Known(host);
   CHECK(IsOnTrial(member.liveness));
-  if (options_.mode == Mode::kStarling && member.liveness == Liveness::kSuspect) {
+  if (options_.features().confirmation && member.liveness == Liveness::kSuspect) {
     // Nobody dies of one node's opinion. If it is silent to others as well, they will say so.
     verdicts_.Set(host, now + options_.probe_interval);
     return;
@@ -128,12 +128,15 @@ void Membership::AddTrialTo(MemberReport& report) const {
 // The age that a claim brings is credited, so that all verdicts fall at about the same time; but
 // only a part, since it is a stranger's word and the accused needs time after it was told.
 void Membership::Try(base::Instant now, const Claim& claim, bool is_new_trial) {
+  const Features features = options_.features();
+  const base::Duration credit =
+      features.ages_credited ? std::min(claim.age, options_.suspicion_timeout / kAgeCreditPart)
+                             : base::Duration(0);
   Trial& trial = trials_[claim.host];
-  if (is_new_trial)
-    trial = {now - std::min(claim.age, options_.suspicion_timeout / kAgeCreditPart), {}, {}};
-  if (options_.mode != Mode::kSwim) Join(now, trial, claim.accusers);
+  if (is_new_trial) trial = {now - credit, {}, {}};
+  if (features.dogpile) Join(now, trial, claim.accusers);
   SetVerdict(claim.host, trial);
-  if (options_.mode == Mode::kStarling && claim.liveness == Liveness::kSuspect)
+  if (features.confirmation && claim.liveness == Liveness::kSuspect)
     next_judgement_ = std::min(next_judgement_, now + kJudgementGap);
 }
 
@@ -147,7 +150,7 @@ void Membership::SetVerdict(base::HostId host, const Trial& trial) {
 void Membership::Judge(base::Instant now, base::HostId host) {
   const Trial& trial = trials_.at(host);
   SetVerdict(host, trial);
-  if (options_.mode != Mode::kStarling || !Confirmed(trial.accusers, witnesses())) return;
+  if (!options_.features().confirmation || !Confirmed(trial.accusers, witnesses())) return;
   Claim claim = ClaimOf(Known(host), now);
   claim.liveness = Liveness::kUnreachable;
   claim.age = base::Duration(0);

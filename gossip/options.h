@@ -10,19 +10,13 @@
 
 #include "base/status.h"
 #include "base/time.h"
+#include "gossip/features.h"
 
 namespace starling::gossip {
 
-// What of the literature is on. For measuring them on the same course of events (gossip-sim); a
-// node runs kStarling.
-enum class Mode : std::uint8_t {
-  kSwim,       // The paper, with memberlist's numbers: a probe in turn, a fixed suspicion time.
-  kLifeguard,  // And local health, suspicion shortened by accusers, nacks, buddy notice.
-  kStarling,   // And guards, confirmation, unreachable, passive evidence, sleep detection.
-};
-
 struct GossipOptions {
   Mode mode = Mode::kStarling;
+  constexpr Features features() const { return FeaturesOf(mode); }
 
   // One member is probed each interval, in round robin over a shuffled list: each member waits at
   // most 2N-1 intervals for its turn with one prober, 1.58 intervals on average for any of N.

@@ -30,7 +30,7 @@ Prober::Prober(const GossipOptions& options, Membership& membership, Courier& co
       next_round_(now + base::Duration(random.Between(0, options.probe_interval.count()))),
       relays_(options, membership, courier, random) {
   next_guard_.fill(base::Instant::Never());
-  if (!starling()) return;
+  if (!options.features().guards) return;
   for (std::size_t circle = 0; circle < options.guards; ++circle)
     next_guard_[circle] = now + base::Duration(random.Between(0, options.probe_interval.count()));
 }
@@ -69,7 +69,7 @@ void Prober::Greet(base::Instant now, const Member& member) {
   // It may hold us for dead, too.
   const std::array claims = {membership_.ClaimToItself(member, now),
                              ClaimOf(ViewOf(membership_.self()), now)};
-  const std::size_t untold = options_.mode == Mode::kSwim ? 1 : 0;
+  const std::size_t untold = options_.features().buddy_notice ? 0 : 1;
   courier_.Send(now, member.address, Ping{random_.Next(), member.host},
                 std::span(claims).subspan(untold));
 }
@@ -86,8 +86,8 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
   // The classic probe fails when the next one is due.
-  const base::Duration whole = starling() ? kAckTimeoutsPerProbe * ack_timeout
-                                          : membership_.health().Scale(options_.probe_interval);
+  const base::Duration whole = eager() ? kAckTimeoutsPerProbe * ack_timeout
+                                       : membership_.health().Scale(options_.probe_interval);
   const bool confirming = urgency == Urgency::kConfirm;
   const base::Duration again_gap = ack_timeout / kPingsPerAckTimeout;
   Probe& probe = probes_.Add({.nonce = ping.nonce,
@@ -140,7 +140,7 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
 // itself, as when another node says them in its name: the two would not hear of each other.
 Ack Prober::AckTo(const Header& sender, std::uint64_t nonce) const {
   const std::optional<Member> member = membership_.Find(sender.from);
-  if (options_.mode == Mode::kSwim || !member) return {.nonce = nonce, .vitals = own_vitals_};
+  if (!options_.features().acks_tell || !member) return {.nonce = nonce, .vitals = own_vitals_};
   if (member->liveness == Liveness::kAlive && !IsNewer(*member, sender))
     return {.nonce = nonce, .vitals = own_vitals_};
   return {.nonce = nonce,
@@ -222,13 +222,13 @@ void Prober::OnNack(base::Instant now, const Header& header, const Nack& nack) {
     ++counters_.nacks;
     probe->witnesses.Add(membership_.AsAccuser(header.from));
     // All ways were tried: what is left of the time would bring nothing.
-    if (starling() && probe->helpers.empty()) probe->fails_at = std::min(probe->fails_at, now);
+    if (eager() && probe->helpers.empty()) probe->fails_at = std::min(probe->fails_at, now);
   }
 }
 
 void Prober::OnConfirm(base::Instant now, Asked asked, const Confirm& confirm) {
   const std::optional<Member> member = membership_.Find(confirm.target);
-  if (!starling() || membership_.left() || !member || IsGone(member->liveness)) return;
+  if (!confirms() || membership_.left() || !member || IsGone(member->liveness)) return;
   if (Probe* probe = probes_.Of(confirm.target)) {
     if (!probe->by) AskStream(*probe);
   } else if (!probes_.full()) {
@@ -237,7 +237,7 @@ void Prober::OnConfirm(base::Instant now, Asked asked, const Confirm& confirm) {
 }
 
 void Prober::OnStreamRefused(base::Instant now, base::Address address) {
-  if (!starling()) return;
+  if (!eager()) return;
   for (Probe* const probe : probes_.all()) {
     if (probe->address == address && probe->asked_stream) probe->refused = true;
   }
@@ -252,7 +252,7 @@ void Prober::OnTick(base::Instant now) {
       continue;
     }
     if (now >= probe.helpers_at) AskHelpers(now, probe);
-    if (starling() && now >= probe.again_at) PingAgain(now, probe);
+    if (eager() && now >= probe.again_at) PingAgain(now, probe);
     ++at;
   }
   relays_.OnTick(now);
@@ -290,9 +290,9 @@ void Prober::Fail(base::Instant now, const Probe& probe) {
                                    ? static_cast<std::int64_t>(probe.helpers.size())
                                    : 1);
   Membership::Accusation accusation{.host = probe.host, .generation = probe.generation};
-  if (options_.mode != Mode::kSwim)
+  if (options_.features().dogpile)
     accusation.accusers.Add(membership_.AsAccuser(membership_.self().host));
-  if (starling()) {
+  if (confirms()) {
     for (const Accuser& witness : probe.witnesses.all()) accusation.accusers.Add(witness);
   }
   const std::string reason =
@@ -301,7 +301,7 @@ void Prober::Fail(base::Instant now, const Probe& probe) {
                                   base::ToMs(kAckTimeoutsPerProbe * options_.ack_timeout));
   accusation.reason = reason;
   membership_.Accuse(now, accusation);
-  if (starling() && !probe.confirming) AskToConfirm(now, probe.host);
+  if (confirms() && !probe.confirming) AskToConfirm(now, probe.host);
 }
 
 void Prober::AskToConfirm(base::Instant now, base::HostId host) {
@@ -319,7 +319,7 @@ base::Instant Prober::next_tick() const {
   for (const Probe* const probe : probes_.all()) {
     const bool at_helpers = probe->refused || !probe->asked_helpers;
     next = std::min({next, at_helpers ? probe->helpers_at : probe->fails_at, probe->fails_at});
-    if (starling()) next = std::min(next, probe->again_at);
+    if (eager()) next = std::min(next, probe->again_at);
   }
   return std::min(next, relays_.next_tick());
 }

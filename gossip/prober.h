@@ -108,7 +108,8 @@ class Prober {
   void NoteAnswer(base::Instant now, const Probe& probe, Way way);
   void NoteVitals(base::Instant now, const Header& header, base::Bytes vitals);
   Ack AckTo(const Header& sender, std::uint64_t nonce) const;
-  bool starling() const { return options_.mode == Mode::kStarling; }
+  bool eager() const { return options_.features().eager_probes; }
+  bool confirms() const { return options_.features().confirmation; }
 
   const GossipOptions& options_;
   Membership& membership_;

@@ -26,8 +26,8 @@ void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& re
   if (!courier_.Reply(now, request.address, ping, asked,
                       AsSpan(membership_.AccusationOf(now, request.target)), kept))
     return;
-  const bool repeats = options_.mode == Mode::kStarling;
-  const bool says_nack = options_.mode != Mode::kSwim;
+  const bool repeats = options_.features().eager_probes;
+  const bool says_nack = options_.features().nacks;
   const Relay relay{
       .nonce = ping.nonce,
       .target = request.target,

@@ -9,6 +9,7 @@ namespace {
 
 // Of a packet that claims may fill first, for rumors. The other half of packets rumors fill first.
 constexpr std::size_t kRumorSharePercent = 30;
+constexpr int kHurriedFaster = 4;
 constexpr std::size_t kUnheardSendsPerLimit = 4;  // Rumors to silent targets end at some time.
 
 }  // namespace
@@ -24,12 +25,19 @@ Spreader::Spreader(const GossipOptions& options, Membership& membership, Rumors&
 
 base::Instant Spreader::next_tick() const {
   if (membership_.present() == 0) return base::Instant::Never();
-  return std::min(next_round(), next_digest());
+  return std::min({next_round(), next_hurried(), next_digest()});
 }
 
 base::Instant Spreader::next_round() const {
   if (!membership_.has_updates() && !rumors_.hot()) return base::Instant::Never();
   return last_round_ ? *last_round_ + options_.gossip_interval : base::Instant{};
+}
+
+base::Instant Spreader::next_hurried() const {
+  if (!membership_.hurries()) return base::Instant::Never();
+  const base::Instant last =
+      std::max(last_round_.value_or(base::Instant{}), last_hurried_.value_or(base::Instant{}));
+  return last + options_.gossip_interval / kHurriedFaster;
 }
 
 base::Instant Spreader::next_digest() const {
@@ -39,7 +47,12 @@ base::Instant Spreader::next_digest() const {
 
 void Spreader::OnTick(base::Instant now) {
   if (membership_.present() == 0) return;
-  if (now >= next_round()) TellNews(now);
+  if (now >= next_round()) {
+    TellNews(now);
+  } else if (now >= next_hurried()) {
+    last_hurried_ = now;
+    TellAll(now, options_.gossip_fanout, 0);
+  }
   if (now >= next_digest()) TellDigest(now);
 }
 
@@ -60,7 +73,11 @@ void Spreader::TellNews(base::Instant now) {
   last_round_ = now;
   rumors_first_ = !rumors_first_;
   const std::size_t for_claims = membership_.has_updates() ? options_.gossip_fanout : 0;
-  const std::size_t for_rumors = rumors_.hot() ? options_.rumor_fanout : 0;
+  TellAll(now, for_claims, rumors_.hot() ? options_.rumor_fanout : 0);
+}
+
+void Spreader::TellAll(base::Instant now, std::size_t for_claims, std::size_t for_rumors) {
+  if (for_claims > 0) membership_.CountRound();
   std::vector<base::HostId> told;
   for (std::size_t turn = 0; turn < std::max(for_claims, for_rumors); ++turn) {
     const std::optional<Member> member = membership_.NextToTell();

@@ -4,6 +4,9 @@
 // is: whom push left out need not wait for a ping to find out.
 // A node with nothing to tell sends nothing. One that was idle sends at once: news travels
 // hop by hop without waiting for an interval, and the interval then bounds what a node sends.
+// Who becomes unreachable is told of before: it was news as a suspect a moment ago, and routing
+// would wait for a whole interval. So there are rounds of claims alone in between, and since each
+// claim is sent a number of times, there are so many fewer after them.
 //
 // Thread: confined to one thread.
 #pragma once
@@ -42,8 +45,10 @@ class Spreader {
     bool rumors;
   };
   base::Instant next_round() const;
+  base::Instant next_hurried() const;
   base::Instant next_digest() const;
   void TellNews(base::Instant now);
+  void TellAll(base::Instant now, std::size_t for_claims, std::size_t for_rumors);
   void TellDigest(base::Instant now);
   void TellOne(base::Instant now, const Member& member, Cargo cargo);
 
@@ -55,6 +60,7 @@ class Spreader {
   base::Random& random_;
 
   std::optional<base::Instant> last_round_;
+  std::optional<base::Instant> last_hurried_;
   std::optional<base::Instant> last_digest_;
   std::uint32_t digest_tellings_left_ = 0;
   // Alternates, so that neither can starve the other: a rumor may be too large for its share.

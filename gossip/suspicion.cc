@@ -87,13 +87,14 @@ base::Duration LongestTrial(const GossipOptions& options) {
 base::Duration SuspicionTimeout(const GossipOptions& options, std::size_t members,
                                 std::size_t accusers) {
   const std::size_t further = std::max<std::size_t>(accusers, 1) - 1;
-  if (options.mode == Mode::kStarling) {
+  const Features features = options.features();
+  if (features.confirmation) {
     return Shrunk(options.suspicion_timeout, LongestTrial(options), further, Accusers::kMax - 1);
   }
   const auto milli = static_cast<std::int64_t>(
       std::max<std::uint64_t>(1000, MilliLog10(std::max<std::size_t>(members, 1))));
   const base::Duration min = options.suspicion_mult * options.probe_interval * milli / 1000;
-  if (options.mode == Mode::kSwim) return min;
+  if (!features.dogpile) return min;
   // With too few others to come, waiting for them would be in vain.
   const std::size_t needed = std::min<std::size_t>(options.suspicion_mult - 2, kMilliLn.size() - 2);
   if (needed == 0 || members < needed + 2) return min;

@@ -198,6 +198,49 @@ TEST_SUITE("gossip/spreader") {
     EXPECT(with_claims >= 9);
     EXPECT(with_rumors >= 4);
   }
+
+  TEST_CASE(
+      "who becomes unreachable, or is not any more, is told of twice within half an interval") {
+    Hand hand = Idle();
+    hand.Hear(At(100000), 2, Spread{1}, {ClaimBy(9, Liveness::kSuspect)});
+    hand.RunTo(At(100000));
+    EXPECT(hand.Datagrams<Spread>().size() == 3);
+    hand.Hear(At(100010), 2, Spread{2}, {ClaimBy(9, Liveness::kUnreachable)});
+    hand.Forget();
+    hand.RunTo(At(100049));
+    EXPECT(hand.datagrams.empty());
+    hand.RunTo(At(100050));
+    EXPECT(hand.Datagrams<Spread>().size() == 3);
+    hand.RunTo(At(100100));
+    EXPECT(hand.Datagrams<Spread>().size() == 6);
+    hand.RunTo(At(100199));
+    EXPECT(hand.Datagrams<Spread>().size() == 6);
+    hand.RunTo(At(103000));  // All were told.
+    EXPECT(Targets(hand.Datagrams<Spread>()) == Everybody(1));
+    hand.Hear(At(103000), 2, Spread{3}, {ClaimBy(8, Liveness::kSuspect)});
+    hand.RunTo(At(103000));
+    hand.Hear(At(103010), 9, Spread{4}, {ClaimBy(9, Liveness::kAlive, 1)});
+    hand.Forget();
+    hand.RunTo(At(103050));
+    EXPECT(hand.Datagrams<Spread>().size() == 3);
+  }
+
+  TEST_CASE("a mere suspect waits for the interval, and rumors do though claims hurry") {
+    Hand hand = Idle();
+    hand.Hear(At(100000), 2, Spread{1}, {ClaimBy(9, Liveness::kSuspect)});
+    hand.Do([](Gossip& core) { core.Publish(At(100000), "k", 1, "v"); });
+    hand.RunTo(At(100000));
+    hand.Hear(At(100010), 2, Spread{2}, {ClaimBy(8, Liveness::kSuspect)});
+    hand.Forget();
+    hand.RunTo(At(100199));
+    EXPECT(hand.datagrams.empty());
+    hand.RunTo(At(100200));
+    hand.Hear(At(100210), 2, Spread{3}, {ClaimBy(8, Liveness::kUnreachable)});
+    hand.Forget();
+    hand.RunTo(At(100399));
+    REQUIRE(!hand.datagrams.empty());
+    for (const Hand::Sent& sent : hand.Datagrams<Spread>()) EXPECT(sent.message.rumors.empty());
+  }
 }
 
 }  // namespace

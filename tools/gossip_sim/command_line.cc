@@ -26,6 +26,8 @@ std::string NameOf(gossip::Mode mode) {
   CHECK(false);
 }
 
+std::string NameOf(Wakes wakes) { return wakes == Wakes::kToSockets ? "sockets" : "timers"; }
+
 std::string CommandLine(const SwimOptions& options) {
   std::string line = "gossip-sim swim";
   const auto add = [&](std::string_view flag, const auto& value) {
@@ -45,6 +47,7 @@ std::string CommandLine(const SwimOptions& options) {
     add("--pause", options.pause);
     add("--pause-for", Print(options.pause_for));
     add("--pause-again", Print(options.pause_again));
+    add("--wakes-to", NameOf(options.wakes));
   }
   add_flag("--sealed", options.sealed);
   add_flag("--changing-load", options.changing_load);

@@ -10,7 +10,8 @@
 
 namespace starling::gossip_sim {
 
-std::string NameOf(gossip::Mode mode);  // As on the command line.
+std::string NameOf(gossip::Mode mode);  // As on the command line, and so the next.
+std::string NameOf(Wakes wakes);
 
 // "gossip-sim swim --nodes 8 --seed 3 ...", with all that the course depends on.
 std::string CommandLine(const SwimOptions& options);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/gossip_sim/command_line.h"
 #include "tools/gossip_sim/commands.h"
 #include "tools/gossip_sim/rumor_report.h"
 #include "tools/parse_error.h"
@@ -166,6 +167,8 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
   AddDuration(*app, "--pause-for", options.pause_for, "For so long [5s]");
   AddDuration(*app, "--pause-again", options.pause_again,
               "Run for so long, then are stopped again; 0s: once [0s]");
+  AddChoice(*app, "--wakes-to", options.wakes, Named({Wakes::kToSockets, Wakes::kToTimers}),
+            "What who goes on handles first: it was stopped waiting, or working");
   AddDuration(*app, "--probe-interval", options.gossip.probe_interval, "Between two probes [1s]");
   AddDuration(*app, "--ack-timeout", options.gossip.ack_timeout,
               "Until helpers are asked [300ms; else 500ms]");
@@ -180,7 +183,7 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
         RefuseGiven(*app, flag, "in the modes swim and lifeguard");
     }
     if (options.pause == 0) {
-      for (const char* flag : {"--pause-for", "--pause-again"})
+      for (const char* flag : {"--pause-for", "--pause-again", "--wakes-to"})
         RefuseGiven(*app, flag, "without --pause");
     }
     if (!options.data_connections) RefuseGiven(*app, "--data-peers", "without --data-connections");

@@ -124,12 +124,12 @@ void Network::Unplug(NodeIndex index) {
 
 void Network::Pause(NodeIndex node) { nodes_[node].paused = true; }
 
-// As in a real loop, which was stopped while it waited for its sockets: what they hold comes first,
-// and then timers.
 void Network::Resume(NodeIndex index) {
   Node& node = nodes_[index];
   node.paused = false;
   if (node.core == nullptr) return;
+  const auto tick = [&] { With(index, [](Gossip& core, base::Instant now) { core.OnTick(now); }); };
+  if (options_.wakes == Wakes::kToTimers) tick();
   while (!node.buffered.empty()) {
     Happening happening = std::move(node.buffered.front());
     node.buffered.pop_front();
@@ -138,7 +138,7 @@ void Network::Resume(NodeIndex index) {
     else
       Serve(happening);
   }
-  With(index, [](Gossip& core, base::Instant now) { core.OnTick(now); });
+  tick();
 }
 
 void Network::MoveTo(NodeIndex index, base::Address address) {

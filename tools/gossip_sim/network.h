@@ -29,6 +29,13 @@ namespace starling::gossip_sim {
 
 using NodeIndex = std::uint32_t;
 
+// What a process that was stopped handles first when it goes on. It may be either: libuv and Go
+// look at timers, then poll.
+enum class Wakes : std::uint8_t {
+  kToSockets,  // It was stopped while it waited in the poll.
+  kToTimers,   // It was stopped while it worked.
+};
+
 struct NetworkOptions {
   gossip::GossipOptions gossip;
   std::uint64_t seed = 1;
@@ -41,6 +48,7 @@ struct NetworkOptions {
   // resets.
   bool data_connections = false;
   std::uint32_t data_peers = 0;  // With so many others. 0: with all.
+  Wakes wakes = Wakes::kToSockets;
   std::string cluster_name = "sim";
   gossip::Keyring keyring{};  // Of every node. Empty: packets are plain.
 };

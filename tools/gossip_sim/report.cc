@@ -121,6 +121,7 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"pause", options.pause},
           {"pause_for_s", base::ToSeconds(options.pause_for)},
           {"pause_again_s", base::ToSeconds(options.pause_again)},
+          {"wakes_to", NameOf(options.wakes)},
           {"duration_s", base::ToSeconds(options.duration)},
           {"mode", NameOf(options.gossip.mode)},
           {"seed", options.seed},

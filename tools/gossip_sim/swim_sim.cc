@@ -104,6 +104,7 @@ class Play {
              .seed = options.seed,
              .data_connections = options.data_connections,
              .data_peers = options.data_peers,
+             .wakes = options.wakes,
              .keyring = options.sealed ? gossip::Keyring(gossip::KeyBytes{1}) : gossip::Keyring()}),
         detection_(options.nodes) {}
 

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "gossip/options.h"
+#include "tools/gossip_sim/network.h"
 #include "tools/gossip_sim/story.h"
 #include "tools/gossip_sim/swim_report.h"
 
@@ -46,6 +47,7 @@ struct SwimOptions {
   std::uint32_t data_peers = 0;   // How many others each has such connections with. 0: with all.
   // The paused run for so long, and are stopped again, until the span is over. 0: only once.
   base::Duration pause_again{0};
+  Wakes wakes = Wakes::kToSockets;
   std::uint32_t one_way = 0;  // Pairs of nodes with one way cut during the span.
   Restart restart = Restart::kNone;
   base::Duration boot_within = base::seconds(10);  // From the first to the last, of Restart::kAll.

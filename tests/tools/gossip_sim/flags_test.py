@@ -132,6 +132,7 @@ class Flags(unittest.TestCase):
 
     def test_a_report_says_how_to_play_it_again(self):
         courses = (("--loss", "0.15", "--pause", "2", "--pause-for", "3.5s", "--pause-again", "1s",
+                    "--wakes-to", "timers",
                     "--one-way", "3", "--restart-all", "--boot-within", "1500ms", "--join", "3",
                     "--partition", "20s", "--probe-interval", "900ms", "--ack-timeout", "250ms",
                     "--suspicion-timeout", "3s", "--data-connections", "--data-peers", "4",
@@ -210,6 +211,7 @@ class Flags(unittest.TestCase):
                       ("swim", "--suspicion-timeout", "3s", "--mode", "lifeguard"),
                       ("swim", "--data-connections", "--mode", "swim"),
                       ("swim", "--pause-for", "3s"), ("swim", "--pause-again", "3s"),
+                      ("swim", "--wakes-to", "timers"),
                       ("swim", "--data-peers", "3"), ("swim", "--boot-within", "3s"),
                       ("swim", "--boot-within", "3s", "--restart"),
                       ("swim", "--restart-all", "--restart"),

@@ -235,6 +235,26 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     EXPECT(once.false_deaths_paused < report.false_deaths_paused);
   }
 
+  TEST_CASE(
+      "who goes on and comes to its timers first kills the healthy in lifeguard, none in ours") {
+    const auto healthy_deaths = [](gossip::Mode mode, Wakes wakes) {
+      gossip::GossipOptions gossip{.mode = mode};
+      if (mode != gossip::Mode::kStarling) gossip.ack_timeout = base::milliseconds(500);
+      return Play({.nodes = 64,
+                   .loss = 0.3,
+                   .kill = 0,
+                   .pause = 24,
+                   .pause_for = base::seconds(32),
+                   .wakes = wakes,
+                   .gossip = gossip})
+          .false_deaths_healthy;
+    };
+    // Its suspicions of before the stop are due, and their refutations still in its socket.
+    EXPECT(healthy_deaths(gossip::Mode::kLifeguard, Wakes::kToTimers) > 0);
+    EXPECT(healthy_deaths(gossip::Mode::kLifeguard, Wakes::kToSockets) == 0);
+    EXPECT(healthy_deaths(gossip::Mode::kStarling, Wakes::kToTimers) == 0);
+  }
+
   TEST_CASE("ways that are cut in one direction kill nobody") {
     const SwimReport report = Play({.nodes = 16, .kill = 0, .one_way = 10});
     EXPECT(report.false_deaths_healthy == 0);
