@@ -147,7 +147,8 @@ void Courier::Post(base::Address to, Envelope::Way way, std::string packet) {
 
 void Courier::Ask(base::Address to, std::optional<base::HostId> host, const Body& body,
                   std::span<const Claim> claims, const std::vector<RumorItem>& rumors) {
-  std::string packet = Pack(envelope_.way(), body, claims, rumors);
+  std::string packet = rumors.empty() && claims.size() <= 1 ? Room() : std::string();
+  Pack(envelope_.way(), body, claims, rumors, packet);
   ++counters_.streams_out;
   counters_.stream_bytes_out += packet.size();
   outputs_.streams.push_back({to, host, std::move(packet)});
@@ -155,20 +156,19 @@ void Courier::Ask(base::Address to, std::optional<base::HostId> host, const Body
 
 std::string Courier::Answer(const Body& body, std::span<const Claim> claims,
                             const std::vector<RumorItem>& rumors) {
-  std::string packet = Pack(answer_way_, body, claims, rumors);
+  std::string packet;
+  Pack(answer_way_, body, claims, rumors, packet);
   counters_.stream_bytes_out += packet.size();
   return packet;
 }
 
-std::string Courier::Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
-                          const std::vector<RumorItem>& rumors) {
+void Courier::Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
+                   const std::vector<RumorItem>& rumors, std::string& packet) {
   Start(body, claims, rumors);
-  std::string packet;
   envelope_.Begin(way, packet);
   Encode(message_, packet);
   envelope_.Close(way, packet);
   ClearItems(message_);
-  return packet;
 }
 
 }  // namespace starling::gossip

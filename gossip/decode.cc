@@ -114,7 +114,9 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
   return base::Ok();
 }
 
-base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& rumor) {
+// The last of the message's rumors.
+base::Status ReadRumor(base::Bytes bytes, const GossipOptions& options, Message& message) {
+  RumorItem& rumor = message.rumors.emplace_back();
   base::Bytes key;
   std::optional<base::Bytes> payload;
   Reader in(bytes);
@@ -133,6 +135,7 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& ru
   if (!in.ok()) return NotProtobuf();
   if (key.empty() || key.size() > kRumorKeyBytesMax)
     return Wrong(fmt::format("a rumor's key of {} bytes", key.size()));
+  if (key.size() > rumor.key.capacity()) rumor.key = TakeRoom(message);
   rumor.key.assign(key);
   if (!payload) return base::Ok();
   if (payload->size() > options.rumor_payload_bytes_max) {
@@ -140,7 +143,7 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& ru
                              options.rumor_payload_bytes_max));
   }
   if (base::Hash64(*payload) != rumor.hash) return Wrong("a rumor is not what its hash says");
-  rumor.payload.emplace(*payload);
+  rumor.payload.emplace(TakeRoom(message)).assign(*payload);
   return base::Ok();
 }
 
@@ -278,8 +281,7 @@ std::size_t RumorsMax(const GossipOptions& options) {
 
 base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& message) {
   message.header = {};
-  message.claims.clear();
-  message.rumors.clear();
+  ClearItems(message);
   base::Bytes from, body;
   std::uint64_t incarnation = 0;
   std::uint32_t kind = 0;
@@ -296,7 +298,7 @@ base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& me
         break;
       case TagOf(kRumors, Type::kBytes):
         RETURN_IF_ERROR(CheckCount("rumors", message.rumors.size() + 1, RumorsMax(options)));
-        RETURN_IF_ERROR(Read(field.bytes, options, message.rumors.emplace_back()));
+        RETURN_IF_ERROR(ReadRumor(field.bytes, options, message));
         break;
       default:
         if (field.type != Type::kBytes || !IsBody(field.number)) break;

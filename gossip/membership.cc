@@ -123,7 +123,8 @@ bool Membership::YieldsTo(base::Instant now, const Claim& claim) {
   yielded_ = true;
   Event event{.kind = Event::kYielded,
               .reason = fmt::format("a node at {} has our host id and goes on: this one gives way, "
-                                    "since its address is the lower one",
+                                    "since it is not where its cluster has noted it, or its "
+                                    "address is the lower one",
                                     claim.address.ToString())};
   event.member = self_;
   outputs_.events.push_back(std::move(event));
@@ -174,13 +175,17 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
                               before->generation != claim.generation ||
                               before->incarnation != claim.incarnation;
     Try(now, claim, is_new_trial);
-  } else if (before && IsOnTrial(before->liveness)) {
-    trials_.erase(claim.host);
-    verdicts_.Clear(claim.host);
   }
   if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectAt(*slot));
   if (pass_on == PassOn::kYes) updates_.Push(SubjectAt(*slot));
-  Tell(table_.At(*slot), was, reason);
+  if (IsAccusation(claim.liveness) && !same_state)
+    Tell(table_.At(*slot), was, std::string(reason) + SilentTo(claim.host));
+  else
+    Tell(table_.At(*slot), was, reason);
+  if (before && IsOnTrial(before->liveness) && !IsOnTrial(claim.liveness)) {
+    trials_.erase(claim.host);
+    verdicts_.Clear(claim.host);
+  }
   if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }
 

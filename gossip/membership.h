@@ -97,6 +97,8 @@ class Membership {
   const LocalHealth& health() const { return health_; }
 
   void SetMetadata(base::Instant now, std::string metadata);
+  // Where this node's cluster has noted it: of two with one identity the one that is there stays.
+  void SetHome(base::Address home) { rivalry_.SetHome(home); }
   void Announce();  // Others should hear of us.
   void Leave(base::Instant now);
 
@@ -204,6 +206,7 @@ class Membership {
   void Execute(base::Instant now, base::HostId host);
   void SetVerdict(base::HostId host, const Trial& trial);
   Witnesses witnesses() const;
+  std::string SilentTo(base::HostId host) const;
   Member Known(base::HostId host) const { return table_.At(*table_.SlotOf(host)); }
 
   const GossipOptions& options_;

@@ -31,6 +31,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
     case gossip::Event::kUnopened: return "sends what cannot be opened";
     case gossip::Event::kMalformed: return "sends what no sound node does";
+    case gossip::Event::kOtherVersion: return "speaks another format of gossip";
   }
   return "?";
 }
@@ -39,7 +40,8 @@ std::string_view NameOf(gossip::Event::Kind kind) {
 bool IsOfMember(gossip::Event::Kind kind) {
   return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
          kind != gossip::Event::kYielded && kind != gossip::Event::kUnopened &&
-         kind != gossip::Event::kMalformed && kind != gossip::Event::kStreamOnly;
+         kind != gossip::Event::kMalformed && kind != gossip::Event::kOtherVersion &&
+         kind != gossip::Event::kStreamOnly;
 }
 
 void SayGossip(const gossip::Event& event) {
