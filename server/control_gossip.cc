@@ -151,6 +151,7 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     return;
   }
   SayGossip(event);
+  if (event.kind == gossip::Event::kConflict) last_conflict_ = world_.Now();
   if (event.kind == gossip::Event::kYielded) return Retire([] {});
   if (!IsOfMember(event.kind)) return;
   heard_[event.member.host] = event.member.liveness;
@@ -169,11 +170,10 @@ void Control::OnGossipEvent(const gossip::Event& event) {
 // Once a turn, however many events it had.
 void Control::PublishIfLooksChanged() {
   heard_more_ = false;
-  for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
-    if (LookOf(snapshot_->node(i)) == snapshot_->peers[i]) continue;
-    Publish();
-    break;
-  }
+  bool changed = AnyoneMoved();
+  for (std::size_t i = 0; i < snapshot_->peers.size() && !changed; ++i)
+    changed = LookOf(snapshot_->node(i)) != snapshot_->peers[i];
+  if (changed) Publish();
   CheckEpochWaits();
 }
 
