@@ -56,14 +56,13 @@ class Courier {
 
   // A datagram that `asked` gives rise to, to whoever sent it or to a third: sealed as it was, no
   // larger than what is left of asked.bytes, which it takes away; with those of `claims` and of the
-  // waiting updates that fit and leave `kept` bytes for what follows. False, with nothing sent, if
-  // not even the body fits, or its sender is held for dead and was answered within a second.
+  // waiting updates that fit and leave room for `more` such bodies to follow. False, with nothing
+  // sent, if not even the body fits, or its sender is held for dead and was answered within a
+  // second.
   bool Reply(base::Instant now, base::Address to, const Body& body, Asked& asked,
-             std::span<const Claim> claims = {}, std::size_t kept = 0);
+             std::span<const Claim> claims = {}, std::size_t more = 0);
   // Likewise a request on a stream, without any claims.
   bool AskFor(Asked& asked, base::Address to, base::HostId host, const Body& body);
-  // What a datagram of this body takes, without claims.
-  std::size_t BytesOf(const Body& body, Envelope::Way way);
 
   // A datagram that is full already. REQUIRES: within datagram_bytes_max.
   void SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,
@@ -82,6 +81,7 @@ class Courier {
   std::string Room();
   void AddAlong(base::Instant now, std::size_t size_max, std::string& packet);
   void Post(base::Address to, Envelope::Way way, std::string packet);
+  void PostStream(base::Address to, std::optional<base::HostId> host, std::string packet);
   void Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
             const std::vector<RumorItem>& rumors, std::string& packet);
 

@@ -28,7 +28,19 @@ base::Status Wrong(std::string_view what) {
   return base::InvalidArgument(fmt::format("gossip message: {}", what));
 }
 
+// As nodes write a host id with both halves: two fixed64, in order. Each claim has one.
+bool ReadWhole(base::Bytes bytes, base::HostId& host) {
+  constexpr std::size_t kHalf = 1 + sizeof(std::uint64_t);
+  if (bytes.size() != 2 * kHalf || bytes[0] != TagOf(1, Type::kFixed64) ||
+      bytes[kHalf] != TagOf(2, Type::kFixed64))
+    return false;
+  host.high = base::LoadLittle<std::uint64_t>(bytes.data() + 1);
+  host.low = base::LoadLittle<std::uint64_t>(bytes.data() + kHalf + 1);
+  return !host.empty();
+}
+
 base::Status Read(base::Bytes bytes, const char* field_name, base::HostId& host) {
+  if (ReadWhole(bytes, host)) return base::Ok();
   host = {};
   Reader in(bytes);
   for (Field field; in.Next(field);) {
@@ -73,9 +85,33 @@ base::Status Read(base::Bytes bytes, Accuser& accuser) {
   return in.ok() ? base::Ok() : NotProtobuf();
 }
 
-base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim) {
-  base::Bytes host;
+// What a claim is made of, as it is read.
+struct ClaimFields {
+  base::Bytes host{};
   std::uint64_t incarnation = 0, liveness = 0, ip = 0, port = 0, age_ms = 0;
+};
+
+// A claim as nodes write it: each field at most once, in order, and no accuser. False if it is
+// written otherwise, which says nothing against it; what was read is of no use then. Packets are
+// full of claims, and this takes a third of the time of looking for any field anywhere.
+bool ReadUsual(base::Bytes bytes, ClaimFields& fields, Claim& claim) {
+  wire_format::InOrder in(bytes);
+  in.Bytes(1, fields.host);
+  in.Varint(2, claim.generation);
+  in.Varint(3, fields.incarnation);
+  in.Varint(4, fields.liveness);
+  in.Fixed32(5, fields.ip);
+  in.Varint(6, fields.port);
+  in.Bytes(7, claim.metadata);
+  in.Varint(8, fields.age_ms);
+  std::uint64_t domain = 0;
+  in.Fixed32(9, domain);
+  claim.domain = static_cast<std::uint32_t>(domain);
+  return in.done();
+}
+
+base::Status ReadAny(base::Bytes bytes, ClaimFields& fields, Claim& claim) {
+  auto& [host, incarnation, liveness, ip, port, age_ms] = fields;
   std::size_t accusers = 0;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
@@ -99,7 +135,17 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
       default: break;  // A newer node's.
     }
   }
-  if (!in.ok()) return NotProtobuf();
+  return in.ok() ? base::Ok() : NotProtobuf();
+}
+
+base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim) {
+  ClaimFields fields;
+  if (!ReadUsual(bytes, fields, claim)) {
+    fields = {};
+    claim = {};
+    RETURN_IF_ERROR(ReadAny(bytes, fields, claim));
+  }
+  const auto& [host, incarnation, liveness, ip, port, age_ms] = fields;
   RETURN_IF_ERROR(Read(host, "a claim's host", claim.host));
   RETURN_IF_ERROR(Check(ip, port, "a claim's address", claim.address));
   RETURN_IF_ERROR(Check(claim.generation, incarnation));

@@ -121,7 +121,8 @@ Envelope::Opened Envelope::OpenSealed(base::Bytes packet) {
   std::memcpy(nonce.data(), packet.data() + kNonceAt, nonce.size());
   if (text_.capacity() > kTextKeptMax && packet.size() <= kTextKeptMax) text_ = std::string();
   const bool whole = lock->aead.Open(nonce, packet.substr(kSealedHeaderBytes), text_);
-  if (!whole && !base::Mutant("gossip-seal-unchecked")) return {.verdict = Verdict::kBroken, .way = key};
+  if (!whole && !base::Mutant("gossip-seal-unchecked"))
+    return {.verdict = Verdict::kBroken, .way = key};
   return {.verdict = Verdict::kOpened, .way = key, .body = text_};
 }
 

@@ -111,10 +111,11 @@ void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
 void Gossip::ReportOtherVersion(base::Instant now, base::Address from, std::uint8_t version) {
   ++counters_.rejected;
   if (!told_versions_.Take(now, from)) return;
-  Event event{.kind = Event::kOtherVersion,
-              .reason = fmt::format("a packet from {} has format version {}, and this release reads "
-                                    "1 and 2: is that node of a newer one?",
-                                    Sender(from), version)};
+  Event event{
+      .kind = Event::kOtherVersion,
+      .reason = fmt::format("a packet from {} has format version {}, and this release reads "
+                            "1 and 2: is that node of a newer one?",
+                            Sender(from), version)};
   event.member.address = from;
   outputs_.events.push_back(std::move(event));
 }
@@ -257,7 +258,7 @@ void Gossip::HearClaims(base::Instant now, base::Address from, const Message& me
 
 void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header,
                           bool stranger) {
-  const std::optional<Member> known = membership_.Find(header.from);
+  const std::optional<Standing> known = membership_.StandingOf(header.from);
   if (known && !IsNewer(header, *known)) return;
   exchange_.MissNewsOf(now, from, header);
   if (stranger) return;

@@ -45,7 +45,7 @@ Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source
            source == Source::kFirstSync ? PassOn::kNo : PassOn::kYes);
     return Heard::kTaken;
   }
-  const Member known = table_.At(*slot);
+  const Standing known = table_.StandingAt(*slot);
   if (!Supersedes(claim, known) && !base::Mutant("gossip-stale-taken"))
     return HearAgain(now, claim, known);
   if (source != Source::kGossip && !base::Mutant("gossip-sync-believed") &&
@@ -58,7 +58,7 @@ Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source
 
 // A suspect's further accusers are news, until there are enough of them.
 Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
-                                        const Member& known) {
+                                        const Standing& known) {
   if (claim.liveness != Liveness::kSuspect || known.liveness != Liveness::kSuspect ||
       claim.generation != known.generation || claim.incarnation != known.incarnation)
     return Heard::kStale;

@@ -131,6 +131,11 @@ class Membership {
   // Who accuses a member on trial, and when its time is over.
   void AddTrialTo(MemberReport& report) const;
   std::optional<Member> Find(base::HostId host) const;
+  // Of that, what most packets are looked at for.
+  std::optional<Standing> StandingOf(base::HostId host) const {
+    const std::optional<Slot> slot = table_.SlotOf(host);
+    return slot ? std::optional(table_.StandingAt(*slot)) : std::nullopt;
+  }
   std::vector<MemberInfo> members() const;  // All known, by host id.
   std::size_t size() const { return table_.size(); }
   std::size_t present() const { return present_; }  // Alive or suspect, this node excluded.
@@ -167,7 +172,7 @@ class Membership {
   enum class PassOn : bool { kNo, kYes };
 
   // --- membership.cc: claims ---
-  Heard HearAgain(base::Instant now, const Claim& claim, const Member& known);
+  Heard HearAgain(base::Instant now, const Claim& claim, const Standing& known);
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   void TellConflict(base::Instant now, const Claim& claim);

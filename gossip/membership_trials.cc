@@ -22,7 +22,7 @@ void Membership::Accuse(base::Instant now, const Accusation& accusation) {
   if (member->liveness == Liveness::kAlive)
     Take(now, claim, accusation.reason);
   else
-    HearAgain(now, claim, *member);
+    HearAgain(now, claim, {member->generation, member->incarnation, member->liveness});
 }
 
 void Membership::Vouch(base::Instant now, base::HostId host) {
@@ -123,7 +123,8 @@ std::string Membership::SilentTo(base::HostId host) const {
     ForEach([&](const Member& member) {
       if (ShortId(member.host) == all[at].id) address = member.address;
     });
-    text += address.port != 0 ? address.ToString() : fmt::format("one unknown ({:016x})", all[at].id);
+    text +=
+        address.port != 0 ? address.ToString() : fmt::format("one unknown ({:016x})", all[at].id);
   }
   return text;
 }
