@@ -60,7 +60,7 @@ void Courier::Send(base::Instant now, base::Address to, const Body& body,
 }
 
 bool Courier::Reply(base::Instant now, base::Address to, const Body& body, Asked& asked,
-                    std::span<const Claim> claims, std::size_t kept) {
+                    std::span<const Claim> claims, std::size_t more) {
   if (base::Mutant("gossip-large-reply")) {
     Send(now, to, body, claims);
     return true;
@@ -88,15 +88,15 @@ bool Courier::Reply(base::Instant now, base::Address to, const Body& body, Asked
     message_.header.rumors_digest = 0;
     encode_again();
   }
-  const std::optional<Member> peer = membership_.Find(asked.host);
+  const std::optional<Standing> peer = membership_.StandingOf(asked.host);
   const bool dead = peer && IsGone(peer->liveness);
   if (packet.size() > size_max || (dead && !dead_replies_.Take(now, asked.host))) {
     ++counters_.replies_withheld;
     outputs_.spare.push_back(std::move(packet));
     return false;
   }
-  const std::size_t filled_max =
-      std::min(size_max, asked.bytes - std::min(asked.bytes, kept + tail));
+  const std::size_t kept = tail + more * (packet.size() + tail);
+  const std::size_t filled_max = std::min(size_max, asked.bytes - std::min(asked.bytes, kept));
   for (const Claim& claim : claims) AppendWithin(filled_max, claim, packet);
   AddAlong(now, filled_max, packet);
   Post(to, asked.way, std::move(packet));
@@ -107,25 +107,16 @@ bool Courier::Reply(base::Instant now, base::Address to, const Body& body, Asked
 }
 
 bool Courier::AskFor(Asked& asked, base::Address to, base::HostId host, const Body& body) {
-  const std::size_t bytes = BytesOf(body, envelope_.way());
-  if (bytes > asked.bytes) {
+  std::string packet = Room();
+  Pack(envelope_.way(), body, {}, {}, packet);
+  if (packet.size() > asked.bytes) {
     ++counters_.replies_withheld;
+    outputs_.Spare(packet);
     return false;
   }
-  asked.bytes -= bytes;
-  Ask(to, host, body);
+  asked.bytes -= packet.size();
+  PostStream(to, host, std::move(packet));
   return true;
-}
-
-std::size_t Courier::BytesOf(const Body& body, Envelope::Way way) {
-  if (!envelope_.Has(way)) return 0;  // Its key was removed: nothing goes that way.
-  Start(body, {}, {});
-  std::string packet = Room();
-  envelope_.Begin(way, packet);
-  Encode(message_, packet);
-  const std::size_t bytes = packet.size() + Envelope::TailBytes(way);
-  outputs_.spare.push_back(std::move(packet));
-  return bytes;
 }
 
 void Courier::SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,
@@ -147,7 +138,12 @@ void Courier::Post(base::Address to, Envelope::Way way, std::string packet) {
 
 void Courier::Ask(base::Address to, std::optional<base::HostId> host, const Body& body,
                   std::span<const Claim> claims, const std::vector<RumorItem>& rumors) {
-  std::string packet = Pack(envelope_.way(), body, claims, rumors);
+  std::string packet = rumors.empty() && claims.size() <= 1 ? Room() : std::string();
+  Pack(envelope_.way(), body, claims, rumors, packet);
+  PostStream(to, host, std::move(packet));
+}
+
+void Courier::PostStream(base::Address to, std::optional<base::HostId> host, std::string packet) {
   ++counters_.streams_out;
   counters_.stream_bytes_out += packet.size();
   outputs_.streams.push_back({to, host, std::move(packet)});
@@ -155,20 +151,19 @@ void Courier::Ask(base::Address to, std::optional<base::HostId> host, const Body
 
 std::string Courier::Answer(const Body& body, std::span<const Claim> claims,
                             const std::vector<RumorItem>& rumors) {
-  std::string packet = Pack(answer_way_, body, claims, rumors);
+  std::string packet;
+  Pack(answer_way_, body, claims, rumors, packet);
   counters_.stream_bytes_out += packet.size();
   return packet;
 }
 
-std::string Courier::Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
-                          const std::vector<RumorItem>& rumors) {
+void Courier::Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
+                   const std::vector<RumorItem>& rumors, std::string& packet) {
   Start(body, claims, rumors);
-  std::string packet;
   envelope_.Begin(way, packet);
   Encode(message_, packet);
   envelope_.Close(way, packet);
   ClearItems(message_);
-  return packet;
 }
 
 }  // namespace starling::gossip

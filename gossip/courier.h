@@ -14,8 +14,8 @@
 #include "gossip/codec.h"
 #include "gossip/envelope.h"
 #include "gossip/membership.h"
+#include "gossip/once_each.h"
 #include "gossip/outputs.h"
-#include "gossip/reply_limit.h"
 #include "gossip/rumors.h"
 
 namespace starling::gossip {
@@ -36,6 +36,8 @@ inline std::span<const Claim> AsSpan(const std::optional<Claim>& claim) {
 
 class Courier {
  public:
+  static constexpr std::size_t kDeadRepliesMax = 64;  // In a second.
+
   // The references outlive this.
   Courier(const GossipOptions& options, Envelope& envelope, Membership& membership,
           const Rumors& rumors, Outputs& outputs, Counters& counters)
@@ -54,14 +56,13 @@ class Courier {
 
   // A datagram that `asked` gives rise to, to whoever sent it or to a third: sealed as it was, no
   // larger than what is left of asked.bytes, which it takes away; with those of `claims` and of the
-  // waiting updates that fit and leave `kept` bytes for what follows. False, with nothing sent, if
-  // not even the body fits, or its sender is held for dead and was answered within a second.
+  // waiting updates that fit and leave room for `more` such bodies to follow. False, with nothing
+  // sent, if not even the body fits, or its sender is held for dead and was answered within a
+  // second.
   bool Reply(base::Instant now, base::Address to, const Body& body, Asked& asked,
-             std::span<const Claim> claims = {}, std::size_t kept = 0);
+             std::span<const Claim> claims = {}, std::size_t more = 0);
   // Likewise a request on a stream, without any claims.
   bool AskFor(Asked& asked, base::Address to, base::HostId host, const Body& body);
-  // What a datagram of this body takes, without claims.
-  std::size_t BytesOf(const Body& body, Envelope::Way way);
 
   // A datagram that is full already. REQUIRES: within datagram_bytes_max.
   void SendAsItIs(base::Address to, const Body& body, std::span<const Claim> claims,
@@ -80,8 +81,9 @@ class Courier {
   std::string Room();
   void AddAlong(base::Instant now, std::size_t size_max, std::string& packet);
   void Post(base::Address to, Envelope::Way way, std::string packet);
-  std::string Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
-                   const std::vector<RumorItem>& rumors);
+  void PostStream(base::Address to, std::optional<base::HostId> host, std::string packet);
+  void Pack(Envelope::Way way, const Body& body, std::span<const Claim> claims,
+            const std::vector<RumorItem>& rumors, std::string& packet);
 
   const GossipOptions& options_;
   Envelope& envelope_;
@@ -90,7 +92,9 @@ class Courier {
   Outputs& outputs_;
   Counters& counters_;
   Message message_;  // Its room is used for one message after another.
-  ReplyLimit dead_replies_;
+  // Two nodes that hold each other for dead, or a stranger with the name of one, must not make us
+  // send for as long as they speak.
+  OnceEach<base::HostId> dead_replies_{base::seconds(1), kDeadRepliesMax};
   Envelope::Way answer_way_;
 };
 

@@ -28,7 +28,19 @@ base::Status Wrong(std::string_view what) {
   return base::InvalidArgument(fmt::format("gossip message: {}", what));
 }
 
+// As nodes write a host id with both halves: two fixed64, in order. Each claim has one.
+bool ReadWhole(base::Bytes bytes, base::HostId& host) {
+  constexpr std::size_t kHalf = 1 + sizeof(std::uint64_t);
+  if (bytes.size() != 2 * kHalf || bytes[0] != TagOf(1, Type::kFixed64) ||
+      bytes[kHalf] != TagOf(2, Type::kFixed64))
+    return false;
+  host.high = base::LoadLittle<std::uint64_t>(bytes.data() + 1);
+  host.low = base::LoadLittle<std::uint64_t>(bytes.data() + kHalf + 1);
+  return !host.empty();
+}
+
 base::Status Read(base::Bytes bytes, const char* field_name, base::HostId& host) {
+  if (ReadWhole(bytes, host)) return base::Ok();
   host = {};
   Reader in(bytes);
   for (Field field; in.Next(field);) {
@@ -73,9 +85,33 @@ base::Status Read(base::Bytes bytes, Accuser& accuser) {
   return in.ok() ? base::Ok() : NotProtobuf();
 }
 
-base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim) {
-  base::Bytes host;
+// What a claim is made of, as it is read.
+struct ClaimFields {
+  base::Bytes host{};
   std::uint64_t incarnation = 0, liveness = 0, ip = 0, port = 0, age_ms = 0;
+};
+
+// A claim as nodes write it: each field at most once, in order, and no accuser. False if it is
+// written otherwise, which says nothing against it; what was read is of no use then. Packets are
+// full of claims, and this takes a third of the time of looking for any field anywhere.
+bool ReadUsual(base::Bytes bytes, ClaimFields& fields, Claim& claim) {
+  wire_format::InOrder in(bytes);
+  in.Bytes(1, fields.host);
+  in.Varint(2, claim.generation);
+  in.Varint(3, fields.incarnation);
+  in.Varint(4, fields.liveness);
+  in.Fixed32(5, fields.ip);
+  in.Varint(6, fields.port);
+  in.Bytes(7, claim.metadata);
+  in.Varint(8, fields.age_ms);
+  std::uint64_t domain = 0;
+  in.Fixed32(9, domain);
+  claim.domain = static_cast<std::uint32_t>(domain);
+  return in.done();
+}
+
+base::Status ReadAny(base::Bytes bytes, ClaimFields& fields, Claim& claim) {
+  auto& [host, incarnation, liveness, ip, port, age_ms] = fields;
   std::size_t accusers = 0;
   Reader in(bytes);
   for (Field field; in.Next(field);) {
@@ -99,7 +135,17 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
       default: break;  // A newer node's.
     }
   }
-  if (!in.ok()) return NotProtobuf();
+  return in.ok() ? base::Ok() : NotProtobuf();
+}
+
+base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim) {
+  ClaimFields fields;
+  if (!ReadUsual(bytes, fields, claim)) {
+    fields = {};
+    claim = {};
+    RETURN_IF_ERROR(ReadAny(bytes, fields, claim));
+  }
+  const auto& [host, incarnation, liveness, ip, port, age_ms] = fields;
   RETURN_IF_ERROR(Read(host, "a claim's host", claim.host));
   RETURN_IF_ERROR(Check(ip, port, "a claim's address", claim.address));
   RETURN_IF_ERROR(Check(claim.generation, incarnation));
@@ -114,7 +160,9 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, Claim& claim)
   return base::Ok();
 }
 
-base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& rumor) {
+// The last of the message's rumors.
+base::Status ReadRumor(base::Bytes bytes, const GossipOptions& options, Message& message) {
+  RumorItem& rumor = message.rumors.emplace_back();
   base::Bytes key;
   std::optional<base::Bytes> payload;
   Reader in(bytes);
@@ -133,6 +181,7 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& ru
   if (!in.ok()) return NotProtobuf();
   if (key.empty() || key.size() > kRumorKeyBytesMax)
     return Wrong(fmt::format("a rumor's key of {} bytes", key.size()));
+  if (key.size() > rumor.key.capacity()) rumor.key = TakeRoom(message);
   rumor.key.assign(key);
   if (!payload) return base::Ok();
   if (payload->size() > options.rumor_payload_bytes_max) {
@@ -140,7 +189,7 @@ base::Status Read(base::Bytes bytes, const GossipOptions& options, RumorItem& ru
                              options.rumor_payload_bytes_max));
   }
   if (base::Hash64(*payload) != rumor.hash) return Wrong("a rumor is not what its hash says");
-  rumor.payload.emplace(*payload);
+  rumor.payload.emplace(TakeRoom(message)).assign(*payload);
   return base::Ok();
 }
 
@@ -278,8 +327,7 @@ std::size_t RumorsMax(const GossipOptions& options) {
 
 base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& message) {
   message.header = {};
-  message.claims.clear();
-  message.rumors.clear();
+  ClearItems(message);
   base::Bytes from, body;
   std::uint64_t incarnation = 0;
   std::uint32_t kind = 0;
@@ -296,7 +344,7 @@ base::Status Decode(base::Bytes bytes, const GossipOptions& options, Message& me
         break;
       case TagOf(kRumors, Type::kBytes):
         RETURN_IF_ERROR(CheckCount("rumors", message.rumors.size() + 1, RumorsMax(options)));
-        RETURN_IF_ERROR(Read(field.bytes, options, message.rumors.emplace_back()));
+        RETURN_IF_ERROR(ReadRumor(field.bytes, options, message));
         break;
       default:
         if (field.type != Type::kBytes || !IsBody(field.number)) break;

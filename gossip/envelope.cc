@@ -101,9 +101,11 @@ Envelope::Opened Envelope::Open(base::Bytes packet) {
   if (packet.size() < kPlainHeaderBytes || packet.size() > kPacketBytesMax)
     return {.verdict = Verdict::kNoPacket};
   const bool sealed = packet[0] == kSealedVersion;
-  if (!sealed && packet[0] != kPlainVersion) return {.verdict = Verdict::kNoPacket};
+  const bool known = sealed || packet[0] == kPlainVersion;
   if (base::LoadLittle<std::uint32_t>(packet.data() + kTagAt) != tag_)
-    return {.verdict = Verdict::kOtherCluster};
+    return {.verdict = known ? Verdict::kOtherCluster : Verdict::kNoPacket};
+  if (!known)
+    return {.verdict = Verdict::kOtherVersion, .version = static_cast<std::uint8_t>(packet[0])};
   if (sealed) return OpenSealed(packet);
   if (keyring_.required()) return {.verdict = Verdict::kUnsealed};
   return {.verdict = Verdict::kOpened, .way = {}, .body = packet.substr(kPlainHeaderBytes)};
@@ -114,13 +116,14 @@ Envelope::Opened Envelope::OpenSealed(base::Bytes packet) {
   const auto key = base::LoadLittle<KeyId>(packet.data() + kKeyAt);
   Lock* const lock = Find(key);
   const bool forgotten = base::Mutant("gossip-primary-only") && key != keyring_.primary();
-  if (lock == nullptr || forgotten) return {Verdict::kUnknownKey, key, {}};
+  if (lock == nullptr || forgotten) return {.verdict = Verdict::kUnknownKey, .way = key};
   Nonce nonce{};
   std::memcpy(nonce.data(), packet.data() + kNonceAt, nonce.size());
   if (text_.capacity() > kTextKeptMax && packet.size() <= kTextKeptMax) text_ = std::string();
   const bool whole = lock->aead.Open(nonce, packet.substr(kSealedHeaderBytes), text_);
-  if (!whole && !base::Mutant("gossip-seal-unchecked")) return {Verdict::kBroken, key, {}};
-  return {Verdict::kOpened, key, text_};
+  if (!whole && !base::Mutant("gossip-seal-unchecked"))
+    return {.verdict = Verdict::kBroken, .way = key};
+  return {.verdict = Verdict::kOpened, .way = key, .body = text_};
 }
 
 }  // namespace starling::gossip

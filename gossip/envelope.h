@@ -72,14 +72,16 @@ class Envelope {
     kOpened,
     kNoPacket,      // Nothing of ours, or too large.
     kOtherCluster,  // Another's tag.
+    kOtherVersion,  // Our tag, which follows the version in all formats to come, too.
     kUnsealed,      // And this node requires a seal.
     kUnknownKey,    // Sealed with a key that is not installed here.
     kBroken,        // Damaged, forged, or of another cluster that has the key as well.
   };
   struct Opened {
     Verdict verdict = Verdict::kNoPacket;
-    Way way{};           // Of kUnknownKey and kBroken, too.
-    base::Bytes body{};  // Of kOpened: the message.
+    Way way{};                 // Of kUnknownKey and kBroken, too.
+    base::Bytes body{};        // Of kOpened: the message.
+    std::uint8_t version = 0;  // Of kOtherVersion.
   };
   Opened Open(base::Bytes packet);
 

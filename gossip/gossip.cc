@@ -73,6 +73,7 @@ Gossip::Letter Gossip::Read(base::Instant now, base::Address from, base::Bytes b
     case Envelope::Verdict::kOpened: break;
     case Envelope::Verdict::kNoPacket: ++counters_.rejected; return {};
     case Envelope::Verdict::kOtherCluster: ReportOtherCluster(now, from); return {};
+    case Envelope::Verdict::kOtherVersion: ReportOtherVersion(now, from, opened.version); return {};
     case Envelope::Verdict::kUnsealed:
     case Envelope::Verdict::kUnknownKey:
     case Envelope::Verdict::kBroken: ReportUnopened(now, from, opened); return {};
@@ -103,6 +104,18 @@ void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
   Event event{.kind = Event::kClusterMismatch,
               .reason = fmt::format("a packet from {} is of another cluster than '{}'",
                                     Sender(from), envelope_.cluster_name())};
+  event.member.address = from;
+  outputs_.events.push_back(std::move(event));
+}
+
+void Gossip::ReportOtherVersion(base::Instant now, base::Address from, std::uint8_t version) {
+  ++counters_.rejected;
+  if (!told_versions_.Take(now, from)) return;
+  Event event{
+      .kind = Event::kOtherVersion,
+      .reason = fmt::format("a packet from {} has format version {}, and this release reads "
+                            "1 and 2: is that node of a newer one?",
+                            Sender(from), version)};
   event.member.address = from;
   outputs_.events.push_back(std::move(event));
 }
@@ -245,7 +258,7 @@ void Gossip::HearClaims(base::Instant now, base::Address from, const Message& me
 
 void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& header,
                           bool stranger) {
-  const std::optional<Member> known = membership_.Find(header.from);
+  const std::optional<Standing> known = membership_.StandingOf(header.from);
   if (known && !IsNewer(header, *known)) return;
   if (options_.features().news_in_headers) exchange_.MissNewsOf(now, from, header);
   if (stranger) return;

@@ -115,6 +115,9 @@ class Gossip {
   // metadata_bytes_max.
   void SetMetadata(base::Instant now, std::string metadata);
 
+  // Where this node's cluster has noted it: of two with one identity the one that is there stays.
+  void SetHome(base::Address home) { membership_.SetHome(home); }
+
   // What changes all the time: told in acks alone, to whoever pings this node.
   // REQUIRES: at most kVitalsBytesMax bytes.
   void SetVitals(std::string vitals) { prober_.SetVitals(std::move(vitals)); }
@@ -158,6 +161,7 @@ class Gossip {
   const GossipOptions& options() const { return options_; }
 
  private:
+  static constexpr std::size_t kToldVersionsMax = 16;  // A minute.
   // A message, and the way it came; nullptr: none that is for us, and that is counted.
   struct Letter {
     const Message* message = nullptr;
@@ -166,6 +170,7 @@ class Gossip {
   Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
   void ReportMalformed(base::Instant now, base::Address from, const base::Status& why);
   void ReportOtherCluster(base::Instant now, base::Address from);
+  void ReportOtherVersion(base::Instant now, base::Address from, std::uint8_t version);
   void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
   std::string Answer(base::Instant now, const Message& message);
   void OnAnswer(base::Instant now, const Message& message);
@@ -199,6 +204,7 @@ class Gossip {
   Message message_;  // The one being handled; its room is used for one after another.
   std::optional<base::Instant> last_mismatch_, last_unopened_, last_malformed_;
   std::optional<base::Instant> last_stream_warning_;
+  OnceEach<base::Address> told_versions_{base::seconds(60), kToldVersionsMax};
   base::Instant noticed_;  // Until then this process's lateness is dealt with.
 };
 

@@ -38,6 +38,7 @@ To Same(const From& member) {
 
 bool Supersedes(const Claim& claim, const Member& known) { return IsNews(claim, known); }
 bool Supersedes(const Claim& claim, const Claim& known) { return IsNews(claim, known); }
+bool Supersedes(const Claim& claim, const Standing& known) { return IsNews(claim, known); }
 
 Member ViewOf(const MemberInfo& member) { return Same<Member>(member); }
 MemberInfo CopyOf(const Member& member) { return Same<MemberInfo>(member); }

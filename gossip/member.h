@@ -77,6 +77,13 @@ struct Claim {
   Accusers accusers{};     // Of a suspect.
 };
 
+// Of a member, what decides whether a claim about it is news.
+struct Standing {
+  std::uint64_t generation = 0;
+  std::uint32_t incarnation = 0;
+  Liveness liveness = Liveness::kAlive;
+};
+
 // Dead or left: not probed, no target of gossip, forgotten after GossipOptions::dead_kept.
 constexpr bool IsGone(Liveness liveness) {
   return liveness == Liveness::kDead || liveness == Liveness::kLeft;
@@ -99,6 +106,7 @@ constexpr bool IsOnTrial(Liveness liveness) {
 // state whatever the order of arrival; beyond that the member itself has the last word.
 bool Supersedes(const Claim& claim, const Member& known);
 bool Supersedes(const Claim& claim, const Claim& known);
+bool Supersedes(const Claim& claim, const Standing& known);
 
 Claim ClaimOf(const Member& member, base::Instant now);
 

@@ -39,6 +39,11 @@ class MemberTable {
   bool Has(Slot slot) const { return slot < rows_.size() && rows_[slot].record != Roster::kNone; }
   // REQUIRES: Has(slot). The metadata is valid until the row changes.
   Member At(Slot slot) const;
+  // Of that, what is compared with each claim that comes. REQUIRES: Has(slot).
+  Standing StandingAt(Slot slot) const {
+    const Row& row = rows_[slot];
+    return {roster_->at(row.record).generation, row.incarnation, LivenessAt(slot)};
+  }
   // Membership::DigestOf and BucketOf it, the host, and its Guards::SpotOf. REQUIRES: Has(slot).
   std::uint64_t DigestAt(Slot slot) const;
   base::HostId HostAt(Slot slot) const { return roster_->host(slot); }

@@ -45,7 +45,7 @@ Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source
            source == Source::kFirstSync ? PassOn::kNo : PassOn::kYes);
     return Heard::kTaken;
   }
-  const Member known = table_.At(*slot);
+  const Standing known = table_.StandingAt(*slot);
   const bool table_accuses = source != Source::kGossip && IsAccusation(claim.liveness);
   if (table_accuses && !options_.features().tables_doubted) return HearTable(now, claim, known);
   if (!Supersedes(claim, known) && !base::Mutant("gossip-stale-taken"))
@@ -59,7 +59,7 @@ Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source
 
 // A suspect's further accusers are news, until there are enough of them.
 Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
-                                        const Member& known) {
+                                        const Standing& known) {
   if (claim.liveness != Liveness::kSuspect || known.liveness != Liveness::kSuspect ||
       claim.generation != known.generation || claim.incarnation != known.incarnation)
     return Heard::kStale;
@@ -71,7 +71,7 @@ Membership::Heard Membership::HearAgain(base::Instant now, const Claim& claim,
 
 // memberlist's merge: whom another's table has as suspect or dead, this node suspects by itself.
 Membership::Heard Membership::HearTable(base::Instant now, const Claim& claim,
-                                        const Member& known) {
+                                        const Standing& known) {
   Claim suspicion = claim;
   suspicion.liveness = Liveness::kSuspect;
   suspicion.age = base::Duration(0);
@@ -138,7 +138,8 @@ bool Membership::YieldsTo(base::Instant now, const Claim& claim) {
   yielded_ = true;
   Event event{.kind = Event::kYielded,
               .reason = fmt::format("a node at {} has our host id and goes on: this one gives way, "
-                                    "since its address is the lower one",
+                                    "since it is not where its cluster has noted it, or its "
+                                    "address is the lower one",
                                     claim.address.ToString())};
   event.member = self_;
   outputs_.events.push_back(std::move(event));
@@ -189,9 +190,6 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
                               before->generation != claim.generation ||
                               before->incarnation != claim.incarnation;
     Try(now, claim, is_new_trial);
-  } else if (before && IsOnTrial(before->liveness)) {
-    trials_.erase(claim.host);
-    verdicts_.Clear(claim.host);
   }
   if (IsGone(claim.liveness)) updates_.ForgetTarget(SubjectAt(*slot));
   if (pass_on == PassOn::kYes) {
@@ -201,7 +199,14 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
         (was_unreachable && claim.liveness == Liveness::kAlive))
       Hurry();
   }
-  Tell(table_.At(*slot), was, reason);
+  if (IsAccusation(claim.liveness) && !same_state)
+    Tell(table_.At(*slot), was, std::string(reason) + SilentTo(claim.host));
+  else
+    Tell(table_.At(*slot), was, reason);
+  if (before && IsOnTrial(before->liveness) && !IsOnTrial(claim.liveness)) {
+    trials_.erase(claim.host);
+    verdicts_.Clear(claim.host);
+  }
   if (claim.liveness == Liveness::kSuspect) Judge(now, claim.host);
 }
 

@@ -97,6 +97,8 @@ class Membership {
   const LocalHealth& health() const { return health_; }
 
   void SetMetadata(base::Instant now, std::string metadata);
+  // Where this node's cluster has noted it: of two with one identity the one that is there stays.
+  void SetHome(base::Address home) { rivalry_.SetHome(home); }
   void Announce();  // Others should hear of us.
   void Leave(base::Instant now);
 
@@ -133,6 +135,11 @@ class Membership {
   // Who accuses a member on trial, and when its time is over.
   void AddTrialTo(MemberReport& report) const;
   std::optional<Member> Find(base::HostId host) const;
+  // Of that, what most packets are looked at for.
+  std::optional<Standing> StandingOf(base::HostId host) const {
+    const std::optional<Slot> slot = table_.SlotOf(host);
+    return slot ? std::optional(table_.StandingAt(*slot)) : std::nullopt;
+  }
   std::vector<MemberInfo> members() const;  // All known, by host id.
   std::size_t size() const { return table_.size(); }
   std::size_t present() const { return present_; }  // Alive or suspect, this node excluded.
@@ -171,8 +178,8 @@ class Membership {
   static constexpr int kHurriedRounds = 2;
 
   // --- membership.cc: claims ---
-  Heard HearAgain(base::Instant now, const Claim& claim, const Member& known);
-  Heard HearTable(base::Instant now, const Claim& claim, const Member& known);
+  Heard HearAgain(base::Instant now, const Claim& claim, const Standing& known);
+  Heard HearTable(base::Instant now, const Claim& claim, const Standing& known);
   Heard HearOfSelf(base::Instant now, const Claim& claim);
   void Outbid(base::Instant now, std::uint64_t generation, std::uint32_t incarnation);
   void TellConflict(base::Instant now, const Claim& claim);
@@ -212,6 +219,7 @@ class Membership {
   void Execute(base::Instant now, base::HostId host);
   void SetVerdict(base::HostId host, const Trial& trial);
   Witnesses witnesses() const;
+  std::string SilentTo(base::HostId host) const;
   Member Known(base::HostId host) const { return table_.At(*table_.SlotOf(host)); }
 
   const GossipOptions& options_;

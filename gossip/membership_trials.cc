@@ -22,7 +22,7 @@ void Membership::Accuse(base::Instant now, const Accusation& accusation) {
   if (member->liveness == Liveness::kAlive)
     Take(now, claim, accusation.reason);
   else
-    HearAgain(now, claim, *member);
+    HearAgain(now, claim, {member->generation, member->incarnation, member->liveness});
 }
 
 void Membership::Vouch(base::Instant now, base::HostId host) {
@@ -109,6 +109,24 @@ bool Membership::Join(base::Instant now, Trial& trial, const Accusers& accusers)
       if (all[at].id == accuser.id) trial.heard[at] = now;
   }
   return news;
+}
+
+// Who found it silent, for the log: "; silent to 10.0.0.1:7700 and 10.0.0.2:7700".
+std::string Membership::SilentTo(base::HostId host) const {
+  const auto found = trials_.find(host);
+  if (found == trials_.end() || found->second.accusers.size() == 0) return {};
+  std::string text = "; silent to ";
+  const auto all = found->second.accusers.all();
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    if (at > 0) text += at + 1 < all.size() ? ", " : " and ";
+    base::Address address{};
+    ForEach([&](const Member& member) {
+      if (ShortId(member.host) == all[at].id) address = member.address;
+    });
+    text +=
+        address.port != 0 ? address.ToString() : fmt::format("one unknown ({:016x})", all[at].id);
+  }
+  return text;
 }
 
 void Membership::AddTrialTo(MemberReport& report) const {

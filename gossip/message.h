@@ -138,11 +138,30 @@ struct Message {
   Body body;
   std::vector<Claim> claims{};
   std::vector<RumorItem> rumors{};
+  std::vector<std::string> room{};  // Of rumors read before, for the next ones; see ClearItems().
 };
 
 // For the next message, the room of this one; but not that of a whole table, which is megabytes.
 inline constexpr std::size_t kItemsKeptMax = 256;  // More than a datagram has.
+inline constexpr std::size_t kRoomKeptMax = 2 * 64;
+inline constexpr std::size_t kRoomBytesMax = 2048;  // Of each; more than a datagram has.
+inline void KeepRoom(Message& message, std::string& text) {
+  const std::size_t bytes = text.capacity();
+  if (bytes < sizeof text || bytes > kRoomBytesMax || message.room.size() >= kRoomKeptMax) return;
+  message.room.push_back(std::move(text));
+}
+inline std::string TakeRoom(Message& message) {
+  std::string text;
+  if (message.room.empty()) return text;
+  text = std::move(message.room.back());
+  message.room.pop_back();
+  return text;
+}
 inline void ClearItems(Message& message) {
+  for (RumorItem& rumor : message.rumors) {
+    KeepRoom(message, rumor.key);
+    if (rumor.payload) KeepRoom(message, *rumor.payload);
+  }
   // Not `= {}`, which keeps the room.
   if (message.claims.capacity() > kItemsKeptMax) message.claims = std::vector<Claim>();
   if (message.rumors.capacity() > kItemsKeptMax) message.rumors = std::vector<RumorItem>();

@@ -46,9 +46,11 @@ struct Event {
     kClusterMismatch,  // Somebody of another cluster talks to us. At most one in 10 s.
     kUnopened,         // Somebody's packets are unsealed, or we cannot open them. Likewise.
     kMalformed,        // Somebody's packets are not what a sound node sends. Likewise.
+    kOtherVersion,     // Of our cluster, in a format that this release does not read. At most one
+                       // a minute of each address, and so many of all.
   };
   Kind kind = kJoined;
-  MemberInfo member{};  // Of the last three the address alone; of kRumor nothing.
+  MemberInfo member{};  // Of the last four the address alone; of kRumor nothing.
   std::string rumor_key{};
   std::uint64_t rumor_version = 0;
   std::string rumor_payload{};
@@ -60,10 +62,11 @@ struct Outputs {
   std::vector<StreamRequest> streams;
   std::vector<Event> events;  // In the order in which they came true.
 
-  // What the datagrams took is used again for the next ones.
+  // What datagrams and small requests took is used again for the next ones.
   void Clear() {
-    for (Datagram& datagram : datagrams) {
-      if (spare.size() < kSpareMax) spare.push_back(std::move(datagram.bytes));
+    for (Datagram& datagram : datagrams) Spare(datagram.bytes);
+    for (StreamRequest& stream : streams) {
+      if (stream.bytes.capacity() <= kSpareBytesMax) Spare(stream.bytes);
     }
     datagrams.clear();
     streams.clear();
@@ -75,8 +78,12 @@ struct Outputs {
     events.clear();
   }
 
-  // Not for the shell: room for datagrams to come.
+  // Not for the shell: room for datagrams to come, and for requests that are as small.
+  void Spare(std::string& bytes) {
+    if (spare.size() < kSpareMax) spare.push_back(std::move(bytes));
+  }
   static constexpr std::size_t kSpareMax = 64;
+  static constexpr std::size_t kSpareBytesMax = 4096;  // Of a request.
   static constexpr std::size_t kEventsKeptMax = 256;
   std::vector<std::string> spare;
 };

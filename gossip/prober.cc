@@ -80,8 +80,9 @@ void Prober::Start(base::Instant now, const Member& member, Urgency urgency,
   if (!by) {
     courier_.Send(now, member.address, ping, AsSpan(accusation));
   } else {
-    const std::size_t kept = kPingsPerAckTimeout * courier_.BytesOf(ping, by->way);
-    if (!courier_.Reply(now, member.address, ping, *by, AsSpan(accusation), kept)) return;
+    if (!courier_.Reply(now, member.address, ping, *by, AsSpan(accusation),
+                        std::size_t{kPingsPerAckTimeout}))
+      return;
   }
   ++counters_.probes;
   const base::Duration ack_timeout = membership_.health().Scale(options_.ack_timeout);
@@ -131,7 +132,7 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
   probe.again_at = now + probe.again_gap;
   const Ping ping{probe.nonce, probe.host};
   if (probe.by)
-    courier_.Reply(now, probe.address, ping, *probe.by, {}, courier_.BytesOf(ping, probe.by->way));
+    courier_.Reply(now, probe.address, ping, *probe.by, {}, 1);
   else
     courier_.Send(now, probe.address, ping, AsSpan(membership_.AccusationOf(now, probe.host)));
 }
@@ -139,7 +140,7 @@ void Prober::PingAgain(base::Instant now, Probe& probe) {
 // How the sender is seen, if it is accused; and that it is alive in newer words than it says
 // itself, as when another node says them in its name: the two would not hear of each other.
 Ack Prober::AckTo(const Header& sender, std::uint64_t nonce) const {
-  const std::optional<Member> member = membership_.Find(sender.from);
+  const std::optional<Standing> member = membership_.StandingOf(sender.from);
   if (!options_.features().acks_tell || !member) return {.nonce = nonce, .vitals = own_vitals_};
   if (member->liveness == Liveness::kAlive && !IsNewer(*member, sender))
     return {.nonce = nonce, .vitals = own_vitals_};

@@ -22,9 +22,8 @@ void Relays::OnPingRequest(base::Instant now, Asked asked, const PingRequest& re
   if (relays_.size() >= kRelaysMax || request.target == membership_.self().host) return;
   if (request.address == asked.from) return;  // It would get pings and an answer for one packet.
   const Ping ping{random_.Next(), request.target};
-  const std::size_t kept = kRelayedMore * courier_.BytesOf(ping, asked.way);
   if (!courier_.Reply(now, request.address, ping, asked,
-                      AsSpan(membership_.AccusationOf(now, request.target)), kept))
+                      AsSpan(membership_.AccusationOf(now, request.target)), kRelayedMore))
     return;
   const bool repeats = options_.features().eager_probes;
   const bool says_nack = options_.features().nacks;
@@ -67,8 +66,7 @@ void Relays::OnTick(base::Instant now) {
     if (now >= relay.again_at) {
       relay.again_at = base::Instant::Never();
       const Ping ping{relay.nonce, relay.target};
-      courier_.Reply(now, relay.address, ping, relay.asked, {},
-                     courier_.BytesOf(ping, relay.asked.way));
+      courier_.Reply(now, relay.address, ping, relay.asked, {}, 1);
     }
     if (now >= relay.nack_at) {
       relay.nack_at = base::Instant::Never();

@@ -3,8 +3,9 @@
 // Two hosts from one copied data directory outbid each other for as long as both run, and all
 // others hear two addresses of one member in turn. They never hear each other (each drops packets
 // under its own identity), so each decides by what others pass on. Whoever was answered
-// kRefutationsMax times within kWindow gives way if its address is the lower one. The boot time
-// would be a better judge than the address, and is not known of the other: it travels in no claim.
+// kRefutationsMax times within kWindow gives way if the other one is at home, where their cluster
+// has noted them; if neither is, or nobody knows, the one with the lower address does. (The boot
+// time is no judge: it is not known of the other, since it travels in no claim.)
 // The words of this node's own lost future (a restored disk) are outbid once, and not answered.
 //
 // Thread: a value.
@@ -24,17 +25,23 @@ class Rivalry {
   static constexpr std::size_t kRefutationsMax = 3;
   static constexpr base::Duration kWindow = base::seconds(10);
 
+  void SetHome(base::Address home) { home_ = home; }
+
   // Another node at `theirs` outbid our last words. True: this node is to give way.
   bool Outbid(base::Instant now, base::Address ours, base::Address theirs) {
     base::Instant& oldest = times_[count_++ % kRefutationsMax];
     oldest = now;
     if (count_ < kRefutationsMax) return false;
     const base::Instant first = times_[count_ % kRefutationsMax];
-    const bool lower = base::Mutant("gossip-both-yield") ? true : ours < theirs;
-    return lower && now - first < kWindow;
+    return (base::Mutant("gossip-both-yield") || Loses(ours, theirs)) && now - first < kWindow;
   }
 
  private:
+  bool Loses(base::Address ours, base::Address theirs) const {
+    return ours != home_ && (theirs == home_ || ours < theirs);
+  }
+
+  base::Address home_;                                  // Port 0: nobody knows.
   std::array<base::Instant, kRefutationsMax> times_{};  // Of the last ones, in a ring.
   std::size_t count_ = 0;
 };

@@ -219,7 +219,11 @@ void Control::Tick() {
   LookUpSeeds();
   LookAtDiskSoon();
   AskToJoin();
+  if (twin_ && now >= twin_->ends) OnTwinAnswer(twin_->at);
+  if (misfit_ && !met_ours() && now >= misfit_->ends) return world_.Exit(misfit_->why);
   if (snapshot_ == nullptr) return;
+  MoveSoon();
+  SayIfAlone();
   ReleaseClients();
   admin_->OnTick(now);
   verify_->OnTick(now);

@@ -86,7 +86,8 @@ class Control final : public base::Actor, PeerLinksListener {
     kTagPaxos,
     kTagJoin,
     kTagTopology,
-    kTagWhy
+    kTagWhy,
+    kTagTwin
   };
 
   struct Conn {
@@ -133,6 +134,11 @@ class Control final : public base::Actor, PeerLinksListener {
         contacts.push_back(address);
     }
   };
+  // Somebody of another cluster answered, and nobody of ours had yet.
+  struct Misfit {
+    base::Status why;
+    base::Instant ends;
+  };
   struct EpochWait {
     std::uint64_t epoch = 0;
     base::Instant ends;
@@ -174,6 +180,29 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
                               std::optional<base::Address> replace, std::uint64_t back) const;
   base::Status CheckGone(const topology::Node& member) const;
+
+  // --- where the members are, this one too: server/control_move.cc ---
+  // Whether another node has this one's identity, at an address where this one should be. Then this
+  // one ends; else, or if nobody says so in time, `then` follows.
+  struct Twin {
+    base::Address at;
+    base::Instant ends;
+    Then then;
+  };
+  void LookForTwin(base::Address at, Then then);
+  bool twin_at_start() const { return twin_ && snapshot_ == nullptr; }
+  void OnTwinAnswer(base::Address at);
+  void MoveSoon();
+  void ProposeMove();
+  base::Address WhereIs(const topology::Node& node) const;
+  topology::TopologyPtr AsReached(const topology::TopologyPtr& chosen) const;
+  bool AnyoneMoved() const;
+  void SayIfAlone();
+  void FitsNobody(const base::Status& why);
+  // Somebody of our own cluster is there, or was since this node started: it accepted our hello (a
+  // founder's hellos came before there was a cluster), or gossip, which is tagged by the cluster's
+  // id, brought news of a member.
+  bool met_ours() const { return met_a_peer_ || !heard_.empty(); }
 
   // --- what this node may have lost: server/control_absence.cc ---
   void AskWhatOthersRemember();
@@ -330,6 +359,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::vector<QueuedChange> changes_;  // The first one is being proposed.
   std::optional<Joining> joining_;
 
+  topology::TopologyPtr adopted_;  // As chosen; the snapshot has it with where members are now.
   SnapshotPtr snapshot_;
   bool published_ = false;  // The workers have a snapshot.
   bool ready_ = false;
@@ -343,6 +373,12 @@ class Control final : public base::Actor, PeerLinksListener {
   std::map<base::HostId, base::Instant> away_since_;  // Members that do not seem alive.
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
+  std::optional<Misfit> misfit_;
+  std::optional<Twin> twin_;  // Being looked for.
+  bool moving_ = false;       // The epoch with our addresses is being proposed.
+  base::Instant next_move_;
+  base::Instant next_alone_word_;
+  std::optional<base::Instant> last_conflict_;  // When another node last spoke as this one.
   std::unique_ptr<gossip::Gossip> gossip_;
   gossip::Outputs drained_;  // The room of what was sent before.
   base::Instant gossip_since_;

@@ -13,32 +13,19 @@
 namespace starling::server {
 namespace {
 
-std::string Ports(const topology::NodeInfo& info) {
-  return fmt::format("{} (cluster), {} (clients), {} (RESP)", info.cluster.ToString(),
-                     info.client.ToString(), info.resp.ToString());
-}
-
-// The cluster knows a member by what it said when it entered; what its configuration says now must
-// be the same. FailedPrecondition names both.
+// Replicas are placed by datacenter and rack, and so a member stays in those that it entered with:
+// elsewhere other ranges would be its own. Addresses may change (control_move.cc).
+// FailedPrecondition names both places.
 base::Status CheckPlace(const topology::Node& member, const topology::NodeInfo& configured) {
-  const topology::NodeInfo known{.host = member.host,
-                                 .cluster = member.cluster,
-                                 .client = member.client,
-                                 .resp = member.resp,
-                                 .dc = member.dc,
-                                 .rack = member.rack};
-  const auto differs = [](std::string_view keys, std::string_view is, std::string_view wanted) {
+  const auto differs = [](std::string_view key, std::string_view is, std::string_view wanted) {
     return base::FailedPrecondition(fmt::format(
         "the cluster knows this node by {} = {}, and its configuration says {}: set it back. A "
-        "member cannot change it yet; to move, start a node with an empty data directory there and "
-        "node.replace set to this one's address",
-        keys, is, wanted));
+        "member cannot change it; start a node with an empty data directory there, and this one "
+        "no more",
+        key, is, wanted));
   };
-  if (known.cluster != configured.cluster || known.client != configured.client ||
-      known.resp != configured.resp)
-    return differs("node.listen and ports", Ports(known), Ports(configured));
-  if (known.dc != configured.dc) return differs("node.dc", known.dc, configured.dc);
-  if (known.rack != configured.rack) return differs("node.rack", known.rack, configured.rack);
+  if (member.dc != configured.dc) return differs("node.dc", member.dc, configured.dc);
+  if (member.rack != configured.rack) return differs("node.rack", member.rack, configured.rack);
   return base::Ok();
 }
 
@@ -84,7 +71,10 @@ base::Status Control::LoadStored() {
     FoundBySeeds();
   } else if (const topology::Node* me = known->Find(shared_.identity.host)) {
     if (me->member()) RETURN_IF_ERROR(CheckPlace(*me, self_));
-    Adopt(known);
+    if (me->member() && me->cluster != self_.cluster)
+      LookForTwin(me->cluster, [this, known] { Adopt(known); });
+    else
+      Adopt(known);
   } else {
     // Heard of before it was admitted: voters tell whoever has the address of one.
     StartJoining({}, *known);

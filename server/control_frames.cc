@@ -115,6 +115,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
     case kTagPurge: purge_.OnPeerReply(tag, frame); return;
     case kTagWhy: admin_->OnWhyReply(tag, frame); return;
     case kTagJoin: OnJoinReply(tag, frame); return;
+    case kTagTwin: OnTwinAnswer(UnpackAddress(tag.a)); return;
     default: break;
   }
   const auto reply = wire::Decode<wire::ControlReply>(frame.header);
@@ -149,6 +150,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
     case kTagPurge: purge_.OnPeerFailed(tag, status); return;
     case kTagWhy: admin_->OnWhyFailed(tag, status); return;
     case kTagJoin: OnJoinFailed(tag.a, status.message()); return;
+    case kTagTwin: OnTwinAnswer(UnpackAddress(tag.a)); return;
     case kTagGossip:
       if (gossip_ != nullptr)
         gossip_->OnStreamFailed(world_.Now(), UnpackAddress(tag.a),
@@ -184,15 +186,14 @@ base::Status Control::OnPeerHello(const PeerAddress& peer, const wire::HelloRepl
       "wrong data directory",
       reply.cluster_name, peer.address.ToString(), reply.cluster_id.ToString(),
       snapshot_->topology->cluster_id.ToString()));
-  if (!met_a_peer_) world_.Exit(other);
+  FitsNobody(other);
   return other;
 }
 
 void Control::OnHelloRefused(const PeerAddress& peer, const wire::ErrorReply& error) {
   base::log::Warn("control", "{} refused this node: {}", peer.address.ToString(), error.message);
-  // A node that has met nobody of its own cluster is the one that is wrong here.
-  if (error.code == base::Code::kFailedPrecondition && !met_a_peer_)
-    world_.Exit(base::FailedPrecondition(
+  if (error.code == base::Code::kFailedPrecondition)
+    FitsNobody(base::FailedPrecondition(
         fmt::format("{} refused this node: {}", peer.address.ToString(), error.message)));
 }
 

@@ -31,6 +31,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kClusterMismatch: return "another cluster's node talks to us";
     case gossip::Event::kUnopened: return "sends what cannot be opened";
     case gossip::Event::kMalformed: return "sends what no sound node does";
+    case gossip::Event::kOtherVersion: return "speaks another format of gossip";
   }
   return "?";
 }
@@ -39,7 +40,8 @@ std::string_view NameOf(gossip::Event::Kind kind) {
 bool IsOfMember(gossip::Event::Kind kind) {
   return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
          kind != gossip::Event::kYielded && kind != gossip::Event::kUnopened &&
-         kind != gossip::Event::kMalformed && kind != gossip::Event::kStreamOnly;
+         kind != gossip::Event::kMalformed && kind != gossip::Event::kOtherVersion &&
+         kind != gossip::Event::kStreamOnly;
 }
 
 void SayGossip(const gossip::Event& event) {
@@ -149,6 +151,7 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     return;
   }
   SayGossip(event);
+  if (event.kind == gossip::Event::kConflict) last_conflict_ = world_.Now();
   if (event.kind == gossip::Event::kYielded) return Retire([] {});
   if (!IsOfMember(event.kind)) return;
   heard_[event.member.host] = event.member.liveness;
@@ -167,11 +170,10 @@ void Control::OnGossipEvent(const gossip::Event& event) {
 // Once a turn, however many events it had.
 void Control::PublishIfLooksChanged() {
   heard_more_ = false;
-  for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
-    if (LookOf(snapshot_->node(i)) == snapshot_->peers[i]) continue;
-    Publish();
-    break;
-  }
+  bool changed = AnyoneMoved();
+  for (std::size_t i = 0; i < snapshot_->peers.size() && !changed; ++i)
+    changed = LookOf(snapshot_->node(i)) != snapshot_->peers[i];
+  if (changed) Publish();
   CheckEpochWaits();
 }
 

@@ -172,6 +172,11 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                                      std::uint64_t back) const {
   RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
   const topology::Node* there = topology.Find(node.host);
+  if (there != nullptr && there->cluster != node.cluster && WhereIs(*there) != node.cluster)
+    if (const base::Status gone = CheckGone(*there); !gone.ok())
+      return base::Unavailable(
+          fmt::format("host {} asks from {}, and is a member at {}, which may be alive there",
+                      node.host.ToString(), node.cluster.ToString(), WhereIs(*there).ToString()));
   if (there != nullptr && there->back >= back && there->absent == 0)
     return base::Ok();  // The answer was lost.
   for (const topology::Node* member : topology.members()) {

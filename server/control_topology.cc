@@ -73,7 +73,7 @@ void Control::NextChange() {
       options.predecessor = acceptor_->known_bytes();
       options.deadline = first.ends - world_.Now();
       for (const base::HostId& voter : known->voters)
-        options.voters.push_back({voter, known->Find(voter)->cluster});
+        options.voters.push_back({voter, WhereIs(*known->Find(voter))});
       StartProposer(std::move(options));
       return;
     }
@@ -144,7 +144,8 @@ void Control::OnOutcome(const topology::Outcome& outcome) {
 
 void Control::HandlePaxos(base::Bytes payload, const std::function<void(std::string)>& answer) {
   const auto request = topology::DecodePaxosRequest(payload);
-  if (!request || !MayVote(*request)) return answer({});
+  // While it may be a copy of a node that runs, it is nobody.
+  if (!request || twin_at_start() || !MayVote(*request)) return answer({});
   topology::Vote vote = acceptor_->OnRequest(*request);
   const std::string reply = topology::EncodePaxosReply(vote.reply);
   if (!vote.must_sync && vote.learned == nullptr) return answer(reply);
@@ -214,12 +215,15 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
         shared_.identity.host.ToString(), topology->epoch, shared_.config.node.data_dir)));
     return;
   }
+  const bool moved = adopted_ != nullptr && !topology::SameAddresses(*adopted_, *topology);
+  adopted_ = topology;
   auto next = std::make_shared<Snapshot>();
-  next->topology = topology;
+  next->topology = AsReached(topology);
   next->ring = topology::Ring::Build(*topology);
   next->self = static_cast<std::size_t>(me - topology->nodes.data());
-  const bool same_nodes = snapshot_ != nullptr && snapshot_->topology->nodes == topology->nodes;
-  next->ring_epoch = same_nodes ? snapshot_->ring_epoch : topology->epoch;
+  const bool same_owners =
+      snapshot_ != nullptr && topology::SameOwners(*snapshot_->topology, *topology);
+  next->ring_epoch = same_owners ? snapshot_->ring_epoch : topology->epoch;
   next->peers.resize(topology->nodes.size());
   if (snapshot_ == nullptr || snapshot_->me().back != me->back ||
       snapshot_->me().absent != me->absent)
@@ -244,7 +248,10 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
     StartGossip();
     AskWhatOthersRemember();
     AskForTopology();
+  } else if (moved) {
+    JoinGossip();  // It calls nobody any more at an address that a member left.
   }
+  gossip_->SetHome(me->cluster);
   gossip_->Publish(world_.Now(), std::string(kRumorKey), topology->epoch, acceptor_->known_bytes());
   RefreshMetadata();
   Publish();
@@ -254,6 +261,10 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
 // Brings liveness and readiness into a new snapshot, and hands it to the workers.
 void Control::Publish() {
   auto next = std::make_shared<Snapshot>(*snapshot_);
+  next->topology = AsReached(adopted_);
+  for (std::size_t i = 0; i < next->peers.size(); ++i)
+    if (next->node(i).cluster != snapshot_->node(i).cluster)
+      links_.DisconnectElsewhere(next->node(i).host, next->node(i).cluster);
   for (std::size_t i = 0; i < next->peers.size(); ++i) next->peers[i] = LookOf(next->node(i));
   next->catching_up = !ready_ && IsBack();
   snapshot_ = next;

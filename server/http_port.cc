@@ -25,9 +25,21 @@ std::string_view NameOf(int status) {
 }  // namespace
 
 void HttpPort::OnOpen(base::ConnId conn) {
-  if (conns_.size() >= kConnectionsMax)
+  if (conns_.size() >= kConnectionsMax && !CloseIdlest())
     return Refuse(conn, 503, "too many connections to this port");
   conns_[conn].ends = world_.Now() + kDeadline;
+}
+
+// The one whose deadline comes first, of those that are not being answered.
+bool HttpPort::CloseIdlest() {
+  auto idlest = conns_.end();
+  for (auto at = conns_.begin(); at != conns_.end(); ++at)
+    if (!at->second.answering && (idlest == conns_.end() || at->second.ends < idlest->second.ends))
+      idlest = at;
+  if (idlest == conns_.end()) return false;
+  world_.Close(idlest->first);
+  conns_.erase(idlest);
+  return true;
 }
 
 bool HttpPort::OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used) {

@@ -3,6 +3,8 @@
 // Operators' tools only: GET and HEAD, without a body, one request at a time on a connection. What
 // a path means is up to whoever serves it. A connection that does not have a whole request, or has
 // not taken its answer, within kDeadline is closed; an idle one too, which is what scrapers expect.
+// So that those who hold connections open keep nobody out, a new one takes the place of the one
+// that has been idle for longest.
 //
 // Thread:    confined to control.
 // Read next: server/control_http.cc
@@ -30,7 +32,8 @@ class HttpPort {
 
   HttpPort(base::World& world, Serve serve) : world_(world), serve_(std::move(serve)) {}
 
-  // A connection beyond kConnectionsMax is refused with 503 and closed.
+  // One beyond kConnectionsMax takes an idle one's place; while all are being answered it is
+  // refused with 503 and closed.
   void OnOpen(base::ConnId conn);
   // False: not one of this port's. Else what was used is in *used.
   bool OnBytes(base::ConnId conn, base::Bytes bytes, std::size_t* used);
@@ -48,6 +51,7 @@ class HttpPort {
     bool head = false;  // It asked for the head of the answer alone.
   };
 
+  bool CloseIdlest();
   void Refuse(base::ConnId conn, int status, std::string_view why);
   enum class Parts : std::uint8_t { kAll, kHead };
   void Send(base::ConnId conn, int status, std::string_view content_type, std::string_view body,

@@ -16,7 +16,8 @@ base::Status WhyNot(const gossip::Envelope::Opened& opened) {
   using Verdict = gossip::Envelope::Verdict;
   switch (opened.verdict) {
     case Verdict::kOpened: return base::Ok();
-    case Verdict::kNoPacket: break;
+    case Verdict::kNoPacket:
+    case Verdict::kOtherVersion: break;
     case Verdict::kOtherCluster: return base::FailedPrecondition("its cluster.name is another one");
     case Verdict::kUnsealed:
       return base::FailedPrecondition(

@@ -95,6 +95,16 @@ void PeerLinks::Disconnect(base::HostId host) {
     if (link.open && link.peer.host == host) world_.Close(link.conn);
 }
 
+void PeerLinks::DisconnectElsewhere(base::HostId host, base::Address now_at) {
+  for (auto& [address, link] : links_)
+    if (link.open && link.peer.host == host && address != now_at) world_.Close(link.conn);
+}
+
+base::HostId PeerLinks::HostAt(base::Address address) const {
+  const auto found = links_.find(address);
+  return found == links_.end() || !found->second.ready ? base::HostId{} : found->second.peer.host;
+}
+
 bool PeerLinks::OnOpen(base::ConnId conn) {
   const Link* link = FindConn(conn);
   if (link == nullptr) return false;

@@ -94,6 +94,11 @@ class PeerLinks {
 
   // Ends the links to a host that is dead: what is open on them fails.
   void Disconnect(base::HostId host);
+  // The same for a host that is at `now_at` now: its links to other addresses.
+  void DisconnectElsewhere(base::HostId host, base::Address now_at);
+
+  // Who said hello at an address; empty: nobody has, on a link that is open.
+  base::HostId HostAt(base::Address address) const;
 
   // The actor hands on what comes of its connections; false: the connection is none of ours.
   bool OnOpen(base::ConnId conn);

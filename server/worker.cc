@@ -74,10 +74,13 @@ void Worker::Adopt(SnapshotPtr snapshot) {
   const bool first = snapshot_ == nullptr;
   const bool ownership_changed = first || snapshot_->ring_epoch != snapshot->ring_epoch;
   if (!first) {
-    // The links to hosts that died would fail by themselves, but only after long.
-    for (std::size_t i = 0; i < snapshot_->peers.size(); ++i)
+    // The links to hosts that died or moved would fail by themselves, but only after long.
+    for (std::size_t i = 0; i < snapshot_->peers.size(); ++i) {
       if (snapshot_->peers[i].up && !snapshot->peers[i].up)
         links_.Disconnect(snapshot_->node(i).host);
+      else if (snapshot_->node(i).cluster != snapshot->node(i).cluster)
+        links_.DisconnectElsewhere(snapshot->node(i).host, snapshot->node(i).cluster);
+    }
   }
   snapshot_ = std::move(snapshot);
   const topology::Topology& topology = *snapshot_->topology;

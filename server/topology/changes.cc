@@ -31,6 +31,12 @@ Node MakeNode(const NodeInfo& info, base::NodeNumber number, std::vector<std::ui
           .absent = 0};
 }
 
+void SetAddresses(Node& node, base::Address cluster, base::Address client, base::Address resp) {
+  node.cluster = cluster;
+  node.client = client;
+  node.resp = resp;
+}
+
 std::vector<NodeInfo> ByAddress(std::vector<NodeInfo> nodes) {
   std::sort(nodes.begin(), nodes.end(),
             [](const NodeInfo& a, const NodeInfo& b) { return a.cluster < b.cluster; });
@@ -88,6 +94,10 @@ Status CheckReplaced(const Topology& topology, const NodeInfo& node, base::Addre
 }
 
 }  // namespace
+
+bool IsReachedAt(const Node& node, const NodeInfo& info) {
+  return node.cluster == info.cluster && node.client == info.client && node.resp == info.resp;
+}
 
 base::Result<Topology> Found(const FoundingPlan& plan) {
   if (plan.seeds.empty() || plan.seeds.size() > kSeedsMax)
@@ -202,6 +212,22 @@ base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, s
   return Follow(std::move(next), topology.epoch + 1);
 }
 
+base::Result<Topology> MoveNode(const Topology& topology, const NodeInfo& node) {
+  const Node* known = topology.Find(node.host);
+  if (known == nullptr || !known->member())
+    return base::Fail(
+        FailedPrecondition(fmt::format("host {} cannot move to {}: it is no member",
+                                       node.host.ToString(), node.cluster.ToString())));
+  if (IsReachedAt(*known, node)) return topology;
+  Topology next = topology;
+  for (Node& other : next.nodes)
+    if (other.member() && other.host != node.host && other.cluster == node.cluster)
+      SetAddresses(other, known->cluster, known->client, known->resp);
+  for (Node& moved : next.nodes)
+    if (moved.host == node.host) SetAddresses(moved, node.cluster, node.client, node.resp);
+  return Follow(std::move(next), topology.epoch + 1);
+}
+
 base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready) {
   const std::size_t members = topology.members().size();
   const std::size_t wanted = std::min(kVotersMax, members - (members + 1) % 2);
@@ -235,9 +261,6 @@ Status CheckJoin(const Topology& topology, const NodeInfo& node,
       return FailedPrecondition(fmt::format(
           "{} was replaced and may not return: empty its data directory and let it join anew",
           self));
-    if (known->cluster != node.cluster)
-      return FailedPrecondition(fmt::format("{} is a member under the address {}: start it there",
-                                            self, known->cluster.ToString()));
     return base::Ok();
   }
   if (replace.has_value()) RETURN_IF_ERROR(CheckReplaced(topology, node, *replace));

@@ -40,6 +40,9 @@ struct NodeInfo {
   bool operator==(const NodeInfo&) const = default;
 };
 
+// Whether the topology has all the addresses that `info` says of it.
+bool IsReachedAt(const Node& node, const NodeInfo& info);
+
 struct FoundingPlan {
   base::HostId cluster_id;
   std::string cluster_name;
@@ -79,15 +82,22 @@ base::Result<Topology> DeclareAbsent(const Topology& topology, base::HostId host
 // or the only voter.
 base::Result<Topology> ReturnNode(const Topology& topology, base::HostId host, std::uint64_t boot);
 
+// The member `node.host` is reached where `node` says: it listens there. Whoever the topology has
+// at that cluster address is there no more, and is noted where `node` was, until it says itself
+// where it is; so members may take each other's addresses. What else `node` says is not looked at.
+// FailedPrecondition when it is no member.
+base::Result<Topology> MoveNode(const Topology& topology, const NodeInfo& node);
+
 // Seats one of `ready`, members all, while there are fewer voters than the largest odd number of
 // members, or than kVotersMax: an even number bears no more losses than one fewer. It takes the
 // seat of one that was replaced, if there is such. The same topology when there is none to seat.
 base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<base::HostId>& ready);
 
 // Whether `node` may enter (or already is a member): asked by the node that admits it.
-// FailedPrecondition, with what to do about it, when its host id was replaced, when it is a member
-// under another address, when its address is a member's and `replace` does not say so (an empty
-// data directory: a new host id), or when there is nobody to replace or in another place.
+// FailedPrecondition, with what to do about it, when its host id was replaced, when its address is
+// another member's and `replace` does not say so (an empty data directory: a new host id), or when
+// there is nobody to replace or in another place. A member may ask from another address than it is
+// known by: it moves there once it is back (MoveNode).
 base::Status CheckJoin(const Topology& topology, const NodeInfo& node,
                        std::optional<base::Address> replace);
 

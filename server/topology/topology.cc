@@ -55,6 +55,22 @@ bool Newer(const Topology& a, const Topology& b) {
   return std::pair(a.generation, a.epoch) > std::pair(b.generation, b.epoch);
 }
 
+bool SameOwners(const Topology& a, const Topology& b) {
+  return std::ranges::equal(a.nodes, b.nodes, [](const Node& left, Node right) {
+    right.cluster = left.cluster;
+    right.client = left.client;
+    right.resp = left.resp;
+    return left == right;
+  });
+}
+
+bool SameAddresses(const Topology& a, const Topology& b) {
+  return std::ranges::all_of(a.nodes, [&](const Node& node) {
+    const Node* other = b.FindNumber(node.number);
+    return other == nullptr || (other->cluster == node.cluster && other->member() == node.member());
+  });
+}
+
 std::uint32_t EffectiveFactor(const Topology& topology, const Replication& replication) {
   std::uint32_t members = 0;
   std::map<std::string_view, std::uint32_t> members_of_dc;

@@ -120,6 +120,11 @@ struct Topology {
 
 using TopologyPtr = std::shared_ptr<const Topology>;
 
+// Whether the same nodes own the same, wherever they are reached; and whether those in both are
+// reached, as members, where they were.
+bool SameOwners(const Topology& a, const Topology& b);
+bool SameAddresses(const Topology& a, const Topology& b);
+
 // Whether `a` was agreed on later than `b`: by generation, then by epoch.
 bool Newer(const Topology& a, const Topology& b);
 

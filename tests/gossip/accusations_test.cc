@@ -43,6 +43,24 @@ TEST_SUITE("gossip/accusations") {
     EXPECT(table.Of(2) == Liveness::kDead);
   }
 
+  TEST_CASE("a death names who found the member silent, whoever of them is known") {
+    Table table;
+    for (std::uint64_t number = 2; number < 5; ++number) table.Hear(0, ClaimBy(number));
+    Claim accused = ClaimBy(2, Liveness::kSuspect);
+    for (const std::uint64_t accuser : {3, 4, 77})
+      accused.accusers.Add({ShortId(Host(accuser)), 0});
+    table.Hear(0, accused);
+    REQUIRE(table.Of(2) == Liveness::kUnreachable);
+    table.membership.OnTick(At(60000));
+    REQUIRE(table.Of(2) == Liveness::kDead);
+    const std::string& reason = table.outputs.events.back().reason;
+    EXPECT(reason.find("; silent to 10.0.0.3:7700, 10.0.0.4:7700 and one unknown (") !=
+           std::string::npos);
+    // Who is dead by hearsay alone was silent to nobody that this node knows of.
+    table.Hear(60000, ClaimBy(3, Liveness::kDead));
+    EXPECT(table.outputs.events.back().reason == "others say so");
+  }
+
   TEST_CASE("three accusers of one rack are not enough while another has witnesses") {
     Table table;
     HearOfTwoRacks(table, 6, 7);

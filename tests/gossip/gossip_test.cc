@@ -54,6 +54,28 @@ TEST_SUITE("gossip/gossip") {
     EXPECT(hand.events[0].reason.find("10.0.0.2:7700") != std::string::npos);
   }
 
+  TEST_CASE("a newer format is told of by version and address, once a minute of each, 16 in all") {
+    Hand hand;
+    std::string packet = Say(2, Spread{1}, {ClaimBy(2)});
+    packet[0] = 3;
+    for (const std::int64_t ms : {0, 1, 59'999, 60'000, 60'001})
+      hand.Do([&](Gossip& core) { core.OnDatagram(At(ms), AddressOf(2), packet); });
+    EXPECT(hand.core->counters().rejected == 5);
+    EXPECT(!hand.core->Find(Host(2)));
+    REQUIRE(hand.EventKinds() == std::vector{Event::kOtherVersion, Event::kOtherVersion});
+    EXPECT(hand.events[0].member.address == AddressOf(2));
+    EXPECT(hand.events[0].reason.find("10.0.0.2:7700 has format version 3,") != std::string::npos);
+    hand.events.clear();
+    for (std::uint64_t number = 3; number < 100; ++number)
+      hand.Do([&](Gossip& core) { core.OnDatagram(At(60'002), AddressOf(number), packet); });
+    EXPECT(hand.events.size() == 15);
+    // What has not our tag is nothing of ours, whatever it begins with.
+    packet[1] = static_cast<char>(packet[1] + 1);
+    hand.events.clear();
+    hand.Do([&](Gossip& core) { core.OnDatagram(At(200'000), AddressOf(2), packet); });
+    EXPECT(hand.events.empty());
+  }
+
   TEST_CASE("who sends what no sound node does is told of, with what it was, once in 10 s") {
     Hand hand;
     Claim claim = ClaimBy(2);

@@ -38,6 +38,21 @@ TEST_SUITE("gossip/membership") {
       for (const std::int64_t ms : {0, 1, 2, 3}) answer(ms, 0);
       EXPECT(!table.membership.yielded());
     }
+    SUBCASE("also by the higher one, if the other is where their cluster has noted them") {
+      table.membership.SetHome(AddressOf(0));
+      for (const std::int64_t ms : {0, 1, 2}) answer(ms, 0);
+      EXPECT(table.membership.yielded());
+    }
+    SUBCASE("not by the lower one, if it is there itself") {
+      table.membership.SetHome(AddressOf(1));
+      for (const std::int64_t ms : {0, 1, 2, 3}) answer(ms, 9);
+      EXPECT(!table.membership.yielded());
+    }
+    SUBCASE("by the lower one, if neither is there") {
+      table.membership.SetHome(AddressOf(5));
+      for (const std::int64_t ms : {0, 1, 2}) answer(ms, 9);
+      EXPECT(table.membership.yielded());
+    }
     SUBCASE("not when it is longer than that") {
       for (const std::int64_t ms : {0, 4000, 10000, 14001}) answer(ms, 9);
       EXPECT(!table.membership.yielded());

@@ -144,10 +144,21 @@ class Keyring(case.ClusterCase):
     def test_what_cuts_a_member_off_is_refused(self):
         nodes, key_id = self.sealed_cluster()
         one, two, three = nodes.nodes
+        # What it says to do is what helps, and force does not.
+        for options in ((), ("--force",), ("--all",), ("--all", "--force")):
+            refused = self.keyring(one, "remove", key_id, *options, check=False)
+            self.assert_refused(refused, f"in use on {one.address}", "first `keyring add`",
+                                "--force or not")
+            self.assertEqual(two.address.encode() in refused.stderr, "--all" in options)
+        second, second_id = self.generate()
+        self.keyring(one, "add", second, "--all")
+        self.assert_refused(self.keyring(one, "remove", key_id, "--all", check=False),
+                            f"first `keyring use {second_id}` with --all")
+        self.keyring(one, "use", second_id)
         self.assert_refused(self.keyring(one, "remove", key_id, check=False), "in use on",
-                            one.address, two.address, three.address)
-        self.assert_refused(self.keyring(one, "remove", key_id, "--force", check=False),
-                            "is the primary")
+                            two.address, three.address, "--force does it all the same")
+        self.keyring(one, "use", key_id)
+        self.keyring(one, "remove", second_id, "--all")
         self.assert_refused(self.keyring(one, "use", "12345678", check=False), "12345678",
                             "installed on no member")
         self.assert_refused(self.keyring(one, "use", "nonsense", check=False), "no key id")

@@ -246,10 +246,6 @@ TEST_SUITE("sim/membership") {
     std::string was, is;
     SUBCASE("rack") { cluster.config(1).node.rack = is = "rack7", was = "rack1"; }
     SUBCASE("datacenter") { cluster.config(1).node.dc = is = "dc7", was = "dc1"; }
-    SUBCASE("port") {
-      cluster.config(1).ports.client = 7799;
-      is = "127.0.0.2:7799 (clients)", was = "127.0.0.2:7701 (clients)";
-    }
     cluster.Start(1);
     cluster.sim().RunFor(seconds(2));
     EXPECT(!cluster.up(1));

@@ -88,6 +88,7 @@ bool IsBelief(gossip::Event::Kind kind) {
     case gossip::Event::kClusterMismatch:
     case gossip::Event::kUnopened:
     case gossip::Event::kMalformed:
+    case gossip::Event::kOtherVersion:
     case gossip::Event::kYielded:
     case gossip::Event::kStreamOnly: return false;
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "base/base64.h"
@@ -74,11 +75,34 @@ base::Result<std::vector<View>> LookAround(const std::string& asked) {
 // --- what would cut a member off ---
 
 template <typename Wrong>
-std::string Those(const std::vector<View>& views, Wrong wrong) {
+std::string Those(std::span<const View> views, Wrong wrong) {
   std::string names;
   for (const View& view : views)
     if (wrong(view)) names += (names.empty() ? "" : ", ") + view.address;
   return names;
+}
+
+// Those that a change concerns.
+std::span<const View> Concerned(const KeyringQuestion& question, std::span<const View> views) {
+  return views.first(question.all ? views.size() : 1);
+}
+
+// No node removes the key that it seals with, forced or not.
+base::Status CheckUnused(const std::string& id, std::span<const View> concerned) {
+  const std::string sealing =
+      Those(concerned, [&](const View& view) { return view.primary == id; });
+  if (sealing.empty()) return base::Ok();
+  std::string others;
+  for (const View& view : concerned)
+    for (const std::string& other : view.keys)
+      if (other != id && others.find(other) == std::string::npos)
+        others += (others.empty() ? "" : " or ") + other;
+  return base::FailedPrecondition(fmt::format(
+      "key {} is in use on {}, and no node removes the key that it seals with, --force or not: {}",
+      id, sealing,
+      others.empty() ? "there is no other one there, so first `keyring add` another with --all, "
+                       "then `keyring use` that with --all"
+                     : fmt::format("first `keyring use {}` with --all", others)));
 }
 
 base::Status Check(const KeyringQuestion& question, const std::vector<View>& views) {
@@ -89,6 +113,8 @@ base::Status Check(const KeyringQuestion& question, const std::vector<View>& vie
   const bool installed = std::ranges::any_of(views, [&](const View& view) { return view.Has(id); });
   if ((question.action == Action::kUse || question.action == Action::kRemove) && !installed)
     return base::NotFound(fmt::format("key {} is installed on no member that answers", id));
+  if (question.action == Action::kRemove)
+    RETURN_IF_ERROR(CheckUnused(id, Concerned(question, views)));
   if (question.force || question.action == Action::kAdd) return base::Ok();
 
   const auto silent = [](const View& view) { return !view.error.empty(); };
@@ -131,8 +157,7 @@ Json ArgumentsOf(const KeyringQuestion& question) {
 // On those that it could not be done on the error says why; the others say how they are now.
 std::string Act(const KeyringQuestion& question, std::vector<View>& views) {
   std::string missed;
-  const std::size_t count = question.all ? views.size() : 1;
-  for (View& view : std::span(views).first(count)) {
+  for (View& view : std::span(views).first(Concerned(question, views).size())) {
     const auto answer = AskNode(view.client, CommandOf(question.action), ArgumentsOf(question));
     if (answer) {
       Take(*answer, view);

@@ -234,11 +234,50 @@ TEST_SUITE("topology/changes") {
     EXPECT(CheckJoin(topology, NodeOf(2), AddressOf(1)) == base::Ok());
   }
 
-  TEST_CASE("a member under another address is refused") {
+  TEST_CASE("a member moves, with nothing else changed; again changes nothing") {
+    const Topology before = FoundedBy(3);
     NodeInfo moved = NodeOf(2);
     moved.cluster = AddressOf(20);
-    EXPECT(Mentions(CheckJoin(FoundedBy(3), moved, std::nullopt),
-                    "is a member under the address 10.0.0.2:7700"));
+    moved.client = AddressOf(20, 7701);
+    moved.resp = AddressOf(2, 7799);
+    EXPECT(CheckJoin(before, moved, std::nullopt) == base::Ok());
+    const auto after = MoveNode(before, moved);
+    REQUIRE(after.has_value());
+    EXPECT(CheckSuccessor(before, *after) == base::Ok());
+    EXPECT(after->nodes[1].cluster == AddressOf(20));
+    EXPECT(after->nodes[1].client == AddressOf(20, 7701));
+    EXPECT(after->nodes[1].resp == AddressOf(2, 7799));
+    EXPECT(SameOwners(before, *after));
+    EXPECT(!SameAddresses(before, *after));
+    EXPECT(after->voters == before.voters);
+    EXPECT(MoveNode(*after, moved) == *after);
+    EXPECT(MoveNode(before, NodeOf(2)) == before);
+    EXPECT(MoveNode(*after, NodeOf(2))->nodes == before.nodes);
+  }
+
+  TEST_CASE("members take each other's addresses, one after the other") {
+    NodeInfo first = NodeOf(1), second = NodeOf(2);
+    std::swap(first.cluster, second.cluster);
+    std::swap(first.client, second.client);
+    std::swap(first.resp, second.resp);
+    second.resp = AddressOf(1, 7799);
+    const auto halfway = MoveNode(FoundedBy(3), first);
+    REQUIRE(halfway.has_value());
+    EXPECT(IsReachedAt(halfway->nodes[0], first));
+    EXPECT(halfway->nodes[1].cluster == AddressOf(1));  // Until it says where it is.
+    const auto done = MoveNode(*halfway, second);
+    REQUIRE(done.has_value());
+    EXPECT(IsReachedAt(done->nodes[0], first));
+    EXPECT(IsReachedAt(done->nodes[1], second));
+  }
+
+  TEST_CASE("who is no member does not move") {
+    EXPECT(Mentions(StatusOf(MoveNode(FoundedBy(3), NodeOf(4))), "it is no member"));
+    NodeInfo second = NodeOf(5);
+    second.cluster = AddressOf(3);
+    const auto replaced = ReplaceNode(FoundedBy(3), AddressOf(3), second);
+    REQUIRE(replaced.has_value());
+    EXPECT(Mentions(StatusOf(MoveNode(*replaced, NodeOf(3))), "it is no member"));
   }
 
   TEST_CASE("nobody to replace, another's address, or another rack is refused") {

@@ -1,0 +1,131 @@
+// Goal:   a member that comes back at another address is the member it was, for all that it does,
+//         and a copy of its data directory is not.
+// Method: whole nodes whose ports change between two lives; copies of disks on another machine.
+// (All
+//         ports of a machine have one IP here; others are in tests/process/moving_test.py.)
+#include <string>
+
+#include "tests/sim/calm.h"
+#include "tests/sim/members.h"
+#include "tests/test.h"
+
+namespace starling::sim {
+namespace {
+
+using base::seconds;
+
+// Where `by` has a node: what it sends to, and what its topology notes.
+base::Address Seen(const Cluster& cluster, std::uint32_t by, std::uint32_t node) {
+  return cluster.SnapshotOf(by)->node(node).cluster;
+}
+
+void MoveTo(Cluster& cluster, std::uint32_t node, std::uint16_t port) {
+  cluster.Kill(node);
+  cluster.config(node).ports.cluster = port;
+  cluster.config(node).ports.resp = static_cast<std::uint16_t>(port + 2);
+}
+
+TEST_SUITE("sim/moving") {
+  TEST_CASE("a member at another address is found there at once, and an epoch notes it") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const auto puts = PutKeys(cluster, 0, 50);
+    MoveTo(cluster, 1, 7800);
+    cluster.Start(1);
+    // Before any epoch does: gossip has it.
+    REQUIRE(cluster.sim().Await(seconds(2), [&] {
+      return IsMember(cluster, 1) && Seen(cluster, 0, 1) == cluster.AddressOf(1) &&
+             Seen(cluster, 2, 1) == cluster.AddressOf(1);
+    }));
+    EXPECT(EpochOf(cluster, 0) == 1);
+    REQUIRE(cluster.sim().Await(seconds(5), [&] { return EpochOf(cluster, 0) == 2; }));
+    REQUIRE(cluster.AwaitAllUp(seconds(10)));
+    const topology::Node& noted = cluster.SnapshotOf(2)->node(1);
+    EXPECT(noted.cluster == cluster.AddressOf(1));
+    EXPECT(noted.resp.port == 7802);
+    EXPECT(cluster.SnapshotOf(0)->ring_epoch == 1);  // Nobody owns anything else.
+    EXPECT(cluster.GossipOf(1).counters().conflicts == 0);
+
+    // It is a replica as before: the other one is down, and QUORUM has it.
+    cluster.Kill(2);
+    cluster.sim().RunFor(seconds(5));
+    EXPECT(CountLost(cluster, 1, puts) == 0);
+    const auto more = PutKeys(cluster, 0, 50);
+    EXPECT(CountLost(cluster, 1, more) == 0);
+    cluster.Start(2);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    cluster.sim().RunFor(seconds(20));
+    EXPECT(cluster.CheckReplicas() == std::nullopt);
+
+    // Back home, likewise.
+    MoveTo(cluster, 1, 7700);
+    cluster.Start(1);
+    REQUIRE(cluster.sim().Await(seconds(10), [&] { return EpochOf(cluster, 2) == 3; }));
+    EXPECT(cluster.AwaitAllUp(seconds(10)));
+  }
+
+  TEST_CASE("all members move at once, and find each other by seeds that say where they are now") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const auto puts = PutKeys(cluster, 0, 20);
+    for (std::uint32_t node = 0; node < 3; ++node) MoveTo(cluster, node, 7800);
+    SeedsAre(cluster, 1, 0);
+    SeedsAre(cluster, 2, 0);
+    for (std::uint32_t node = 0; node < 3; ++node) cluster.Start(node);
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return EpochOf(cluster, 0) == 4; }));
+    REQUIRE(cluster.AwaitAllUp(seconds(10)));
+    EXPECT(CountLost(cluster, 2, puts) == 0);
+  }
+
+  TEST_CASE("a copy beside its original ends, and the original goes on where it is") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const std::uint32_t copy = cluster.AddNode();
+    cluster.PutBack(copy, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+    cluster.Start(copy);
+    cluster.sim().RunFor(seconds(3));
+    EXPECT(!cluster.up(copy));
+    EXPECT(Mentions(ExitOf(cluster, copy), "is alive at 127.0.0.2:7700"));
+    EXPECT(EpochOf(cluster, 0) == 1);
+    EXPECT(cluster.GossipOf(1).counters().conflicts == 0);
+  }
+
+  TEST_CASE("a copy that cannot reach its original gives way to it all the same") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const std::uint32_t copy = cluster.AddNode();  // At the higher address.
+    cluster.PutBack(copy, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+    cluster.sim().Cut(cluster.host(1), cluster.host(copy));
+    cluster.Start(copy);
+    cluster.sim().RunFor(seconds(20));
+    REQUIRE(IsMember(cluster, copy));
+    EXPECT(cluster.GossipOf(copy).yielded());
+    EXPECT(!cluster.GossipOf(1).yielded());
+    EXPECT(EpochOf(cluster, 0) == 1);
+    REQUIRE(cluster.sim().Await(seconds(10), [&] {
+      return Seen(cluster, 0, 1) == cluster.AddressOf(1) &&
+             Seen(cluster, 2, 1) == cluster.AddressOf(1);
+    }));
+  }
+
+  TEST_CASE("what is left at the old address ends when it is started again") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const std::uint32_t copy = cluster.AddNode();
+    cluster.Kill(1);
+    cluster.PutBack(copy, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+    cluster.Start(copy);
+    REQUIRE(cluster.sim().Await(seconds(10), [&] { return EpochOf(cluster, 0) == 2; }));
+    EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(copy));
+    cluster.Start(1);
+    cluster.sim().RunFor(seconds(20));
+    EXPECT(!cluster.up(1));
+    EXPECT(Mentions(ExitOf(cluster, 1), "is alive at 127.0.0.4:7700"));
+    EXPECT(IsMember(cluster, copy));
+    EXPECT(!cluster.GossipOf(copy).yielded());
+    EXPECT(Seen(cluster, 2, 1) == cluster.AddressOf(copy));
+  }
+}
+
+}  // namespace
+}  // namespace starling::sim
