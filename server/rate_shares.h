@@ -26,7 +26,8 @@ class RateShare {
   RateShare(const RateShare&) = delete;
   RateShare& operator=(const RateShare&) = delete;
 
-  // Whether the user may go on now. Who may not is held to wait, and asks again with each turn.
+  // Whether the user may go on now. Who may not is held to wait, and asks again with each turn; who
+  // may is not, whether it goes on or finds that something else is in its way.
   bool Ready(base::Instant now);
   void Count(base::Instant now, std::uint64_t bytes);
 
@@ -37,7 +38,7 @@ class RateShare {
   bool Wants(base::Instant now) const { return now < wants_until_; }
 
   RateShares* all_ = nullptr;
-  base::Instant waits_until_{};  // It asked, and has not had it yet: only then is it counted.
+  base::Instant waits_until_{};  // It was refused, and not granted since.
   base::Instant wants_until_{};  // It asked, whatever it had since.
   std::uint64_t given_ = 0;      // Since the other wants something as well.
 };
@@ -45,7 +46,8 @@ class RateShare {
 class RateShares {
  public:
   // 0: no limit.
-  explicit RateShares(std::uint64_t bytes_per_second) : rate_(bytes_per_second) {
+  explicit RateShares(std::uint64_t bytes_per_second)
+      : rate_(bytes_per_second), behind_max_(std::min(kBehindMax, 2 * bytes_per_second)) {
     pulls.all_ = peers.all_ = this;
   }
 
@@ -58,10 +60,12 @@ class RateShares {
   // other up for so long.
   static constexpr base::Duration kWaits = base::milliseconds(500);
   // What one that wants little is behind the other is no credit for later, but for one of the
-  // largest values. Higher: larger values are shared evenly; lower: less of a wait for the other.
+  // largest values, and for two seconds of the rate where that is less. Higher: larger values are
+  // shared evenly; lower: less of a wait for the other.
   static constexpr std::uint64_t kBehindMax = 16 << 20;
 
   RateLimit rate_;
+  std::uint64_t behind_max_;
 };
 
 inline RateShare& RateShare::other() { return this == &all_->pulls ? all_->peers : all_->pulls; }
@@ -70,17 +74,17 @@ inline bool RateShare::Ready(base::Instant now) {
   if (!all_->rate_.limited()) return true;
   const bool turn = !other().Waits(now) || given_ <= other().given_;
   const bool ready = turn && all_->rate_.Ready(now);
-  wants_until_ = waits_until_ = now + RateShares::kWaits;
+  wants_until_ = now + RateShares::kWaits;
+  waits_until_ = ready ? base::Instant{} : wants_until_;
   return ready;
 }
 
 // What was had while the other wanted nothing is not held against anybody.
 inline void RateShare::Count(base::Instant now, std::uint64_t bytes) {
   all_->rate_.Count(now, bytes);
-  waits_until_ = {};
   given_ = other().Wants(now) ? given_ + bytes : 0;
   if (!other().Wants(now)) other().given_ = 0;
-  given_ = std::min(given_, other().given_ + RateShares::kBehindMax);
+  given_ = std::min(given_, other().given_ + all_->behind_max_);
 }
 
 }  // namespace starling::server

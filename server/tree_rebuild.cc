@@ -63,7 +63,7 @@ void TreeRebuild::Start() {
 void TreeRebuild::OnTurnEnd() {
   if (!started_ || job_ != nullptr || parts_.replica.making().left() == 0) return;
   const base::Instant now = parts_.world.Now();
-  if (now < not_before_ || !parts_.rate.Ready(now) || !parts_.replica.HasRoomForRepair()) return;
+  if (now < not_before_ || !parts_.replica.HasRoomForRepair() || !parts_.rate.Ready(now)) return;
   job_ = std::make_unique<PageJob>(*this, parts_.replica.BeginTreeStep());
   parts_.world.Offload(base::Lane::kBackground, *job_);
 }

@@ -81,7 +81,21 @@ TEST_SUITE("server/rate_shares") {
       now_much.Ask(Moment(ms));
       much.Ask(Moment(ms));
     }
-    EXPECT(much.had - had > 10 * kSharedRate);
+    EXPECT(much.had - had > 18 * kSharedRate);
+  }
+
+  TEST_CASE("who may go on and does not, since something else is in its way, holds nobody up") {
+    RateShares shares(kSharedRate);
+    RateUser one{shares.peers, 10'000};
+    RateUser held{shares.pulls, 10'000};
+    for (int ms = 0; ms < 10'000; ++ms) {
+      if (ms > 1000)
+        static_cast<void>(held.share.Ready(Moment(ms)));
+      else
+        held.Ask(Moment(ms));
+      one.Ask(Moment(ms));
+    }
+    EXPECT(one.had > 9 * kSharedRate);
   }
 
   TEST_CASE("who stopped asking holds nobody up for long") {
