@@ -118,6 +118,9 @@ class Gossip {
   // Where this node's cluster has noted it: of two with one identity the one that is there stays.
   void SetHome(base::Address home) { membership_.SetHome(home); }
 
+  // Where those are who found a member silent, for the log. Looks at all members.
+  std::string Name(const Accusers& accusers) const { return membership_.Name(accusers); }
+
   // What changes all the time: told in acks alone, to whoever pings this node.
   // REQUIRES: at most kVitalsBytesMax bytes.
   void SetVitals(std::string vitals) { prober_.SetVitals(std::move(vitals)); }

@@ -199,10 +199,7 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
         (was_unreachable && claim.liveness == Liveness::kAlive))
       Hurry();
   }
-  if (IsAccusation(claim.liveness) && !same_state)
-    Tell(table_.At(*slot), was, std::string(reason) + SilentTo(claim.host));
-  else
-    Tell(table_.At(*slot), was, reason);
+  Tell(table_.At(*slot), was, reason);
   if (before && IsOnTrial(before->liveness) && !IsOnTrial(claim.liveness)) {
     trials_.erase(claim.host);
     verdicts_.Clear(claim.host);
@@ -254,8 +251,13 @@ void Membership::AddToDigests(Slot slot, int sign) {
 
 void Membership::Tell(const Member& member, const Before* before, std::string_view reason) {
   const auto event = [&](Event::Kind kind) {
-    outputs_.events.push_back(
-        {.kind = kind, .member = CopyOf(member), .reason = std::string(reason)});
+    Event& told = outputs_.events.emplace_back();
+    told.kind = kind;
+    told.member = CopyOf(member);
+    told.reason = reason;
+    if (!IsAccusation(member.liveness)) return;
+    if (const auto trial = trials_.find(member.host); trial != trials_.end())
+      told.accusers = trial->second.accusers;
   };
   const bool is_new = before == nullptr || before->generation != member.generation;
   if (is_new && !IsGone(member.liveness)) event(Event::kJoined);

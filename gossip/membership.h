@@ -100,6 +100,8 @@ class Membership {
   // Where this node's cluster has noted it: of two with one identity the one that is there stays.
   void SetHome(base::Address home) { rivalry_.SetHome(home); }
   void Announce();  // Others should hear of us.
+  // Where they are, for the log: "10.0.0.1:7700 and 10.0.0.2:7700". Looks at all members.
+  std::string Name(const Accusers& accusers) const;
   void Leave(base::Instant now);
 
   // Forgets members that are gone for longer than dead_kept.
@@ -219,7 +221,6 @@ class Membership {
   void Execute(base::Instant now, base::HostId host);
   void SetVerdict(base::HostId host, const Trial& trial);
   Witnesses witnesses() const;
-  std::string SilentTo(base::HostId host) const;
   Member Known(base::HostId host) const { return table_.At(*table_.SlotOf(host)); }
 
   const GossipOptions& options_;

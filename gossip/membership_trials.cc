@@ -1,6 +1,8 @@
 // gossip/membership_trials.cc: from the first accusation to the verdict.
 #include <fmt/core.h>
 
+#include <array>
+
 #include "base/check.h"
 #include "base/mutants.h"
 #include "gossip/membership.h"
@@ -111,20 +113,18 @@ bool Membership::Join(base::Instant now, Trial& trial, const Accusers& accusers)
   return news;
 }
 
-// Who found it silent, for the log: "; silent to 10.0.0.1:7700 and 10.0.0.2:7700".
-std::string Membership::SilentTo(base::HostId host) const {
-  const auto found = trials_.find(host);
-  if (found == trials_.end() || found->second.accusers.size() == 0) return {};
-  std::string text = "; silent to ";
-  const auto all = found->second.accusers.all();
+std::string Membership::Name(const Accusers& accusers) const {
+  const auto all = accusers.all();
+  std::array<base::Address, Accusers::kMax> addresses{};
+  ForEach([&](const Member& member) {
+    for (std::size_t at = 0; at < all.size(); ++at)
+      if (ShortId(member.host) == all[at].id) addresses[at] = member.address;
+  });
+  std::string text;
   for (std::size_t at = 0; at < all.size(); ++at) {
     if (at > 0) text += at + 1 < all.size() ? ", " : " and ";
-    base::Address address{};
-    ForEach([&](const Member& member) {
-      if (ShortId(member.host) == all[at].id) address = member.address;
-    });
-    text +=
-        address.port != 0 ? address.ToString() : fmt::format("one unknown ({:016x})", all[at].id);
+    text += addresses[at].port != 0 ? addresses[at].ToString()
+                                    : fmt::format("one unknown ({:016x})", all[at].id);
   }
   return text;
 }

@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "base/host_id.h"
 #include "gossip/member.h"
+#include "gossip/suspicion.h"
 
 namespace starling::gossip {
 
@@ -55,6 +56,7 @@ struct Event {
   std::uint64_t rumor_version = 0;
   std::string rumor_payload{};
   std::string reason{};  // For the log: what made it so.
+  Accusers accusers{};   // Of kSuspect, kUnreachable and kDead: who found it silent.
 };
 
 struct Outputs {

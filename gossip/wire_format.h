@@ -168,7 +168,7 @@ class InOrder {
   explicit InOrder(base::Bytes bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
   void Varint(std::uint32_t field, std::uint64_t& value) {
-    if (Comes(field, Type::kVarint)) Number(value);
+    if (Comes(field, Type::kVarint)) static_cast<void>(Number(value));
   }
   void Fixed32(std::uint32_t field, std::uint64_t& value) {
     if (!Comes(field, Type::kFixed32)) return;
@@ -179,7 +179,7 @@ class InOrder {
   void Bytes(std::uint32_t field, base::Bytes& bytes) {
     if (!Comes(field, Type::kBytes)) return;
     std::uint64_t length = 0;
-    Number(length);
+    if (!Number(length)) return;
     if (length > left()) return Fail();
     bytes = {at_, static_cast<std::size_t>(length)};
     at_ += length;
@@ -202,14 +202,15 @@ class InOrder {
     end_ = kNothing + sizeof kNothing;
   }
 
-  void Number(std::uint64_t& value) {
+  bool Number(std::uint64_t& value) {
     value = 0;
     for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
       const auto byte = static_cast<unsigned char>(*at_++);
       value |= std::uint64_t{byte & 0x7fU} << shift;
-      if (byte < 0x80) return;
+      if (byte < 0x80) return true;
     }
     Fail();
+    return false;
   }
 
   static constexpr char kNothing[1] = {'\0'};  // Begins no field.

@@ -13,11 +13,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "base/host_id.h"
 #include "base/status.h"
+#include "server/scrub.h"
 #include "server/topology/topology.h"
 #include "storage/engine.h"
 #include "storage/guard.h"
@@ -60,7 +60,7 @@ struct NodeIdentity {
   std::uint64_t damaged_tables = 0;  // Taken out by this process, at this start and those before.
   // Tables for which lives of this process ended, as they were found damaged, and the starts that
   // followed found them sound. What is wrong with them will not go by beginning again.
-  std::set<std::string> healed_in_vain{};
+  HealedInVain healed_in_vain{};
 };
 
 struct Start {

@@ -73,7 +73,8 @@ void Adoption::OnScanned(ScanJob& job) {
   Bucket& bucket = buckets_.at(done->serial);  // It waits for its jobs.
   met_damage_.Note(done->page.status);
   met_damage_.Note(done->page.unreadable);
-  if (!done->page.status.ok() || !done->page.whole) bucket.failed = true;
+  // What is owed comes with the next comparison, once what hid it is gone.
+  if (!done->page.status.ok() || !done->page.whole || done->page.owed) bucket.failed = true;
   if (bucket.epoch == epoch_)
     for (const Removable& each : done->page.found) {
       ++bucket.open;

@@ -6,7 +6,8 @@
 // has beyond them goes: values to the quarantine, tombstones for good. Only when all of that is
 // committed does its own mark rise: what the pages brought, too, however long an old version of it
 // takes to be read. A mark without an entry would refuse this entry from every replica whose mark
-// is lower. What is refused, as on a full disk, ends the adoption.
+// is lower. What is refused, as on a full disk, ends the adoption; so does an extra in whose place
+// the peer has something older: that was not sent, and comes once the extra is gone.
 //
 // Thread:    confined to its worker.
 // Read next: server/repair_pull.h, server/purge_scan.h, docs/purge.md
@@ -66,7 +67,6 @@ class Adoption {
 
   void OnScanned(ScanJob& job);
   void End(std::uint64_t serial, const base::Status& error);
-  void Settle(std::uint64_t serial);
 
   base::World& world_;
   storage::Engine& engine_;

@@ -228,6 +228,7 @@ void Control::Tick() {
   admin_->OnTick(now);
   verify_->OnTick(now);
   RenewClockBound();
+  LookWhoRemembers();
   ReturnAfterLoss();
   DeclareAbsent();
   SeatVoters();

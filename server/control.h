@@ -134,6 +134,11 @@ class Control final : public base::Actor, PeerLinksListener {
         contacts.push_back(address);
     }
   };
+  // A member was asked what it remembers of us.
+  struct Asked {
+    base::Address at;
+    bool in_vain = false;  // Nobody answers there.
+  };
   // Somebody of another cluster answered, and nobody of ours had yet.
   struct Misfit {
     base::Status why;
@@ -207,7 +212,9 @@ class Control final : public base::Actor, PeerLinksListener {
   // --- what this node may have lost: server/control_absence.cc ---
   void AskWhatOthersRemember();
   void OnRemembered(const PeerAddress& peer, const wire::HelloReply& reply);
-  void NobodyRemembers(base::Address address);
+  void HasRemembered(base::HostId host);
+  void NobodyAnswersAt(base::Address address);
+  void LookWhoRemembers();
   void FoundLoss(const Mark& remembered, const std::string& reason);
   void FoundAbsent();
   void BeginAgain(std::uint64_t boot, const std::string& reason, std::string_view what);
@@ -364,9 +371,9 @@ class Control final : public base::Actor, PeerLinksListener {
   bool published_ = false;  // The workers have a snapshot.
   bool ready_ = false;
   bool saving_ready_ = false;
-  Loss loss_;                             // Until this node is ready again.
-  bool found_loss_ = false;               // In this life, which ends for it.
-  std::set<base::Address> may_remember_;  // Members that have yet to say what they remember of us.
+  Loss loss_;                                   // Until this node is ready again.
+  bool found_loss_ = false;                     // In this life, which ends for it.
+  std::map<base::HostId, Asked> may_remember_;  // Who has yet to say what it remembers of us.
   base::Instant remember_by_;
   base::Instant next_seating_;
   base::Instant next_declaring_;

@@ -22,14 +22,43 @@ constexpr base::Duration kSeatingGap = base::seconds(5);
 // later, in whichever hello comes first.
 void Control::AskWhatOthersRemember() {
   for (const topology::Node* member : snapshot_->topology->members())
-    if (member->cluster != self_.cluster) may_remember_.insert(member->cluster);
+    if (member->host != shared_.identity.host) may_remember_[member->host] = {member->cluster};
   remember_by_ = world_.Now() + kRememberMax;
 }
 
-void Control::NobodyRemembers(base::Address address) {
-  if (may_remember_.erase(address) == 0 || !may_remember_.empty()) return;
+// It has said what it does, or never can.
+void Control::HasRemembered(base::HostId host) {
+  if (may_remember_.erase(host) == 0 || !may_remember_.empty()) return;
   RefreshMetadata();
   Publish();
+}
+
+void Control::NobodyAnswersAt(base::Address address) {
+  for (auto& [host, asked] : may_remember_)
+    if (asked.at == address) asked.in_vain = true;
+}
+
+// Who is not where it was asked may have moved since this node's topology was chosen, and be up. So
+// its silence says nothing until somebody was heard who would know, or nobody was in time.
+void Control::LookWhoRemembers() {
+  if (may_remember_.empty()) return;
+  if (world_.Now() >= remember_by_) {
+    may_remember_.erase(may_remember_.begin(), std::prev(may_remember_.end()));
+    return HasRemembered(may_remember_.begin()->first);
+  }
+  std::vector<base::HostId> silent;
+  for (auto& [host, asked] : may_remember_) {
+    const topology::Node* member = snapshot_->topology->Find(host);
+    const base::Address at = member == nullptr ? asked.at : WhereIs(*member);
+    if (at != asked.at) {
+      asked = {at};
+      SendControl({at, {}}, {kTagTopology, 0, PackAddress(at), 0}, wire::ControlTopic::kTopology,
+                  {});
+    } else if (member == nullptr || (asked.in_vain && !heard_.empty())) {
+      silent.push_back(host);
+    }
+  }
+  for (const base::HostId& host : silent) HasRemembered(host);
 }
 
 void Control::OnRemembered(const PeerAddress& peer, const wire::HelloReply& reply) {
@@ -40,7 +69,7 @@ void Control::OnRemembered(const PeerAddress& peer, const wire::HelloReply& repl
   if (!loss.empty() && (!loss_.any() || mark.boot >= shared_.identity.boot) &&
       !base::Mutant("absence-memory-ignored"))
     return FoundLoss(mark, fmt::format("{}: {}", peer.address.ToString(), loss));
-  NobodyRemembers(peer.address);
+  HasRemembered(reply.host);
 }
 
 void Control::FoundLoss(const Mark& remembered, const std::string& reason) {
@@ -88,10 +117,6 @@ bool Control::IsBack() const {
 }
 
 void Control::ReturnAfterLoss() {
-  if (!may_remember_.empty() && world_.Now() >= remember_by_) {
-    may_remember_.erase(may_remember_.begin(), std::prev(may_remember_.end()));
-    NobodyRemembers(*may_remember_.begin());
-  }
   if (IsBack() || joining_ || found_loss_) return;
   if (!loss_.any() && !base::Mutant("absent-not-stale")) return;  // It is about to begin again.
   StartJoining({}, *snapshot_->topology);

@@ -137,7 +137,7 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
       break;
     case kTagTopology:
       LearnFrom(frame.payload, "the answer of a node");
-      if (tag.a != 0) NobodyRemembers(UnpackAddress(tag.a));  // Its hello has said what it does.
+      if (tag.a != 0) HasRemembered(links_.HostAt(UnpackAddress(tag.a)));  // In its hello.
       break;
   }
 }
@@ -157,7 +157,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
                                 gossip::Gossip::StreamFailure::kOther);
       return;
     case kTagTopology:
-      if (tag.a != 0) NobodyRemembers(UnpackAddress(tag.a));
+      if (tag.a != 0) NobodyAnswersAt(UnpackAddress(tag.a));
       return;
     default: return;  // Founding and Paxos ask again by themselves.
   }

@@ -44,10 +44,11 @@ bool IsOfMember(gossip::Event::Kind kind) {
          kind != gossip::Event::kStreamOnly;
 }
 
-void SayGossip(const gossip::Event& event) {
+void SayGossip(const gossip::Gossip& gossip, const gossip::Event& event) {
   if (event.kind == gossip::Event::kUpdated) return;
-  const auto text = fmt::format("{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
-                                event.reason.empty() ? "" : ": ", event.reason);
+  auto text = fmt::format("{} {}{}{}", event.member.address.ToString(), NameOf(event.kind),
+                          event.reason.empty() ? "" : ": ", event.reason);
+  if (event.accusers.size() > 0) text += "; silent to " + gossip.Name(event.accusers);
   if (event.kind == gossip::Event::kYielded)
     base::log::Error("gossip", "{}", text);
   else if (!IsOfMember(event.kind))
@@ -150,9 +151,11 @@ void Control::OnGossipEvent(const gossip::Event& event) {
       LearnFrom(event.rumor_payload, "a rumor");
     return;
   }
-  SayGossip(event);
+  SayGossip(*gossip_, event);
   if (event.kind == gossip::Event::kConflict) last_conflict_ = world_.Now();
-  if (event.kind == gossip::Event::kYielded) return Retire([] {});
+  if (event.kind == gossip::Event::kYielded)
+    return world_.Exit(base::FailedPrecondition(fmt::format(
+        "{}: is the data directory '{}' a copy?", event.reason, shared_.config.node.data_dir)));
   if (!IsOfMember(event.kind)) return;
   heard_[event.member.host] = event.member.liveness;
   if (event.kind == gossip::Event::kDead || event.kind == gossip::Event::kLeft)

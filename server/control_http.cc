@@ -33,8 +33,6 @@ void Control::ServeHttp(base::ConnId conn, const std::string& path) {
 
 // Why this node serves no clients now; empty: it does.
 std::string Control::Ailment() const {
-  if (gossip_ != nullptr && gossip_->yielded())
-    return "another node has this node's identity, and this one gave way to it";
   if (retired_) return "draining: no more requests are taken";
   if (snapshot_ == nullptr) return "starting: this node is in no cluster yet";
   if (!published_) return "starting: the clock's bound is not on disk yet";

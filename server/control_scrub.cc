@@ -55,7 +55,8 @@ void Control::ScrubSoon() {
 // Why not, or empty.
 std::string Control::WhyNotHeal() const {
   // What is wrong with it is not what a start can see, or comes and goes.
-  std::string again = WhyNotAgain(shared_.identity.healed_in_vain, scrub_.damaged_table());
+  std::string again =
+      WhyNotAgain(shared_.identity.healed_in_vain, scrub_.damaged_table(), world_.WallMs());
   if (!again.empty()) return again;
   const auto members = snapshot_->topology->members();
   // What is taken out could let an older version show, which nobody would correct.

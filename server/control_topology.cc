@@ -222,7 +222,7 @@ void Control::Adopt(const topology::TopologyPtr& topology) {
   next->ring = topology::Ring::Build(*topology);
   next->self = static_cast<std::size_t>(me - topology->nodes.data());
   const bool same_owners =
-      snapshot_ != nullptr && topology::SameOwners(*snapshot_->topology, *topology);
+      snapshot_ != nullptr && !moved && topology::SameOwners(*snapshot_->topology, *topology);
   next->ring_epoch = same_owners ? snapshot_->ring_epoch : topology->epoch;
   next->peers.resize(topology->nodes.size());
   if (snapshot_ == nullptr || snapshot_->me().back != me->back ||

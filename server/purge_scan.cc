@@ -78,6 +78,10 @@ ExtraPage FindExtras(storage::Engine& engine, const Span& span, base::Bytes name
           page.whole = false;
           return false;
         }
+        const auto other = named.lower_bound({key.token, {}});
+        if (other != named.end() && other->first == key.token &&
+            other->second < entry.header.version)
+          page.owed = true;
         page.found.push_back({std::string(stored_key), key.token, entry.header,
                               std::string(entry.header.tombstone() ? base::Bytes() : entry.value)});
         return true;

@@ -51,6 +51,9 @@ struct Span {
 struct ExtraPage {
   std::vector<Removable> found;
   bool whole = true;  // All of the span was looked at.
+  // One hides what is named: the peer has an older version under its token, which it did not send,
+  // since ours was newer.
+  bool owed = false;
   base::Status status;
   base::Status unreadable;  // As above.
 };

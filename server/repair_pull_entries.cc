@@ -187,8 +187,8 @@ bool RepairPull::MayAdopt(const Slice& slice, const Section& section) const {
 
 // Before anything of the bucket's first page is taken.
 void RepairPull::BeginAdoption(Slice& slice, const Section& section) {
+  GiveUpAdoption(slice);  // Of the same bucket, whose pull begins anew since all here was removed.
   if (base::Mutant("purge-no-adoption") || !MayAdopt(slice, section)) return;
-  CHECK(slice.adoption == 0);
   slice.adoption = parts_.adoption.Begin({slice.keyspace, slice.buckets.back()},
                                          section.source.epoch, section.named_upto);
 }

@@ -8,16 +8,26 @@
 #include "base/check.h"
 
 namespace starling::server {
+namespace {
 
-std::string WhyNotAgain(const std::set<std::string>& in_vain, const std::string& table) {
+constexpr std::int64_t kDayMs = 86'400'000;
+
+}  // namespace
+
+std::string WhyNotAgain(const HealedInVain& in_vain, const std::string& table,
+                        std::int64_t wall_ms) {
   if (in_vain.contains(table))
     return "this node has begun again for that table before, and its start found it sound: "
            "it stays until the process is restarted";
-  if (in_vain.size() >= kHealedInVainMax)
+  const auto of_the_day =
+      std::count_if(in_vain.begin(), in_vain.end(),
+                    [wall_ms](const auto& entry) { return wall_ms - entry.second < kDayMs; });
+  if (of_the_day >= static_cast<std::ptrdiff_t>(kHealedInVainMax))
     return fmt::format(
-        "this node has begun again for {} tables which its starts found sound: it stays until the "
-        "process is restarted; if that shows nothing either, suspect memory or disk",
-        in_vain.size());
+        "this node has begun again for {} tables in a day which its starts found sound: it stays "
+        "for that day, or until the process is restarted; if that shows nothing either, suspect "
+        "memory or disk",
+        of_the_day);
   return {};
 }
 

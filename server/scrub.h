@@ -9,7 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -40,12 +40,15 @@ struct ScrubProgress {
   std::int64_t last_end_ms = -1;  // Wall time of the end of the last pass; -1: none yet.
 };
 
-// For so many tables a process begins again although its starts find them sound. A finding that a
-// start cannot see may move from table to table, as they are compacted, and cost a life for each.
+// Tables for which a process began again although its starts found them sound, and when it did
+// (wall time, ms).
+using HealedInVain = std::map<std::string, std::int64_t>;
+// So many in a day. A finding that a start cannot see may move from table to table, as they are
+// compacted, and cost a life for each; one in a month is no reason to leave the next damage.
 inline constexpr std::size_t kHealedInVainMax = 3;
-// Why the node does not begin again for a damaged table, when it has for those `in_vain`; empty: it
-// may.
-std::string WhyNotAgain(const std::set<std::string>& in_vain, const std::string& table);
+// Why the node does not begin again for a damaged table now; empty: it may.
+std::string WhyNotAgain(const HealedInVain& in_vain, const std::string& table,
+                        std::int64_t wall_ms);
 
 class Scrub {
  public:

@@ -17,6 +17,11 @@ constexpr base::Duration kWorkerTick = base::milliseconds(100);
 constexpr std::size_t kPauseBytes = 16 << 20;
 constexpr std::size_t kResumeBytes = 4 << 20;
 
+// A worker's part of a limit; 0 is no limit.
+std::uint64_t PartOf(std::uint64_t all, unsigned workers) {
+  return all == 0 ? 0 : std::max<std::uint64_t>(all / workers, 1);
+}
+
 ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   const std::uint64_t memory = shared.config.limits.memory_bytes_max / shared.workers;
   ReplicaOptions options{.worker = number, .workers = shared.workers};
@@ -44,7 +49,7 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       coordinator_({world, shared.config, replica_, links_, hints_, *this, memory_, compare_soon_,
                     spread_, shared.peer_marks}),
       orphans_({world, replica_, links_, hints_, compare_soon_}),
-      repair_rate_(shared.config.repair.bytes_per_second / shared.workers),
+      repair_rate_(PartOf(shared.config.repair.bytes_per_second, shared.workers)),
       page_lane_(world, repair_rate_.peers),
       open_values_(memory_),
       scans_({world, shared.config, shared.engine, links_, page_lane_, *this, shared.met_damage},

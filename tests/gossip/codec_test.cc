@@ -296,6 +296,20 @@ TEST_SUITE("gossip/codec") {
     }
   }
 
+  TEST_CASE("fields in order: a length or number that does not end is no field") {
+    const std::string endless = std::string("\x81") + std::string(9, '\x80');
+    for (const std::string& number : {std::string("\x81"), endless, endless + "anything"}) {
+      base::Bytes bytes;
+      const std::string with_length = "\x3a" + number, with_value = "\x10" + number;
+      wire_format::InOrder lengths(with_length), values(with_value);
+      lengths.Bytes(7, bytes);
+      EXPECT(!lengths.done());
+      std::uint64_t value = 0;
+      values.Varint(2, value);
+      EXPECT(!values.done());
+    }
+  }
+
   TEST_CASE("cut, flipped and random bytes never do more than fail") {
     EXPECT(rc::check([] {
       std::string bytes = Bytes(DrawMessage());

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "base/bytes.h"
+#include "server/entry_page.h"
 #include "server/purge/rules.h"
 #include "storage/memory_engine.h"
 #include "tests/test.h"
@@ -46,6 +48,28 @@ TEST_SUITE("server/purge_scan") {
     EXPECT(extras.whole);
     EXPECT(extras.found.size() == 2);
     EXPECT(extras.unreadable.code() == base::Code::kCorruption);
+  }
+
+  TEST_CASE("an extra in whose place the peer has something older hides that") {
+    for (const std::uint64_t peers : {5, 10, 15, 0}) {
+      storage::MemoryEngine engine(std::make_shared<storage::MemoryDisk>());
+      const base::Token token = base::FirstToken(kBucket);
+      std::string key, entry, names;
+      storage::EncodeDataKeyTo({kScanned, token, "key"}, key);
+      storage::EncodeEntryTo({.version = {10, 1, 7}, .flags = storage::kFlagTombstone}, {}, entry);
+      storage::Batch batch;
+      batch.Put(storage::Family::kData, key, entry);
+      const storage::Batch* const batches[] = {&batch};
+      REQUIRE(engine.Write(batches, storage::Sync::kNo).ok());
+      if (peers != 0) {
+        names.resize(kSummaryRecordBytes);
+        base::StoreLittle(names.data(), token);
+        base::Version{peers, 1, 7}.StoreTo(names.data() + 8);
+      }
+      const ExtraPage extras = FindExtras(engine, {kScanned, kBucket, {}, {}}, names, 20, 1 << 20);
+      EXPECT(extras.found.size() == (peers == 10 ? 0 : 1));
+      EXPECT(extras.owed == (peers == 5));
+    }
   }
 }
 

@@ -131,13 +131,17 @@ TEST_SUITE("server/scrub") {
     EXPECT(scrub.Ask(At(9)));
   }
 
-  TEST_CASE("a node begins again once for a table in vain, and for three tables at most") {
-    EXPECT(WhyNotAgain({}, "a").empty());
-    EXPECT(WhyNotAgain({"a"}, "b").empty());
-    EXPECT(!WhyNotAgain({"a"}, "a").empty());
+  TEST_CASE("a node begins again once for a table in vain, and for three tables a day at most") {
+    constexpr std::int64_t kNow = 1'764'000'000'000, kDay = 86'400'000;
+    EXPECT(WhyNotAgain({}, "a", kNow).empty());
+    EXPECT(WhyNotAgain({{"a", kNow}}, "b", kNow).empty());
+    EXPECT(!WhyNotAgain({{"a", kNow}}, "a", kNow).empty());
     // What is found moves with each compaction to a table of another name.
-    EXPECT(WhyNotAgain({"a", "b"}, "c").empty());
-    EXPECT(WhyNotAgain({"a", "b", "c"}, "d").find("3 tables") != std::string::npos);
+    EXPECT(WhyNotAgain({{"a", kNow}, {"b", kNow}}, "c", kNow).empty());
+    const HealedInVain three = {{"a", kNow - kDay + 1}, {"b", kNow}, {"c", kNow}};
+    EXPECT(WhyNotAgain(three, "d", kNow).find("3 tables") != std::string::npos);
+    EXPECT(WhyNotAgain(three, "d", kNow + 1).empty());
+    EXPECT(!WhyNotAgain(three, "a", kNow + 2 * kDay).empty());
   }
 
   TEST_CASE("what lives before found is counted along, and is no damage of this one") {

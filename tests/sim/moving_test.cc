@@ -43,7 +43,8 @@ TEST_SUITE("sim/moving") {
     const topology::Node& noted = cluster.SnapshotOf(2)->node(1);
     EXPECT(noted.cluster == cluster.AddressOf(1));
     EXPECT(noted.resp.port == 7802);
-    EXPECT(cluster.SnapshotOf(0)->ring_epoch == 1);  // Nobody owns anything else.
+    // Requests of before are refused: they may be of what was left behind.
+    EXPECT(cluster.SnapshotOf(0)->ring_epoch == 2);
     EXPECT(cluster.GossipOf(1).counters().conflicts == 0);
 
     // It is a replica as before: the other one is down, and QUORUM has it.
@@ -98,14 +99,38 @@ TEST_SUITE("sim/moving") {
     cluster.sim().Cut(cluster.host(1), cluster.host(copy));
     cluster.Start(copy);
     cluster.sim().RunFor(seconds(20));
-    REQUIRE(IsMember(cluster, copy));
-    EXPECT(cluster.GossipOf(copy).yielded());
+    EXPECT(!cluster.up(copy));  // Else it would go on to repair and to purge under that name.
+    EXPECT(Mentions(ExitOf(cluster, copy), "this one gives way"));
     EXPECT(!cluster.GossipOf(1).yielded());
     EXPECT(EpochOf(cluster, 0) == 1);
     REQUIRE(cluster.sim().Await(seconds(10), [&] {
       return Seen(cluster, 0, 1) == cluster.AddressOf(1) &&
              Seen(cluster, 2, 1) == cluster.AddressOf(1);
     }));
+  }
+
+  TEST_CASE("who lost data hears so from members that moved meanwhile, before it serves a read") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const Cluster::DiskCopy older = cluster.CopyDisk(2);
+    PutKeys(cluster, 2, 50);
+    cluster.Kill(2);
+    for (std::uint32_t node = 0; node < 2; ++node) MoveTo(cluster, node, 7800);
+    SeedsAre(cluster, 1, 0);
+    for (std::uint32_t node = 0; node < 2; ++node) cluster.Start(node);
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return EpochOf(cluster, 0) == 3; }));
+    cluster.PutBack(2, older, Cluster::GuardFile::kPutBackToo);  // Its peers remember more.
+    SeedsAre(cluster, 2, 0);
+    cluster.Start(2);
+    bool served = false;
+    for (int ms = 0; ms < 10'000 && cluster.up(2); ++ms) {
+      cluster.sim().RunFor(base::milliseconds(1));
+      served = served || (cluster.up(2) && IsReady(cluster, 2));
+    }
+    EXPECT(!served);
+    REQUIRE(!cluster.up(2));  // It ended to begin anew.
+    cluster.Start(2);
+    EXPECT(cluster.AwaitAllUp(seconds(30)));
   }
 
   TEST_CASE("what is left at the old address ends when it is started again") {

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -35,7 +34,7 @@ struct Legacy {
   bool again = false;                 // There shall be a next.
   std::optional<Hurt> hurt;           // Why, if tables may be damaged.
   std::uint64_t damaged_tables = 0;   // Taken out so far.
-  std::set<std::string> healed_in_vain;
+  server::HealedInVain healed_in_vain;
   // A write failed for damage, and the start that followed found no table damaged.
   bool unexplained = false;
 };

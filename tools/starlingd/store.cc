@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <random>
@@ -239,7 +240,10 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
   RETURN_IF_ERROR(storage::ForgetTakenOut(config.node.data_dir));  // The loss is written down.
   store.identity.damaged_tables = damaged_tables;
   if (hurt && damaged_tables == 0 && !hurt->table.empty())
-    store.identity.healed_in_vain.insert(hurt->table);
+    store.identity.healed_in_vain.emplace(hurt->table,
+                                          std::chrono::duration_cast<std::chrono::milliseconds>(
+                                              std::chrono::system_clock::now().time_since_epoch())
+                                              .count());
   return store;
 }
 
