@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 #include "server/rate_limit.h"
@@ -26,8 +27,9 @@ class RateShare {
   RateShare(const RateShare&) = delete;
   RateShare& operator=(const RateShare&) = delete;
 
-  // Whether the user may go on now. Who may not is held to wait, and asks again with each turn; who
-  // may is not, whether it goes on or finds that something else is in its way.
+  // Whether the user may go on now. Who may not is held to wait, and asks again with each turn. Who
+  // may is about to read something that will be counted, and is held to wait for a moment more; no
+  // longer, since it may find that something else is in its way.
   bool Ready(base::Instant now);
   void Count(base::Instant now, std::uint64_t bytes);
 
@@ -38,9 +40,10 @@ class RateShare {
   bool Wants(base::Instant now) const { return now < wants_until_; }
 
   RateShares* all_ = nullptr;
-  base::Instant waits_until_{};  // It was refused, and not granted since.
-  base::Instant wants_until_{};  // It asked, whatever it had since.
-  std::uint64_t given_ = 0;      // Since the other wants something as well.
+  base::Instant waits_until_{};
+  std::optional<base::Instant> granted_until_;  // It was granted, and nothing was counted since.
+  base::Instant wants_until_{};                 // It asked, whatever it had since.
+  std::uint64_t given_ = 0;                     // Since the other wants something as well.
 };
 
 class RateShares {
@@ -59,6 +62,9 @@ class RateShares {
   // Who waits asks with each turn, and once a tick at least. A user that stopped asking holds the
   // other up for so long.
   static constexpr base::Duration kWaits = base::milliseconds(500);
+  // From a grant to its count, if it is a page of this node's. Longer: who pulls from far away is
+  // waited for each time; shorter: who reads slowly has less than its share.
+  static constexpr base::Duration kGranted = base::milliseconds(50);
   // What one that wants little is behind the other is no credit for later, but for one of the
   // largest values, and for two seconds of the rate where that is less. Higher: larger values are
   // shared evenly; lower: less of a wait for the other.
@@ -75,13 +81,16 @@ inline bool RateShare::Ready(base::Instant now) {
   const bool turn = !other().Waits(now) || given_ <= other().given_;
   const bool ready = turn && all_->rate_.Ready(now);
   wants_until_ = now + RateShares::kWaits;
-  waits_until_ = ready ? base::Instant{} : wants_until_;
+  if (ready && !granted_until_) granted_until_ = now + RateShares::kGranted;
+  waits_until_ = ready ? *granted_until_ : wants_until_;
   return ready;
 }
 
 // What was had while the other wanted nothing is not held against anybody.
 inline void RateShare::Count(base::Instant now, std::uint64_t bytes) {
   all_->rate_.Count(now, bytes);
+  waits_until_ = {};
+  granted_until_.reset();
   given_ = other().Wants(now) ? given_ + bytes : 0;
   if (!other().Wants(now)) other().given_ = 0;
   given_ = std::min(given_, other().given_ + all_->behind_max_);

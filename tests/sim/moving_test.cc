@@ -113,12 +113,14 @@ TEST_SUITE("sim/moving") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
     const Cluster::DiskCopy older = cluster.CopyDisk(2);
-    PutKeys(cluster, 2, 50);
+    for (std::uint32_t node = 0; node < 2; ++node) {
+      MoveTo(cluster, node, 7800);
+      cluster.Start(node);
+      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    }
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return EpochOf(cluster, 2) == 3; }));
+    PutKeys(cluster, 1, 50);  // Node 1 remembers what node 2 acknowledged to it.
     cluster.Kill(2);
-    for (std::uint32_t node = 0; node < 2; ++node) MoveTo(cluster, node, 7800);
-    SeedsAre(cluster, 1, 0);
-    for (std::uint32_t node = 0; node < 2; ++node) cluster.Start(node);
-    REQUIRE(cluster.sim().Await(seconds(30), [&] { return EpochOf(cluster, 0) == 3; }));
     cluster.PutBack(2, older, Cluster::GuardFile::kPutBackToo);  // Its peers remember more.
     SeedsAre(cluster, 2, 0);
     cluster.Start(2);
