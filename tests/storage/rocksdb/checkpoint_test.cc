@@ -18,7 +18,7 @@ std::unique_ptr<Engine> Read(const std::string& directory) {
   return Opened(RocksDbEngine::OpenToRead(SmallOptions(directory)));
 }
 
-std::string KeyOf(int number) { return fmt::format("key{:06}", number); }
+std::string CheckpointKey(int number) { return fmt::format("key{:06}", number); }
 
 TEST_SUITE("storage/rocksdb/checkpoint") {
   TEST_CASE("made under writes it has a prefix of them, in all families the same") {
@@ -27,7 +27,7 @@ TEST_SUITE("storage/rocksdb/checkpoint") {
     std::atomic<bool> stop = false;
     std::thread writer([&] {
       for (int i = 0; !stop; ++i) {
-        Batch batch = PutBatch(KeyOf(i), std::string(100, 'v'));
+        Batch batch = PutBatch(CheckpointKey(i), std::string(100, 'v'));
         batch.Put(Family::kTree, "count", fmt::format("{:08}", i + 1));
         if (!WriteOne(machine.engine(), batch).ok()) break;
         written = i + 1;
@@ -49,18 +49,18 @@ TEST_SUITE("storage/rocksdb/checkpoint") {
     EXPECT(count >= before);
     EXPECT(count <= after + 1);  // One may have been written and not counted yet.
     EXPECT(GetMany(engine, Family::kTree, {"count"})[0].value == fmt::format("{:08}", count));
-    EXPECT(GetMany(engine, Family::kData, {KeyOf(count - 1)})[0].found == Found::kValue);
+    EXPECT(GetMany(engine, Family::kData, {CheckpointKey(count - 1)})[0].found == Found::kValue);
   }
 
   TEST_CASE("it keeps what is deleted and compacted after it, and can be opened as a node's own") {
     RocksDbMachine machine;
     for (int i = 0; i < 100; ++i)
-      REQUIRE(WriteOne(machine.engine(), PutBatch(KeyOf(i), "old"), Sync::kYes).ok());
+      REQUIRE(WriteOne(machine.engine(), PutBatch(CheckpointKey(i), "old"), Sync::kYes).ok());
     const std::string directory = machine.directory() + "/snapshot";
     REQUIRE(machine.engine().Checkpoint(directory).has_value());
     for (int i = 0; i < 100; ++i) {
       Batch batch;
-      batch.Delete(Family::kData, KeyOf(i));
+      batch.Delete(Family::kData, CheckpointKey(i));
       REQUIRE(WriteOne(machine.engine(), batch, Sync::kYes).ok());
     }
     REQUIRE(machine.engine().Flush().ok());
