@@ -44,6 +44,18 @@ class ClusterCase(unittest.TestCase):
         made.start()
         return made
 
+    def check_alone(self, nodes, node, expected, what=None):
+        """That the node has all rows by itself: the others are stopped while it is read."""
+        others = [other for other in nodes.nodes if other is not node]
+        for other in others:
+            other.pause()
+        try:
+            self.assertEqual(difference(export_alone(node), expected), "", what)
+        finally:
+            for other in others:
+                other.go_on()
+        nodes.wait_whole(60)
+
     def assert_refused(self, run, *words, status=2):
         """The tool ended with `status` and gave a reason that has all these words in it."""
         reason = run.stderr.decode(errors="replace")

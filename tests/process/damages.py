@@ -190,15 +190,7 @@ class HurtCase(case.ClusterCase):
 
     def alone_has_all(self, nodes, node, name):
         nodes.wait_equal(cluster.wall_ms(), 60)
-        rest = [each for each in nodes.nodes if each is not node]
-        for each in rest:
-            each.pause()
-        try:
-            self.assertEqual(case.difference(case.export_alone(node), self.expected), "", name)
-        finally:
-            for each in rest:
-                each.go_on()
-        nodes.wait_whole(60)
+        self.check_alone(nodes, node, self.expected, name)
 
     def voters_are(self, nodes, count):
         cluster.wait_for(

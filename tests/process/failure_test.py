@@ -40,17 +40,6 @@ class NodeKilled(case.ClusterCase):
         self.check_alone(nodes, victim, expected)
         return took
 
-    def check_alone(self, nodes, node, expected):
-        others = [other for other in nodes.nodes if other is not node]
-        for other in others:
-            other.pause()
-        try:
-            self.assertEqual(case.difference(case.export_alone(node), expected), "")
-        finally:
-            for other in others:
-                other.go_on()
-        nodes.wait_whole(60)
-
     def test_a_killed_node_is_missed_and_comes_back_whole(self):
         nodes = self.start_cluster()
         expected = case.rows(ROWS)

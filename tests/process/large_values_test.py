@@ -48,16 +48,6 @@ class LargeValues(case.ClusterCase):
         case.load(nodes, expected)
         return expected
 
-    def check_alone(self, nodes, node, expected):
-        others = [each for each in nodes.nodes if each is not node]
-        for other in others:
-            other.pause()
-        # The message of a failed comparison would be the values.
-        self.assertEqual(case.difference(case.export_alone(node), expected), "")
-        for other in others:
-            other.go_on()
-        nodes.wait_whole(60)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -31,17 +31,6 @@ class Moving(case.ClusterCase):
     def host_id(self, node):
         return node.nodetool("info")["host_id"]
 
-    def check_alone(self, nodes, node, expected):
-        others = [other for other in nodes.nodes if other is not node]
-        for other in others:
-            other.pause()
-        try:
-            self.assertEqual(case.difference(case.export_alone(node), expected), "")
-        finally:
-            for other in others:
-                other.go_on()
-        nodes.wait_whole(60)
-
     def wait_noted(self, nodes, epoch):
         cluster.wait_for(
             lambda: all(node.nodetool("describecluster")["epoch"] >= epoch for node in nodes.nodes),
