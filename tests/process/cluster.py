@@ -26,6 +26,13 @@ SMALL = {"storage.block_cache": "32MiB", "storage.memtables": "32MiB"}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def folder_of_files():
+    """Files of nodes with several workers are in memory, where tests/run says so: a kill leaves
+    there what it leaves on a disk. Those of nodes with one worker are on the disk."""
+    several = int(os.environ.get("STARLING_TEST_WORKERS", "1")) > 1
+    return os.environ.get("STARLING_TEST_MEMORY") if several else None
+
+
 class Failure(AssertionError):
     """A node or a tool did not do what the test needs."""
 
@@ -210,7 +217,7 @@ class Cluster:
         self.name = name
         self.settings = dict(settings or {})
         self.block, self._lease = _lease()
-        self.folder = tempfile.mkdtemp(prefix="starling-test-")
+        self.folder = tempfile.mkdtemp(prefix="starling-test-", dir=folder_of_files())
         self.nodes = [Node(self, number) for number in range(1, size + 1)]
 
     @property

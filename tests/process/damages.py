@@ -170,7 +170,7 @@ class HurtCase(case.ClusterCase):
         nodes.wait_whole(60)
         log = node.log_text()[said:]
         for word in words + (["lost data that it had acknowledged"] if lost else []):
-            self.assertIn(word, log, name)
+            self.assertRegex(log, word, name)
         if not lost:
             self.assertNotIn("lost data", log, name)
         (self.assertGreater if lost else self.assertEqual)(self.epoch(nodes), epoch, name)

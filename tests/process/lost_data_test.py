@@ -20,10 +20,11 @@ def cut_log_and_flip_table(data):
     flip(largest(files(data, ".sst")), 0.5)
 
 
-# What is done to the data directory, and words of the log that name it.
+# What is done to the data directory, and what the log names it by.
 DAMAGES = {
     "log deleted": (lambda data: [os.remove(path) for path in files(data, ".log")],
-                    ["changes are lost"]),
+                    # Of one that was switched from, RocksDB itself knows that it is missing.
+                    ["changes are lost|Missing WAL"]),
     "log cut": (lambda data: cut(log_of(data), 0.5), ["lost"]),
     "log flipped in the middle": (lambda data: flip(log_of(data), 0.5),
                                   ["damaged"]),
