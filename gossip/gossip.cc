@@ -12,7 +12,6 @@
 namespace starling::gossip {
 namespace {
 
-constexpr base::Duration kReportGap = base::seconds(10);
 constexpr std::uint64_t kNonceSeed = 0x6e6f6e6365;  // Nonces draw from a course of their own.
 constexpr base::Duration kStreamWarningGap = std::chrono::minutes(5);
 constexpr int kAsleepProbeIntervals = 2;
@@ -34,8 +33,6 @@ MemberInfo InfoOf(const Self& self, base::Instant now) {
           .since = now};
 }
 
-std::string Sender(base::Address from) { return from.port == 0 ? "a stream" : from.ToString(); }
-
 }  // namespace
 
 Gossip::Gossip(const GossipOptions& options, const Self& self, std::uint64_t seed,
@@ -56,7 +53,8 @@ Gossip::Gossip(const GossipOptions& options, const Self& self, std::uint64_t see
       spreader_(options_, membership_, rumors_, exchange_, courier_, random_),
       passing_spreader_(options_, membership_, passing_, courier_, random_),
       goodbye_(options_, membership_, courier_, random_),
-      comparer_(membership_, rumors_, exchange_, courier_) {
+      comparer_(membership_, rumors_, exchange_, courier_),
+      refusals_(outputs_, counters_) {
   CHECK(!self.host.empty());
   CHECK(self.metadata.size() <= options_.metadata_bytes_max);
 }
@@ -72,70 +70,19 @@ Gossip::Letter Gossip::Read(base::Instant now, base::Address from, base::Bytes b
   switch (opened.verdict) {
     case Envelope::Verdict::kOpened: break;
     case Envelope::Verdict::kNoPacket: ++counters_.rejected; return {};
-    case Envelope::Verdict::kOtherCluster: ReportOtherCluster(now, from); return {};
-    case Envelope::Verdict::kOtherVersion: ReportOtherVersion(now, from, opened.version); return {};
+    case Envelope::Verdict::kOtherCluster:
+    case Envelope::Verdict::kOtherVersion:
     case Envelope::Verdict::kUnsealed:
     case Envelope::Verdict::kUnknownKey:
-    case Envelope::Verdict::kBroken: ReportUnopened(now, from, opened); return {};
+    case Envelope::Verdict::kBroken: refusals_.Tell(now, from, opened, envelope_); return {};
   }
   // Our own packets come back from an address of ours among the seeds.
   const base::Status read = Decode(opened.body, options_, message_);
   if (read.ok() && message_.header.from != membership_.self().host) return {&message_, opened.way};
-  if (!read.ok()) ReportMalformed(now, from, read);
+  if (!read.ok()) refusals_.TellMalformed(now, from, read);
   ++counters_.rejected;
   ClearItems(message_);
   return {};
-}
-
-void Gossip::ReportMalformed(base::Instant now, base::Address from, const base::Status& why) {
-  if (last_malformed_ && now - *last_malformed_ < kReportGap) return;
-  last_malformed_ = now;
-  Event event{
-      .kind = Event::kMalformed,
-      .reason = fmt::format("a packet from {} is refused: {}", Sender(from), why.message())};
-  event.member.address = from;
-  outputs_.events.push_back(std::move(event));
-}
-
-void Gossip::ReportOtherCluster(base::Instant now, base::Address from) {
-  ++counters_.other_cluster;
-  if (last_mismatch_ && now - *last_mismatch_ < kReportGap) return;
-  last_mismatch_ = now;
-  Event event{.kind = Event::kClusterMismatch,
-              .reason = fmt::format("a packet from {} is of another cluster than '{}'",
-                                    Sender(from), envelope_.cluster_name())};
-  event.member.address = from;
-  outputs_.events.push_back(std::move(event));
-}
-
-void Gossip::ReportOtherVersion(base::Instant now, base::Address from, std::uint8_t version) {
-  ++counters_.rejected;
-  if (!told_versions_.Take(now, from)) return;
-  Event event{
-      .kind = Event::kOtherVersion,
-      .reason = fmt::format("a packet from {} has format version {}, and this release reads "
-                            "1 and 2: is that node of a newer one?",
-                            Sender(from), version)};
-  event.member.address = from;
-  outputs_.events.push_back(std::move(event));
-}
-
-void Gossip::ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened) {
-  const bool unsealed = opened.verdict == Envelope::Verdict::kUnsealed;
-  ++(unsealed ? counters_.unsealed : counters_.unopened);
-  if (last_unopened_ && now - *last_unopened_ < kReportGap) return;
-  last_unopened_ = now;
-  Event event{.kind = Event::kUnopened};
-  const std::string key = opened.way ? PrintKeyId(*opened.way) : "";
-  if (unsealed)
-    event.reason = fmt::format("a packet from {} is not sealed", Sender(from));
-  else if (opened.verdict == Envelope::Verdict::kUnknownKey)
-    event.reason = fmt::format(
-        "a packet from {} is sealed with key {}, which is not installed here", Sender(from), key);
-  else
-    event.reason = fmt::format("a packet from {} has a broken seal of key {}", Sender(from), key);
-  event.member.address = from;
-  outputs_.events.push_back(std::move(event));
 }
 
 void Gossip::Restore(base::Instant now, std::span<const Claim> members) {

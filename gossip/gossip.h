@@ -43,6 +43,7 @@
 #include "gossip/passing_rumors.h"
 #include "gossip/passing_spreader.h"
 #include "gossip/prober.h"
+#include "gossip/refusals.h"
 #include "gossip/report.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
@@ -164,17 +165,12 @@ class Gossip {
   const GossipOptions& options() const { return options_; }
 
  private:
-  static constexpr std::size_t kToldVersionsMax = 16;  // A minute.
   // A message, and the way it came; nullptr: none that is for us, and that is counted.
   struct Letter {
     const Message* message = nullptr;
     Envelope::Way way{};
   };
   Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
-  void ReportMalformed(base::Instant now, base::Address from, const base::Status& why);
-  void ReportOtherCluster(base::Instant now, base::Address from);
-  void ReportOtherVersion(base::Instant now, base::Address from, std::uint8_t version);
-  void ReportUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
   std::string Answer(base::Instant now, const Message& message);
   void OnAnswer(base::Instant now, const Message& message);
   void OnFeedback(const Feedback& feedback);
@@ -204,10 +200,9 @@ class Gossip {
   PassingSpreader passing_spreader_;
   Goodbye goodbye_;
   Comparer comparer_;
+  Refusals refusals_;
   Message message_;  // The one being handled; its room is used for one after another.
-  std::optional<base::Instant> last_mismatch_, last_unopened_, last_malformed_;
   std::optional<base::Instant> last_stream_warning_;
-  OnceEach<base::Address> told_versions_{base::seconds(60), kToldVersionsMax};
   base::Instant noticed_;  // Until then this process's lateness is dealt with.
 };
 
