@@ -56,6 +56,7 @@ Json Admin::Warnings() const {
     warnings.Append(
         fmt::format("data of this node are damaged, and its disk may be failing: {}", damage));
   if (std::string why = control_.WhyNeverReady(); !why.empty()) warnings.Append(why);
+  if (const std::string& why = control_.moving_.problem(); !why.empty()) warnings.Append(why);
   if (!control_.shared_.config.purge.enabled) return warnings;
   for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
     const topology::Node& node = snapshot.node(i);

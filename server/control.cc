@@ -219,7 +219,7 @@ void Control::Tick() {
   LookUpSeeds();
   LookAtDiskSoon();
   AskToJoin();
-  if (twin_ && now >= twin_->ends) OnTwinAnswer(twin_->at);
+  if (const auto at = moving_.late(now)) OnTwinAnswer(*at);
   if (misfit_ && !met_ours() && now >= misfit_->ends) return world_.Exit(misfit_->why);
   if (snapshot_ == nullptr) return;
   MoveSoon();

@@ -10,7 +10,6 @@
 // Read next: server/repair.h, server/topology/founding.h, server/admin.h
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,8 +28,10 @@
 #include "server/flap_guard.h"
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
+#include "server/joining.h"
 #include "server/mail.h"
 #include "server/metrics.h"
+#include "server/moving.h"
 #include "server/node_metadata.h"
 #include "server/node_shared.h"
 #include "server/peer_links.h"
@@ -115,25 +116,6 @@ class Control final : public base::Actor, PeerLinksListener {
     std::vector<WorkerStats> stats;
     std::function<void(const std::vector<WorkerStats>&)> then;
   };
-  // While this node asks to be admitted.
-  struct Joining {
-    std::vector<base::Address> contacts;  // Asked in turn. Empty: until a seed is resolved.
-    std::size_t turn = 0;
-    base::Address replaced;  // Port 0: none.
-    bool asked = false;
-    std::uint64_t serial = 0;  // Of the request that is open, or was the last.
-    base::Instant ask_at;
-    base::Instant answer_by;
-    base::Instant say_at;
-    std::string problem;  // With the last request that failed.
-
-    base::Address via() const { return contacts[turn % contacts.size()]; }
-    void AddContact(base::Address address, base::Address self) {
-      if (address.port == 0 || address == self) return;
-      if (std::find(contacts.begin(), contacts.end(), address) == contacts.end())
-        contacts.push_back(address);
-    }
-  };
   // A member was asked what it remembers of us.
   struct Asked {
     base::Address at;
@@ -187,18 +169,12 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Status CheckGone(const topology::Node& member) const;
 
   // --- where the members are, this one too: server/control_move.cc ---
-  // Whether another node has this one's identity, at an address where this one should be. Then this
-  // one ends; else, or if nobody says so in time, `then` follows.
-  struct Twin {
-    base::Address at;
-    base::Instant ends;
-    Then then;
-  };
-  void LookForTwin(base::Address at, Then then);
-  bool twin_at_start() const { return twin_ && snapshot_ == nullptr; }
+  void LookForTwin(base::Address at, Moving::Look why);
   void OnTwinAnswer(base::Address at);
   void MoveSoon();
   void ProposeMove();
+  Moving::Facts FactsOfMove(const topology::Node& noted) const;
+  std::string HolderOfAddress() const;
   base::Address WhereIs(const topology::Node& node) const;
   topology::TopologyPtr AsReached(const topology::TopologyPtr& chosen) const;
   bool AnyoneMoved() const;
@@ -381,11 +357,8 @@ class Control final : public base::Actor, PeerLinksListener {
   base::Instant not_ready_since_;
   bool met_a_peer_ = false;  // Some member accepted our hello: our data fits theirs.
   std::optional<Misfit> misfit_;
-  std::optional<Twin> twin_;  // Being looked for.
-  bool moving_ = false;       // The epoch with our addresses is being proposed.
-  base::Instant next_move_;
+  Moving moving_;
   base::Instant next_alone_word_;
-  std::optional<base::Instant> last_conflict_;  // When another node last spoke as this one.
   std::unique_ptr<gossip::Gossip> gossip_;
   gossip::Outputs drained_;  // The room of what was sent before.
   base::Instant gossip_since_;

@@ -72,7 +72,7 @@ base::Status Control::LoadStored() {
   } else if (const topology::Node* me = known->Find(shared_.identity.host)) {
     if (me->member()) RETURN_IF_ERROR(CheckPlace(*me, self_));
     if (me->member() && me->cluster != self_.cluster)
-      LookForTwin(me->cluster, [this, known] { Adopt(known); });
+      LookForTwin(me->cluster, Moving::Look::kAtStart);
     else
       Adopt(known);
   } else {

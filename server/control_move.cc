@@ -18,14 +18,6 @@
 namespace starling::server {
 namespace {
 
-// Who is there answers within milliseconds, and a port that is closed refuses. Longer: a node whose
-// old host is switched off comes up later. Shorter: a slow twin is not seen, but by gossip.
-constexpr base::Duration kTwinMax = base::seconds(1);
-// A twin that does not answer us may be heard of by gossip, in a second: each outbids the other.
-constexpr base::Duration kMoveAfter = base::seconds(2);
-constexpr base::Duration kConflictOver =
-    base::seconds(15);  // Told again every 10 s while it lasts.
-constexpr base::Duration kMoveGap = base::seconds(1);
 // How long somebody of our own cluster has to answer, once one of another cluster did.
 constexpr base::Duration kMisfitMax = base::seconds(2);
 constexpr base::Duration kAloneMax = base::seconds(10);
@@ -35,45 +27,66 @@ constexpr base::Duration kAloneGap = base::seconds(30);
 
 // --- this node ---
 
-void Control::LookForTwin(base::Address at, Then then) {
-  twin_ = {at, world_.Now() + kTwinMax, std::move(then)};
+// Whether another node has this one's identity, at an address where this one should be. Then this
+// one ends; else, or if nobody says so in time, it goes on.
+void Control::LookForTwin(base::Address at, Moving::Look why) {
+  moving_.LookAt(world_.Now(), at, why);
   SendControl({at, {}}, {kTagTwin, 0, PackAddress(at), 0}, wire::ControlTopic::kTopology, {});
 }
 
 // It answered, failed to, or is late.
 void Control::OnTwinAnswer(base::Address at) {
-  if (!twin_ || twin_->at != at) return;
-  const Then then = std::move(twin_->then);
-  twin_.reset();
-  if (links_.HostAt(at) != shared_.identity.host) return then();
-  world_.Exit(base::FailedPrecondition(fmt::format(
-      "host {} is alive at {}, where its cluster knows it, and this node has the same identity: is "
-      "its data directory '{}' a copy? Stop the other one to go on here, or give this one an empty "
-      "data directory",
-      shared_.identity.host.ToString(), at.ToString(), shared_.config.node.data_dir)));
+  const std::optional<Moving::Look> why = moving_.TakeAnswer(at);
+  if (!why) return;
+  if (links_.HostAt(at) == shared_.identity.host)
+    return world_.Exit(base::FailedPrecondition(fmt::format(
+        "host {} is alive at {}, where its cluster knows it, and this node has the same identity: "
+        "is its data directory '{}' a copy? Stop the other one to go on here, or give this one an "
+        "empty data directory",
+        shared_.identity.host.ToString(), at.ToString(), shared_.config.node.data_dir)));
+  if (*why == Moving::Look::kAtStart) return Adopt(acceptor_->known());
+  if (const topology::Node* noted = acceptor_->known()->Find(shared_.identity.host);
+      noted != nullptr && moving_.MayPropose(world_.Now(), FactsOfMove(*noted)))
+    ProposeMove();
 }
 
 // Has the topology note where this node is, if it says otherwise.
 void Control::MoveSoon() {
-  const base::Instant now = world_.Now();
   const topology::Node* noted = acceptor_->known()->Find(shared_.identity.host);
-  if (noted == nullptr || topology::IsReachedAt(*noted, self_)) return;
-  const bool alone = snapshot_->topology->members().size() == 1;
-  if (moving_ || twin_ || retired_ || now < next_move_ || (!alone && !met_ours())) return;
-  next_move_ = now + kMoveGap;
-  if (noted->cluster == self_.cluster) return ProposeMove();
-  LookForTwin(noted->cluster, [this] { ProposeMove(); });
+  if (noted == nullptr || retired_) return;
+  const Moving::Step step = moving_.Next(world_.Now(), FactsOfMove(*noted));
+  if (moving_.TakeSay()) base::log::Error("topology", "{}", moving_.problem());
+  if (step == Moving::Step::kLook) LookForTwin(noted->cluster, Moving::Look::kBeforeMove);
+  if (step == Moving::Step::kPropose) ProposeMove();
+}
+
+Moving::Facts Control::FactsOfMove(const topology::Node& noted) const {
+  return {.noted = noted,
+          .self = self_,
+          .alone = snapshot_->topology->members().size() == 1,
+          .met_ours = met_ours(),
+          .hears_since = gossip_since_,
+          .holder = topology::IsReachedAt(noted, self_) ? std::string() : HolderOfAddress()};
+}
+
+// Another host that lives where this one listens, as gossip hears it.
+std::string Control::HolderOfAddress() const {
+  std::string holder;
+  if (gossip_ == nullptr) return holder;
+  gossip_->ForEach([&](const gossip::Member& member) {
+    if (member.host == shared_.identity.host || member.address != self_.cluster) return;
+    if (gossip::IsGone(member.liveness) || !holder.empty()) return;
+    holder = fmt::format("{} ({})", member.host.ToString(), gossip::Name(member.liveness));
+  });
+  return holder;
 }
 
 void Control::ProposeMove() {
-  const base::Instant now = world_.Now();
-  if (snapshot_->topology->members().size() > 1 && now - gossip_since_ < kMoveAfter) return;
-  if (last_conflict_ && now - *last_conflict_ < kConflictOver) return;
-  moving_ = true;
+  moving_.Propose();
   Propose(
       [self = self_](const topology::Topology& before) { return topology::MoveNode(before, self); },
       [this](const base::Status& status, const topology::TopologyPtr& topology) {
-        moving_ = false;
+        moving_.OnProposed(world_.Now(), status.ok());
         if (status.ok())
           base::log::Info("topology", "epoch {} has this node at {}", topology->epoch,
                           self_.cluster.ToString());

@@ -145,7 +145,7 @@ void Control::OnOutcome(const topology::Outcome& outcome) {
 void Control::HandlePaxos(base::Bytes payload, const std::function<void(std::string)>& answer) {
   const auto request = topology::DecodePaxosRequest(payload);
   // While it may be a copy of a node that runs, it is nobody.
-  if (!request || twin_at_start() || !MayVote(*request)) return answer({});
+  if (!request || moving_.looks_at_start() || !MayVote(*request)) return answer({});
   topology::Vote vote = acceptor_->OnRequest(*request);
   const std::string reply = topology::EncodePaxosReply(vote.reply);
   if (!vote.must_sync && vote.learned == nullptr) return answer(reply);

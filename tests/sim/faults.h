@@ -23,6 +23,9 @@ struct Faults {
   double connection_reset = 0;  // Both ends lose it, and what was under way.
   // A process that was killed leaves its peers a FIN as often as a reset: kernels do either.
   double killed_sends_fin = 0.5;
+  // A host may bind an address of another one, as two that were configured alike: what is sent
+  // there reaches the other, what it sends is heard.
+  bool foreign_addresses = false;
 
   // --- network: fixed times ---
   base::Duration connect_timeout = base::seconds(3);  // Then kUnreachable.

@@ -78,6 +78,25 @@ TEST_SUITE("sim/moving") {
     EXPECT(CountLost(cluster, 2, puts) == 0);
   }
 
+  // Packets for that address reach one of them; what the other one says still leaves it.
+  TEST_CASE("of two hosts that are configured with one address neither burns epochs for it") {
+    ClusterOptions options = Calm(4);
+    options.faults.foreign_addresses = true;
+    Cluster cluster(std::move(options));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    cluster.Kill(3);
+    cluster.config(3).node.listen = cluster.AddressOf(1).IpString();
+    cluster.Start(3);
+    cluster.sim().RunFor(seconds(60));
+    REQUIRE(cluster.up(1));
+    REQUIRE(cluster.up(3));
+    EXPECT(EpochOf(cluster, 0) <= 3);
+    const std::uint64_t before = EpochOf(cluster, 0);
+    cluster.sim().RunFor(seconds(60));
+    EXPECT(EpochOf(cluster, 0) <= before + 1);
+    EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(1));
+  }
+
   TEST_CASE("a copy beside its original ends, and the original goes on where it is") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));

@@ -70,7 +70,14 @@ base::Status Network::CheckAddress(std::uint32_t host, base::Address address,
       fmt::format("{} {}: not an address of this host", what, address.ToString()));
 }
 
+// Whether a host binds an address that is another's, and may: nothing that is sent there reaches
+// it.
+bool Network::IsForeign(const SimWorld& world, base::Address address) const {
+  return core_.faults.foreign_addresses && address.ip != hosts_[world.host().index()].ip;
+}
+
 base::Status Network::Listen(SimWorld& world, base::ListenerId listener, base::Address address) {
+  if (IsForeign(world, address)) return base::Ok();
   RETURN_IF_ERROR(CheckAddress(world.host().index(), address, "listen on"));
   if (!listeners_.try_emplace(address, Listener{&world, listener}).second)
     return base::Unavailable(fmt::format("listen on {}: address in use", address.ToString()));
@@ -278,6 +285,7 @@ void Network::ResetBetween(std::uint32_t a, std::uint32_t b) {
 // --- datagrams ---
 
 base::Status Network::BindDatagrams(SimWorld& world, base::Address address) {
+  if (IsForeign(world, address)) return base::Ok();
   RETURN_IF_ERROR(CheckAddress(world.host().index(), address, "bind datagrams to"));
   if (!sockets_.try_emplace(address, &world).second)
     return base::Unavailable(

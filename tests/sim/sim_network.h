@@ -136,6 +136,7 @@ class Network {
   bool Passable(std::uint32_t from, std::uint32_t to) const;
   std::optional<std::uint32_t> HostOf(std::uint32_t ip) const;
   base::Duration Latency();
+  bool IsForeign(const SimWorld& world, base::Address address) const;
   base::Status CheckAddress(std::uint32_t host, base::Address address, const char* what) const;
   void Send(EndRef to, Item item, Buffer bytes);
   void Accept(EndRef to, Item item, Buffer bytes);

@@ -1,0 +1,105 @@
+// server/moving.h: when this node has its cluster note where it is, and when it looks for a twin.
+//
+// The topology says where each member is; a node that is started elsewhere has an epoch say so.
+// Before it does, it asks at the old address whether somebody is there under its own host id: a
+// copy of a data directory has the identity, too. This is the part that decides, and asks and
+// proposes nothing itself (server/control_move.cc).
+//
+// Two hosts that are configured with one address would each have it noted as theirs, in turn, an
+// epoch each time. So nobody moves to where gossip knows another member that lives, and whoever was
+// moved away nevertheless waits twice as long for its next epoch as for the one before.
+//
+// Thread:    confined to control.
+// Read next: server/control_move.cc, topology/changes.h (MoveNode)
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/address.h"
+#include "base/time.h"
+#include "server/topology/changes.h"
+#include "server/topology/topology.h"
+
+namespace starling::server {
+
+class Moving {
+ public:
+  // Whoever answers does so within milliseconds, and a port that is closed refuses. Longer: a node
+  // whose old host is switched off comes up later. Shorter: a slow twin is not seen, but by gossip.
+  static constexpr base::Duration kLookMax = base::seconds(1);
+  // A twin that does not answer us may be heard of by gossip in a second: each outbids the other.
+  static constexpr base::Duration kMoveAfter = base::seconds(2);
+  static constexpr base::Duration kConflictOver = base::seconds(15);  // Told again every 10 s.
+  static constexpr base::Duration kGap = base::seconds(1);            // Between two tries at first.
+  // Of tries that found the address in use: shorter, a member that was down is replaced there
+  // sooner.
+  static constexpr base::Duration kHeldGapMax = base::seconds(16);
+  static constexpr base::Duration kMoveGapMax = std::chrono::minutes(10);  // Of epochs.
+  static constexpr base::Duration kSettled = std::chrono::minutes(10);  // And all begins at kGap.
+
+  // What a try goes by.
+  struct Facts {
+    const topology::Node& noted;  // This node, in the newest topology.
+    const topology::NodeInfo& self;
+    bool alone = false;         // It is the only member.
+    bool met_ours = false;      // Somebody of our cluster was heard.
+    base::Instant hears_since;  // When gossip began.
+    std::string holder;         // Another that lives at our address, in words; empty: nobody.
+  };
+  enum class Step : std::uint8_t { kNone, kLook, kPropose };
+
+  // --- the move ---
+  // Asked once a tick. kLook: at `noted.cluster`, and then MayPropose. What hinders is in
+  // problem().
+  Step Next(base::Instant now, const Facts& facts);
+  bool MayPropose(base::Instant now, const Facts& facts);
+  void Propose() { proposing_ = true; }
+  // An epoch that says so is chosen, or not.
+  void OnProposed(base::Instant now, bool chosen);
+  // Another node spoke as this one.
+  void OnConflict(base::Instant now) { last_conflict_ = now; }
+
+  // For the operator: why the topology does not say where this node is. Empty: nothing hinders.
+  const std::string& problem() const { return problem_; }
+  // True once for each try that found a problem: then it is to be said.
+  bool TakeSay() { return std::exchange(say_, false); }
+
+  // --- a twin ---
+  enum class Look : std::uint8_t { kAtStart, kBeforeMove };
+  void LookAt(base::Instant now, base::Address at, Look why) {
+    search_ = {at, now + kLookMax, why};
+  }
+  bool looks() const { return search_.has_value(); }
+  // While it may be a copy of a node that runs, it is nobody.
+  bool looks_at_start() const { return search_ && search_->why == Look::kAtStart; }
+  // Whoever is there answered, failed to or is late: what was looked for, if it was there.
+  std::optional<Look> TakeAnswer(base::Address at);
+  std::optional<base::Address> late(base::Instant now) const {
+    return search_ && now >= search_->ends ? std::optional(search_->at) : std::nullopt;
+  }
+
+ private:
+  struct Search {
+    base::Address at;
+    base::Instant ends;
+    Look why = Look::kAtStart;
+  };
+
+  bool IsHeld(base::Instant now, const Facts& facts);
+
+  std::optional<Search> search_;
+  bool proposing_ = false;
+  base::Instant next_;
+  base::Duration move_gap_ = kGap;  // After the next epoch of ours.
+  base::Duration held_gap_ = kGap;
+  std::optional<base::Instant> last_move_;
+  std::optional<base::Instant> last_conflict_;
+  std::string problem_;
+  bool say_ = false;
+};
+
+}  // namespace starling::server

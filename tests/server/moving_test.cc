@@ -1,0 +1,136 @@
+// Goal:   a node has its cluster note where it is, and two that are configured with one address do
+//         not take it from each other for ever.
+// Method: the part that decides, with a clock that only moves when a test says so.
+#include "server/moving.h"
+
+#include "tests/test.h"
+
+namespace starling::server {
+namespace {
+
+constexpr base::Address kOld{0x7f000001, 7700}, kNew{0x7f000002, 7700};
+
+base::Instant AtMs(std::int64_t ms) { return {base::milliseconds(ms)}; }
+
+// A node at kNew that is noted at kOld, of a cluster in which it is not alone.
+struct Mover {
+  topology::Node noted;
+  topology::NodeInfo self;
+  std::string holder;
+  Moving moving;
+
+  Mover() {
+    noted.cluster = noted.client = noted.resp = kOld;
+    self.cluster = self.client = self.resp = kNew;
+  }
+
+  Moving::Facts facts() const {
+    return {.noted = noted,
+            .self = self,
+            .alone = false,
+            .met_ours = true,
+            .hears_since = AtMs(0),
+            .holder = holder};
+  }
+  // Goes through a look in which nobody answers. True: it would have an epoch say so.
+  bool Moves(base::Instant now) {
+    const Moving::Step step = moving.Next(now, facts());
+    if (step != Moving::Step::kLook) return step == Moving::Step::kPropose;
+    moving.LookAt(now, noted.cluster, Moving::Look::kBeforeMove);
+    REQUIRE(moving.TakeAnswer(noted.cluster) == Moving::Look::kBeforeMove);
+    return moving.MayPropose(now, facts());
+  }
+  // How often within `time` from `from` on, while each time another one takes the address back.
+  int CountMoves(base::Instant from, base::Duration time) {
+    int moves = 0;
+    for (base::Instant now = from; now < from + time; now = now + base::milliseconds(100)) {
+      if (!Moves(now)) continue;
+      ++moves;
+      moving.Propose();
+      moving.OnProposed(now, true);
+    }
+    return moves;
+  }
+};
+
+TEST_SUITE("server/moving") {
+  TEST_CASE("a node elsewhere looks at its old address, and then moves") {
+    Mover node;
+    EXPECT(node.moving.Next(AtMs(3000), node.facts()) == Moving::Step::kLook);
+    node.moving.LookAt(AtMs(3000), kOld, Moving::Look::kBeforeMove);
+    EXPECT(node.moving.Next(AtMs(5000), node.facts()) == Moving::Step::kNone);  // One at a time.
+    EXPECT(!node.moving.late(AtMs(3999)));
+    EXPECT(node.moving.late(AtMs(4000)) == kOld);
+    EXPECT(!node.moving.TakeAnswer(kNew));
+    EXPECT(node.moving.TakeAnswer(kOld) == Moving::Look::kBeforeMove);
+    EXPECT(node.moving.MayPropose(AtMs(4000), node.facts()));
+  }
+
+  TEST_CASE("other ports at the same address need no look") {
+    Mover node;
+    node.noted.cluster = kNew;
+    EXPECT(node.moving.Next(AtMs(3000), node.facts()) == Moving::Step::kPropose);
+  }
+
+  TEST_CASE("nobody moves before gossip could tell of a twin, or while it does") {
+    Mover node;
+    EXPECT(!node.Moves(AtMs(1900)));
+    node.moving.OnConflict(AtMs(2000));
+    EXPECT(!node.Moves(AtMs(16'900)));
+    EXPECT(node.Moves(AtMs(18'000)));
+  }
+
+  TEST_CASE("an address at which another member lives is not taken, and the operator hears who") {
+    Mover node;
+    node.holder = "of another";
+    EXPECT(node.CountMoves(AtMs(3000), base::seconds(600)) == 0);
+    EXPECT(node.moving.problem().find("address in use by member of another") != std::string::npos);
+    EXPECT(node.moving.TakeSay());
+    EXPECT(!node.moving.TakeSay());  // Once for each try.
+    SUBCASE("it is tried again, less and less often, and once it is free it is taken") {
+      int said = 0;
+      for (std::int64_t ms = 700'000; ms < 1'000'000; ms += 100) {
+        EXPECT(!node.Moves(AtMs(ms)));
+        said += node.moving.TakeSay() ? 1 : 0;
+      }
+      EXPECT(said >= 17);
+      EXPECT(said <= 20);
+      node.holder.clear();
+      EXPECT(node.CountMoves(AtMs(1'000'000), base::seconds(17)) >= 1);
+      EXPECT(node.moving.problem().empty());
+    }
+    SUBCASE("while the look is under way, too") {
+      Mover late;
+      EXPECT(late.moving.Next(AtMs(3000), late.facts()) == Moving::Step::kLook);
+      late.moving.LookAt(AtMs(3000), kOld, Moving::Look::kBeforeMove);
+      late.holder = "of another";
+      late.moving.TakeAnswer(kOld);
+      EXPECT(!late.moving.MayPropose(AtMs(3500), late.facts()));
+    }
+  }
+
+  TEST_CASE("whoever is moved away each time takes an epoch ever more seldom") {
+    Mover node;
+    EXPECT(node.CountMoves(AtMs(3000), std::chrono::hours(1)) <= 15);
+    EXPECT(node.CountMoves(AtMs(4'000'000), std::chrono::hours(1)) <= 6);
+    SUBCASE("until its place lasted") {
+      node.noted.cluster = node.noted.client = node.noted.resp = kNew;
+      for (std::int64_t ms = 8'000'000; ms < 9'000'000; ms += 1000) EXPECT(!node.Moves(AtMs(ms)));
+      node.noted.cluster = kOld;
+      EXPECT(node.CountMoves(AtMs(9'000'000), base::seconds(8)) == 4);
+    }
+  }
+
+  TEST_CASE("an epoch that was not chosen is tried again at once") {
+    Mover node;
+    for (std::int64_t ms = 3000; ms < 20'000; ms += 1000) {
+      EXPECT(node.Moves(AtMs(ms)));
+      node.moving.Propose();
+      EXPECT(!node.Moves(AtMs(ms + 500)));
+      node.moving.OnProposed(AtMs(ms + 500), false);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace starling::server
