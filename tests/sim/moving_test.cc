@@ -82,7 +82,7 @@ TEST_SUITE("sim/moving") {
   TEST_CASE("of two hosts that are configured with one address neither burns epochs for it") {
     ClusterOptions options = Calm(4);
     options.faults.foreign_addresses = true;
-    Cluster cluster(std::move(options));
+    Cluster cluster(options);
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
     cluster.Kill(3);
     cluster.config(3).node.listen = cluster.AddressOf(1).IpString();

@@ -62,8 +62,8 @@ def _compile(compiler, behind, header):
 
 def check(sources):
     compiler = ["g++", *tree.FLAGS, *sources.compile_flags()]
-    version = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True).stdout
-    prints = {header: _fingerprint(sources, header, " ".join(tree.FLAGS) + version)
+    version = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
+    prints = {header: _fingerprint(sources, header, " ".join(tree.FLAGS) + version.stdout)
               for header in sources.headers}
     clean = _remembered()
     due = [header for header in sources.headers if prints[header] not in clean]
