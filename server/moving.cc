@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <utility>
+#include <algorithm>
 
 namespace starling::server {
 

@@ -13,7 +13,6 @@
 // Read next: server/control_move.cc, topology/changes.h (MoveNode)
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -73,7 +72,6 @@ class Moving {
   void LookAt(base::Instant now, base::Address at, Look why) {
     search_ = {at, now + kLookMax, why};
   }
-  bool looks() const { return search_.has_value(); }
   // While it may be a copy of a node that runs, it is nobody.
   bool looks_at_start() const { return search_ && search_->why == Look::kAtStart; }
   // Whoever is there answered, failed to or is late: what was looked for, if it was there.
