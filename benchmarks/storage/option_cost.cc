@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/rate_limiter.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <CLI/CLI.hpp>
@@ -85,10 +86,12 @@ std::vector<Alternative> Alternatives() {
            family.options.memtable_prefix_bloom_size_ratio = 0;
          }
        }},
-      {"places in memtables: none",
+      {"hints of memtables: by a token's first byte",
        [](RocksSetup& setup) {
          for (rocksdb::ColumnFamilyDescriptor& family : setup.families)
-           family.options.memtable_insert_with_hint_prefix_extractor.reset();
+           if (family.name == "data")
+             family.options.memtable_insert_with_hint_prefix_extractor.reset(
+                 rocksdb::NewFixedPrefixTransform(5));
        }},
       {"filter of tables: none",
        [](RocksSetup& setup) {

@@ -27,16 +27,11 @@ constexpr double kMemtableBloomShare = 0.05;
 // memtable, which takes 8 bytes a place and an eighth of a small memtable at most.
 constexpr std::size_t kTreePlacesMax = std::size_t{1} << 15;
 constexpr std::size_t kTreeKeyBytes = 6;  // At most.
-// Of a data key: keyspace, and the first byte of its token. A memtable keeps a place for each such
-// beginning, 200 bytes of it, and a key that follows close behind the last one of its beginning is
-// put in without a search: those of a pull, which come bucket by bucket.
-constexpr std::size_t kHintBytes = 5;
 constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
 
 // On disk; the order is that of Family's numbers.
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints",
                                                              "quarantine"};
-constexpr std::string_view kDataName = kFamilyNames[static_cast<std::size_t>(Family::kData)];
 constexpr std::string_view kTreeName = kFamilyNames[static_cast<std::size_t>(Family::kTree)];
 
 // LZ4 decompresses faster than a disk delivers. Which ones are there was decided when RocksDB was
@@ -71,12 +66,6 @@ rocksdb::ColumnFamilyOptions FamilyOptions(const RocksDbOptions& options,
   family.level_compaction_dynamic_level_bytes = true;
   family.memtable_prefix_bloom_size_ratio = kMemtableBloomShare;
   family.memtable_whole_key_filtering = true;
-  return family;
-}
-
-rocksdb::ColumnFamilyOptions DataOptions(rocksdb::ColumnFamilyOptions family) {
-  family.memtable_insert_with_hint_prefix_extractor.reset(
-      rocksdb::NewFixedPrefixTransform(kHintBytes));
   return family;
 }
 
@@ -138,9 +127,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> FamilyDescriptors(const RocksDbOpti
   const auto family_options = FamilyOptions(options, TableFactory(cache));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const char* name : kFamilyNames)
-    descriptors.emplace_back(name, name == kTreeName   ? TreeOptions(family_options)
-                                   : name == kDataName ? DataOptions(family_options)
-                                                       : family_options);
+    descriptors.emplace_back(name,
+                             name == kTreeName ? TreeOptions(family_options) : family_options);
   descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, family_options);
   return descriptors;
 }
