@@ -45,11 +45,11 @@ class Arena {
   static constexpr std::size_t kBlocksKept = 16;
 
   char* Large(std::size_t size) {
-    large_.push_back(std::make_unique<char[]>(size));
+    large_.push_back(std::make_unique_for_overwrite<char[]>(size));
     return large_.back().get();
   }
   void NextBlock() {
-    if (block_ == blocks_.size()) blocks_.push_back(std::make_unique<char[]>(kBlockBytes));
+    if (block_ == blocks_.size()) blocks_.push_back(std::make_unique_for_overwrite<char[]>(kBlockBytes));
     ++block_;
     used_ = 0;
   }

@@ -225,12 +225,12 @@ void Replica::Own(Operation& operation) {
 }
 
 void Replica::Execute(Operation& operation, const Known& known) {
-  const auto overlay = overlay_.find(operation.stored_key);
-  if (overlay != overlay_.end()) {
+  if (const Uncommitted::Record* newest = uncommitted_.Find(operation.stored_key)) {
     if (operation.is_write) {
-      ExecuteWrite(operation, overlay->second.header, overlay->second.commit);
+      // Copies: what it writes may move the record.
+      ExecuteWrite(operation, storage::EntryHeader(newest->header), newest->commit);
     } else {
-      WaitForCommit(overlay->second.commit, operation);
+      WaitForCommit(newest->commit, operation);
     }
     return;
   }

@@ -1,7 +1,7 @@
 // server/replica.h: this worker's part of the data: entries, their old versions, and the trees.
 //
 // Operations are queued during a turn and carried out at its end: one MultiGet for all old versions
-// (over an overlay of what is not committed yet), then one batch with the entries and the leaves of
+// (over what is not committed yet), then one batch with the entries and the leaves of
 // the tree that they changed, for the committer. Operations on a key take effect in order: while
 // its old version is being fetched from disk, later ones queue behind it. An answer that shows an
 // entry waits for the commit that covers it. What a turn may answer is bounded: the operations that
@@ -38,6 +38,7 @@
 #include "server/purge/rules.h"
 #include "server/tree_making.h"
 #include "server/tree_page.h"
+#include "server/uncommitted.h"
 #include "server/wire/peer_messages.h"
 #include "storage/engine.h"
 #include "storage/entry.h"
@@ -253,15 +254,10 @@ class Replica final : public storage::GetSink {
   };
   struct Commit;
   struct Fetch;
-  struct Overlay {
-    storage::EntryHeader header;
-    std::uint64_t commit = 0;  // The one that makes it readable.
-  };
   struct BytesHash {
     using is_transparent = void;
     std::size_t operator()(base::Bytes bytes) const { return base::Hash64(bytes); }
   };
-  using OverlayMap = std::unordered_map<std::string, Overlay, BytesHash, std::equal_to<>>;
   using FetchMap =
       std::unordered_map<std::string, std::unique_ptr<Fetch>, BytesHash, std::equal_to<>>;
 
@@ -329,7 +325,7 @@ class Replica final : public storage::GetSink {
   std::vector<Operation> queue_;
   std::vector<Operation> running_;  // Older than queue_.
   std::size_t next_ = 0;            // The first in running_ that was not carried out yet.
-  std::deque<Operation> again_;     // Reads that waited for a commit, to be read past the overlay.
+  std::deque<Operation> again_;     // Reads that waited for a commit, past what is uncommitted.
   std::vector<base::Bytes> keys_;   // That are looked up,
   std::vector<std::size_t> asked_;  // and which of this lookup's operations each is of.
   std::vector<Known> known_;
@@ -351,7 +347,7 @@ class Replica final : public storage::GetSink {
   std::map<std::pair<base::KeyspaceId, std::uint16_t>, std::uint64_t> removing_;
   std::uint64_t epoch_ = 0;
   HeldMemory held_;
-  OverlayMap overlay_;
+  Uncommitted uncommitted_;
   FreshKeys fresh_;
   FetchMap fetching_;
   std::deque<Fetch*> fetch_queue_;  // Of those, the ones not offloaded yet.

@@ -15,10 +15,11 @@ using storage::Family;
 using wire::WriteOutcome;
 
 void Replica::NoteUncommitted(base::Bytes stored_key, const EntryHeader& header, Commit& commit) {
-  const auto [noted, fresh] = overlay_.try_emplace(std::string(stored_key));
-  // Of the keys that a commit writes twice, one is enough to take out.
-  if (fresh || noted->second.commit != commit.number) commit.noted.push_back(&*noted);
-  noted->second = {header, commit.number};
+  const Uncommitted::Record* newest = uncommitted_.Find(stored_key);
+  if (newest != nullptr && newest->commit == commit.number)
+    uncommitted_.NoteAgain(*newest, header);
+  else
+    uncommitted_.Note({commit.keys.Copy(stored_key), header, commit.number});
 }
 
 void Replica::AnswerWrite(const Operation& operation, WriteOutcome outcome,
@@ -39,7 +40,7 @@ Replica::Commit* Replica::FindCommit(std::uint64_t number) {
 
 void Replica::WaitForCommit(std::uint64_t number, Operation& operation) {
   Commit* commit = FindCommit(number);
-  CHECK(commit != nullptr);  // What is in the overlay has a commit that will take it out.
+  CHECK(commit != nullptr);  // What is uncommitted has one.
   commit->reads.push_back(std::move(operation));
   Own(commit->reads.back());
 }
@@ -55,12 +56,11 @@ void Replica::OnCommitted(Commit& commit) {
         done->status.Annotate("cannot write to storage; the state of its files is unknown"));
     return;
   }
-  for (const OverlayMap::value_type* noted : done->noted) {
-    if (!fetching_.empty())
-      if (const auto fetch = fetching_.find(noted->first); fetch != fetching_.end())
-        fetch->second->overtaken = true;
-    if (noted->second.commit == done->number) overlay_.erase(overlay_.find(noted->first));
-  }
+  uncommitted_.Forget(done->number, [this](base::Bytes stored_key) {
+    if (fetching_.empty()) return;
+    if (const auto fetch = fetching_.find(stored_key); fetch != fetching_.end())
+      fetch->second->overtaken = true;
+  });
   for (const Release& release : done->releases)
     listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());
   write_bytes_ -= done->write_bytes;
@@ -75,7 +75,7 @@ void Replica::OnCommitted(Commit& commit) {
     done->releases.clear();
     done->reads.clear();
     done->write_bytes = 0;
-    done->noted.clear();
+    done->keys.Reset();
     spare_.push_back(std::move(done));
   }
 }

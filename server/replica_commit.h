@@ -19,8 +19,7 @@ struct Replica::Commit final : CommitJob {
   std::vector<Release> releases;  // Answers that wait for it.
   std::vector<Operation> reads;   // Reads of what it writes.
   std::uint64_t write_bytes = 0;  // Of the operations in its batch.
-  // What it takes out of the overlay, if no later commit writes it again: that will take it out.
-  std::vector<const OverlayMap::value_type*> noted;
+  Arena keys;                     // Of what it writes, as long as that is uncommitted.
 };
 
 }  // namespace starling::server

@@ -79,7 +79,7 @@ void Replica::OnFetched(Fetch& fetch) {
   }
 }
 
-// Reads what was just committed, past the overlay: a hot key is always in it, and what the engine
+// Reads what was just committed, past what is uncommitted: a hot key always is, and what the engine
 // shows is synced.
 void Replica::ReadAgain(Operation& operation) {
   struct Once final : storage::GetSink {

@@ -106,7 +106,9 @@ base::Status Replica::LoadUnmade() {
 
 TreeMaking::Step Replica::BeginTreeStep() {
   TreeMaking::Step step = making_.Begin();
-  for (const auto& [key, written] : overlay_) making_.Note(key, written.header);
+  uncommitted_.ForEach([&](const Uncommitted::Record& newest) {
+    making_.Note(newest.stored_key, newest.header);
+  });
   return step;
 }
 
@@ -134,8 +136,8 @@ void Replica::CountMade(base::Bytes stored_key, const EntryHeader& header,
   dead_.Add(keyspace, bucket, header, stored_key.size());
 }
 
-// What it was is lost: the other replicas send it. It was in no leaf. Operations on the key go by
-// the overlay until that is committed, so none takes it for an old version.
+// What it was is lost: the other replicas send it. It was in no leaf. Operations on the key find
+// it uncommitted until that is done, so none takes it for an old version.
 void Replica::DropDamaged(base::Bytes stored_key) {
   Commit& commit = OpenCommit();
   commit.batch.Delete(Family::kData, stored_key);
