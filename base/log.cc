@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace starling::base::log {
 namespace {
@@ -96,7 +97,7 @@ void Write(Level level, std::string_view module, std::string_view line) {
   if (KeptBack(level, module, line)) return;
   constexpr std::array kLevels{spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                spdlog::level::err, spdlog::level::off};
-  Logger().log(kLevels[static_cast<std::size_t>(level)], "{}: {}", module, line);
+  Logger().log(kLevels[static_cast<std::size_t>(level)], "{}: {}", module, Printable(line));
 }
 
 }  // namespace starling::base::log

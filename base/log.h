@@ -23,6 +23,7 @@ enum class Level : std::uint8_t { kDebug, kInfo, kWarn, kError, kOff };
 void SetLevel(Level level);
 Result<Level> ParseLevel(std::string_view text);  // "debug", "info", "warn", "error", "off"
 bool Enabled(Level level);
+// One line, whatever it quotes (base/printable.h).
 void Write(Level level, std::string_view module, std::string_view line);
 
 // Keeps back what a module says, while it lives: of a start that may be refused, of which one

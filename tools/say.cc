@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/json.h"
+#include "base/printable.h"
 
 namespace starling::tools {
 
@@ -45,13 +46,15 @@ Output OutputAskedFor(int argc, const char* const* argv) {
 }
 
 int Complain(std::string_view program, Output output, const base::Status& status) {
-  return Say(output == Output::kJson ? AsJson(status)
-                                     : fmt::format("{}: {}", program, status.ToString()));
+  return Say(output == Output::kJson
+                 ? AsJson(status)
+                 : fmt::format("{}: {}", program, base::Printable(status.ToString())));
 }
 
 int ComplainPlainly(std::string_view program, Output output, const base::Status& status) {
-  return Say(output == Output::kJson ? AsJson(status)
-                                     : fmt::format("{}: {}", program, status.message()));
+  return Say(output == Output::kJson
+                 ? AsJson(status)
+                 : fmt::format("{}: {}", program, base::Printable(status.message())));
 }
 
 int RunAndFlush(std::string_view program, Output output, const std::function<int()>& run) {

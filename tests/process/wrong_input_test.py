@@ -389,6 +389,7 @@ class Tools(case.SharedClusterCase):
                 (["--consistency", "MOST", "get", "k"], ["MOST", "QUORUM"]),
                 (["--keyspace", "nowhere", "get", "k"], ["nowhere"]),
                 (["--keyspace", "nowhere", "export"], ["nowhere"]),
+                (["--keyspace", "no\nwhere\x1b[2J", "get", "k"], [r"'no\nwhere\x1b[2J'"]),
                 (["import", f"{folder}/none"], [f"{folder}/none", "No such file"]),
                 (["import", "-", "--format", "xml"], ["xml", "jsonl"]),
                 (["export", "--format", "xml"], ["xml", "jsonl"]),

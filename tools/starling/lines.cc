@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/base64.h"
+#include "base/printable.h"
 #include "server/wire/limits.h"
 
 namespace starling::cli {
@@ -17,6 +18,8 @@ using base::Result;
 using nlohmann::json;
 
 namespace {
+
+constexpr std::size_t kQuotedBytesMax = 40;  // Of what a line has in place of what belongs there.
 
 // The field's text, out of "name" or "name_base64"; which of the two, only one may be there.
 Result<std::optional<std::string>> TakeText(json& object, const std::string& name) {
@@ -65,7 +68,7 @@ Result<Record> ParseJson(std::string_view line) {
     return Fail(
         InvalidArgument(fmt::format("field '{}' is unknown: a line has key, value or "
                                     "value_base64, and ttl_ms",
-                                    object.begin().key())));
+                                    base::Printable(object.begin().key(), kQuotedBytesMax))));
   return record;
 }
 
@@ -110,7 +113,8 @@ Result<Record> ParseTsv(std::string_view line) {
   const std::string_view ttl = line.substr(second + 1);
   const auto [end, error] = std::from_chars(ttl.data(), ttl.data() + ttl.size(), record.ttl_ms);
   if (error != std::errc{} || end != ttl.data() + ttl.size() || record.ttl_ms == 0)
-    return Fail(InvalidArgument(fmt::format("ttl_ms '{}' is no positive whole number", ttl)));
+    return Fail(InvalidArgument(fmt::format("ttl_ms '{}' is no positive whole number",
+                                            base::Printable(ttl, kQuotedBytesMax))));
   return record;
 }
 

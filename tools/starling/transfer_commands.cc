@@ -5,6 +5,7 @@
 #include <istream>
 
 #include "base/json.h"
+#include "base/printable.h"
 #include "server/config_units.h"
 #include "tools/starling/client_putter.h"
 #include "tools/starling/commands.h"
@@ -62,12 +63,12 @@ void PrintReport(const Options& options, const ImportReport& report, double seco
   }
   fmt::print("{} of {} lines in {:.1f} s\n", Describe(report, seconds), report.lines, seconds);
   for (const ImportFailure& failure : report.failures)
-    fmt::print(stderr, "line {}: {}\n", failure.line, failure.why);
+    fmt::print(stderr, "line {}: {}\n", failure.line, base::Printable(failure.why));
   if (report.failed + report.unknown == report.failures.size()) return;
   for (const auto& [code, alike] : report.failures_by_code)
     fmt::print(stderr, "{} lines in all {}, the first is line {}: {}\n", alike.count,
-               MayBeStored(code) ? "are of unknown outcome" : "failed alike", alike.first.line,
-               alike.first.why);
+               MayBeStored(code) ? "are of unknown outcome" : "failed", alike.first.line,
+               base::Printable(alike.first.why));
 }
 
 std::string NameInput(const std::string& file) {
@@ -112,7 +113,8 @@ int Import(const Options& options) {
        .trouble =
            [&](const ImportFailure& first) {
              progress.End();
-             fmt::print(stderr, "line {}, the first that was refused: {}\n", first.line, first.why);
+             fmt::print(stderr, "line {}, the first that was refused: {}\n", first.line,
+                        base::Printable(first.why));
            },
        .interrupted = [&] { return interrupt.signal() != 0; }});
   progress.End();

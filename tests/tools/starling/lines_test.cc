@@ -77,6 +77,19 @@ TEST_SUITE("tools/starling/lines") {
     EXPECT(WhyRefused("k\tends in \\", Format::kTsv) != "");
   }
 
+  TEST_CASE("what a refusal quotes of a line is short, and says nothing to a terminal") {
+    const std::string seventy(70, 'x');
+    const std::string cut = "'" + seventy.substr(0, 40) + "...'";
+    EXPECT(WhyRefused("k\tv\t" + seventy, Format::kTsv) ==
+           "ttl_ms " + cut + " is no positive whole number");
+    EXPECT(WhyRefused("k\tv\t\x1b[2J", Format::kTsv) ==
+           "ttl_ms '\\x1b[2J' is no positive whole number");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"" + seventy + "\":1}")
+               .starts_with("field " + cut + " is unknown"));
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\",\"\\u001b\":1}")
+               .starts_with("field '\\x1b' is unknown"));
+  }
+
   TEST_CASE("a life of more than 20 years is refused, and never becomes one for ever") {
     const auto why_refused = [](std::uint64_t ttl_ms, Format format) {
       std::string line;
