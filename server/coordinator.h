@@ -112,6 +112,7 @@ class Coordinator {
   static void Stamp(PutOp& op, const base::Version& stamp);
   void Dispatch(std::uint64_t id, PutOp& op);
   void DispatchUnseen(std::uint64_t id, PutOp& op);
+  void RefuseStamp(std::uint64_t id, PutOp& op, const base::Version& held);
   void SendWrite(std::uint64_t id, PutOp& op, int replica);
   void OnOutcome(std::uint64_t id, int replica, std::uint64_t attempt, wire::WriteOutcome outcome,
                  const base::Version& held);

@@ -8,10 +8,19 @@
 #include "server/coordinator.h"
 #include "server/coordinator_ops.h"
 #include "server/replica_write.h"
+#include "server/wire/limits.h"
 
 namespace starling::server {
 
 using wire::WriteOutcome;
+
+namespace {
+
+// Above it no node would take a version, nor could this one send what it stored: a put of its key
+// fails. Only who forges, or has a clock that is thousands of years ahead, stamps so high.
+bool LeavesRoom(const base::Version& held) { return held.timestamp < wire::kTimestampMax; }
+
+}  // namespace
 
 void Coordinator::Put(const ReplyTo& reply, const wire::PutRequest& request, base::Token token,
                       base::Bytes value) {
@@ -87,11 +96,28 @@ bool Coordinator::OnStamp(const Ticket& ticket, const base::Version& held,
                           storage::EntryHeader* header) {
   PutOp* op = puts_.Find(ticket.a);
   if (op == nullptr) return false;  // Timed out while the old version was being fetched.
+  if (!LeavesRoom(held)) {
+    RefuseStamp(ticket.a, *op, held);
+    return false;
+  }
   Stamp(*op, clock_->NextAbove(held, StampWall()));
   op->stamped_here = true;
   *header = op->header;
   Dispatch(ticket.a, *op);
   return true;
+}
+
+// It was sent to nobody.
+void Coordinator::RefuseStamp(std::uint64_t id, PutOp& op, const base::Version& held) {
+  op.answered = true;
+  stats_.put_requests.Refused(Outcome::kFailed);
+  parts_.replier.ReplyError(
+      op.reply, {base::Code::kFailedPrecondition,
+                 fmt::format("the key has version {}, and none can be stamped above it: nothing "
+                             "was tried",
+                             held.ToString()),
+                 {}});
+  EndPut(id, op);
 }
 
 void Coordinator::Stamp(PutOp& op, const base::Version& stamp) {
@@ -186,8 +212,15 @@ void Coordinator::Decide(std::uint64_t id, PutOp& op) {
 }
 
 void Coordinator::StampAgain(std::uint64_t id, PutOp& op) {
+  const base::Version held = std::max(op.held_max, op.header.version);
+  if (!LeavesRoom(held)) {
+    TimeOutPut(op, fmt::format("a replica has version {}, and none can be stamped above it",
+                               held.ToString()));
+    if (op.tally.settled()) EndPut(id, op);
+    return;
+  }
   ++stats_.restamps;
-  Stamp(op, clock_->NextAbove(std::max(op.held_max, op.header.version), StampWall()));
+  Stamp(op, clock_->NextAbove(held, StampWall()));
   op.stamped_here = false;
   ++op.attempt;
   op.hinted = 0;

@@ -23,6 +23,10 @@ wire::PutRequest PutOf(base::Bytes key, base::Bytes value) {
           .stamp = {}};
 }
 
+wire::GetRequest GetOf(base::Bytes key) {
+  return {.keyspace = kDefault, .key = key, .level = wire::Consistency::kOne};
+}
+
 base::Result<wire::ClusterMap> MapIn(const Told& told) {
   REQUIRE(told.kind == wire::Kind::kClusterMapReply);
   REQUIRE(wire::Decode<wire::ClusterMapReply>(told.header)->payload_digest ==
@@ -98,6 +102,47 @@ TEST_SUITE("server/worker: puts") {
     EXPECT(ahead(std::int64_t{1} << 46) == base::Code::kInvalidArgument);
   }
 
+  TEST_CASE("of a key with the highest version that there can be fails, and all stays legible") {
+    OneWorker node(topology::FoundedBy(2));
+    node.Start({2});
+    const auto hold = [&](base::Bytes key, std::uint64_t timestamp) {
+      const wire::ReplicaWrite write{.keyspace = kDefault,
+                                     .key = key,
+                                     .version = {timestamp, 2, 1},
+                                     .value_digest = storage::ValueDigest("theirs"),
+                                     .epoch = node.topology().epoch};
+      const Told told = AskAsPeer(node, write, "theirs");
+      EXPECT(wire::Decode<wire::ReplicaWriteReply>(told.header)->outcome ==
+             wire::WriteOutcome::kOk);
+    };
+    hold("high", wire::kTimestampMax - 1);
+    hold("highest", wire::kTimestampMax);
+    const auto put = wire::Decode<wire::PutReply>(node.Ask(PutOf("high", "ours"), "ours").header);
+    REQUIRE(put.has_value());
+    EXPECT(put->version.timestamp == wire::kTimestampMax);
+    const Told told = node.Ask(PutOf("highest", "ours"), "ours");
+    EXPECT(CodeOf(told) == base::Code::kFailedPrecondition);
+    EXPECT(node.Ask(GetOf("highest")).payload == "theirs");
+  }
+
+  TEST_CASE("that a replica supersedes by the highest version there can be ends, and is not sent") {
+    OneWorker node(topology::FoundedBy(2));
+    int writes = 0;
+    node.peer(2).answer = [&](const wire::Frame& asked) {
+      if (asked.kind != wire::Kind::kReplicaWrite) return std::string();
+      ++writes;
+      return FrameOf(asked.request_id,
+                     wire::ReplicaWriteReply{.outcome = wire::WriteOutcome::kNeverHeld,
+                                             .held = {wire::kTimestampMax, 2, 1}});
+    };
+    node.Start({2});
+    wire::PutRequest put = PutOf("key", "ours");
+    put.level = wire::Consistency::kQuorum;
+    EXPECT(CodeOf(node.Ask(put, "ours")) == base::Code::kTimeout);
+    EXPECT(writes == 1);
+    EXPECT(node.Stats().restamps == 0);
+  }
+
   TEST_CASE("a time to live is at most twenty years, and one over it is no put") {
     OneWorker node(topology::FoundedBy(1));
     node.Start({});
@@ -115,10 +160,6 @@ TEST_SUITE("server/worker: puts") {
     EXPECT(got->found);
     EXPECT(static_cast<std::int64_t>(got->expiry_ms) > node.WallMs());
   }
-}
-
-wire::GetRequest GetOf(base::Bytes key) {
-  return {.keyspace = kDefault, .key = key, .level = wire::Consistency::kOne};
 }
 
 TEST_SUITE("server/worker: limits.memory") {
