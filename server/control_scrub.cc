@@ -35,11 +35,8 @@ void Control::ScrubJob::Done() {
 
 void Control::ScrubSoon() {
   const base::Instant now = world_.Now();
-  if (shared_.met_damage.Take() && scrub_.damage().empty()) {
-    if (scrub_job_ == nullptr && !scrub_.hurried())
-      base::log::Warn("scrub", "somebody met data that cannot be read: all tables are looked at");
-    scrub_.Hurry(now);
-  }
+  if (shared_.met_damage.Take() && scrub_.damage().empty() && scrub_.Hurry(now))
+    base::log::Warn("scrub", "somebody met data that cannot be read: all tables are looked at");
   if (scrub_.Due(now)) {
     ++scrub_pass_;
     scrub_.Begin(now, world_.WallMs(), shared_.engine.Tables());

@@ -99,13 +99,14 @@ bool Scrub::Ask(base::Instant now) {
   return true;
 }
 
-void Scrub::Hurry(base::Instant now) {
-  if (hurried_ || now < hurry_again_) return;
+bool Scrub::Hurry(base::Instant now) {
+  if (hurried_ || now < hurry_again_) return false;
   hurried_ = true;
   // One that runs has read some tables already.
   tables_.clear();
   at_ = 0;
   next_pass_ = now;
+  return true;
 }
 
 }  // namespace starling::server

@@ -67,8 +67,8 @@ class Scrub {
   bool Ask(base::Instant now);
   // Somebody met what cannot be read. A pass begins at once, as fast as the disk goes; not if one
   // for such a reason has just ended, so that an error which no table has takes a tenth of the disk
-  // at most.
-  void Hurry(base::Instant now);
+  // at most. False: none begins, for that or since one does already.
+  bool Hurry(base::Instant now);
 
   bool running() const { return at_ < tables_.size(); }
   bool hurried() const { return hurried_; }

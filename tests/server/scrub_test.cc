@@ -91,28 +91,28 @@ TEST_SUITE("server/scrub") {
   TEST_CASE("who met damage has all tables read from the beginning, without a limit, once") {
     Scrub scrub = Begun();
     scrub.OnRead(At(1), 0, base::Ok());
-    scrub.Hurry(At(1));
+    EXPECT(scrub.Hurry(At(1)));
     REQUIRE(scrub.Due(At(1)));
     scrub.Begin(At(1), 0, {{"a", 2 * kMiB}, {"b", kMiB}});
     scrub.OnRead(At(1), 0, base::Ok());
-    scrub.Hurry(At(1));
+    EXPECT(!scrub.Hurry(At(1)));
     REQUIRE(scrub.Next(At(1)) != nullptr);
     EXPECT(scrub.Next(At(1))->name == "b");
     scrub.OnRead(At(2), 0, base::Ok());
-    scrub.Hurry(At(3));
+    EXPECT(!scrub.Hurry(At(3)));
     EXPECT(!scrub.Due(At(3)));
-    scrub.Hurry(At(63));
+    EXPECT(scrub.Hurry(At(63)));
     EXPECT(scrub.Due(At(63)));
   }
 
   TEST_CASE("an error that no table has takes a tenth of the disk at most") {
     Scrub scrub({}, At(0));
-    scrub.Hurry(At(0));
+    EXPECT(scrub.Hurry(At(0)));
     scrub.Begin(At(0), 0, {{"a", 1}});
     scrub.OnRead(At(100), 0, base::Ok());
-    scrub.Hurry(At(1099));
+    EXPECT(!scrub.Hurry(At(1099)));
     EXPECT(!scrub.Due(At(1099)));
-    scrub.Hurry(At(1100));
+    EXPECT(scrub.Hurry(At(1100)));
     EXPECT(scrub.Due(At(1100)));
   }
 
