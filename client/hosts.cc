@@ -28,6 +28,8 @@ Result<HostAndPort> Split(std::string_view text, std::uint16_t default_port) {
   };
   const std::size_t colon = text.find(':');
   const std::string_view host = text.substr(0, colon);
+  // An IPv6 address, or a host that has its port already where another option takes the port.
+  if (colon != text.rfind(':')) return bad("it has more than one colon, and IPv6 is not spoken");
   if (host.empty()) return bad("the name is empty");
   if (colon == std::string_view::npos) return HostAndPort{std::string(host), default_port};
   const std::string_view digits = text.substr(colon + 1);

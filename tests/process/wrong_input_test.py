@@ -434,6 +434,8 @@ class Tools(case.SharedClusterCase):
             self.assert_says(tool, [option, "no.such.host.invalid", command],
                              "no.such.host.invalid")
         self.assert_says("starling", ["--hosts", "127.0.0.1:99999", "ping"], "99999")
+        self.assert_says("starling", ["--hosts", "[::1]:7701", "ping"], "[::1]:7701", "IPv6")
+        self.assert_says("nodetool", ["-h", "127.0.0.1:7701", "status"], "more than one colon")
         for port in ("99999", "many", "0"):
             self.assert_says("nodetool", ["-p", port, "status"], port)
 
