@@ -27,7 +27,7 @@ constexpr double kMemtableBloomShare = 0.05;
 // memtable, which takes 8 bytes a place and an eighth of a small memtable at most.
 constexpr std::size_t kTreePlacesMax = std::size_t{1} << 15;
 constexpr std::size_t kTreeKeyBytes = 6;  // At most.
-constexpr int kTableFormat = 5;  // Faster filters; read by every RocksDB since 6.6.
+constexpr int kTableFormat = 5;           // Faster filters; read by every RocksDB since 6.6.
 
 // On disk; the order is that of Family's numbers.
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"data", "meta", "tree", "hints",
