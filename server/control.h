@@ -215,6 +215,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // --- epochs: server/control_topology.cc ---
   void Propose(Change change, ChangeDone done, base::Duration within = kChangeMax);
   void NextChange();
+  std::vector<topology::Voter> VotersOf(const topology::Topology& known) const;
   void StartProposer(topology::ProposerOptions options);
   void DriveProposer();
   void OnOutcome(const topology::Outcome& outcome);

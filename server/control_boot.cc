@@ -59,6 +59,7 @@ base::Status Control::LoadStored() {
                      topology::Acceptor::Restore(shared_.identity.host, known, stored.acceptor));
     acceptor_.emplace(std::move(restored));
   }
+  acceptor_->SetPlace(self_.cluster);
   if (known == nullptr && loss_.any() && IsOnlySeed()) {
     // Whoever else there might be, nobody else is to be asked.
     loss_ = {};

@@ -164,6 +164,7 @@ void Control::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
 }
 
 void Control::OnLinkLost(const PeerAddress& peer, base::CloseReason reason) {
+  if (reason == base::CloseReason::kRefused) moving_.OnRefused(peer.address);
   if (gossip_ == nullptr) return;
   if (reason == base::CloseReason::kRefused)
     gossip_->OnStreamFailed(world_.Now(), peer.address, gossip::Gossip::StreamFailure::kRefused);

@@ -36,15 +36,18 @@ void Control::LookForTwin(base::Address at, Moving::Look why) {
 
 // It answered, failed to, or is late.
 void Control::OnTwinAnswer(base::Address at) {
-  const std::optional<Moving::Look> why = moving_.TakeAnswer(at);
-  if (!why) return;
-  if (links_.HostAt(at) == shared_.identity.host)
+  const std::optional<Moving::Answer> answer = moving_.TakeAnswer(at);
+  if (!answer) return;
+  const base::HostId there = links_.HostAt(at);
+  // Silence would say nothing: a process that was stopped goes on one day.
+  if (answer->refused || (!there.empty() && there != shared_.identity.host)) acceptor_->SetLeft(at);
+  if (there == shared_.identity.host)
     return world_.Exit(base::FailedPrecondition(fmt::format(
         "host {} is alive at {}, where its cluster knows it, and this node has the same identity: "
         "is its data directory '{}' a copy? Stop the other one to go on here, or give this one an "
         "empty data directory",
         shared_.identity.host.ToString(), at.ToString(), shared_.config.node.data_dir)));
-  if (*why == Moving::Look::kAtStart) return Adopt(acceptor_->known());
+  if (answer->why == Moving::Look::kAtStart) return Adopt(acceptor_->known());
   if (const topology::Node* noted = acceptor_->known()->Find(shared_.identity.host);
       noted != nullptr && moving_.MayPropose(world_.Now(), FactsOfMove(*noted)))
     ProposeMove();

@@ -72,8 +72,7 @@ void Control::NextChange() {
       options.value = topology::EncodeTopology(*next);
       options.predecessor = acceptor_->known_bytes();
       options.deadline = first.ends - world_.Now();
-      for (const base::HostId& voter : known->voters)
-        options.voters.push_back({voter, WhereIs(*known->Find(voter))});
+      options.voters = VotersOf(*known);
       StartProposer(std::move(options));
       return;
     }
@@ -81,6 +80,23 @@ void Control::NextChange() {
     changes_.erase(changes_.begin());
     done(ended, known);
   }
+}
+
+// A vote counts from where the voter is noted. If so many have moved since that no majority can be
+// in its places, they have to be counted where they are, or nobody could ever note it. (Those that
+// are silent may be in theirs, and heard by others.)
+std::vector<topology::Voter> Control::VotersOf(const topology::Topology& known) const {
+  std::size_t moved = 0;
+  std::vector<topology::Voter> voters;
+  for (const base::HostId& host : known.voters) {
+    const topology::Node& node = *known.Find(host);
+    const base::Address at = WhereIs(node);
+    voters.push_back({.host = host, .address = at, .noted = node.cluster});
+    moved += at != node.cluster ? 1 : 0;
+  }
+  if (voters.size() - moved <= voters.size() / 2)
+    for (topology::Voter& voter : voters) voter.noted = {};
+  return voters;
 }
 
 void Control::StartProposer(topology::ProposerOptions options) {

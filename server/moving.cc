@@ -54,11 +54,11 @@ void Moving::OnProposed(base::Instant now, bool chosen) {
   move_gap_ = std::min<base::Duration>(move_gap_ * 2, kMoveGapMax);
 }
 
-std::optional<Moving::Look> Moving::TakeAnswer(base::Address at) {
+std::optional<Moving::Answer> Moving::TakeAnswer(base::Address at) {
   if (!search_ || search_->at != at) return std::nullopt;
-  const Look why = search_->why;
+  const Answer answer{search_->why, search_->refused};
   search_.reset();
-  return why;
+  return answer;
 }
 
 }  // namespace starling::server

@@ -70,12 +70,20 @@ class Moving {
   // --- a twin ---
   enum class Look : std::uint8_t { kAtStart, kBeforeMove };
   void LookAt(base::Instant now, base::Address at, Look why) {
-    search_ = {at, now + kLookMax, why};
+    search_ = {.at = at, .ends = now + kLookMax, .why = why};
+  }
+  // A connection to an address was refused: no process is there.
+  void OnRefused(base::Address at) {
+    if (search_ && search_->at == at) search_->refused = true;
   }
   // While it may be a copy of a node that runs, it is nobody.
   bool looks_at_start() const { return search_ && search_->why == Look::kAtStart; }
-  // Whoever is there answered, failed to or is late: what was looked for, if it was there.
-  std::optional<Look> TakeAnswer(base::Address at);
+  // Whoever is there answered, failed to or is late: what the look was for, if one was there.
+  struct Answer {
+    Look why = Look::kAtStart;
+    bool refused = false;
+  };
+  std::optional<Answer> TakeAnswer(base::Address at);
   std::optional<base::Address> late(base::Instant now) const {
     return search_ && now >= search_->ends ? std::optional(search_->at) : std::nullopt;
   }
@@ -85,6 +93,7 @@ class Moving {
     base::Address at;
     base::Instant ends;
     Look why = Look::kAtStart;
+    bool refused = false;
   };
 
   bool IsHeld(base::Instant now, const Facts& facts);

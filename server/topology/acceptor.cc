@@ -118,6 +118,8 @@ PaxosReply Acceptor::ReplyTo(const PaxosRequest& request, PaxosReply::Kind kind)
   PaxosReply reply;
   reply.kind = kind;
   reply.from = self_;
+  reply.place = place_;
+  reply.left = left_;
   reply.epoch = request.epoch;
   reply.ballot = request.ballot;
   if (kind == PaxosReply::Kind::kRefused) reply.promised = state_.promised;

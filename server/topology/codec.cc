@@ -267,6 +267,8 @@ std::string EncodePaxosReply(const PaxosReply& reply) {
   out.set_value(reply.value);
   out.set_known_epoch(reply.known_epoch);
   out.set_reason(reply.reason.substr(0, kReasonMax));
+  Put(reply.place, out.mutable_place());
+  Put(reply.left, out.mutable_left());
   return ToBytes(out);
 }
 
@@ -286,7 +288,9 @@ Result<PaxosReply> DecodePaxosReply(base::Bytes bytes) {
                     .accepted = Get(in.accepted()),
                     .value = std::move(*in.mutable_value()),
                     .known_epoch = in.known_epoch(),
-                    .reason = std::move(*in.mutable_reason())};
+                    .reason = std::move(*in.mutable_reason()),
+                    .place = Get(in.place()),
+                    .left = Get(in.left())};
 }
 
 std::string EncodeAcceptorState(const AcceptorState& state) {

@@ -8,6 +8,13 @@
 //
 // Two proposers never share a ballot, even one that restarts: the low half of a round is random.
 //
+// Two processes may share a host id: a copy of a data directory that was started elsewhere while
+// its original was frozen. Both would promise and accept in one name, and two majorities need not
+// meet any more. So a vote is of a host in a place: on epoch e+1 a proposer counts a voter from
+// where epoch e notes it alone, which all who propose e+1 agree on; or from elsewhere, once it
+// found that nobody is left there (its port is closed, or another node's). (A boot number would not
+// do: a directory that was left behind has the higher one once it was started often enough.)
+//
 // Thread:    confined. Ownership: copies only.
 // Read next: acceptor.cc and proposer.cc for the rules, tests/server/topology/elections_test.cc for
 //            what they withstand
@@ -70,6 +77,8 @@ struct PaxosReply {
   std::string value;
   std::uint64_t known_epoch = 0;
   std::string reason;
+  base::Address place{};  // Where `from` is, as it says itself. Port 0: it does not say.
+  base::Address left{};   // Where it found nobody of its host id to be left. Port 0: nowhere.
 
   bool operator==(const PaxosReply&) const = default;
 };
@@ -107,6 +116,12 @@ class Acceptor {
   // and of the same cluster: then the caller stores it, with EncodeState(), and adopts it.
   bool Learn(TopologyPtr topology);
 
+  // Where this node listens, for its answers.
+  void SetPlace(base::Address place) { place_ = place; }
+  // Where no process has its identity any more: whoever was there refuses connections, or is
+  // another node. Silence is no such proof.
+  void SetLeft(base::Address left) { left_ = left; }
+
   std::string EncodeState() const;
 
   const base::HostId& self() const { return self_; }
@@ -126,6 +141,7 @@ class Acceptor {
   Vote OnLearn(const PaxosRequest& request);
 
   base::HostId self_;
+  base::Address place_, left_;
   TopologyPtr known_;
   std::string known_bytes_;
   AcceptorState state_;
@@ -134,6 +150,9 @@ class Acceptor {
 struct Voter {
   base::HostId host;
   base::Address address;  // Port 0: nobody knows where it is; it counts, and is never asked.
+  // Its votes count from there, or once it has left there. Port 0: from wherever it is, since
+  // nothing says where it should be, or too few can be there to choose anything.
+  base::Address noted{};
 
   auto operator<=>(const Voter&) const = default;
 };
@@ -188,6 +207,7 @@ class Proposer {
   enum class Phase : std::uint8_t { kBackoff, kPrepare, kAccept, kDone };
 
   const Voter* FindVoter(base::HostId host) const;
+  bool IsInPlace(const Voter& voter, const PaxosReply& reply);
   bool OfOurCluster(const Topology& topology) const;
   std::size_t majority() const { return options_.voters.size() / 2 + 1; }
   void StartAttempt(base::Instant now);
@@ -216,8 +236,9 @@ class Proposer {
   std::uint32_t attempts_ = 0;
   std::uint64_t round_seen_ = 0;  // The highest that a voter named.
   bool own_value_sent_ = false;   // An accept with our value has left: it may be chosen later.
-  std::map<base::HostId, std::string> rejected_;    // Why, by voter. Kept over attempts.
-  std::map<base::HostId, std::uint32_t> answered_;  // In which attempt last, by voter.
+  std::map<base::HostId, std::string> rejected_;     // Why, by voter. Kept over attempts.
+  std::map<base::HostId, std::uint32_t> answered_;   // In which attempt last, by voter.
+  std::map<base::HostId, base::Address> elsewhere_;  // Voted from there, which does not count.
 
   // Of the present attempt.
   Ballot ballot_;

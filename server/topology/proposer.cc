@@ -58,6 +58,7 @@ void Proposer::OnReply(base::Instant now, const PaxosReply& reply) {
   if (reply.kind == PaxosReply::Kind::kKnown) return OnKnown(reply);
   if (reply.epoch != options_.epoch || reply.ballot != ballot_) return;
   answered_[reply.from] = attempts_;
+  if (!IsInPlace(*voter, reply)) return;
   switch (reply.kind) {
     case PaxosReply::Kind::kPromise: return OnPromise(now, reply);
     case PaxosReply::Kind::kAccepted: return OnAccepted(reply);
@@ -72,6 +73,14 @@ const Voter* Proposer::FindVoter(base::HostId host) const {
   const auto at = std::find_if(options_.voters.begin(), options_.voters.end(),
                                [&](const Voter& voter) { return voter.host == host; });
   return at == options_.voters.end() ? nullptr : &*at;
+}
+
+// Else a copy of the voter and the voter could each be half of a majority.
+bool Proposer::IsInPlace(const Voter& voter, const PaxosReply& reply) {
+  const bool in_place = reply.place == voter.noted || reply.left == voter.noted;
+  if (voter.noted.port == 0 || in_place) return true;
+  elsewhere_[voter.host] = reply.place;
+  return false;
 }
 
 // What a voter of another cluster accepted or knows is nothing to us, whatever its epoch says.
@@ -204,7 +213,11 @@ void Proposer::Fail() {
   const std::string silent = Silent();
   if (!silent.empty()) why += "; no answer from " + silent;
   for (const auto& [host, reason] : rejected_) why += "; " + reason;
-  if (silent.empty() && rejected_.empty())
+  for (const auto& [host, place] : elsewhere_)
+    why += fmt::format(
+        "; host {} votes from {}, which no epoch has noted, and may still run where it was",
+        host.ToString(), place.ToString());
+  if (silent.empty() && rejected_.empty() && elsewhere_.empty())
     why += "; all answered, but other proposals kept getting in the way";
   const bool rejected = rejected_.size() + majority() > options_.voters.size();
   base::Status status =

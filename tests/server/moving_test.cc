@@ -37,7 +37,7 @@ struct Mover {
     const Moving::Step step = moving.Next(now, facts());
     if (step != Moving::Step::kLook) return step == Moving::Step::kPropose;
     moving.LookAt(now, noted.cluster, Moving::Look::kBeforeMove);
-    REQUIRE(moving.TakeAnswer(noted.cluster) == Moving::Look::kBeforeMove);
+    REQUIRE(moving.TakeAnswer(noted.cluster));
     return moving.MayPropose(now, facts());
   }
   // How often within `time` from `from` on, while each time another one takes the address back.
@@ -62,8 +62,19 @@ TEST_SUITE("server/moving") {
     EXPECT(!node.moving.late(AtMs(3999)));
     EXPECT(node.moving.late(AtMs(4000)) == kOld);
     EXPECT(!node.moving.TakeAnswer(kNew));
-    EXPECT(node.moving.TakeAnswer(kOld) == Moving::Look::kBeforeMove);
+    node.moving.OnRefused(kNew);
+    const auto answer = node.moving.TakeAnswer(kOld);
+    REQUIRE(answer);
+    EXPECT(answer->why == Moving::Look::kBeforeMove);
+    EXPECT(!answer->refused);
     EXPECT(node.moving.MayPropose(AtMs(4000), node.facts()));
+  }
+
+  TEST_CASE("a refused connection to where it looks is told from silence") {
+    Mover node;
+    node.moving.LookAt(AtMs(3000), kOld, Moving::Look::kAtStart);
+    node.moving.OnRefused(kOld);
+    EXPECT(node.moving.TakeAnswer(kOld)->refused);
   }
 
   TEST_CASE("other ports at the same address need no look") {
