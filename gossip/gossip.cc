@@ -352,7 +352,6 @@ Report Gossip::report() const {
                 .health_score = health.score(),
                 .probe_interval = health.Scale(options_.probe_interval),
                 .ack_timeout = health.Scale(options_.ack_timeout),
-                .yielded = yielded(),
                 .stream_only = prober_.round_trips().stream_only(),
                 .pending_claims = membership_.pending_updates(),
                 .hot_rumors = rumors_.hot_count(),

@@ -31,7 +31,6 @@ struct Report {
   std::int64_t health_score = 0;    // 0: sound. Its timeouts are multiplied by this + 1.
   base::Duration probe_interval{};  // As multiplied.
   base::Duration ack_timeout{};
-  bool yielded = false;  // Another node has this identity, and this one gave way.
   std::size_t stream_only = 0;
   std::size_t pending_claims = 0;
   std::size_t hot_rumors = 0;

@@ -92,7 +92,6 @@ Json Admin::FailureDetector() const {
           {"slept", counters.slept},
           {"stream_only", report.stream_only},
           {"conflicts", counters.conflicts},
-          {"yielded", report.yielded},
           {"members", members}};
 }
 

@@ -245,7 +245,7 @@ TEST_SUITE("gossip/cluster") {
     cluster.net.With(twin, [](Gossip& core, base::Instant now) { core.SetMetadata(now, "load"); });
     cluster.net.RunFor(base::seconds(30));
     EXPECT(yielded == std::vector<NodeIndex>{loser});
-    EXPECT(cluster.net.core(loser).report().yielded);
+    EXPECT(cluster.net.core(loser).yielded());
     EXPECT(!cluster.net.core(winner).yielded());
     EXPECT(accused == 0);
     for (NodeIndex node = 0; node < 6; ++node) {
