@@ -13,7 +13,6 @@
 namespace starling::gossip {
 namespace {
 
-constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
 constexpr std::size_t kFormerMax = 256;  // Hosts whose vitals outlive their membership.
 // Of a silent member, from when it should have answered: each lost ping would else be a lost probe.
 constexpr int kPingsPerAckTimeout = 3;

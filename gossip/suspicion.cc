@@ -80,6 +80,11 @@ std::uint64_t MilliLog10(std::uint64_t n) {
   return log2 * 1'000'000'000 / kLog2Of10Millionths >> kFractionBits;
 }
 
+base::Duration SilenceToDead(const GossipOptions& options) {
+  return options.probe_interval + kAckTimeoutsPerProbe * options.ack_timeout +
+         options.suspicion_timeout;
+}
+
 base::Duration LongestTrial(const GossipOptions& options) {
   return kUnconfirmedFactor * options.suspicion_timeout;
 }

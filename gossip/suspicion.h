@@ -69,6 +69,12 @@ std::uint64_t MilliLog10(std::uint64_t n);
 base::Duration SuspicionTimeout(const GossipOptions& options, std::size_t members,
                                 std::size_t accusers);
 
+inline constexpr int kAckTimeoutsPerProbe = 3;  // One for the ping, two for the longer ways.
+
+// From the last word of a member to dead where others confirm it: until its turn to be probed
+// comes, a probe that fails, and the time to refute.
+base::Duration SilenceToDead(const GossipOptions& options);
+
 // What it is at most, of a single accuser: for so long an answer may still speak for the accused.
 base::Duration LongestTrial(const GossipOptions& options);
 

@@ -175,6 +175,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void ProposeMove();
   Moving::Facts FactsOfMove(const topology::Node& noted) const;
   std::string HolderOfAddress() const;
+  bool HearsOthers() const;
   base::Address WhereIs(const topology::Node& node) const;
   topology::TopologyPtr AsReached(const topology::TopologyPtr& chosen) const;
   bool AnyoneMoved() const;

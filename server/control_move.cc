@@ -36,18 +36,20 @@ void Control::LookForTwin(base::Address at, Moving::Look why) {
 
 // It answered, failed to, or is late.
 void Control::OnTwinAnswer(base::Address at) {
-  const std::optional<Moving::Answer> answer = moving_.TakeAnswer(at);
-  if (!answer) return;
   const base::HostId there = links_.HostAt(at);
-  // Silence would say nothing: a process that was stopped goes on one day.
-  if (answer->refused || (!there.empty() && there != shared_.identity.host)) acceptor_->SetLeft(at);
+  const std::optional<Moving::Look> why =
+      moving_.TakeAnswer(world_.Now(), at,
+                         there.empty()                    ? Moving::There::kNobody
+                         : there == shared_.identity.host ? Moving::There::kTwin
+                                                          : Moving::There::kAnother);
+  if (!why) return;
   if (there == shared_.identity.host)
     return world_.Exit(base::FailedPrecondition(fmt::format(
         "host {} is alive at {}, where its cluster knows it, and this node has the same identity: "
         "is its data directory '{}' a copy? Stop the other one to go on here, or give this one an "
         "empty data directory",
         shared_.identity.host.ToString(), at.ToString(), shared_.config.node.data_dir)));
-  if (answer->why == Moving::Look::kAtStart) return Adopt(acceptor_->known());
+  if (*why == Moving::Look::kAtStart) return Adopt(acceptor_->known());
   if (const topology::Node* noted = acceptor_->known()->Find(shared_.identity.host);
       noted != nullptr && moving_.MayPropose(world_.Now(), FactsOfMove(*noted)))
     ProposeMove();
@@ -64,12 +66,21 @@ void Control::MoveSoon() {
 }
 
 Moving::Facts Control::FactsOfMove(const topology::Node& noted) const {
+  const bool moved = !topology::IsReachedAt(noted, self_);
   return {.noted = noted,
           .self = self_,
           .alone = snapshot_->topology->members().size() == 1,
           .met_ours = met_ours(),
+          .hears_others = moved && HearsOthers(),
           .hears_since = gossip_since_,
-          .holder = topology::IsReachedAt(noted, self_) ? std::string() : HolderOfAddress()};
+          .holder = moved ? HolderOfAddress() : std::string()};
+}
+
+bool Control::HearsOthers() const {
+  const auto members = snapshot_->topology->members();
+  return std::any_of(members.begin(), members.end(), [this](const topology::Node* member) {
+    return member->host != shared_.identity.host && SeemsAlive(*member);
+  });
 }
 
 // Another host that lives where this one listens, as gossip hears it.

@@ -5,6 +5,12 @@
 // copy of a data directory has the identity, too. This is the part that decides, and asks and
 // proposes nothing itself (server/control_move.cc).
 //
+// A vote from a new place counts once nobody is left at the old one (topology/paxos.h). That is
+// sure where connections are refused or another node answers. A machine that is switched off says
+// nothing at all, as one that is frozen; so silence counts as well, once looks in a row had no
+// answer for as long as takes gossip to call a silent member dead. The looks go on until an epoch
+// notes the new place: whoever wakes up there is found.
+//
 // Two hosts that are configured with one address would each have it noted as theirs, in turn, an
 // epoch each time. So nobody moves to where gossip knows another member that lives, and whoever was
 // moved away nevertheless waits twice as long for its next epoch as for the one before.
@@ -34,6 +40,9 @@ class Moving {
   static constexpr base::Duration kMoveAfter = base::seconds(2);
   static constexpr base::Duration kConflictOver = base::seconds(15);  // Told again every 10 s.
   static constexpr base::Duration kGap = base::seconds(1);            // Between two tries at first.
+  // A look is in a row with one that ended so long before: a try's gap, and two looks' time. And so
+  // long what they found holds.
+  static constexpr base::Duration kSilenceHolds = kGap + 2 * kLookMax;
   // Of tries that found the address in use: shorter, a member that was down is replaced there
   // sooner.
   static constexpr base::Duration kHeldGapMax = base::seconds(16);
@@ -46,6 +55,7 @@ class Moving {
     const topology::NodeInfo& self;
     bool alone = false;         // It is the only member.
     bool met_ours = false;      // Somebody of our cluster was heard.
+    bool hears_others = false;  // Some other member seems alive.
     base::Instant hears_since;  // When gossip began.
     std::string holder;         // Another that lives at our address, in words; empty: nobody.
   };
@@ -60,7 +70,10 @@ class Moving {
   // An epoch that says so is chosen, or not.
   void OnProposed(base::Instant now, bool chosen);
   // Another node spoke as this one.
-  void OnConflict(base::Instant now) { last_conflict_ = now; }
+  void OnConflict(base::Instant now) {
+    last_conflict_ = now;
+    silence_.reset();
+  }
 
   // For the operator: why the topology does not say where this node is. Empty: nothing hinders.
   const std::string& problem() const { return problem_; }
@@ -70,7 +83,7 @@ class Moving {
   // --- a twin ---
   enum class Look : std::uint8_t { kAtStart, kBeforeMove };
   void LookAt(base::Instant now, base::Address at, Look why) {
-    search_ = {.at = at, .ends = now + kLookMax, .why = why};
+    search_ = {.at = at, .began = now, .why = why};
   }
   // A connection to an address was refused: no process is there.
   void OnRefused(base::Address at) {
@@ -79,26 +92,34 @@ class Moving {
   // While it may be a copy of a node that runs, it is nobody.
   bool looks_at_start() const { return search_ && search_->why == Look::kAtStart; }
   // Whoever is there answered, failed to or is late: what the look was for, if one was there.
-  struct Answer {
-    Look why = Look::kAtStart;
-    bool refused = false;
-  };
-  std::optional<Answer> TakeAnswer(base::Address at);
+  enum class There : std::uint8_t { kNobody, kAnother, kTwin };
+  std::optional<Look> TakeAnswer(base::Instant now, base::Address at, There there);
   std::optional<base::Address> late(base::Instant now) const {
-    return search_ && now >= search_->ends ? std::optional(search_->at) : std::nullopt;
+    return search_ && now >= search_->ends() ? std::optional(search_->at) : std::nullopt;
   }
+  // Where nobody of this identity is left. Port 0: nowhere, as far as it knows.
+  base::Address Left(base::Instant now, base::Duration silence_to_dead) const;
 
  private:
   struct Search {
     base::Address at;
-    base::Instant ends;
+    base::Instant began;
     Look why = Look::kAtStart;
     bool refused = false;
+    base::Instant ends() const { return began + kLookMax; }
+  };
+  // Of looks in a row.
+  struct Silence {
+    base::Address at;
+    base::Instant since, until;
   };
 
+  void NoteSilence(base::Instant now, const Search& look);
   bool IsHeld(base::Instant now, const Facts& facts);
 
   std::optional<Search> search_;
+  std::optional<Silence> silence_;
+  base::Address left_;  // Found closed, or another's.
   bool proposing_ = false;
   base::Instant next_;
   base::Duration move_gap_ = kGap;  // After the next epoch of ours.

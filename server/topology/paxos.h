@@ -12,8 +12,9 @@
 // its original was frozen. Both would promise and accept in one name, and two majorities need not
 // meet any more. So a vote is of a host in a place: on epoch e+1 a proposer counts a voter from
 // where epoch e notes it alone, which all who propose e+1 agree on; or from elsewhere, once it
-// found that nobody is left there (its port is closed, or another node's). (A boot number would not
-// do: a directory that was left behind has the higher one once it was started often enough.)
+// found that nobody is left there (server/moving.h: its port is closed, another node's, or silent
+// for as long as takes gossip to call a member dead). (A boot number would not do: a directory that
+// was left behind has the higher one once it was started often enough.)
 //
 // Thread:    confined. Ownership: copies only.
 // Read next: acceptor.cc and proposer.cc for the rules, tests/server/topology/elections_test.cc for
@@ -118,8 +119,7 @@ class Acceptor {
 
   // Where this node listens, for its answers.
   void SetPlace(base::Address place) { place_ = place; }
-  // Where no process has its identity any more: whoever was there refuses connections, or is
-  // another node. Silence is no such proof.
+  // Where no process has its identity any more, as far as it found. Port 0: nowhere.
   void SetLeft(base::Address left) { left_ = left; }
 
   std::string EncodeState() const;

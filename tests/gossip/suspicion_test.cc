@@ -86,6 +86,10 @@ TEST_SUITE("gossip/suspicion") {
       EXPECT(TimeoutMs(Mode::kStarling, members, 9) == 4000);
     }
   }
+
+  TEST_CASE("a silent member is dead after its turn comes, a probe fails, and it did not refute") {
+    EXPECT(base::ToMs(SilenceToDead({})) == 1000 + 3 * 300 + 4000);
+  }
 }
 
 }  // namespace

@@ -154,6 +154,66 @@ TEST_SUITE("sim/moving") {
     EXPECT(cluster.AwaitAllUp(seconds(30)));
   }
 
+  // As in a cloud: the old machine is gone, and says nothing any more. Without its vote nobody
+  // could ever replace the one that is down.
+  TEST_CASE("a voter whose old machine is silent votes, though another one is down") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const auto puts = PutKeys(cluster, 0, 20);
+    const std::uint32_t machine = cluster.AddNode();
+    cluster.LosePower(1);
+    cluster.Kill(2);
+    cluster.PutBack(machine, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+    cluster.Start(machine);
+    cluster.sim().RunFor(seconds(5));
+    EXPECT(EpochOf(cluster, 0) == 1);  // The other could be frozen.
+    EXPECT(CountLost(cluster, machine, puts) == 0);
+    REQUIRE(cluster.sim().Await(seconds(15), [&] { return EpochOf(cluster, 0) == 2; }));
+    EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(machine));
+    EXPECT(cluster.SnapshotOf(0)->node(1).resp.ip == cluster.AddressOf(machine).ip);
+    EXPECT(CountLost(cluster, machine, PutKeys(cluster, 0, 20)) == 0);
+
+    Replaces(cluster, 2, 2);
+    cluster.Start(2);
+    REQUIRE(cluster.sim().Await(seconds(60), [&] { return IsReady(cluster, 2); }));
+    EXPECT(CountLost(cluster, 2, PutKeys(cluster, 0, 20)) == 0);
+  }
+
+  // Node 1 is stopped as under SIGSTOP, and a copy of it started on another machine.
+  struct Frozen {
+    Cluster cluster{Calm(3)};
+    std::uint32_t copy = 0;
+
+    explicit Frozen(base::Duration time) {
+      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+      copy = cluster.AddNode();
+      cluster.PutBack(copy, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+      cluster.host(1).Pause(time);
+      cluster.Kill(2);
+      cluster.Start(copy);
+    }
+  };
+
+  TEST_CASE("a copy of a voter that is frozen for a moment casts no vote, and ends") {
+    Frozen frozen(seconds(5));
+    Cluster& cluster = frozen.cluster;
+    EXPECT(!cluster.sim().Await(seconds(20), [&] { return EpochOf(cluster, 0) > 1; }));
+    EXPECT(!cluster.up(frozen.copy));
+    EXPECT(Mentions(ExitOf(cluster, frozen.copy), "is alive at 127.0.0.2:7700"));
+    EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(1));
+  }
+
+  TEST_CASE("a voter that was frozen until an epoch noted its copy ends") {
+    Frozen frozen(seconds(30));
+    Cluster& cluster = frozen.cluster;
+    REQUIRE(cluster.sim().Await(seconds(20), [&] { return EpochOf(cluster, 0) == 2; }));
+    cluster.sim().RunFor(seconds(30));
+    EXPECT(!cluster.up(1));
+    EXPECT(IsMember(cluster, frozen.copy));
+    EXPECT(EpochOf(cluster, 0) == 2);
+    EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(frozen.copy));
+  }
+
   TEST_CASE("what is left at the old address ends when it is started again") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));

@@ -103,6 +103,19 @@ TEST_SUITE("topology/twins") {
     EXPECT(Chose(proposer));
   }
 
+  // Not as it should be, but as it is: docs/operations.md says so. That silence counts at last is
+  // what lets a cluster go on whose voter moved off a machine that is gone.
+  TEST_CASE("an original that was held for dead, and wakes up in that ballot, votes as well") {
+    Peer original(kA, 1), b(kB, 2), c(kC, 3), copy(kA, kElsewhere);
+    copy.acceptor.SetLeft(AddressOf(1));
+    Proposer by_c(OptionsOf(kC, Next(Base(), "one"), Base(), 1), At(0));
+    Proposer by_b(OptionsOf(kB, Next(Base(), "two"), Base(), 2), At(0));
+    Run(by_c, {&copy, &c}, At(1));
+    Run(by_b, {&original, &b}, At(1));
+    EXPECT(Chose(by_c));
+    EXPECT(Chose(by_b));
+  }
+
   TEST_CASE("a change that fails names who votes from elsewhere") {
     Peer b(kB, 2), copy(kA, kElsewhere);
     Proposer proposer(OptionsOf(kB, Next(Base()), Base(), 1), At(0));
