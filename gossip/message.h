@@ -145,9 +145,11 @@ struct Message {
 inline constexpr std::size_t kItemsKeptMax = 256;  // More than a datagram has.
 inline constexpr std::size_t kRoomKeptMax = 2 * 64;
 inline constexpr std::size_t kRoomBytesMax = 2048;  // Of each; more than a datagram has.
+// Shorter texts have none of their own that is worth keeping: a string holds them within itself.
+inline constexpr std::size_t kRoomBytesMin = sizeof(std::string);
 inline void KeepRoom(Message& message, std::string& text) {
   const std::size_t bytes = text.capacity();
-  if (bytes < sizeof text || bytes > kRoomBytesMax || message.room.size() >= kRoomKeptMax) return;
+  if (bytes < kRoomBytesMin || bytes > kRoomBytesMax || message.room.size() >= kRoomKeptMax) return;
   message.room.push_back(std::move(text));
 }
 inline std::string TakeRoom(Message& message) {
