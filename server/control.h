@@ -170,6 +170,7 @@ class Control final : public base::Actor, PeerLinksListener {
 
   // --- where the members are, this one too: server/control_move.cc ---
   void LookForTwin(base::Address at, Moving::Look why);
+  void OnConflict(base::Address rival);
   void OnTwinAnswer(base::Address at);
   void MoveSoon();
   void ProposeMove();

@@ -152,7 +152,7 @@ void Control::OnGossipEvent(const gossip::Event& event) {
     return;
   }
   SayGossip(*gossip_, event);
-  if (event.kind == gossip::Event::kConflict) moving_.OnConflict(world_.Now());
+  if (event.kind == gossip::Event::kConflict) OnConflict(event.member.address);
   if (event.kind == gossip::Event::kYielded)
     return world_.Exit(base::FailedPrecondition(fmt::format(
         "{}: is the data directory '{}' a copy?", event.reason, shared_.config.node.data_dir)));

@@ -55,6 +55,15 @@ void Control::OnTwinAnswer(base::Address at) {
     ProposeMove();
 }
 
+// Another node speaks as this one, from `rival`. Which of the two gives way goes by where their
+// cluster has noted them (gossip/rivalry.h), and either may have missed the epoch that did. So each
+// asks the other one, and both go by the newer of the two: else both could give way, or neither.
+void Control::OnConflict(base::Address rival) {
+  moving_.OnConflict(world_.Now());
+  if (rival == self_.cluster) return;
+  SendControl({rival, {}}, {kTagTopology, 0, 0, 0}, wire::ControlTopic::kTopology, {});
+}
+
 // Has the topology note where this node is, if it says otherwise.
 void Control::MoveSoon() {
   const topology::Node* noted = acceptor_->known()->Find(shared_.identity.host);

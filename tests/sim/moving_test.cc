@@ -214,6 +214,28 @@ TEST_SUITE("sim/moving") {
     EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(frozen.copy));
   }
 
+  // Gossip gets through, and connections to the others do not. A topology is too large for a
+  // datagram.
+  TEST_CASE("an original that wakes up hears from its copy of the epoch that noted it") {
+    ClusterOptions options = Calm(3);
+    options.config.node.vnodes = 256;
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const std::uint32_t copy = cluster.AddNode();
+    cluster.PutBack(copy, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+    cluster.host(1).Pause(seconds(20));
+    cluster.Start(copy);
+    REQUIRE(cluster.sim().Await(seconds(15), [&] { return EpochOf(cluster, copy) == 2; }));
+    for (int ms = 0; ms < 30'000 && cluster.up(1); ++ms) {
+      for (const std::uint32_t other : {0U, 2U})
+        cluster.sim().ResetBetween(cluster.host(1), cluster.host(other));
+      cluster.sim().RunFor(base::milliseconds(1));
+    }
+    EXPECT(!cluster.up(1));
+    EXPECT(Mentions(ExitOf(cluster, 1), "is alive at 127.0.0.4:7700"));
+    EXPECT(IsMember(cluster, copy));
+  }
+
   TEST_CASE("what is left at the old address ends when it is started again") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
