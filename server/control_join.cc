@@ -172,7 +172,9 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                                      std::uint64_t back) const {
   RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
   const topology::Node* there = topology.Find(node.host);
-  if (there != nullptr && there->cluster != node.cluster && WhereIs(*there) != node.cluster)
+  // Also where it is noted: a directory that was left there may ask, while the member lives
+  // elsewhere and no epoch has said so yet.
+  if (there != nullptr && WhereIs(*there) != node.cluster)
     if (const base::Status gone = CheckGone(*there); !gone.ok())
       return base::Unavailable(
           fmt::format("host {} asks from {}, and is a member at {}, which may be alive there",

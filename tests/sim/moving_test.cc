@@ -236,6 +236,28 @@ TEST_SUITE("sim/moving") {
     EXPECT(IsMember(cluster, copy));
   }
 
+  // It has a host id, and does not know its cluster any more: so gossip does not have it.
+  TEST_CASE("what was left where a member is noted is not taken back while that one lives") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    PutKeys(cluster, 0, 20);
+    const std::uint32_t moved = cluster.AddNode();
+    cluster.Kill(1);
+    cluster.PutBack(moved, cluster.CopyDisk(1), Cluster::GuardFile::kPutBackToo);
+    cluster.PutBack(1, {std::make_shared<storage::MemoryDisk>(), ""}, Cluster::GuardFile::kKept);
+    cluster.Start(moved);
+    REQUIRE(cluster.sim().Await(seconds(2),
+                                [&] { return Seen(cluster, 0, 1) == cluster.AddressOf(moved); }));
+    const auto taken_back = [&] { return cluster.SnapshotOf(0)->node(1).back != 0; };
+    cluster.Start(1);
+    for (int ms = 0; ms < 60'000 && !taken_back(); ++ms) {
+      cluster.sim().RunFor(base::milliseconds(1));
+      if (!cluster.up(1)) cluster.Start(1);
+    }
+    EXPECT(taken_back());
+    EXPECT(!cluster.up(moved));
+  }
+
   TEST_CASE("what is left at the old address ends when it is started again") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
