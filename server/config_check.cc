@@ -5,6 +5,7 @@
 #include <charconv>
 #include <set>
 
+#include "base/host_id.h"
 #include "base/log.h"
 #include "server/config.h"
 #include "server/topology/topology.h"
@@ -68,10 +69,11 @@ base::Status CheckListen(const Config& config) {
 
 base::Status CheckReplace(const Config& config) {
   if (config.node.replace.empty()) return base::Ok();
+  if (base::HostId::Parse(config.node.replace)) return base::Ok();
   if (base::ParseAddress(config.node.replace, config.ports.cluster)) return base::Ok();
   return InvalidArgument(
-      fmt::format("node.replace = '{}' is no IPv4 address: it is the address of the dead member, "
-                  "as nodetool status shows it",
+      fmt::format("node.replace = '{}' is neither an IPv4 address nor a host id: it names the dead "
+                  "member, as nodetool status shows it",
                   config.node.replace));
 }
 

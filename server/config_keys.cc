@@ -48,7 +48,8 @@ constexpr ConfigKey kKeys[] = {
     {"node.replace",
      FIELD(node.replace),
      {},
-     "Address of the dead member whose place this node, with an empty directory, takes."},
+     "The dead member whose place this node, with an empty directory, takes: its address, or its "
+     "host id."},
     {"node.workers",
      FIELD(node.workers),
      {0, 64},

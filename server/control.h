@@ -165,7 +165,9 @@ class Control final : public base::Actor, PeerLinksListener {
   bool MayTakeIn(const topology::SeedHello& hello);
   void HandleJoin(const ReplyTo& reply, base::Bytes payload);
   base::Status CheckAdmission(const topology::Topology& topology, const topology::NodeInfo& node,
-                              std::optional<base::Address> replace, std::uint64_t back) const;
+                              const topology::Replaced& replaced, std::uint64_t back) const;
+  base::Status CheckMeant(const topology::Topology& topology,
+                          const topology::Replaced& replaced) const;
   base::Status CheckGone(const topology::Node& member) const;
 
   // --- where the members are, this one too: server/control_move.cc ---

@@ -152,7 +152,7 @@ std::string Control::AnswerHello(base::Bytes question) {
       founding_ ? founding_->Answer(*hello)
                 : topology::AnswerHello(*hello, self_, shared_.config.cluster.name,
                                         seed_book_.addresses(), *acceptor_);
-  if (joining_) answer.replaces = joining_->replaced.port != 0;
+  if (joining_) answer.replaces = joining_->replaced.any();
   return topology::EncodeSeedHello(answer);
 }
 

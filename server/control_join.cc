@@ -33,10 +33,14 @@ constexpr base::Duration kUnheardMax = base::seconds(30);
 // Asks `via` first, if there is one, then in turn all that might be members.
 void Control::StartJoining(base::Address via, const topology::Topology& topology) {
   Joining joining;
-  if (!shared_.config.node.replace.empty()) {
-    const auto replaced = base::ParseAddress(shared_.config.node.replace, self_.cluster.port);
-    if (!replaced) return world_.Exit(replaced.error().Annotate("node.replace"));
-    joining.replaced = *replaced;
+  if (const std::string& text = shared_.config.node.replace; !text.empty()) {
+    const auto host = base::HostId::Parse(text);
+    const auto address = base::ParseAddress(text, self_.cluster.port);
+    if (!host && !address) return world_.Exit(address.error().Annotate("node.replace"));
+    if (host)
+      joining.replaced.host = *host;
+    else
+      joining.replaced.address = *address;
   }
   const auto add = [&](base::Address address) { joining.AddContact(address, self_.cluster); };
   add(via);
@@ -128,7 +132,7 @@ bool Control::MayTakeIn(const topology::SeedHello& hello) {
   if (hello.join.empty()) return false;
   gossip::Envelope envelope = MakeEnvelope();
   const base::Result<JoinRequest> asked = DecodeJoin(hello.join, envelope);
-  return asked && asked->node == hello.node && asked->replaced.port == 0 && asked->back == 0;
+  return asked && asked->node == hello.node && !asked->replaced.any() && asked->back == 0;
 }
 
 // Another node asks to be admitted, or to take a dead one's place.
@@ -137,20 +141,18 @@ void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
   const base::Result<JoinRequest> asked = DecodeJoin(payload, envelope);
   if (!asked) return ReplyError(reply, asked.error());
   const auto& [replaced, back, node] = *asked;
-  const std::optional<base::Address> replace =
-      replaced.port == 0 ? std::nullopt : std::optional(replaced);
   // Again within the change, against the topology that it is proposed to follow: of two joins at
   // once, whoever comes second finds the first one's node there.
-  if (const base::Status fits = CheckAdmission(*acceptor_->known(), node, replace, back);
+  if (const base::Status fits = CheckAdmission(*acceptor_->known(), node, replaced, back);
       !fits.ok())
     return ReplyError(reply, fits);
   Propose(
-      [this, node = asked->node, replace,
+      [this, node = asked->node, replaced = asked->replaced,
        back = asked->back](const topology::Topology& before) -> base::Result<topology::Topology> {
-        RETURN_IF_ERROR(CheckAdmission(before, node, replace, back));
+        RETURN_IF_ERROR(CheckAdmission(before, node, replaced, back));
         if (before.Find(node.host) != nullptr) return topology::ReturnNode(before, node.host, back);
-        return replace ? topology::ReplaceNode(before, *replace, node)
-                       : topology::AdmitNode(before, node);
+        return replaced.any() ? topology::ReplaceNode(before, replaced, node)
+                              : topology::AdmitNode(before, node);
       },
       [this, reply](const base::Status& status, const topology::TopologyPtr&) {
         if (status.ok())
@@ -168,9 +170,8 @@ void Control::HandleJoin(const ReplyTo& reply, base::Bytes payload) {
 // since a host becomes ready once and for good, and one that is not heard of counts as not ready.
 base::Status Control::CheckAdmission(const topology::Topology& topology,
                                      const topology::NodeInfo& node,
-                                     std::optional<base::Address> replace,
-                                     std::uint64_t back) const {
-  RETURN_IF_ERROR(topology::CheckJoin(topology, node, replace));
+                                     const topology::Replaced& replaced, std::uint64_t back) const {
+  RETURN_IF_ERROR(topology::CheckJoin(topology, node, replaced));
   const topology::Node* there = topology.Find(node.host);
   // Also where it is noted: a directory that was left there may ask, while the member lives
   // elsewhere and no epoch has said so yet.
@@ -181,9 +182,10 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                       node.host.ToString(), node.cluster.ToString(), WhereIs(*there).ToString()));
   if (there != nullptr && there->back >= back && there->absent == 0)
     return base::Ok();  // The answer was lost.
+  if (there == nullptr) RETURN_IF_ERROR(CheckMeant(topology, replaced));
   for (const topology::Node* member : topology.members()) {
     if (member == there) continue;
-    if (member->cluster == replace) {
+    if (replaced.Names(*member)) {
       RETURN_IF_ERROR(CheckGone(*member));
       continue;
     }
@@ -209,13 +211,37 @@ base::Status Control::CheckAdmission(const topology::Topology& topology,
                       who));
     // A replacement has somebody's data to save, and must not wait for a second one that is down.
     // One that comes back moves no range, and waits for those that it shares some with by itself.
-    if (!replace && there == nullptr && !alive)
+    if (!replaced.any() && there == nullptr && !alive)
       return base::Unavailable(
           fmt::format("member {} is down, and a new node may need to compare with it before it is "
                       "ready: bring it back, or replace it first",
                       who));
   }
   return base::Ok();
+}
+
+// Where a member is noted is a guess if it is down and another one took its address (MoveNode), and
+// who moved is heard elsewhere before that is noted. So an address may be one member's by the
+// topology and another one's as gossip last heard it: then only a host id says who is meant.
+base::Status Control::CheckMeant(const topology::Topology& topology,
+                                 const topology::Replaced& replaced) const {
+  if (replaced.address.port == 0 || gossip_ == nullptr) return base::Ok();
+  std::size_t count = 0;
+  std::string candidates;
+  for (const topology::Node* member : topology.members()) {
+    const std::optional<gossip::Member> heard = gossip_->View(member->host);
+    const base::Address last = heard ? heard->address : member->cluster;
+    if (!replaced.Names(*member) && last != replaced.address) continue;
+    ++count;
+    candidates +=
+        fmt::format("{}{} (noted at {}, last heard at {})", candidates.empty() ? "" : ", ",
+                    member->host.ToString(), member->cluster.ToString(), last.ToString());
+  }
+  if (count <= 1) return base::Ok();
+  return base::FailedPrecondition(
+      fmt::format("node.replace = {} may mean any of these hosts: {}. Set node.replace to the host "
+                  "id of the one that is lost",
+                  replaced.address.ToString(), candidates));
 }
 
 // Whether this node knows that a member is gone: gossip has found so since this node started.

@@ -9,8 +9,8 @@
 namespace starling::server {
 namespace {
 
-// replaced u64 | back u64 | node
-constexpr std::size_t kHeadBytes = 16;
+// replaced: address u64, host 2 u64 | back u64 | node
+constexpr std::size_t kHeadBytes = 32;
 
 base::Status WhyNot(const gossip::Envelope::Opened& opened) {
   using Verdict = gossip::Envelope::Verdict;
@@ -40,7 +40,9 @@ std::string EncodeJoin(const JoinRequest& request, gossip::Envelope& envelope) {
   std::string out;
   const gossip::Envelope::Way way = envelope.way();
   envelope.Begin(way, out);
-  base::AppendLittle(out, PackAddress(request.replaced));
+  base::AppendLittle(out, PackAddress(request.replaced.address));
+  base::AppendLittle(out, request.replaced.host.high);
+  base::AppendLittle(out, request.replaced.host.low);
   base::AppendLittle(out, request.back);
   out += topology::EncodeNodeInfo(request.node);
   envelope.Close(way, out);
@@ -52,9 +54,12 @@ base::Result<JoinRequest> DecodeJoin(base::Bytes bytes, gossip::Envelope& envelo
   if (const base::Status why = WhyNot(opened); !why.ok()) return base::Fail(why);
   if (opened.body.size() < kHeadBytes)
     return base::Fail(base::InvalidArgument("a request to join is malformed"));
+  const auto word = [&](std::size_t at) {
+    return base::LoadLittle<std::uint64_t>(opened.body.data() + 8 * at);
+  };
   JoinRequest request{
-      .replaced = UnpackAddress(base::LoadLittle<std::uint64_t>(opened.body.data())),
-      .back = base::LoadLittle<std::uint64_t>(opened.body.data() + 8)};
+      .replaced = {.address = UnpackAddress(word(0)), .host = {.high = word(1), .low = word(2)}},
+      .back = word(3)};
   ASSIGN_OR_RETURN(request.node, topology::DecodeNodeInfo(opened.body.substr(kHeadBytes)));
   return request;
 }

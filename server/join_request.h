@@ -19,8 +19,8 @@
 namespace starling::server {
 
 struct JoinRequest {
-  base::Address replaced{};  // Whose place it takes; port 0: nobody's.
-  std::uint64_t back = 0;    // The boot as which a member that lost data comes back; 0: it is none.
+  topology::Replaced replaced{};
+  std::uint64_t back = 0;  // The boot as which a member that lost data comes back; 0: it is none.
   topology::NodeInfo node{};
 };
 

@@ -12,13 +12,14 @@
 
 #include "base/address.h"
 #include "base/time.h"
+#include "server/topology/changes.h"
 
 namespace starling::server {
 
 struct Joining {
   std::vector<base::Address> contacts;  // Asked in turn. Empty: until a seed is resolved.
   std::size_t turn = 0;
-  base::Address replaced;  // Port 0: none.
+  topology::Replaced replaced;
   bool asked = false;
   std::uint64_t serial = 0;  // Of the request that is open, or was the last.
   base::Instant ask_at;

@@ -71,25 +71,36 @@ base::Result<Topology> Follow(Topology next, std::uint64_t epoch) {
   return next;
 }
 
-std::string AddressesOf(const Topology& topology) {
+std::string MembersOf(const Topology& topology) {
   std::string text;
   for (const Node* node : topology.members())
-    text += (text.empty() ? "" : ", ") + node->cluster.ToString();
+    text += fmt::format("{}{} (host {})", text.empty() ? "" : ", ", node->cluster.ToString(),
+                        node->host.ToString());
   return text;
 }
 
-Status CheckReplaced(const Topology& topology, const NodeInfo& node, base::Address replace) {
-  const Node* old = topology.FindAddress(replace);
+const Node* FindReplaced(const Topology& topology, const Replaced& replaced) {
+  for (const Node* member : topology.members())
+    if (replaced.Names(*member)) return member;
+  return nullptr;
+}
+
+Status CheckReplaced(const Topology& topology, const NodeInfo& node, const Replaced& replaced) {
+  const Node* old = FindReplaced(topology, replaced);
+  if (old == nullptr && !replaced.host.empty())
+    return FailedPrecondition(
+        fmt::format("cannot replace host {}: it is no member; the members are {}",
+                    replaced.host.ToString(), MembersOf(topology)));
   if (old == nullptr)
     return FailedPrecondition(
         fmt::format("cannot replace the node at {}: no member has that address; the members are {}",
-                    replace.ToString(), AddressesOf(topology)));
+                    replaced.address.ToString(), MembersOf(topology)));
   if (old->dc != node.dc || old->rack != node.rack)
     return FailedPrecondition(
         fmt::format("cannot replace the node at {}: it is in datacenter {}, rack {}, and the new "
                     "one in {}, {}; "
                     "a replacement stands in the same place, or replicas would have to move",
-                    replace.ToString(), old->dc, old->rack, node.dc, node.rack));
+                    old->cluster.ToString(), old->dc, old->rack, node.dc, node.rack));
   return base::Ok();
 }
 
@@ -151,7 +162,7 @@ base::Result<Topology> AddKeyspace(const Topology& topology, std::string_view na
 }
 
 base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node) {
-  RETURN_IF_ERROR(CheckJoin(topology, node, std::nullopt));
+  RETURN_IF_ERROR(CheckJoin(topology, node, {}));
   if (topology.Find(node.host) != nullptr) return topology;
   ASSIGN_OR_RETURN(auto tokens, JoiningTokens(topology, node.vnodes));
   Topology next = topology;
@@ -159,13 +170,13 @@ base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node)
   return Follow(std::move(next), topology.epoch + 1);
 }
 
-base::Result<Topology> ReplaceNode(const Topology& topology, base::Address replaced,
+base::Result<Topology> ReplaceNode(const Topology& topology, const Replaced& replaced,
                                    const NodeInfo& node) {
   RETURN_IF_ERROR(CheckJoin(topology, node, replaced));
   if (topology.Find(node.host) != nullptr) return topology;
   Topology next = topology;
   const auto old = std::find_if(next.nodes.begin(), next.nodes.end(), [&](const Node& candidate) {
-    return candidate.member() && candidate.cluster == replaced;
+    return candidate.member() && replaced.Names(candidate);
   });
   std::vector<std::uint16_t> tokens = std::exchange(old->tokens, {});
   old->state = NodeState::kReplaced;
@@ -252,8 +263,7 @@ base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<bas
   return topology;
 }
 
-Status CheckJoin(const Topology& topology, const NodeInfo& node,
-                 std::optional<base::Address> replace) {
+Status CheckJoin(const Topology& topology, const NodeInfo& node, const Replaced& replaced) {
   const std::string self =
       fmt::format("node {} at {}", node.host.ToString(), node.cluster.ToString());
   if (const Node* known = topology.Find(node.host)) {
@@ -263,9 +273,9 @@ Status CheckJoin(const Topology& topology, const NodeInfo& node,
           self));
     return base::Ok();
   }
-  if (replace.has_value()) RETURN_IF_ERROR(CheckReplaced(topology, node, *replace));
+  if (replaced.any()) RETURN_IF_ERROR(CheckReplaced(topology, node, replaced));
   const Node* there = topology.FindAddress(node.cluster);
-  if (there == nullptr || replace == node.cluster) return base::Ok();
+  if (there == nullptr || replaced.Names(*there)) return base::Ok();
   return FailedPrecondition(fmt::format(
       "{} cannot join: that is the address of member {}, and this data directory is not its own "
       "(was it emptied?). Bring that directory back, or give up what it held and start with "

@@ -15,7 +15,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +37,19 @@ struct NodeInfo {
   std::uint32_t vnodes = 16;
 
   bool operator==(const NodeInfo&) const = default;
+};
+
+// Whose place a node takes, as an operator names it: by the address at which it is noted, or by its
+// host id, which no other member takes from it. Neither: nobody's.
+struct Replaced {
+  base::Address address{};
+  base::HostId host{};
+
+  bool any() const { return address.port != 0 || !host.empty(); }
+  bool Names(const Node& node) const {
+    return host.empty() ? node.cluster == address : node.host == host;
+  }
+  bool operator==(const Replaced&) const = default;
 };
 
 // Whether the topology has all the addresses that `info` says of it.
@@ -65,10 +77,10 @@ base::Result<Topology> AddKeyspace(const Topology& topology, std::string_view na
 // Adds `node` with tokens of its own. Fails as CheckJoin does, or when there is no room.
 base::Result<Topology> AdmitNode(const Topology& topology, const NodeInfo& node);
 
-// `node` takes over the tokens of the member at `replaced`, under a number of its own; the old node
+// `node` takes over the tokens of the member `replaced`, under a number of its own; the old node
 // becomes kReplaced and can never return. Voters stay as they are. Fails as CheckJoin does. That
 // the old node is dead is for the caller to know.
-base::Result<Topology> ReplaceNode(const Topology& topology, base::Address replaced,
+base::Result<Topology> ReplaceNode(const Topology& topology, const Replaced& replaced,
                                    const NodeInfo& node);
 
 // Declares the member `host` absent: no purge round waits for it any more, and it has to catch up
@@ -95,11 +107,10 @@ base::Result<Topology> SeatVoter(const Topology& topology, const std::vector<bas
 
 // Whether `node` may enter (or already is a member): asked by the node that admits it.
 // FailedPrecondition, with what to do about it, when its host id was replaced, when its address is
-// another member's and `replace` does not say so (an empty data directory: a new host id), or when
+// another member's and `replaced` does not say so (an empty data directory: a new host id), or when
 // there is nobody to replace or in another place. A member may ask from another address than it is
 // known by: it moves there once it is back (MoveNode).
-base::Status CheckJoin(const Topology& topology, const NodeInfo& node,
-                       std::optional<base::Address> replace);
+base::Status CheckJoin(const Topology& topology, const NodeInfo& node, const Replaced& replaced);
 
 // What holds between an epoch and the next, whatever the change: one cluster, and numbers, host ids
 // and keyspace ids that are never dropped or reused. FailedPrecondition names what does not.

@@ -318,6 +318,7 @@ TEST_SUITE("server/config: bad values") {
     EXPECT(Says(LoadSetting("node.replace", "the-third"), "node.replace"));
     EXPECT(LoadSetting("node.replace", "127.0.0.3").has_value());
     EXPECT(LoadSetting("node.replace", "127.0.0.3:7700").has_value());
+    EXPECT(LoadSetting("node.replace", base::HostId{1, 2}.ToString()).has_value());
     EXPECT(Says(LoadSetting("resp.keyspace", "No Way"), "resp.keyspace"));
   }
 

@@ -17,7 +17,7 @@ gossip::Envelope Of(const gossip::Keyring& keyring, const char* cluster = "test"
   return {cluster, keyring, {base::HostId{1, 2}, 1, 3}};
 }
 
-const JoinRequest kAsked{.replaced = {0x7f000001, 7700},
+const JoinRequest kAsked{.replaced = {.address = {0x7f000001, 7700}, .host = {5, 6}},
                          .back = 5,
                          .node = {.host = {7, 8},
                                   .cluster = {0x7f000004, 7700},

@@ -195,10 +195,11 @@ std::string Draw::ControlPayload(wire::ControlTopic topic) {
     }
     case wire::ControlTopic::kJoin: {
       gossip::Envelope envelope("sim", {}, {Host(), 1, 1});
-      return server::EncodeJoin({.replaced = random_.Chance(0.5) ? base::Address{} : Info().cluster,
-                                 .back = random_.Chance(0.5) ? 0 : Odd(random_),
-                                 .node = Info()},
-                                envelope);
+      const topology::Replaced whom{random_.Chance(0.5) ? base::Address{} : Info().cluster,
+                                    random_.Chance(0.8) ? base::HostId{} : Host()};
+      return server::EncodeJoin(
+          {.replaced = whom, .back = random_.Chance(0.5) ? 0 : Odd(random_), .node = Info()},
+          envelope);
     }
     case wire::ControlTopic::kCompare: {
       std::string payload;

@@ -236,6 +236,31 @@ TEST_SUITE("sim/moving") {
     EXPECT(IsMember(cluster, copy));
   }
 
+  // Node 3 comes back where node 1 was, which is down: so that one is noted where node 3 was.
+  TEST_CASE("an address that may mean two members is refused for node.replace, a host id is not") {
+    Cluster cluster(Calm(4));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const base::HostId lost = cluster.SnapshotOf(0)->node(1).host;
+    cluster.Kill(1);
+    cluster.sim().RunFor(seconds(10));
+    cluster.Kill(3);
+    cluster.PutBack(1, cluster.CopyDisk(3), Cluster::GuardFile::kPutBackToo);
+    cluster.Start(1);
+    REQUIRE(cluster.sim().Await(seconds(30), [&] { return EpochOf(cluster, 0) == 2; }));
+    EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(3));
+    const std::uint32_t added = cluster.AddNode();
+    cluster.config(added).node.replace = cluster.AddressOf(1).ToString();
+    cluster.Start(added);
+    cluster.sim().RunFor(seconds(5));
+    EXPECT(!cluster.up(added));
+    EXPECT(Mentions(ExitOf(cluster, added), "may mean any of these hosts: " + lost.ToString()));
+    cluster.config(added).node.replace = lost.ToString();
+    cluster.Start(added);
+    REQUIRE(cluster.sim().Await(seconds(60), [&] { return IsReady(cluster, added); }));
+    EXPECT(!cluster.SnapshotOf(0)->topology->Find(lost)->member());
+    EXPECT(IsMember(cluster, 1));
+  }
+
   // It has a host id, and does not know its cluster any more: so gossip does not have it.
   TEST_CASE("what was left where a member is noted is not taken back while that one lives") {
     Cluster cluster(Calm(3));

@@ -37,7 +37,7 @@ TEST_SUITE("topology/changes") {
     REQUIRE(joined.has_value());
     NodeInfo second = NodeOf(5);
     second.cluster = AddressOf(3);
-    const auto replaced = ReplaceNode(*joined, AddressOf(3), second);
+    const auto replaced = ReplaceNode(*joined, {AddressOf(3)}, second);
     REQUIRE(replaced.has_value());
     EXPECT(replaced->FoundedBy(NodeOf(1).host));
     EXPECT(!replaced->FoundedBy(NodeOf(4).host));
@@ -106,7 +106,7 @@ TEST_SUITE("topology/changes") {
     NodeInfo fresh = NodeOf(9);
     SUBCASE("at the same address") { fresh.cluster = AddressOf(2); }
     SUBCASE("at another address") {}
-    const auto after = ReplaceNode(before, AddressOf(2), fresh);
+    const auto after = ReplaceNode(before, {AddressOf(2)}, fresh);
     REQUIRE(after.has_value());
     EXPECT(after->epoch == 2);
     EXPECT(after->nodes[1].state == NodeState::kReplaced);
@@ -114,7 +114,7 @@ TEST_SUITE("topology/changes") {
     EXPECT(after->nodes[4].number == 5);
     EXPECT(after->nodes[4].tokens == before.nodes[1].tokens);
     EXPECT(after->voters == before.voters);
-    EXPECT(ReplaceNode(*after, AddressOf(2), fresh) == *after);
+    EXPECT(ReplaceNode(*after, {AddressOf(2)}, fresh) == *after);
     EXPECT(CheckSuccessor(before, *after) == base::Ok());
     const auto old_ring = Ring::Build(before), new_ring = Ring::Build(*after);
     for (std::uint32_t b = 0; b < base::kBuckets; b += 97) {
@@ -169,7 +169,7 @@ TEST_SUITE("topology/changes") {
       }
     }
     SUBCASE("replaced, and then another one may be") {
-      const auto replaced = ReplaceNode(*absent, AddressOf(2), NodeOf(9));
+      const auto replaced = ReplaceNode(*absent, {AddressOf(2)}, NodeOf(9));
       REQUIRE(replaced.has_value());
       EXPECT(DeclareAbsent(*replaced, NodeOf(3).host).has_value());
     }
@@ -194,7 +194,7 @@ TEST_SUITE("topology/changes") {
     for (int i = 0; i < 9; ++i) grown = *SeatVoter(grown, hosts(6));
     EXPECT(grown.voters == hosts(5));
     EXPECT(grown.epoch == epoch + 4);
-    const Topology replaced = *ReplaceNode(founded, AddressOf(2), NodeOf(9));
+    const Topology replaced = *ReplaceNode(founded, {AddressOf(2)}, NodeOf(9));
     EXPECT(SeatVoter(replaced, {NodeOf(1).host, NodeOf(3).host}) == replaced);
     const Topology reseated = *SeatVoter(replaced, {NodeOf(1).host, NodeOf(9).host});
     EXPECT(reseated.voters == std::vector<base::HostId>{{0, 1}, {0, 3}, {0, 9}});
@@ -204,7 +204,7 @@ TEST_SUITE("topology/changes") {
   }
 
   TEST_CASE("a replaced node may never return, nor its number be given again") {
-    auto topology = ReplaceNode(FoundedBy(3), AddressOf(2), NodeOf(9));
+    auto topology = ReplaceNode(FoundedBy(3), {AddressOf(2)}, NodeOf(9));
     REQUIRE(topology.has_value());
     const base::Status back = StatusOf(AdmitNode(*topology, NodeOf(2)));
     EXPECT(back.code() == base::Code::kFailedPrecondition);
@@ -215,14 +215,13 @@ TEST_SUITE("topology/changes") {
   }
 
   TEST_CASE("an empty data directory at a member's address is told about node.replace") {
-    const base::Status status = CheckJoin(
-        FoundedBy(3),
-        [] {
-          NodeInfo emptied = NodeOf(9);
-          emptied.cluster = AddressOf(2);
-          return emptied;
-        }(),
-        std::nullopt);
+    const base::Status status = CheckJoin(FoundedBy(3),
+                                          [] {
+                                            NodeInfo emptied = NodeOf(9);
+                                            emptied.cluster = AddressOf(2);
+                                            return emptied;
+                                          }(),
+                                          {});
     EXPECT(status.code() == base::Code::kFailedPrecondition);
     EXPECT(Mentions(status, "was it emptied?"));
     EXPECT(Mentions(status, "node.replace = 10.0.0.2:7700"));
@@ -230,8 +229,8 @@ TEST_SUITE("topology/changes") {
 
   TEST_CASE("a member may start again as it is, with node.replace still set or not") {
     const Topology topology = FoundedBy(3);
-    EXPECT(CheckJoin(topology, NodeOf(2), std::nullopt) == base::Ok());
-    EXPECT(CheckJoin(topology, NodeOf(2), AddressOf(1)) == base::Ok());
+    EXPECT(CheckJoin(topology, NodeOf(2), {}) == base::Ok());
+    EXPECT(CheckJoin(topology, NodeOf(2), {AddressOf(1)}) == base::Ok());
   }
 
   TEST_CASE("a member moves, with nothing else changed; again changes nothing") {
@@ -240,7 +239,7 @@ TEST_SUITE("topology/changes") {
     moved.cluster = AddressOf(20);
     moved.client = AddressOf(20, 7701);
     moved.resp = AddressOf(2, 7799);
-    EXPECT(CheckJoin(before, moved, std::nullopt) == base::Ok());
+    EXPECT(CheckJoin(before, moved, {}) == base::Ok());
     const auto after = MoveNode(before, moved);
     REQUIRE(after.has_value());
     EXPECT(CheckSuccessor(before, *after) == base::Ok());
@@ -275,20 +274,32 @@ TEST_SUITE("topology/changes") {
     EXPECT(Mentions(StatusOf(MoveNode(FoundedBy(3), NodeOf(4))), "it is no member"));
     NodeInfo second = NodeOf(5);
     second.cluster = AddressOf(3);
-    const auto replaced = ReplaceNode(FoundedBy(3), AddressOf(3), second);
+    const auto replaced = ReplaceNode(FoundedBy(3), {AddressOf(3)}, second);
     REQUIRE(replaced.has_value());
     EXPECT(Mentions(StatusOf(MoveNode(*replaced, NodeOf(3))), "it is no member"));
   }
 
+  TEST_CASE("who is to be replaced is named by its address, or by its host id") {
+    const Topology before = FoundedBy(3);
+    const Replaced by_id{.address = {}, .host = NodeOf(2).host};
+    EXPECT(ReplaceNode(before, by_id, NodeOf(9)) == ReplaceNode(before, {AddressOf(2)}, NodeOf(9)));
+    NodeInfo there = NodeOf(9);
+    there.cluster = AddressOf(2);
+    EXPECT(CheckJoin(before, there, by_id) == base::Ok());
+    const Replaced stranger{.address = {}, .host = NodeOf(7).host};
+    EXPECT(Mentions(StatusOf(ReplaceNode(before, stranger, NodeOf(9))),
+                    "it is no member; the members are 10.0.0.1:7700 (host "));
+  }
+
   TEST_CASE("nobody to replace, another's address, or another rack is refused") {
     const Topology topology = FoundedBy(3);
-    const base::Status nobody = StatusOf(ReplaceNode(topology, AddressOf(7), NodeOf(9)));
-    EXPECT(Mentions(nobody, "no member has that address; the members are 10.0.0.1:7700, "));
-    EXPECT(Mentions(StatusOf(ReplaceNode(topology, AddressOf(2), NodeOf(9, "dc1", "r2"))),
+    const base::Status nobody = StatusOf(ReplaceNode(topology, {AddressOf(7)}, NodeOf(9)));
+    EXPECT(Mentions(nobody, "no member has that address; the members are 10.0.0.1:7700 (host "));
+    EXPECT(Mentions(StatusOf(ReplaceNode(topology, {AddressOf(2)}, NodeOf(9, "dc1", "r2"))),
                     "it is in datacenter dc1, rack r1, and the new one in dc1, r2"));
     NodeInfo clash = NodeOf(9);
     clash.cluster = AddressOf(3);
-    EXPECT(Mentions(StatusOf(ReplaceNode(topology, AddressOf(2), clash)), "address of member"));
+    EXPECT(Mentions(StatusOf(ReplaceNode(topology, {AddressOf(2)}, clash)), "address of member"));
   }
 
   TEST_CASE("what cannot follow an epoch is named") {

@@ -19,7 +19,7 @@ Topology Rich() {
   REQUIRE(topology.has_value());
   topology = AddKeyspace(*topology, "settings", Parsed("everywhere"));
   REQUIRE(topology.has_value());
-  topology = ReplaceNode(*topology, AddressOf(2), NodeOf(5, "dc1", "r2"));
+  topology = ReplaceNode(*topology, {AddressOf(2)}, NodeOf(5, "dc1", "r2"));
   REQUIRE(topology.has_value());
   topology = ReturnNode(*topology, NodeOf(1).host, 6);
   REQUIRE(topology.has_value());
