@@ -88,7 +88,8 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
 }
 
 void Control::ReplyBytes(const ReplyTo& to, base::Bytes payload) {
-  Reply(to, wire::ControlReply{base::Hash64(payload)}, payload);
+  Reply(to, wire::ControlReply{base::Hash64(payload), shared_.guard.boot(), shared_.guard.mark()},
+        payload);
 }
 
 void Control::ReplyError(const ReplyTo& to, const base::Status& status) {

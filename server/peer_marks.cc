@@ -13,6 +13,7 @@ constexpr std::size_t kRecordBytes = 20;
 }  // namespace
 
 void PeerMarks::Note(base::NodeNumber node, const Mark& mark) {
+  if (mark.boot == 0) return;  // Of a program that does not say.
   const std::lock_guard lock(mutex_);
   Mark& kept = marks_[node];
   kept = std::max(kept, mark);

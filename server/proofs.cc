@@ -228,8 +228,11 @@ void Proofs::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   const base::NodeNumber peer = tag.b;
   const auto reply = wire::Decode<wire::ControlReply>(frame.header);
   if (frame.kind == wire::Kind::kControlReply && reply &&
-      base::Hash64(frame.payload) == reply->payload_digest)
+      base::Hash64(frame.payload) == reply->payload_digest) {
+    // It vouches for what it has pulled, too, which no answer to a write ever told of.
+    shared_.peer_marks.Note(peer, {reply->boot, reply->mark});
     return OnAnswer(peer, frame.payload);
+  }
   const auto error = wire::Decode<wire::ErrorReply>(frame.header);
   NoAnswer(peer, frame.kind == wire::Kind::kError && error ? std::string(error->message)
                                                            : "its answer is malformed");

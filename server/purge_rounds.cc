@@ -194,11 +194,13 @@ void PurgeRounds::Send(base::NodeNumber owner, purge::Step step,
 }
 
 void PurgeRounds::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
-  if (!round_ || tag.a != round_serial_) return;  // Of a COMMIT, or of a round that is over.
   const auto reply = wire::Decode<wire::ControlReply>(frame.header);
-  if (frame.kind == wire::Kind::kControlReply && reply &&
-      base::Hash64(frame.payload) == reply->payload_digest)
-    return OnAnswer(static_cast<base::NodeNumber>(tag.b), std::string(frame.payload));
+  const bool sound = frame.kind == wire::Kind::kControlReply && reply &&
+                     base::Hash64(frame.payload) == reply->payload_digest;
+  // Others purge by what it reports, so an owner that loses it has lost what it acknowledged.
+  if (sound) shared_.peer_marks.Note(tag.b, {reply->boot, reply->mark});
+  if (!round_ || tag.a != round_serial_) return;  // Of a COMMIT, or of a round that is over.
+  if (sound) return OnAnswer(static_cast<base::NodeNumber>(tag.b), std::string(frame.payload));
   const auto error = wire::Decode<wire::ErrorReply>(frame.header);
   OnPeerFailed(tag, frame.kind == wire::Kind::kError && error
                         ? base::Status(error->code, error->message)

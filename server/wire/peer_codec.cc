@@ -211,6 +211,8 @@ Result<ControlRequest> Decode(Bytes header) {
 void EncodeTo(const ControlReply& message, std::string& out) {
   auto& pb = parts::ToFill<v1::ControlReply>();
   pb.set_payload_digest(message.payload_digest);
+  pb.set_boot(message.boot);
+  pb.set_mark(message.mark);
   parts::AppendTo(pb, out);
 }
 
@@ -218,7 +220,8 @@ template <>
 Result<ControlReply> Decode(Bytes header) {
   const auto* pb = parts::Parse<v1::ControlReply>(header);
   if (pb == nullptr) return parts::RefuseBytes("ControlReply");
-  return ControlReply{.payload_digest = pb->payload_digest()};
+  return ControlReply{
+      .payload_digest = pb->payload_digest(), .boot = pb->boot(), .mark = pb->mark()};
 }
 
 }  // namespace starling::wire

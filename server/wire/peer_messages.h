@@ -233,6 +233,8 @@ struct ControlRequest {
 struct ControlReply {
   static constexpr Kind kKind = Kind::kControlReply;
   std::uint64_t payload_digest = 0;
+  std::uint64_t boot = 0;  // The sender's; 0: it does not say.
+  std::uint64_t mark = 0;  // What its last sync covers.
 };
 
 }  // namespace starling::wire

@@ -10,7 +10,9 @@ import shutil
 import unittest
 
 import case
+import cluster
 import damages
+import purge_test
 from damages import beginning, cut, files, flip, largest, log_of
 
 ROWS = damages.ROWS
@@ -102,6 +104,41 @@ class LostData(damages.HurtCase):
             shutil.copytree(older, data)
 
         self.hurt(nodes, "older copy", put_back, ["remember"])
+
+    def test_an_older_copy_is_told_by_what_was_only_pulled(self):
+        nodes = self.start_cluster(hints_enabled=False, **purge_test.FAST)
+        node = nodes.node(3)
+        self.expected = case.rows(300)
+        case.load(nodes, self.expected, "--consistency", "ALL")
+        self.assertEqual(node.stop(), 0)
+        older = node.data + ".older"
+        shutil.copytree(node.data, older)
+        nodes.wait_seen({node: "DN"}, 30, by=nodes.nodes[:2])
+        deleted = list(self.expected)[:200]
+        purge_test.delete(nodes, deleted)
+        for key in deleted:
+            del self.expected[key]
+        node.start()  # It acknowledges nothing to anybody in this life.
+        nodes.wait_whole(60)
+        cluster.wait_until_empty(
+            lambda: {each.number: held for each in nodes.nodes
+                     if (held := purge_test.standing(each)["tombstones"]) > 0},
+            90, "tombstones to go")
+        nodes.wait_equal(cluster.wall_ms())
+        # What others remember is on their disks a second later.
+        proved = node.nodetool("repairstatus")["oldest_proof_ms"] or 0
+        cluster.wait_for(
+            lambda: (node.nodetool("repairstatus")["oldest_proof_ms"] or 0) > proved + 2000, 30,
+            "two more proofs")
+        node.kill()
+        shutil.rmtree(node.data)
+        os.rename(older, node.data)
+        said = len(node.log_text())
+        node.start()
+        self.wait_healed(nodes, said, "older copy, of before a pull")
+        self.assertRegex(node.log_text()[said:], "remember")
+        nodes.wait_whole(60)
+        self.alone_has_all(nodes, node, "older copy, of before a pull")
 
     def test_parts_of_two_directories_are_told_apart(self):
         nodes = self.start_cluster()

@@ -289,7 +289,9 @@ TEST_SUITE("server/wire/round_trips") {
       RC_ASSERT(RoundTrips(ClusterMapReply{.payload_digest = Draw<std::uint64_t>()}));
       RC_ASSERT(RoundTrips(ControlRequest{.topic = static_cast<ControlTopic>(Draw(1, 9)),
                                           .payload_digest = Draw<std::uint64_t>()}));
-      RC_ASSERT(RoundTrips(ControlReply{.payload_digest = Draw<std::uint64_t>()}));
+      RC_ASSERT(RoundTrips(ControlReply{.payload_digest = Draw<std::uint64_t>(),
+                                        .boot = Draw<std::uint64_t>(),
+                                        .mark = Draw<std::uint64_t>()}));
     }));
   }
 }
