@@ -10,6 +10,7 @@
 #include "tools/nodetool/keyring.h"
 #include "tools/nodetool/quarantine.h"
 #include "tools/nodetool/render.h"
+#include "tools/nodetool/repair_progress.h"
 #include "tools/nodetool/restore_command.h"
 #include "tools/nodetool/units.h"
 #include "tools/nodetool/verify_command.h"
@@ -207,7 +208,8 @@ int Main(int argc, char** argv, Output output) {
   }
   if (question.command == "snapshot" && question.tag.empty())
     question.tag = std::to_string(WallMs());
-  const auto answer = Ask(question);
+  const auto answer =
+      question.command == "repair" && !as_json ? AskShowingPulls(question) : Ask(question);
   if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {
     fmt::print("{}\n", *answer);
