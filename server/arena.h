@@ -49,7 +49,8 @@ class Arena {
     return large_.back().get();
   }
   void NextBlock() {
-    if (block_ == blocks_.size()) blocks_.push_back(std::make_unique_for_overwrite<char[]>(kBlockBytes));
+    if (block_ == blocks_.size())
+      blocks_.push_back(std::make_unique_for_overwrite<char[]>(kBlockBytes));
     ++block_;
     used_ = 0;
   }

@@ -106,9 +106,8 @@ base::Status Replica::LoadUnmade() {
 
 TreeMaking::Step Replica::BeginTreeStep() {
   TreeMaking::Step step = making_.Begin();
-  uncommitted_.ForEach([&](const Uncommitted::Record& newest) {
-    making_.Note(newest.stored_key, newest.header);
-  });
+  uncommitted_.ForEach(
+      [&](const Uncommitted::Record& newest) { making_.Note(newest.stored_key, newest.header); });
   return step;
 }
 

@@ -82,8 +82,7 @@ void Compare(const Uncommitted& uncommitted, const Model& model,
   for (const std::string& key : keys) {
     const Uncommitted::Record* found = uncommitted.Find(key);
     RC_ASSERT((found != nullptr) == newest.contains(key));
-    if (found != nullptr)
-      RC_ASSERT(found->header.version.timestamp == newest.at(key).first);
+    if (found != nullptr) RC_ASSERT(found->header.version.timestamp == newest.at(key).first);
   }
 }
 
