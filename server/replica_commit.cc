@@ -46,16 +46,17 @@ void Replica::WaitForCommit(std::uint64_t number, Operation& operation) {
 }
 
 void Replica::OnCommitted(Commit& commit) {
+  if (!commit.status.ok()) {
+    // Those behind it fail as well, and come here before the loop has stopped: the first Exit
+    // counts. It stays: the turn goes on, and what looks for one of its keys must wait for it, that
+    // is, for ever, and not be answered as if it were stored.
+    world_.Exit(
+        commit.status.Annotate("cannot write to storage; the state of its files is unknown"));
+    return;
+  }
   CHECK(!committing_.empty() && committing_.front().get() == &commit);
   std::unique_ptr<Commit> done = std::move(committing_.front());
   committing_.pop_front();
-  if (!done->status.ok()) {
-    // Those behind it fail as well, and come here before the loop has stopped: the first Exit
-    // counts.
-    world_.Exit(
-        done->status.Annotate("cannot write to storage; the state of its files is unknown"));
-    return;
-  }
   uncommitted_.Forget(done->number, [this](base::Bytes stored_key) {
     if (fetching_.empty()) return;
     if (const auto fetch = fetching_.find(stored_key); fetch != fetching_.end())
