@@ -1,8 +1,7 @@
 // Goal:   once a commit has failed nothing is answered by what it was to write, in the turn that is
 //         still to end either: the process ends with what the disk said, and for that alone.
 // Method: a replica over the engine in memory, on a lane that the test runs by hand; the write
-// fails,
-//         and the same key is read, and written again, before the turn is over.
+//         fails, and the same key is read, and written again, before the turn is over.
 #include <memory>
 #include <string>
 
