@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kNameMax = 64;
-constexpr const char* kUnfinished = ".unfinished";  // No name begins with a dot.
+constexpr const char* kUnfinished = ".unfinished";         // No name begins with a dot.
+constexpr const char* kUnfinishedTmp = ".unfinished.tmp";  // Where RocksDB makes a checkpoint.
 
 base::Status Failed(std::string_view attempted, const std::string& path, std::string_view why) {
   return base::Io(fmt::format("{} {}: {}", attempted, path, why));
@@ -112,7 +113,7 @@ base::Result<SnapshotManifest> DiskSnapshots::Take(storage::Engine& engine,
   if (error) return base::Fail(Failed("making", root_, error.message()));
   const std::string directory = root_ + "/" + facts.name;
   const std::string unfinished = root_ + "/" + kUnfinished;
-  RETURN_IF_ERROR(Remove(unfinished));  // Of a process that died over it.
+  RETURN_IF_ERROR(RemoveUnfinished());
   if (base::Status filled = Fill(engine, unfinished, facts); !filled.ok()) {
     Remove(unfinished).IgnoreError();  // The next one tries again, and this error says more.
     return base::Fail(std::move(filled));
@@ -158,10 +159,16 @@ base::Status DiskSnapshots::Clear(const std::string& name) const {
     return base::NotFound(fmt::format("there is no snapshot '{}'", name));
   // Under another name first: half a snapshot must not look like a whole one.
   const std::string unfinished = root_ + "/" + kUnfinished;
-  RETURN_IF_ERROR(Remove(unfinished));
+  RETURN_IF_ERROR(RemoveUnfinished());
   fs::rename(directory, unfinished, error);
   if (error) return Failed("renaming", directory, error.message());
   return Remove(unfinished);
+}
+
+base::Status DiskSnapshots::RemoveUnfinished() const {
+  for (const char* name : {kUnfinished, kUnfinishedTmp})
+    RETURN_IF_ERROR(Remove(root_ + "/" + name));
+  return base::Ok();
 }
 
 }  // namespace starling::server

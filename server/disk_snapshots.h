@@ -43,6 +43,10 @@ class DiskSnapshots {
   // NotFound: there is none of that name.
   base::Status Clear(const std::string& name) const;
 
+  // What a process that died over a snapshot left: it is in no list, and its links keep tables that
+  // nothing else needs. Not while one is taken.
+  base::Status RemoveUnfinished() const;
+
   const std::string& root() const { return root_; }
 
   // 1 to 64 letters, digits, '.', '_' and '-', the first none of these signs.

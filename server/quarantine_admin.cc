@@ -51,6 +51,8 @@ struct QuarantineAdmin::Job {
   }
 
   Result<Json> List() {
+    if (!arguments.keyspace.empty())
+      if (const auto known = FindKeyspace(); !known) return base::Fail(known.error());
     Json entries = Json::Array();
     Json after;
     std::size_t key_bytes = 0;
@@ -82,12 +84,15 @@ struct QuarantineAdmin::Job {
     return Json{{"entries", entries}, {"after", after}};
   }
 
+  Result<const topology::Keyspace*> FindKeyspace() const {
+    if (const topology::Keyspace* space = topology->FindKeyspace(arguments.keyspace)) return space;
+    return base::Fail(
+        base::InvalidArgument(fmt::format("there is no keyspace '{}'", arguments.keyspace)));
+  }
+
   // The stored entry that the arguments name.
   Result<std::string> Load() {
-    const topology::Keyspace* space = topology->FindKeyspace(arguments.keyspace);
-    if (space == nullptr)
-      return base::Fail(
-          base::InvalidArgument(fmt::format("there is no keyspace '{}'", arguments.keyspace)));
+    ASSIGN_OR_RETURN(const topology::Keyspace* space, FindKeyspace());
     const base::Token token = base::TokenOf(arguments.key, topology->token_seed);
     storage::EncodeDataKeyTo({space->id, token, arguments.key}, stored_key);
     auto stored = storage::GetOne(engine, storage::Family::kQuarantine, stored_key);

@@ -199,8 +199,16 @@ class Snapshots(case.ClusterCase):
         self.assertAlmostEqual(int(unnamed), cluster.wall_ms(), delta=60_000)
 
         node.stop()
+        # As a process that was killed over them leaves them.
+        left = [os.path.join(node.data, *path) for path in (
+            ("snapshots", ".unfinished"), ("snapshots", ".unfinished.tmp"), ("verifying",),
+            ("verifying.tmp",))]
+        for path in left:
+            os.makedirs(path)
+            os.link(tables[0], os.path.join(path, os.path.basename(tables[0])))
         node.start()
         nodes.wait_whole()
+        self.assertEqual([path for path in left if os.path.exists(path)], [])
         listed = {one["name"]: one for one in node.nodetool("listsnapshots")["snapshots"]}
         self.assertEqual(sorted(listed), sorted([unnamed, "one"]))
         self.assertEqual((listed["one"]["keyspaces"], listed["one"]["entries"]),

@@ -407,6 +407,7 @@ class Tools(case.SharedClusterCase):
                 (["why", "default", ""], ["key is empty"]),
                 (["why", "default", "k" * 70_000], ["key"]),
                 (["repair", "nowhere"], ["nowhere"]),
+                (["quarantine", "list", "nowhere"], ["nowhere"]),
                 (["snapshot", "-t", "a/b"], ["a/b", "letters"]),
                 (["clearsnapshot", "-t", "a", "--all"], ["--all"]),
                 (["restore", folder], [folder, "manifest.json"]),

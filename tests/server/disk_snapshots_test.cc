@@ -114,6 +114,21 @@ TEST_SUITE("server/disk_snapshots") {
     EXPECT(!std::filesystem::exists(node.snapshots.root() + "/.unfinished"));
   }
 
+  TEST_CASE("and goes on request, with what RocksDB left") {
+    NodeOnDisk node;
+    EXPECT(node.snapshots.RemoveUnfinished().ok());  // None was ever taken.
+    REQUIRE(node.snapshots.Take(*node.engine, Facts("one")).has_value());
+    const std::string unfinished = node.snapshots.root() + "/.unfinished";
+    for (const std::string& left : {unfinished, unfinished + ".tmp"}) {
+      std::filesystem::create_directories(left);
+      std::ofstream(left + "/000007.sst") << "half";
+    }
+    EXPECT(node.snapshots.RemoveUnfinished().ok());
+    EXPECT(!std::filesystem::exists(unfinished));
+    EXPECT(!std::filesystem::exists(unfinished + ".tmp"));
+    EXPECT(node.snapshots.List()->size() == 1);
+  }
+
   TEST_CASE("one whose manifest is damaged is listed as such, and can be cleared") {
     NodeOnDisk node;
     REQUIRE(node.snapshots.Take(*node.engine, Facts("one")).has_value());

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "server/absence.h"
+#include "server/disk_snapshots.h"
 #include "server/meta_records.h"
 #include "server/verify_admin.h"
 #include "storage/batch.h"
@@ -247,12 +248,21 @@ base::Result<Store> Open(const server::Config& config, DataLoss loss,
   return store;
 }
 
+// That a process which died was making or reading. Their files are shared: they only take room, so
+// one that cannot be removed stops no start; who makes the next one would say why.
+void RemoveCheckpoints(const std::string& data_dir) {
+  for (const char* suffix : {"", ".tmp"}) {  // RocksDB makes it there.
+    std::error_code ignored;
+    std::filesystem::remove_all(data_dir + "/" + server::kVerifyingDirectory + suffix, ignored);
+  }
+  server::DiskSnapshots(data_dir).RemoveUnfinished().IgnoreError();
+}
+
 }  // namespace
 
 base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
                               const std::optional<Hurt>& hurt) {
-  std::error_code ignored;  // Its files are shared: it only takes room. `verify` would say why.
-  std::filesystem::remove_all(config.node.data_dir + "/" + server::kVerifyingDirectory, ignored);
+  RemoveCheckpoints(config.node.data_dir);
   // A start that is refused says so in one message, which has what RocksDB warns of in it.
   base::log::Held warnings("rocksdb");
   auto store = Open(config, loss, hurt);
