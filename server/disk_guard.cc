@@ -18,8 +18,8 @@ base::Result<DiskSpace> LookAtDirectory(const std::string& directory) {
                    .total_bytes = std::uint64_t{found.f_blocks} * found.f_frsize};
 }
 
-std::uint64_t DiskGuard::reserve_bytes() const {
-  return std::min(asked_bytes_, space_.total_bytes / 5);
+std::uint64_t ReserveOf(std::uint64_t asked_bytes, std::uint64_t total_bytes) {
+  return std::min(asked_bytes, total_bytes / 5);
 }
 
 bool DiskGuard::Look(const DiskSpace& space) {

@@ -26,6 +26,10 @@ using LookAtDisk = std::function<base::Result<DiskSpace>()>;
 // Io, with the cause.
 base::Result<DiskSpace> LookAtDirectory(const std::string& directory);
 
+// What is kept free of a disk of `total_bytes` where storage.reserve is `asked_bytes`: of a small
+// one no more than a fifth.
+std::uint64_t ReserveOf(std::uint64_t asked_bytes, std::uint64_t total_bytes);
+
 class DiskGuard {
  public:
   // `reserve_bytes` is storage.reserve; 0: the disk is never full.
@@ -36,8 +40,7 @@ class DiskGuard {
 
   bool full() const { return full_; }
   const DiskSpace& space() const { return space_; }
-  // What is kept free: of a small file system no more than a fifth.
-  std::uint64_t reserve_bytes() const;
+  std::uint64_t reserve_bytes() const { return ReserveOf(asked_bytes_, space_.total_bytes); }
   // Full, it takes puts again once so much is free: a tenth more, so that it does not go to and
   // fro.
   std::uint64_t resume_bytes() const { return reserve_bytes() + reserve_bytes() / 10; }

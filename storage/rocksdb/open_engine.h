@@ -64,7 +64,7 @@ class OpenEngine final : public Engine {
 
   // Constant after construction. db_ goes before the environment that it uses.
   const RocksDbOptions options_;
-  const std::unique_ptr<rocksdb::Env> env_;  // Null: the machine's own.
+  const std::unique_ptr<rocksdb::Env> env_;
   const std::shared_ptr<rocksdb::Statistics> statistics_;
   const std::unique_ptr<rocksdb::DB> db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;

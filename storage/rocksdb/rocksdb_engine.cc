@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 
 #include <filesystem>
 #include <utility>
@@ -14,15 +15,15 @@
 #include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/open_database.h"
 #include "storage/rocksdb/open_engine.h"
+#include "storage/rocksdb/room_keeper.h"
 #include "storage/rocksdb/to_status.h"
 #include "storage/rocksdb/tuning.h"
 
 namespace starling::storage {
 namespace {
 
-// Null: the machine's own.
-std::unique_ptr<rocksdb::Env> EnvironmentOf(const RocksDbOptions& options) {
-  return options.file_system ? rocksdb::NewCompositeEnv(options.file_system) : nullptr;
+std::shared_ptr<rocksdb::FileSystem> FilesOf(const RocksDbOptions& options) {
+  return options.file_system ? options.file_system : rocksdb::FileSystem::Default();
 }
 
 std::unique_ptr<Engine> Hold(const RocksDbOptions& options, std::unique_ptr<rocksdb::Env> env,
@@ -66,23 +67,24 @@ base::Status CheckCurrent(rocksdb::Env& files, const std::string& directory) {
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& options) {
   RETURN_IF_ERROR(MakeDirectory(options.directory));
-  std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
-  rocksdb::Env& files = env ? *env : *rocksdb::Env::Default();
-  RETURN_IF_ERROR(CheckCurrent(files, options.directory));
-  const rocksdb::DBOptions database = DatabaseOptions(options, &files);
+  const auto keeper = std::make_shared<RoomKeeper>(FilesOf(options), options.keep_free_bytes);
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(keeper);
+  RETURN_IF_ERROR(CheckCurrent(*env, options.directory));
+  rocksdb::DBOptions database = DatabaseOptions(options, env.get());
+  database.listeners.push_back(keeper->listener());
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
   if (!options.keep_sound_part) {
     ASSIGN_OR_RETURN(const Manifest manifest,
                      ReadManifest(database, options.directory, descriptors));
-    RETURN_IF_ERROR(CheckLogs(files, options.directory, manifest));
+    RETURN_IF_ERROR(CheckLogs(*env, options.directory, manifest));
   }
   ASSIGN_OR_RETURN(OpenDatabase opened, OpenToWrite(database, options.directory, descriptors));
   return Hold(options, std::move(env), database, std::move(opened));
 }
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::OpenToRead(const RocksDbOptions& options) {
-  std::unique_ptr<rocksdb::Env> env = EnvironmentOf(options);
-  rocksdb::DBOptions database = DatabaseOptions(options, env ? env.get() : rocksdb::Env::Default());
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(FilesOf(options));
+  rocksdb::DBOptions database = DatabaseOptions(options, env.get());
   database.create_if_missing = false;
   database.create_missing_column_families = false;
   if (database.env->FileExists(options.directory + "/CURRENT").IsNotFound())

@@ -1,4 +1,4 @@
-// storage/rocksdb/rocksdb_engine.h: the engine of production: four RocksDB column families.
+// storage/rocksdb/rocksdb_engine.h: the engine of production: RocksDB's column families.
 //
 // Opening is all that is public; from there on it is a storage::Engine. Nothing of RocksDB's own
 // types or errors leaves this folder.
@@ -35,6 +35,10 @@ struct RocksDbOptions {
   // That flushes and compactions write together; 0: no limit. Lower: a slow disk has more left for
   // the log and for reads; too low, and writes are held back until the memtables have room again.
   std::uint64_t compaction_bytes_per_second = 0;
+
+  // Compactions leave this much of the disk free, and no file is preallocated out of it: a log or a
+  // flush that finds no room ends the node. 0: they take what there is.
+  std::uint64_t keep_free_bytes = 0;
 
   // Opens what comes before the damage in a log; what follows it is lost. Else that is Corruption.
   bool keep_sound_part = false;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <random>
@@ -13,6 +14,7 @@
 
 #include "base/log.h"
 #include "server/absence.h"
+#include "server/disk_guard.h"
 #include "server/disk_snapshots.h"
 #include "server/meta_records.h"
 #include "server/verify_admin.h"
@@ -166,12 +168,25 @@ base::Result<Opened> OpenWhatIsSound(storage::RocksDbOptions options, const Atte
   return Opened{std::move(fresh), std::move(damage)};
 }
 
+// Half of the reserve: the other half is the compactions', which also bring room back. As the disk
+// is now; a node that can't say how large it is keeps none, and control's guard says why.
+std::uint64_t KeptFromCompactions(const server::Config& config) {
+  std::filesystem::path there = std::filesystem::absolute(config.node.data_dir);
+  std::error_code error;  // A first start makes the directory later.
+  while (!std::filesystem::exists(there, error) && there.has_relative_path())
+    there = there.parent_path();
+  const auto space = server::LookAtDirectory(there.string());
+  if (!space) return 0;
+  return server::ReserveOf(config.storage.reserve_bytes, space->total_bytes) / 2;
+}
+
 storage::RocksDbOptions EngineOptions(const server::Config& config) {
   const server::StorageMemory memory = server::StorageMemoryOf(config);
   return {.directory = config.node.data_dir,
           .block_cache_bytes = memory.block_cache_bytes,
           .memtable_bytes = memory.memtables_bytes,
           .compaction_bytes_per_second = config.storage.compaction_bytes_per_second,
+          .keep_free_bytes = KeptFromCompactions(config),
           .file_system = nullptr};
 }
 

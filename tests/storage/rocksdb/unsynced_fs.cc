@@ -154,6 +154,11 @@ void UnsyncedFs::SetFullUntilDeleted(const std::string& path) {
   full_until_deleted_ = path;
 }
 
+void UnsyncedFs::SetFreeBytes(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  free_bytes_ = bytes;
+}
+
 void UnsyncedFs::ListAfterOthers() {
   const std::lock_guard lock(mutex_);
   lists_last_ = std::this_thread::get_id();
@@ -231,6 +236,18 @@ IOStatus UnsyncedFs::ReopenWritableFile(const std::string& path,
   }
   *file = std::make_unique<File>(*this, path, std::move(made));
   return status;
+}
+
+IOStatus UnsyncedFs::GetFreeSpace(const std::string& path, const IOOptions& options,
+                                  std::uint64_t* free, IODebugContext* debug) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (free_bytes_) {
+      *free = *free_bytes_;
+      return IOStatus::OK();
+    }
+  }
+  return FileSystemWrapper::GetFreeSpace(path, options, free, debug);
 }
 
 IOStatus UnsyncedFs::GetChildren(const std::string& directory, const IOOptions& options,

@@ -43,6 +43,8 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   // While it is full no table can be begun or grow, as when there is room for a log alone.
   void SetFull(bool full);
   void SetFullUntilDeleted(const std::string& path);
+  // What it says is free; else the machine's.
+  void SetFreeBytes(std::uint64_t bytes);
   // Listings of the caller's thread wait a while for another thread to begin a table.
   void ListAfterOthers();
   bool has_failed() const;  // Since FailAt.
@@ -54,6 +56,8 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                        std::unique_ptr<rocksdb::FSWritableFile>* file,
                                        rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::uint64_t* free, rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus GetChildren(const std::string& directory, const rocksdb::IOOptions& options,
                                 std::vector<std::string>* names,
                                 rocksdb::IODebugContext* debug) override;
@@ -97,6 +101,7 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   Cause cause_ = Cause::kBroken;
   bool full_ = false;
   std::string full_until_deleted_;  // Empty: until somebody says so.
+  std::optional<std::uint64_t> free_bytes_;
   bool has_failed_ = false;
   std::optional<std::thread::id> lists_last_;
   bool others_began_ = false;  // A table, since lists_last_ was set.
