@@ -68,6 +68,10 @@ class Actor {
   // All bytes that are there and not yet used. Returns how many were used; the rest comes again,
   // with more. May call Close or Give on this connection, and then nothing more comes of it.
   virtual std::size_t OnBytes(ConnId, Bytes) = 0;
+  // The peer sends nothing more, but may still read. True: more is owed to it, and the connection
+  // stays to be written to, until the actor closes it. False: what is queued leaves, and OnClose
+  // (kPeer) follows at once.
+  virtual bool OnPeerEnd(ConnId) { return false; }
   // The connection is gone, or our Connect failed. The id is dead; nothing more comes of it.
   virtual void OnClose(ConnId, CloseReason) = 0;
   virtual void OnDatagram(Address from, Bytes) = 0;

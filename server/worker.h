@@ -49,6 +49,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void OnStart() override;
   void OnOpen(base::ConnId conn, base::Address peer, base::ListenerId listener) override;
   std::size_t OnBytes(base::ConnId conn, base::Bytes bytes) override;
+  bool OnPeerEnd(base::ConnId conn) override;
   void OnClose(base::ConnId conn, base::CloseReason reason) override;
   void OnDatagram(base::Address from, base::Bytes bytes) override;
   void OnMail(std::unique_ptr<base::Mail> mail) override;

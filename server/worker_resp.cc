@@ -111,6 +111,14 @@ std::size_t Worker::OnRespBytes(base::ConnId conn, Conn& state, base::Bytes byte
   return used;
 }
 
+// `printf 'GET a\r\n' | nc` and its like close their side behind the last request.
+bool Worker::OnPeerEnd(base::ConnId conn) {
+  const auto it = conns_.find(conn);
+  if (it == conns_.end() || it->second.resp == nullptr) return false;
+  it->second.resp->End();
+  return !it->second.resp->finished();
+}
+
 // Runs what the session asks for and sends what it answers. False: the connection is closed.
 bool Worker::FlushResp(base::ConnId conn, Conn& state) {
   if (state.flushing) return true;  // A result that came at once; the caller below goes on.

@@ -19,7 +19,8 @@ constexpr std::size_t kPiecesMax = 64;  // A system call writes at most so many.
 // --- reading ---
 
 void Connections::StartReading(Connection& conn) {
-  if (conn.paused) return;  // Flush starts it again.
+  if (conn.paused) return;      // Flush starts it again.
+  if (conn.peer_ended) return;  // There is nothing more to read.
   const auto on_read = [](uv_stream_t* stream, ssize_t result, const uv_buf_t*) {
     Connection& read = *static_cast<Connection*>(stream->data);
     read.home->OnData(read, result);
@@ -85,8 +86,12 @@ void Connections::Deliver(Connection& conn, std::size_t fresh) {
 void Connections::Ended(Connection& conn, int error) {
   const ConnId id = conn.id;
   if (error == UV_EOF) {  // The peer may still read: what was answered leaves first.
-    conn.peer_ended = true;
     uv_read_stop(conn.stream());
+    if (!conn.in.empty()) Deliver(conn, 0);  // Of requests that waited for their turn.
+    if (conn.state != Connection::State::kOpen) return;
+    if (!conn.wants_reading) return;  // They wait again; so does the end, until it is read again.
+    conn.peer_ended = true;
+    if (loop_.actor().OnPeerEnd(id)) return;
     BeginFlushing(conn);
   } else {
     CloseHandle(conn);

@@ -58,6 +58,8 @@ class Session {
   // Returns how many bytes were used. It stops early when a request has to wait (waiting()), or
   // when outputs() have to be taken first (more()).
   std::size_t Consume(base::Bytes bytes, const Facts& facts);
+  // The client sends nothing more: what is under way is answered, then it is finished().
+  void End() { closing_ = true; }
   // The result of an operation. One that is not under way (any more) is ignored.
   void OnResult(std::uint64_t op_id, const KeyResult& result, std::int64_t wall_ms);
 
@@ -67,7 +69,7 @@ class Session {
   bool waiting() const { return waiting_; }
   // Consume() may go on at once when outputs() have been taken.
   bool more() const { return more_; }
-  // Nothing more will be read: after QUIT, or what was no Redis.
+  // Nothing more will be read: after QUIT, the client's end, or what was no Redis.
   bool closing() const { return closing_; }
   // The connection is to be closed once outputs().bytes have left.
   bool finished() const { return closing_ && replies_.empty(); }

@@ -225,6 +225,14 @@ class Streams(case.SharedClusterCase):
             with self.assertRaises(EOFError):
                 redis.reply()
 
+    def test_a_client_that_ends_behind_its_last_request_has_its_answers(self):
+        with socket.create_connection((self.cluster.node(1).address, cluster.RESP_PORT),
+                                      timeout=20) as conn:
+            conn.sendall(b"SET half 1\r\nGET half\r\nGET none\r\n")
+            conn.shutdown(socket.SHUT_WR)
+            with conn.makefile("rb") as answers:
+                self.assertEqual(answers.read(), b"+OK\r\n$1\r\n1\r\n$-1\r\n")
+
     def test_what_is_no_redis_gets_an_error_and_the_end(self):
         for stream, why in ((b"*x\r\n", "invalid multibulk length"),
                             (b"*1\r\n$-5\r\n", "invalid bulk length"),

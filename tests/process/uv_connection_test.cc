@@ -154,6 +154,72 @@ TEST_SUITE("process/uv_connection") {
     EXPECT(reason == CloseReason::kReset);
   }
 
+  TEST_CASE("a peer that sends nothing more is answered, as long as the actor owes it something") {
+    TestNode node(1);
+    Peer peer;
+    std::string got;
+    std::optional<ConnId> owed;
+    node.ListenAt(0, [&](Address at) {
+      peer.Start([&got, at] {
+        Socket socket(at);
+        socket.Send("question");
+        socket.EndSending();
+        got = socket.Receive(100);
+      });
+    });
+    node[0].peer_end = [&](ConnId id) {
+      owed = id;
+      node[0].world.WakeAt(node[0].world.Now() + milliseconds(20));
+      return true;
+    };
+    node[0].wake = [&] {
+      node[0].Send(*owed, "a late answer");
+      node[0].world.Close(*owed);
+    };
+    node[0].close = [&](ConnId id, CloseReason why) {
+      EXPECT(id == owed);
+      EXPECT(why == CloseReason::kLocal);
+      node[0].world.Exit(Ok());
+    };
+    EXPECT(node.system.Run().ok());
+    peer.Join();
+    EXPECT(got == "a late answer");
+  }
+
+  TEST_CASE("requests that waited for their turn are shown before the peer's end") {
+    TestNode node(1);
+    Peer peer;
+    std::vector<std::string> seen;
+    ConnId conn{};
+    node.ListenAt(0, [&](Address at) {
+      peer.Start([at] {
+        Socket socket(at);
+        socket.Send("ab");
+        socket.EndSending();
+        socket.Receive(1);
+      });
+    });
+    // One byte a look, and then it waits a while, as a session does whose results are on the way.
+    node[0].bytes_in = [&](ConnId id, Bytes bytes) -> std::size_t {
+      conn = id;
+      seen.emplace_back(bytes.substr(0, 1));
+      node[0].world.SetReading(id, World::Reading::kOff);
+      node[0].world.WakeAt(node[0].world.Now() + milliseconds(20));
+      return 1;
+    };
+    node[0].wake = [&] { node[0].world.SetReading(conn, World::Reading::kOn); };
+    node[0].peer_end = [&](ConnId) {
+      seen.emplace_back("end");
+      return false;
+    };
+    node[0].close = [&](ConnId, CloseReason why) {
+      EXPECT(why == CloseReason::kPeer);
+      node[0].world.Exit(Ok());
+    };
+    EXPECT(node.system.Run().ok());
+    EXPECT(seen == std::vector<std::string>{"a", "b", "end"});
+  }
+
   TEST_CASE("Close sends first what is queued, even when the peer's bytes were never read") {
     constexpr std::size_t kSize = 8 * 1024 * 1024;
     TestNode node(1);

@@ -41,6 +41,7 @@ struct Scripted final : Actor {
   std::size_t OnBytes(ConnId id, Bytes bytes) override {
     return bytes_in ? bytes_in(id, bytes) : bytes.size();
   }
+  bool OnPeerEnd(ConnId id) override { return peer_end && peer_end(id); }
   void OnClose(ConnId id, CloseReason reason) override {
     if (close) close(id, reason);
   }
@@ -66,6 +67,7 @@ struct Scripted final : Actor {
   std::function<void()> start, wake, turn_end;
   std::function<void(ConnId, Address, ListenerId)> open;
   std::function<std::size_t(ConnId, Bytes)> bytes_in;
+  std::function<bool(ConnId)> peer_end;
   std::function<void(ConnId, CloseReason)> close;
   std::function<void(Address, Bytes)> datagram;
   std::function<void(std::unique_ptr<Mail>)> on_mail;
@@ -131,6 +133,8 @@ class Socket {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
   }
+  // Sends nothing more, and still receives.
+  void EndSending() { ::shutdown(fd_, SHUT_WR); }
   // Up to `size` bytes, fewer only at the end of the stream.
   std::string Receive(std::size_t size) {
     std::string bytes(size, '\0');

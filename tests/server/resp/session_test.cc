@@ -338,6 +338,16 @@ TEST_SUITE("server/resp/session") {
     EXPECT(client.Take().empty());
   }
 
+  TEST_CASE("a client that sends nothing more has its answers, and then the end") {
+    Client client;
+    client.Send(Words{"GET", "a"});
+    client.session.End();
+    EXPECT(!client.session.finished());
+    client.AnswerAll();
+    EXPECT(client.Take() == kNull);
+    EXPECT(client.session.finished());
+  }
+
   TEST_CASE("what is no Redis gets an error in its turn, and then the end") {
     Client client;
     client.Send(Encode({"GET", "a"}) + "*1\r\nrubbish\r\n" + Encode({"PING"}));
