@@ -264,8 +264,10 @@ void WriteEngine(Exposition& out, const storage::EngineStats& engine) {
             Number(engine.memtable_bytes));
   out.Gauge("starling_engine_pending_compaction_bytes", "What compactions have yet to rewrite.",
             Number(engine.pending_compaction_bytes));
-  out.Gauge("starling_engine_block_cache_bytes", "What the block cache holds.",
+  out.Gauge("starling_engine_block_cache_bytes", "What the block cache holds, indexes included.",
             Number(engine.block_cache_bytes));
+  out.Gauge("starling_engine_table_index_bytes", "Indexes and filters of the tables, in memory.",
+            Number(engine.table_index_bytes));
   out.Gauge("starling_engine_sst_bytes", "All table files, those to be deleted included.",
             Number(engine.sst_bytes));
   out.Counter("starling_engine_block_cache_hits_total", "Blocks found in the cache.",

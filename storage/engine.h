@@ -1,4 +1,4 @@
-// storage/engine.h: an ordered, crash-safe map of bytes in four families, under atomic batches.
+// storage/engine.h: an ordered, crash-safe map of bytes in families, under atomic batches.
 //
 // Two implementations with the same semantics, crashes included: storage/rocksdb (production) and
 // storage/memory_engine.h (simulator). Both pass tests/storage/engine_suite.h. The engine knows
@@ -65,6 +65,7 @@ struct EngineStats {
   std::uint64_t memtable_bytes = 0;
   std::uint64_t pending_compaction_bytes = 0;
   std::uint64_t block_cache_bytes = 0;
+  std::uint64_t table_index_bytes = 0;  // Indexes and filters of the tables, in memory.
   std::uint64_t block_cache_hits = 0;
   std::uint64_t block_cache_misses = 0;
   std::uint64_t sst_bytes = 0;

@@ -256,6 +256,7 @@ EngineStats OpenEngine::stats() const {
   stats.memtable_bytes = of_all(Properties::kSizeAllMemTables);
   stats.pending_compaction_bytes = of_all(Properties::kEstimatePendingCompactionBytes);
   stats.block_cache_bytes = of_data(Properties::kBlockCacheUsage);
+  stats.table_index_bytes = of_all(Properties::kEstimateTableReadersMem);
   stats.sst_bytes = of_all(Properties::kTotalSstFilesSize);
   const auto ticks = [this](std::uint32_t ticker) { return statistics_->getTickerCount(ticker); };
   stats.block_cache_hits = ticks(rocksdb::BLOCK_CACHE_HIT);
