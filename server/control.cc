@@ -214,6 +214,7 @@ void Control::OnWake() {
 void Control::Tick() {
   const base::Instant now = world_.Now();
   CloseSilent();
+  moving_.NoteAwake(now);
   http_.OnTick(now);
   CheckQuiet();
   LookUpSeeds();

@@ -105,9 +105,11 @@ void Control::BeginAgain(std::uint64_t boot, const std::string& reason, std::str
 
 // What an acceptor promised may be lost with the rest, and that was of epochs up to the one that
 // names it back. It learns that one as others chose it, and votes on those that follow.
-bool Control::MayVote(const topology::PaxosRequest& request) const {
-  return request.kind == topology::PaxosRequest::Kind::kLearn ||
-         (IsBack() && may_remember_.empty());
+bool Control::MayVote(const topology::PaxosRequest& request) {
+  // While it may be a copy of a node that runs, it is nobody.
+  if (moving_.looks_at_start()) return false;
+  if (request.kind == topology::PaxosRequest::Kind::kLearn) return true;
+  return moving_.MayVote(world_.Now()) && IsBack() && may_remember_.empty();
 }
 
 bool Control::IsBack() const {

@@ -160,8 +160,7 @@ void Control::OnOutcome(const topology::Outcome& outcome) {
 
 void Control::HandlePaxos(base::Bytes payload, const std::function<void(std::string)>& answer) {
   const auto request = topology::DecodePaxosRequest(payload);
-  // While it may be a copy of a node that runs, it is nobody.
-  if (!request || moving_.looks_at_start() || !MayVote(*request)) return answer({});
+  if (!request || !MayVote(*request)) return answer({});
   if (gossip_ != nullptr)
     acceptor_->SetLeft(moving_.Left(world_.Now(), gossip::SilenceToDead(gossip_->options())));
   topology::Vote vote = acceptor_->OnRequest(*request);

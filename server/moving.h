@@ -11,6 +11,9 @@
 // answer for as long as takes gossip to call a silent member dead. The looks go on until an epoch
 // notes the new place: whoever wakes up there is found.
 //
+// The one that wakes up has a say in that, too: after such a sleep a node votes on nothing until it
+// had the time to hear of a copy, which may have voted in its name in the meantime.
+//
 // Two hosts that are configured with one address would each have it noted as theirs, in turn, an
 // epoch each time. So nobody moves to where gossip knows another member that lives, and whoever was
 // moved away nevertheless waits twice as long for its next epoch as for the one before.
@@ -43,6 +46,10 @@ class Moving {
   // A look is in a row with one that ended so long before: a try's gap, and two looks' time. And so
   // long what they found holds.
   static constexpr base::Duration kSilenceHolds = kGap + 2 * kLookMax;
+  // A sleep: well below the silence after which a copy's vote counts.
+  static constexpr base::Duration kSleepMin = base::seconds(2);
+  // And how long it then listens: gossip asks a member each second, and its twin's news come back.
+  static constexpr base::Duration kListens = base::seconds(2);
   // Of tries that found the address in use: shorter, a member that was down is replaced there
   // sooner.
   static constexpr base::Duration kHeldGapMax = base::seconds(16);
@@ -97,6 +104,15 @@ class Moving {
   std::optional<base::Address> late(base::Instant now) const {
     return search_ && now >= search_->ends() ? std::optional(search_->at) : std::nullopt;
   }
+  // This process runs now: asked at each tick and by MayVote, and so it notices when it did not.
+  void NoteAwake(base::Instant now) {
+    if (awake_ && now - *awake_ >= kSleepMin) listens_until_ = now + kListens;
+    awake_ = now;
+  }
+  bool MayVote(base::Instant now) {
+    NoteAwake(now);
+    return now >= listens_until_;
+  }
   // Where nobody of this identity is left. Port 0: nowhere, as far as it knows.
   base::Address Left(base::Instant now, base::Duration silence_to_dead) const;
 
@@ -120,6 +136,8 @@ class Moving {
   std::optional<Search> search_;
   std::optional<Silence> silence_;
   base::Address left_;  // Found closed, or another's.
+  std::optional<base::Instant> awake_;
+  base::Instant listens_until_;
   bool proposing_ = false;
   base::Instant next_;
   base::Duration move_gap_ = kGap;  // After the next epoch of ours.

@@ -184,6 +184,16 @@ TEST_SUITE("server/moving") {
     }
   }
 
+  TEST_CASE("who slept listens for a while before it votes") {
+    Moving moving;
+    for (int ms = 0; ms <= 5000; ms += 100) EXPECT(moving.MayVote(AtMs(ms)));
+    SUBCASE("the vote is what wakes it") { EXPECT(!moving.MayVote(AtMs(7000))); }
+    SUBCASE("a tick is") { moving.NoteAwake(AtMs(7000)); }
+    moving.NoteAwake(AtMs(8000));
+    EXPECT(!moving.MayVote(AtMs(8999)));
+    EXPECT(moving.MayVote(AtMs(9000)));
+  }
+
   TEST_CASE("silence that may have another reason does not count") {
     Mover node;
     node.MeetSilence(3000, 8000);

@@ -214,6 +214,19 @@ TEST_SUITE("sim/moving") {
     EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(frozen.copy));
   }
 
+  TEST_CASE("a voter that was frozen listens for its copy before it votes") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    cluster.Kill(2);
+    cluster.host(1).Pause(seconds(4));
+    cluster.sim().RunFor(base::milliseconds(3800));
+    const auto& created = cluster.watcher(0).CreateKeyspace("late", "simple:1");
+    cluster.sim().RunFor(base::milliseconds(1700));
+    EXPECT(EpochOf(cluster, 0) == 1);
+    REQUIRE(cluster.sim().Await(seconds(10), [&] { return created.has_value(); }));
+    EXPECT(created->ok());
+  }
+
   // Gossip gets through, and connections to the others do not. A topology is too large for a
   // datagram.
   TEST_CASE("an original that wakes up hears from its copy of the epoch that noted it") {
