@@ -68,8 +68,9 @@ void Admin::OnWhyReply(const PeerTag& tag, const wire::Frame& frame) {
   WhyRow& answered = it->second.rows[tag.b];
   answered.version = reply->version;
   Json& row = answered.shown;
-  row.Set("version", reply->version.ToString());
+  row.Set("version", nullptr);
   if (!reply->version.empty()) {
+    row.Set("version", reply->version.ToString());
     row.Set("wall_ms", reply->version.wall_ms());
     row.Set("origin", OriginName(reply->origin));
     row.Set("tombstone", (reply->flags & storage::kFlagTombstone) != 0);

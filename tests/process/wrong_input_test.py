@@ -4,6 +4,7 @@ Method: real nodes are given what they can't use; garbage comes from a seed that
 """
 
 import json
+import os
 import random
 import re
 import socket
@@ -138,7 +139,10 @@ class AtStart(case.ClusterCase):
         node.cluster.wait_whole()
         twin = self.one_node()
         twin.data = node.data
+        at_work = os.path.join(node.data, "snapshots", ".unfinished")  # As while it makes one.
+        os.makedirs(at_work)
         self.assert_ends(twin, node.data, "in use")
+        self.assertTrue(os.path.isdir(at_work))
 
     def test_another_cluster_of_the_same_name_is_told_by_its_id(self):
         here, there = self.one_node("twins"), self.one_node("twins")
@@ -383,10 +387,12 @@ class Tools(case.SharedClusterCase):
                 (["put", "k", "v", "--ttl", "0s"], ["--ttl"]),
                 (["put", "k", "v", "--ttl", "99999999d"], ["too large", "106751d"]),
                 (["put", "k", "v", "--ttl", ""], ["duration"]),
+                (["put", "k", "v", "--ttl", "7301d"], ["--ttl 7301d is too long", "7300d"]),
                 (["get", ""], ["key is empty"]),
                 (["delete", ""], ["key is empty"]),
                 (["exists", ""], ["key is empty"]),
                 (["--consistency", "MOST", "get", "k"], ["MOST", "QUORUM"]),
+                (["--consistency", "", "get", "k"], ["''", "QUORUM"]),
                 (["--keyspace", "nowhere", "get", "k"], ["nowhere"]),
                 (["--keyspace", "nowhere", "export"], ["nowhere"]),
                 (["--keyspace", "no\nwhere\x1b[2J", "get", "k"], [r"'no\nwhere\x1b[2J'"]),

@@ -24,7 +24,7 @@ struct Options {
   std::string hosts = "127.0.0.1:7701";
   bool no_routing = false;
   std::string keyspace = "default";
-  std::string consistency;  // Empty: QUORUM, or ONE where the keyspace is everywhere.
+  std::optional<std::string> consistency;  // QUORUM, or ONE where the keyspace is everywhere.
   Output output = Output::kText;
 
   std::string key, value;          // put, get, delete, exists

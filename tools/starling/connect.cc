@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "server/config_units.h"
+#include "server/wire/limits.h"
 
 namespace starling::cli {
 namespace {
@@ -24,19 +25,22 @@ bool IsEverywhere(client::Client& client, std::string_view name) {
 base::Result<Session> Connect(const Options& options, base::Duration timeout) {
   Session session;
   session.request.keyspace = options.keyspace;
-  if (!options.consistency.empty()) {
-    ASSIGN_OR_RETURN(session.request.level, wire::ParseConsistency(options.consistency));
+  if (options.consistency) {
+    ASSIGN_OR_RETURN(session.request.level, wire::ParseConsistency(*options.consistency));
   }
   if (options.ttl) {
     ASSIGN_OR_RETURN(session.request.time_to_live, server::ParseDuration(*options.ttl));
     if (session.request.time_to_live <= base::Duration{0})
       return base::Fail(base::InvalidArgument("--ttl must be more than nothing"));
+    if (base::ToMs(session.request.time_to_live) > static_cast<std::int64_t>(wire::kTtlMsMax))
+      return base::Fail(base::InvalidArgument(
+          fmt::format("--ttl {} is too long: 7300d, 20 years, is the most", *options.ttl)));
   }
   ASSIGN_OR_RETURN(session.client, client::Client::Connect({.hosts = options.hosts,
                                                             .listed_only = options.no_routing,
                                                             .connections_per_node = 1,
                                                             .timeout = timeout}));
-  if (options.consistency.empty() && IsEverywhere(*session.client, options.keyspace))
+  if (!options.consistency && IsEverywhere(*session.client, options.keyspace))
     session.request.level = wire::Consistency::kOne;
   return session;
 }

@@ -277,11 +277,11 @@ void RemoveCheckpoints(const std::string& data_dir) {
 
 base::Result<Store> OpenStore(const server::Config& config, DataLoss loss,
                               const std::optional<Hurt>& hurt) {
-  RemoveCheckpoints(config.node.data_dir);
   // A start that is refused says so in one message, which has what RocksDB warns of in it.
   base::log::Held warnings("rocksdb");
   auto store = Open(config, loss, hurt);
   if (store) {
+    RemoveCheckpoints(config.node.data_dir);  // Not before: another process may be making them.
     warnings.Release();
     return store;
   }
