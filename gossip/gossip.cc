@@ -271,7 +271,8 @@ void Gossip::OnAnswer(base::Instant now, const Message& message) {
 }
 
 void Gossip::OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure) {
-  if (failure != StreamFailure::kRefused || yielded()) return;
+  if (yielded()) return;
+  if (failure == StreamFailure::kOther) return prober_.OnStreamLost(to);
   NoticeLateness(now);
   prober_.OnStreamRefused(now, to);
 }

@@ -122,6 +122,7 @@ void Prober::AskHelpers(base::Instant now, Probe& probe) {
     courier_.Send(now, helper.address, request);
     probe.helpers.push_back(helper.host);
   }
+  if (std::exchange(probe.stream_lost, false)) probe.asked_stream = false;
   AskStream(probe);
 }
 
@@ -242,6 +243,11 @@ void Prober::OnStreamRefused(base::Instant now, base::Address address) {
     if (probe->address == address && probe->asked_stream) probe->refused = true;
   }
   OnTick(now);
+}
+
+void Prober::OnStreamLost(base::Address address) {
+  for (Probe* const probe : probes_.all())
+    if (probe->address == address && probe->asked_stream) probe->stream_lost = true;
 }
 
 void Prober::OnTick(base::Instant now) {

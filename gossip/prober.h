@@ -65,6 +65,10 @@ class Prober {
   }
   void OnConfirm(base::Instant now, Asked asked, const Confirm& confirm);
   void OnStreamRefused(base::Instant now, base::Address address);
+  // Without a word from the address. When a connection breaks, what is asked for at once goes the
+  // way of that connection or comes before its link may connect anew; so the stream of a probe is
+  // asked for once more, when its helpers are.
+  void OnStreamLost(base::Address address);
 
   void OnTick(base::Instant now);
   base::Instant next_tick() const;

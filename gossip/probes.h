@@ -35,6 +35,7 @@ struct Probe {
   bool untimed = false;  // This process was late: its answer may have lain in the socket.
   bool asked_helpers = false;
   bool asked_stream = false;
+  bool stream_lost = false;             // It came to nothing, and says nothing: it is asked again.
   bool refused = false;                 // The stream was: nobody listens at the address.
   std::vector<base::HostId> helpers{};  // That were asked, and have not said nack.
   Accusers witnesses{};                 // Those that have.

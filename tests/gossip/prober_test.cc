@@ -155,6 +155,31 @@ TEST_SUITE("gossip/prober") {
     EXPECT(hand.LivenessOf(2) == Liveness::kUnreachable);
   }
 
+  TEST_CASE("a stream that came to nothing at once is asked for once more, with the helpers") {
+    Hand hand = Probing({2, 3, 4});
+    const auto fail = [&](int ms, Gossip::StreamFailure failure) {
+      hand.Do([&](Gossip& core) { core.OnStreamFailed(At(ms), AddressOf(2), failure); });
+    };
+    hand.Do([](Gossip& core) { core.ReportConnectionLost(At(100000), Host(2)); });
+    fail(100000, Gossip::StreamFailure::kOther);
+    hand.RunTo(At(100299));
+    EXPECT(hand.Streams<Ping>().size() == 1);
+    hand.RunTo(At(100300));
+    REQUIRE(hand.Streams<Ping>().size() == 2);
+    EXPECT(hand.Streams<Ping>()[1].to == AddressOf(2));
+    SUBCASE("and its refusal ends the probe") {
+      fail(100301, Gossip::StreamFailure::kRefused);
+      EXPECT(hand.LivenessOf(2) == Liveness::kSuspect);
+      EXPECT(hand.events.back().reason == "no ack, and its port refuses connections");
+    }
+    SUBCASE("but no third time, and it says nothing again") {
+      fail(100301, Gossip::StreamFailure::kOther);
+      hand.RunTo(At(100899));
+      EXPECT(hand.Streams<Ping>().size() == 2);
+      EXPECT(hand.LivenessOf(2) == Liveness::kAlive);
+    }
+  }
+
   TEST_CASE("a lost connection to a stranger or to the dead starts nothing") {
     Hand hand = Probing({2, 3});
     hand.Hear(At(100000), 3, Spread{1}, {ClaimBy(2, Liveness::kDead)});
