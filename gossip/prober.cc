@@ -301,10 +301,10 @@ void Prober::Fail(base::Instant now, const Probe& probe) {
   if (confirms()) {
     for (const Accuser& witness : probe.witnesses.all()) accusation.accusers.Add(witness);
   }
-  const std::string reason =
-      probe.refused ? std::string("no ack, and its port refuses connections")
-                    : fmt::format("no ack within {} ms, directly or through others",
-                                  base::ToMs(kAckTimeoutsPerProbe * options_.ack_timeout));
+  const std::string reason = probe.refused
+                                 ? std::string("no ack, and its port refuses connections")
+                                 : fmt::format("no ack within {} ms, directly or through others",
+                                               base::ToMs(now - probe.began));
   accusation.reason = reason;
   membership_.Accuse(now, accusation);
   if (confirms() && !probe.confirming) AskToConfirm(now, probe.host);

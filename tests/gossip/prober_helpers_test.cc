@@ -95,6 +95,7 @@ TEST_SUITE("gossip/prober_helpers") {
     hand.RunTo(At(100561));
     EXPECT(hand.LivenessOf(2) == Liveness::kUnreachable);
     EXPECT(hand.core->health_score() == 0);  // They answered: this node is well connected.
+    EXPECT(hand.events[0].reason == "no ack within 560 ms, directly or through others");
     EXPECT(hand.Datagrams<Confirm>().empty());
   }
 
