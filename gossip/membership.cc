@@ -52,7 +52,7 @@ Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source
     return HearAgain(now, claim, known);
   if (table_accuses && !base::Mutant("gossip-sync-believed") && known.liveness == Liveness::kAlive)
     return Heard::kAskSubject;
-  TakeAt(now, slot, claim, claim.liveness == Liveness::kAlive ? "it says so" : "others say so",
+  TakeAt(now, slot, claim, IsAccusation(claim.liveness) ? "others say so" : "it says so",
          PassOn::kYes);
   return Heard::kTaken;
 }

@@ -128,6 +128,10 @@ class Membership {
   std::optional<Member> NextToTell();
   // Up to `count` members that are alive (or: dead), drawn at random, none twice, without `except`.
   std::vector<Member> DrawAlive(std::size_t count, base::HostId except);
+  // Likewise, to be asked whether they find `accused` silent, too: half of them from other failure
+  // domains than this node's, if there are so many. A verdict needs two domains, and one of a
+  // single host would else be asked by chance alone, once in a minute in a cluster of 200.
+  std::vector<Member> DrawConfirmers(std::size_t count, base::HostId accused);
   std::optional<Member> DrawDead();
 
   const MemberInfo& self() const { return self_; }

@@ -35,6 +35,26 @@ void Membership::Vouch(base::Instant now, base::HostId host) {
   SetVerdict(host, found->second);
 }
 
+std::vector<Member> Membership::DrawConfirmers(std::size_t count, base::HostId accused) {
+  if (domains_.size() < 2) return DrawAlive(count, accused);
+  std::vector<Member> drawn, spare;
+  std::size_t neighbours = 0;
+  const Permutation order(random_.Next(), table_.slots());
+  for (std::size_t at = 0; at < order.size() && drawn.size() < count; ++at) {
+    const auto slot = static_cast<Slot>(order.At(at));
+    if (!table_.Has(slot) || table_.LivenessAt(slot) != Liveness::kAlive) continue;
+    const Member member = table_.At(slot);
+    if (member.host == accused) continue;
+    if (member.domain != self_.domain || ++neighbours <= count - count / 2)
+      drawn.push_back(member);
+    else if (spare.size() < count)
+      spare.push_back(member);
+  }
+  for (std::size_t at = 0; at < spare.size() && drawn.size() < count; ++at)
+    drawn.push_back(spare[at]);
+  return drawn;
+}
+
 Accuser Membership::AsAccuser(base::HostId host) const {
   if (host == self_.host) return {ShortId(host), self_.domain};
   const std::optional<Member> member = Find(host);

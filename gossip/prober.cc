@@ -313,7 +313,7 @@ void Prober::Fail(base::Instant now, const Probe& probe) {
 void Prober::AskToConfirm(base::Instant now, base::HostId host) {
   const std::optional<Member> member = membership_.Find(host);
   if (!member || member->liveness != Liveness::kSuspect) return;
-  for (const Member& other : membership_.DrawAlive(options_.confirmers, host)) {
+  for (const Member& other : membership_.DrawConfirmers(options_.confirmers, host)) {
     ++counters_.confirms;
     courier_.Send(now, other.address, Confirm{host}, AsSpan(membership_.AccusationOf(now, host)));
   }

@@ -2,7 +2,10 @@
 // Method: the table alone, driven by hand with a clock that moves when a test says so.
 #include "gossip/membership.h"
 
+#include <algorithm>
 #include <limits>
+#include <set>
+#include <vector>
 
 #include "tests/gossip/table.h"
 #include "tests/test.h"
@@ -238,6 +241,49 @@ TEST_SUITE("gossip/membership") {
       }
     }
     EXPECT(table.membership.DrawAlive(100, base::HostId{}).size() == 5);
+  }
+
+  TEST_CASE("half of those who are to confirm are of other domains, if there are so many") {
+    constexpr std::uint64_t kNeighbours = 30;  // From 2 on; the others after them.
+    const auto elsewhere_drawn = [](std::uint64_t elsewhere) {
+      Table table;
+      for (std::uint64_t number = 2; number < 2 + kNeighbours + elsewhere; ++number) {
+        Claim claim = ClaimBy(number);
+        claim.domain = number < 2 + kNeighbours ? 0 : 1 + number % 2;
+        table.Hear(0, claim);
+        table.membership.Meet(Host(number));
+      }
+      std::size_t least = 8;
+      for (int trial = 0; trial < 50; ++trial) {
+        const std::vector<Member> drawn = table.membership.DrawConfirmers(8, Host(2));
+        REQUIRE(drawn.size() == 8);
+        std::set<base::HostId> hosts;
+        std::size_t others = 0;
+        for (const Member& member : drawn) {
+          hosts.insert(member.host);
+          others += member.domain == 0 ? 0 : 1;
+        }
+        EXPECT(hosts.size() == 8);
+        EXPECT(!hosts.contains(Host(2)));
+        least = std::min(least, others);
+      }
+      return least;
+    };
+    EXPECT(elsewhere_drawn(0) == 0);
+    EXPECT(elsewhere_drawn(1) == 1);
+    EXPECT(elsewhere_drawn(3) == 3);
+    EXPECT(elsewhere_drawn(12) >= 4);
+  }
+
+  TEST_CASE("who left says so itself, and of the accused others do") {
+    Table table;
+    for (const Liveness liveness : {Liveness::kLeft, Liveness::kSuspect}) {
+      const std::uint64_t number = liveness == Liveness::kLeft ? 2 : 3;
+      table.Hear(0, ClaimBy(number));
+      table.Hear(1, ClaimBy(number, liveness));
+      EXPECT(table.outputs.events.back().reason ==
+             (liveness == Liveness::kLeft ? "it says so" : "others say so"));
+    }
   }
 }
 
