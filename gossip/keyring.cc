@@ -11,7 +11,13 @@
 namespace starling::gossip {
 namespace {
 
+// A file that lost its end, or all, would else be a keyring that requires no seals.
 constexpr std::string_view kHead =
+    "# Keys of Starling's gossip, up to `# end`. Written by the node: change it by `nodetool "
+    "keyring`.\n";
+constexpr std::string_view kEnd = "# end\n";
+// Of files without an end, written by earlier builds.
+constexpr std::string_view kEarlierHead =
     "# Keys of Starling's gossip. Written by the node: change it by `nodetool keyring`.\n";
 constexpr std::size_t kIdDigits = 8;
 
@@ -72,6 +78,8 @@ Keyring::Keyring(const KeyBytes& key)
     : keys_{{Fingerprint(key), key}}, primary_(keys_[0].id), required_(true) {}
 
 base::Result<Keyring> Keyring::Parse(base::Bytes text) {
+  const bool whole =
+      text.starts_with(kEarlierHead) || (text.starts_with(kHead) && text.ends_with(kEnd));
   Keyring keyring;
   for (int number = 1; !text.empty(); ++number) {
     const base::Bytes line = CutLine(text);
@@ -80,6 +88,10 @@ base::Result<Keyring> Keyring::Parse(base::Bytes text) {
     if (!taken.ok())
       return base::Fail(base::InvalidArgument(fmt::format("line {}: {}", number, taken.message())));
   }
+  if (!whole)
+    return base::Fail(base::InvalidArgument(
+        "it is cut off: a keyring ends with the line '# end'. Put back a copy, or remove it, and "
+        "security.gossip_key_file is read"));
   return keyring;
 }
 
@@ -91,7 +103,7 @@ std::string Keyring::Print() const {
   }
   if (primary_) out += fmt::format("primary {}\n", PrintKeyId(*primary_));
   if (required_) out += "required\n";
-  return out;
+  return out.append(kEnd);
 }
 
 const Keyring::Key* Keyring::Find(KeyId id) const {

@@ -85,6 +85,21 @@ TEST_SUITE("gossip/keyring") {
     EXPECT(Keyring::Parse(Keyring().Print())->keys().empty());
   }
 
+  TEST_CASE("a keyring that was cut off anywhere is refused: it might not require what it did") {
+    const std::string whole = Keyring(KeyOf(1)).Print();
+    for (std::size_t size = 0; size < whole.size(); ++size)
+      EXPECT(!Keyring::Parse(base::Bytes(whole).substr(0, size)).has_value());
+    EXPECT(Keyring::Parse("").error().message().find("it is cut off") != std::string::npos);
+  }
+
+  TEST_CASE("a keyring of an earlier build, without an end, is read") {
+    const auto read = Keyring::Parse(
+        "# Keys of Starling's gossip. Written by the node: change it by `nodetool keyring`.\nkey " +
+        InBase64(1) + "\nprimary c86f07c3\nrequired\n");
+    REQUIRE(read.has_value());
+    EXPECT(read->required());
+  }
+
   TEST_CASE("a spoiled keyring names its line, and never the key") {
     const auto fails_with = [](const std::string& text, std::string_view words) {
       const auto read = Keyring::Parse(text);

@@ -2,6 +2,7 @@
 // Method: a folder of its own for each case; files spoiled by hand.
 #include "server/keyring_file.h"
 
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,6 +119,14 @@ TEST_SUITE("server/keyring_file") {
       folder.Write("gossip-keyring", "nonsense\n");
       EXPECT(Says(ErrorOf(folder.config), folder.keyring()));
       EXPECT(Says(ErrorOf(folder.config), "line 1"));
+    }
+    SUBCASE("an empty keyring, or a cut one, which would take unsealed packets") {
+      for (const std::string& text :
+           {std::string(), std::string("# Keys of Star"), fmt::format("key {}", kKeyLine)}) {
+        folder.Write("gossip-keyring", text);
+        EXPECT(Says(ErrorOf(folder.config), folder.keyring()));
+        EXPECT(Says(ErrorOf(folder.config), "cut off"));
+      }
     }
     SUBCASE("a keyring that all can read") {
       folder.Write("gossip-keyring", "", 0644);
