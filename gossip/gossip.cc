@@ -65,7 +65,7 @@ void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
   contacts_.Join(now, seeds);
 }
 
-Gossip::Letter Gossip::Read(base::Instant now, base::Address from, base::Bytes bytes) {
+Gossip::Letter Gossip::Read(base::Instant now, const Sender& from, base::Bytes bytes) {
   const Envelope::Opened opened = envelope_.Open(bytes);
   switch (opened.verdict) {
     case Envelope::Verdict::kOpened: break;
@@ -100,7 +100,7 @@ void Gossip::OnDatagram(base::Instant now, base::Address from, base::Bytes bytes
   counters_.datagram_bytes_in += bytes.size();
   if (yielded()) return;
   NoticeLateness(now);
-  const auto [message, way] = Read(now, from, bytes);
+  const auto [message, way] = Read(now, {from, Sender::Way::kDatagram}, bytes);
   if (message == nullptr) return;
   Asked asked{from, message->header.from, bytes.size(), way};
   rumors_.Advance(now);
@@ -213,12 +213,12 @@ void Gossip::NoticeSender(base::Instant now, base::Address from, const Header& h
   membership_.Vouch(now, header.from);
 }
 
-std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request) {
+std::string Gossip::OnStreamRequest(base::Instant now, base::Bytes request, base::Address from) {
   ++counters_.streams_in;
   counters_.stream_bytes_in += request.size();
   if (yielded()) return {};
   NoticeLateness(now);
-  const auto [message, way] = Read(now, {}, request);
+  const auto [message, way] = Read(now, {from, Sender::Way::kStream}, request);
   if (message == nullptr) return {};
   courier_.AnswerBy(way);
   rumors_.Advance(now);
@@ -242,11 +242,11 @@ std::string Gossip::Answer(base::Instant now, const Message& message) {
   return {};
 }
 
-void Gossip::OnStreamReply(base::Instant now, base::Bytes reply) {
+void Gossip::OnStreamReply(base::Instant now, base::Bytes reply, base::Address from) {
   counters_.stream_bytes_in += reply.size();
   if (reply.empty() || yielded()) return;  // A shell that passes on "no answer".
   NoticeLateness(now);
-  const Message* const message = Read(now, {}, reply).message;
+  const Message* const message = Read(now, {from, Sender::Way::kStream}, reply).message;
   if (message == nullptr) return;
   rumors_.Advance(now);
   OnAnswer(now, *message);

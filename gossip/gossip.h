@@ -81,9 +81,10 @@ class Gossip {
 
   // Garbage is counted in counters().rejected, and changes nothing.
   void OnDatagram(base::Instant now, base::Address from, base::Bytes bytes);
-  // The answer to send back; "" to garbage, to another cluster, and to what is not for us.
-  std::string OnStreamRequest(base::Instant now, base::Bytes request);
-  void OnStreamReply(base::Instant now, base::Bytes reply);
+  // The answer to send back; "" to garbage, to another cluster, and to what is not for us. `from`
+  // is for what is told of a packet that is refused: who sends with an old key?
+  std::string OnStreamRequest(base::Instant now, base::Bytes request, base::Address from = {});
+  void OnStreamReply(base::Instant now, base::Bytes reply, base::Address from = {});
   // A stream of ours came to nothing. Only a refusal says something: no process listens there.
   enum class StreamFailure : std::uint8_t { kRefused, kOther };
   void OnStreamFailed(base::Instant now, base::Address to, StreamFailure failure);
@@ -170,7 +171,7 @@ class Gossip {
     const Message* message = nullptr;
     Envelope::Way way{};
   };
-  Letter Read(base::Instant now, base::Address from, base::Bytes bytes);
+  Letter Read(base::Instant now, const Sender& from, base::Bytes bytes);
   std::string Answer(base::Instant now, const Message& message);
   void OnAnswer(base::Instant now, const Message& message);
   void OnFeedback(const Feedback& feedback);

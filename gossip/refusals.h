@@ -21,23 +21,30 @@
 
 namespace starling::gossip {
 
+// Of a stream the host counts: its port is another with each connection.
+struct Sender {
+  enum class Way : std::uint8_t { kDatagram, kStream };
+  base::Address address{};  // {}: not known, of a stream.
+  Way way = Way::kDatagram;
+};
+
 class Refusals {
  public:
   Refusals(Outputs& outputs, Counters& counters) : outputs_(outputs), counters_(counters) {}
 
-  // REQUIRES: `opened` was neither opened nor no packet at all. `from` without a port: a stream.
-  void Tell(base::Instant now, base::Address from, const Envelope::Opened& opened,
+  // REQUIRES: `opened` was neither opened nor no packet at all.
+  void Tell(base::Instant now, const Sender& from, const Envelope::Opened& opened,
             const Envelope& envelope);
   // It could be opened, and not read. Its counter is the caller's.
-  void TellMalformed(base::Instant now, base::Address from, const base::Status& why);
+  void TellMalformed(base::Instant now, const Sender& from, const base::Status& why);
 
  private:
   static constexpr std::size_t kToldVersionsMax = 16;  // A minute.
 
-  void TellOtherCluster(base::Instant now, base::Address from, const Envelope& envelope);
-  void TellOtherVersion(base::Instant now, base::Address from, std::uint8_t version);
-  void TellUnopened(base::Instant now, base::Address from, const Envelope::Opened& opened);
-  void Say(Event::Kind kind, base::Address from, std::string reason);
+  void TellOtherCluster(base::Instant now, const Sender& from, const Envelope& envelope);
+  void TellOtherVersion(base::Instant now, const Sender& from, std::uint8_t version);
+  void TellUnopened(base::Instant now, const Sender& from, const Envelope::Opened& opened);
+  void Say(Event::Kind kind, const Sender& from, std::string reason);
 
   Outputs& outputs_;
   Counters& counters_;

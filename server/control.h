@@ -95,6 +95,7 @@ class Control final : public base::Actor, PeerLinksListener {
     base::ListenerId listener{};
     bool greeted = false;
     base::HostId host;
+    base::Address from;  // Its port is of the connection alone.
   };
   // Written and synced on the sync lane, whatever storage.durability says.
   struct MetaJob;
@@ -272,7 +273,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // --- connections: server/control_connections.cc; frames: server/control_frames.cc ---
   bool OnHello(base::ConnId conn, Conn& state, const wire::Frame& frame, std::size_t* used);
   bool OnFrame(base::ConnId conn, Conn& state, const wire::Frame& frame);
-  void HandleControl(const ReplyTo& reply, base::HostId from, const wire::Frame& frame);
+  void HandleControl(const ReplyTo& reply, const Conn& state, const wire::Frame& frame);
   void CloseWithError(base::ConnId conn, std::uint64_t request_id, const base::Status& status);
   void SendControl(const PeerAddress& peer, const PeerTag& tag, wire::ControlTopic topic,
                    base::Bytes payload);

@@ -14,11 +14,13 @@ constexpr base::Duration kFirstContactMax = base::seconds(1);
 
 }  // namespace
 
-void Control::OnOpen(base::ConnId conn, base::Address, base::ListenerId listener) {
+void Control::OnOpen(base::ConnId conn, base::Address peer, base::ListenerId listener) {
   if (links_.OnOpen(conn)) return;
   if (listener == kHttpListener) return http_.OnOpen(conn);
   if (listener == kClusterListener) {
-    conns_[conn].listener = listener;
+    Conn& state = conns_[conn];
+    state.listener = listener;
+    state.from = peer;
     greetings_.Add(world_.Now(), conn);
     return;
   }

@@ -15,7 +15,7 @@ namespace starling::server {
 bool Control::OnFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) {
   const ReplyTo reply{base::kControlActor, conn, frame.request_id, ReplyTo::Protocol::kNative};
   if (frame.kind == wire::Kind::kControl) {
-    HandleControl(reply, state.host, frame);
+    HandleControl(reply, state, frame);
     return true;
   }
   if (frame.kind == wire::Kind::kReplicaRead && snapshot_ != nullptr) {
@@ -37,7 +37,7 @@ bool Control::OnFrame(base::ConnId conn, Conn& state, const wire::Frame& frame) 
   return false;
 }
 
-void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire::Frame& frame) {
+void Control::HandleControl(const ReplyTo& reply, const Conn& state, const wire::Frame& frame) {
   const auto request = wire::Decode<wire::ControlRequest>(frame.header);
   if (!request) return ReplyError(reply, request.error());
   if (base::Hash64(frame.payload) != request->payload_digest)
@@ -51,10 +51,10 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
   }
   if (snapshot_ == nullptr)
     return ReplyError(reply, base::Unavailable("this node is not in a cluster yet"));
-  const topology::Node* peer = snapshot_->topology->Find(from);
+  const topology::Node* peer = snapshot_->topology->Find(state.host);
   switch (request->topic) {
     case wire::ControlTopic::kGossip:
-      ReplyBytes(reply, gossip_->OnStreamRequest(world_.Now(), frame.payload));
+      ReplyBytes(reply, gossip_->OnStreamRequest(world_.Now(), frame.payload, state.from));
       DrainGossip();
       return;
     case wire::ControlTopic::kTopology: return ReplyBytes(reply, acceptor_->known_bytes());
@@ -67,8 +67,8 @@ void Control::HandleControl(const ReplyTo& reply, base::HostId from, const wire:
   }
   if (!published_) return ReplyError(reply, base::Unavailable("this node has just started"));
   if (peer == nullptr || !peer->member())
-    return ReplyError(
-        reply, base::FailedPrecondition(fmt::format("host {} is not a member", from.ToString())));
+    return ReplyError(reply, base::FailedPrecondition(
+                                 fmt::format("host {} is not a member", state.host.ToString())));
   const auto answer = [this, reply](const base::Result<std::string>& result) {
     if (result)
       ReplyBytes(reply, *result);
@@ -127,7 +127,8 @@ void Control::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   }
   switch (tag.kind) {
     case kTagGossip:
-      if (gossip_ != nullptr) gossip_->OnStreamReply(world_.Now(), frame.payload);
+      if (gossip_ != nullptr)
+        gossip_->OnStreamReply(world_.Now(), frame.payload, UnpackAddress(tag.a));
       break;
     case kTagFounding: OnFoundingReply(UnpackAddress(tag.a), frame.payload); break;
     case kTagPaxos:

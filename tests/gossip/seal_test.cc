@@ -64,6 +64,17 @@ TEST_SUITE("gossip/seal") {
     EXPECT(hand.events[1].reason == "a packet from 10.0.0.3:7700 is not sealed");
   }
 
+  TEST_CASE("who sends what is not opened over a stream is named by its host") {
+    Hand hand({}, 7, KeyringOf(1));
+    const std::string plain = Say(3, Spread{1});
+    hand.Do([&](Gossip& core) { return core.OnStreamRequest(At(0), plain, {0x0a000003, 51234}); });
+    hand.Do([&](Gossip& core) { core.OnStreamReply(At(10000), plain, AddressOf(4)); });
+    REQUIRE(hand.events.size() == 2);
+    EXPECT(hand.events[0].reason == "a packet from a stream of 10.0.0.3 is not sealed");
+    EXPECT(hand.events[0].member.address == base::Address{0x0a000003, 51234});
+    EXPECT(hand.events[1].reason == "a packet from a stream of 10.0.0.4 is not sealed");
+  }
+
   TEST_CASE("an answer goes the way of its question, plain or sealed, by datagram and by stream") {
     Keyring both;
     REQUIRE(both.Add(Key(1)).ok());
