@@ -265,6 +265,7 @@ void Control::RenewClockBound() {
   const std::uint64_t bound = stamps_.reserve_until(wall_ms);
   auto batch = std::make_unique<storage::Batch>();
   storage::SaveClockBound(*batch, bound);
+  storage::SaveBoot(*batch, BootToKeep());
   SavePeerMarks(*batch, shared_.peer_marks.Encode());
   shared_.guard.NoteClockBound(bound);
   reserving_ = true;

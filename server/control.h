@@ -198,6 +198,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void LookWhoRemembers();
   void FoundLoss(const Mark& remembered, const std::string& reason);
   void FoundAbsent();
+  std::uint64_t BootToKeep() const;
   void BeginAgain(std::uint64_t boot, const std::string& reason, std::string_view what);
   bool MayVote(const topology::PaxosRequest& request);
   bool IsBack() const;

@@ -85,13 +85,26 @@ void Control::FoundAbsent() {
              "this node was absent");
 }
 
+// What the next start has to count from. Where others hold of a later life of this node than its
+// directory knows, as when an older one was put back, gossip outbids them with a number that this
+// boot never had. A start below it would outbid again, and what it writes would seem to be of a
+// life that is over (server/orphans.h).
+std::uint64_t Control::BootToKeep() const {
+  const std::uint64_t boot = shared_.identity.boot;
+  if (gossip_ == nullptr) return boot;
+  const std::uint64_t spoken = gossip_->self().generation;
+  // Without keys anybody can forge a claim: it must not use up the numbers.
+  constexpr std::uint64_t kAheadMax = 1 << 20;
+  return spoken > boot && spoken - boot <= kAheadMax ? spoken : boot;
+}
+
 // The boot number is in every packet and cannot change in a life: the node begins another.
 void Control::BeginAgain(std::uint64_t boot, const std::string& reason, std::string_view what) {
   if (found_loss_ || retired_) return;
   found_loss_ = true;
   ready_ = false;
   Publish();
-  const std::uint64_t last = std::max(boot, shared_.identity.boot);
+  const std::uint64_t last = std::max(boot, BootToKeep());
   auto batch = std::make_unique<storage::Batch>();
   SaveLoss(*batch, {last + 1, reason});
   storage::SaveBoot(*batch, last);

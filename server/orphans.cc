@@ -47,7 +47,8 @@ bool Orphans::Gone(const WriteSource& source) const {
   if (node == nullptr || !node->member()) return true;
   const Snapshot::Peer& peer =
       snapshot_->peers[static_cast<std::size_t>(node - snapshot_->topology->nodes.data())];
-  return !peer.up || peer.boot > source.boot;
+  // Who is held back for a while is there, and sees to its writes itself.
+  return (!peer.up && !peer.held) || peer.boot > source.boot;
 }
 
 // --- passing on ---

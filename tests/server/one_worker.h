@@ -228,15 +228,20 @@ class OneWorker {
     sim_.RunFor(base::milliseconds(50));
   }
 
-  // A snapshot in which these, and we ourselves, are up and ready; we: if `ready` says so.
-  void Publish(const std::set<base::NodeNumber>& up) {
+  // A snapshot in which these, and we ourselves, are up and ready; we: if `ready` says so. Of the
+  // others, some are reachable and held back (Snapshot::Peer::held).
+  void Publish(const std::set<base::NodeNumber>& up, const std::set<base::NodeNumber>& held = {}) {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->topology = topology_;
     snapshot->ring = ring_;
     snapshot->ring_epoch = topology_->epoch;
     for (const topology::Node& node : topology_->nodes) {
       const bool there = node.number == 1 || up.contains(node.number);
-      snapshot->peers.push_back({there, there && (node.number != 1 || ready)});
+      snapshot->peers.push_back({.up = there,
+                                 .ready = there && (node.number != 1 || ready),
+                                 .boot = 0,
+                                 .disk_full = false,
+                                 .held = held.contains(node.number)});
     }
     auto mail = std::make_unique<SnapshotMail>();
     mail->snapshot = std::move(snapshot);

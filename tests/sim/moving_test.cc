@@ -214,6 +214,27 @@ TEST_SUITE("sim/moving") {
     EXPECT(Seen(cluster, 0, 1) == cluster.AddressOf(frozen.copy));
   }
 
+  // The others know a later life of it than it does.
+  TEST_CASE("a directory put back older counts on from the life that the others know") {
+    Cluster cluster(Calm(3));
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    const auto before = cluster.CopyDisk(1);
+    for (int life = 0; life < 4; ++life) {
+      cluster.Kill(1);
+      if (life == 3) cluster.PutBack(1, before, Cluster::GuardFile::kPutBackToo);
+      cluster.Start(1);
+      REQUIRE(cluster.AwaitAllUp(seconds(60)));
+    }
+    cluster.sim().RunFor(seconds(5));
+    cluster.Kill(1);
+    cluster.Start(1);
+    REQUIRE(cluster.AwaitAllUp(seconds(60)));
+    cluster.sim().RunFor(seconds(5));
+    const std::size_t self = cluster.SnapshotOf(1)->self;
+    EXPECT(cluster.GossipOf(1).self().generation == cluster.SnapshotOf(1)->peers[self].boot);
+    EXPECT(cluster.GossipOf(1).counters().conflicts == 0);
+  }
+
   TEST_CASE("a voter that was frozen listens for its copy before it votes") {
     Cluster cluster(Calm(3));
     REQUIRE(cluster.AwaitAllUp(seconds(30)));
