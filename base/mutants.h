@@ -20,7 +20,7 @@ struct MutantName {
   std::string_view mistake;
 };
 
-inline constexpr std::array<MutantName, 23> kMutants{{
+inline constexpr std::array<MutantName, 24> kMutants{{
     {"skip-hint", "no hint is kept for a replica that is down"},
     {"drop-restamp", "a superseded write is acknowledged instead of being stamped again"},
     {"forget-leaf", "a write does not change its leaf of the tree"},
@@ -39,6 +39,7 @@ inline constexpr std::array<MutantName, 23> kMutants{{
     {"purge-no-adoption", "a replica that missed a COMMIT does not take over what its peers have"},
     {"purge-keeps-the-leaf", "what is purged stays in the hash tree"},
     {"purge-by-the-clock", "an entry is purged that has expired by the replica's own clock"},
+    {"scan-counts-no-marks", "a page of a scan shows what some of its replicas have purged"},
     {"absent-not-stale", "a node that was declared absent counts again as it is"},
     {"catching-up-open", "a node that catches up takes writes that the others have purged"},
     {"catching-up-for-ever", "a node that catches up waits for others to take what they refuse"},

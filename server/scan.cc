@@ -3,12 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <deque>
-#include <vector>
+#include <memory>
+#include <optional>
 
-#include "base/check.h"
 #include "base/hash.h"
-#include "server/wire/entries.h"
+#include "server/scan_merge.h"
+#include "server/scan_page.h"
 
 namespace starling::server {
 namespace {
@@ -44,15 +44,8 @@ struct Scans::Scan {
   base::Status why;         // Of the last that failed.
   bool retrying = false;    // Those that failed are asked again when the timer fires.
   PageRequest page;
-  struct Part {
-    std::string packed;
-    bool done = false;
-    std::vector<std::pair<Place, wire::PackedEntry>> entries;  // Views into `packed`.
-
-    base::Status Read(const Scan& scan);
-  };
-  std::deque<Part> parts;   // They stay where they are.
-  std::uint64_t bytes = 0;  // Held against the limit.
+  std::optional<ScanMerge> merge;  // Of this round.
+  std::uint64_t bytes = 0;         // Held against the limit.
   base::Instant ends;
   base::TimerId timer = 0;
 
@@ -61,23 +54,6 @@ struct Scans::Scan {
   bool hopeless(ReplicaMask out) const { return !requirement.reachable(replicas.readable & ~out); }
 };
 
-// Whether the part is in the order of storage and within what was asked for; one that is not done
-// must have come further than the cursor.
-base::Status Scans::Scan::Part::Read(const Scan& scan) {
-  const std::uint64_t seed = scan.snapshot->topology->token_seed;
-  const Place from{scan.page.from_token, scan.page.after_key};
-  for (base::Bytes rest = packed; !rest.empty();) {
-    ASSIGN_OR_RETURN(const wire::PackedEntry entry, wire::UnpackEntry(rest));
-    const Place place{base::TokenOf(entry.key, seed), entry.key};
-    if (place <= (entries.empty() ? from : entries.back().first) ||
-        place.first > scan.page.last_token)
-      return base::Corruption("an entry is out of its place");
-    entries.emplace_back(place, entry);
-  }
-  if (!done && entries.empty()) return base::Corruption("a page has neither entries nor an end");
-  return base::Ok();
-}
-
 // Our own page of a scan.
 struct Scans::LocalPage final : PageWork {
   LocalPage(Scans& home, const Scan& scan, std::uint64_t scan_id)
@@ -85,8 +61,9 @@ struct Scans::LocalPage final : PageWork {
         id(scan_id),
         round(scan.round),
         replica(scan.replicas.self),
+        epoch(home.snapshot_->topology->epoch),
         request(scan.page) {}
-  void Run() noexcept override { page = ReadPage(scans.parts_.engine, request); }
+  void Run() noexcept override { read = ReadScanPage(scans.parts_.engine, request); }
   bool Wanted() const override { return scans.FindRound(id, round) != nullptr; }
   void Take() override { scans.OnLocal(*this); }
   void Drop() override {}
@@ -95,8 +72,9 @@ struct Scans::LocalPage final : PageWork {
   const std::uint64_t id;
   const std::uint64_t round;
   const int replica;
+  const std::uint64_t epoch;
   const PageRequest request;
-  Page page;
+  ScanPage read;
 };
 
 Scans::Scans(const ScanParts& parts, std::uint64_t memory_bytes_max)
@@ -133,7 +111,6 @@ bool Scans::Locate(std::uint64_t id, Scan& scan) {
   scan.snapshot = snapshot_;
   ++scan.round;
   scan.asked = scan.answered = scan.failed = scan.damaged = 0;
-  scan.parts.clear();
   const auto& ranges = snapshot_->ring->ranges(scan.page.keyspace);
   const std::uint16_t bucket = base::BucketOf(scan.page.from_token);
   const auto range = std::find_if(ranges.begin(), ranges.end(),
@@ -147,6 +124,8 @@ bool Scans::Locate(std::uint64_t id, Scan& scan) {
   scan.replicas = ReplicasOf(*snapshot_, scan.page.keyspace, bucket, Purpose::kRead);
   scan.requirement = RequirementOf(scan.level, scan.replicas.all, scan.replicas.local);
   scan.page.last_token = base::LastToken(range->last_bucket);
+  scan.merge.emplace(ScanMerge::Place{scan.page.from_token, scan.page.after_key},
+                     scan.page.last_token, snapshot_->topology->token_seed);
   if (!scan.hopeless(0)) return true;
   FailShort(id, scan, base::Code::kUnavailable, "the others are down or not ready");
   return false;
@@ -211,7 +190,8 @@ void Scans::Ask(std::uint64_t id, Scan& scan, int replica) {
                                   scan.page.last_token,
                                   static_cast<std::uint32_t>(scan.page.bytes_max),
                                   scan.snapshot->topology->epoch,
-                                  wire::DeadlineMs(scan.ends - parts_.world.Now())};
+                                  wire::DeadlineMs(scan.ends - parts_.world.Now()),
+                                  true};
   parts_.links.Send({node.cluster, node.host},
                     {kTagScan, static_cast<std::uint32_t>(replica), id, scan.round}, request);
 }
@@ -222,13 +202,15 @@ Scans::Scan* Scans::FindRound(std::uint64_t id, std::uint64_t round) {
 }
 
 void Scans::OnLocal(LocalPage& local) {
-  parts_.met_damage.Note(local.page.status);
+  Page& page = local.read.page;
+  parts_.met_damage.Note(page.status);
   Scan* scan = FindRound(local.id, local.round);
   if (scan == nullptr) return;
-  if (local.page.status.ok())
-    OnPart(local.id, *scan, local.replica, std::move(local.page.packed), local.page.done);
-  else
-    OnReplicaFailed(local.id, *scan, local.replica, local.page.status);
+  if (!page.status.ok()) return OnReplicaFailed(local.id, *scan, local.replica, page.status);
+  const bool marked = snapshot_->topology->epoch == local.epoch;
+  OnPage(local.id, *scan, local.replica,
+         {std::move(page.packed), page.done, marked ? local.epoch : 0,
+          marked ? std::move(local.read.purged) : std::string(), local.read.told_upto});
 }
 
 void Scans::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
@@ -244,7 +226,9 @@ void Scans::OnPeerReply(const PeerTag& tag, const wire::Frame& frame) {
   if (!reply) return OnPeerFailed(tag, reply.error());
   if (base::Hash64(frame.payload) != reply->payload_digest)
     return OnPeerFailed(tag, base::Unavailable("its page was damaged on its way"));
-  OnPart(tag.a, *scan, static_cast<int>(tag.b), std::string(frame.payload), reply->done);
+  OnPage(tag.a, *scan, static_cast<int>(tag.b),
+         {std::string(frame.payload), reply->done, reply->epoch, std::string(reply->purged),
+          reply->told_upto});
 }
 
 void Scans::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
@@ -252,19 +236,16 @@ void Scans::OnPeerFailed(const PeerTag& tag, const base::Status& status) {
     OnReplicaFailed(tag.a, *scan, static_cast<int>(tag.b), status);
 }
 
-void Scans::OnPart(std::uint64_t id, Scan& scan, int replica, std::string packed, bool done) {
+void Scans::OnPage(std::uint64_t id, Scan& scan, int replica, ReplicaPage page) {
   if ((scan.answered & BitOf(replica)) != 0) return;
-  Scan::Part& part = scan.parts.emplace_back();
-  part.packed = std::move(packed);
-  part.done = done;
-  if (const base::Status sound = part.Read(scan); !sound.ok()) {
-    scan.parts.pop_back();
+  const std::uint64_t size = page.packed.size();
+  if (const base::Status sound = scan.merge->Add(std::move(page)); !sound.ok()) {
     OnReplicaFailed(id, scan, replica,
                     base::Corruption("a replica's page is malformed: " + sound.message()));
     return;
   }
-  if (part.packed.size() > scan.page.bytes_max) {  // One entry may be larger than a page.
-    const std::uint64_t more = part.packed.size() - scan.page.bytes_max;
+  if (size > scan.page.bytes_max) {  // One entry may be larger than a page.
+    const std::uint64_t more = size - scan.page.bytes_max;
     scan.bytes += more;
     bytes_in_flight_ += more;
   }
@@ -317,53 +298,18 @@ void Scans::Retry(std::uint64_t id, Scan& scan) {
   AskMissing(id, scan);
 }
 
-// The newest of all that the parts say; beyond `upto` some replica has not spoken.
-Scans::Newest Scans::Collect(const Scan& scan, std::optional<Place>& upto, bool& all_done) {
-  Newest newest;
-  for (const Scan::Part& part : scan.parts) {
-    for (const auto& [place, entry] : part.entries) {
-      const auto [it, fresh] = newest.emplace(place, entry);
-      if (!fresh && it->second.version < entry.version) it->second = entry;
-    }
-    if (part.done) continue;
-    all_done = false;
-    if (const Place& last = part.entries.back().first; !upto || last < *upto) upto = last;
-  }
-  return newest;
-}
-
 void Scans::Merge(std::uint64_t id, Scan& scan) {
-  bool all_done = true;
-  std::optional<Place> upto;  // The page ends here.
-  const Newest newest = Collect(scan, upto, all_done);
-  std::string payload;
-  const std::int64_t now_ms = parts_.world.WallMs();
-  std::optional<Place> merged;
-  for (const auto& [place, entry] : newest) {
-    if (upto && *upto < place) break;
-    const storage::EntryHeader header{entry.version, entry.expiry_ms, entry.value_digest,
-                                      storage::Origin::kDirect, entry.flags};
-    if (header.live(now_ms)) {
-      // Where replicas differ, their pages together may be more than a page.
-      if (!payload.empty() && payload.size() + wire::PackedBytes(entry) > scan.page.bytes_max) {
-        all_done = false;
-        upto = merged;
-        break;
-      }
-      wire::PackEntryTo(entry, payload);
-    }
-    merged = place;
-  }
+  const ScanMerge::Merged merged = scan.merge->Merge(scan.page.bytes_max, parts_.world.WallMs());
   wire::ScanReply reply;
-  if (all_done) {
+  if (merged.next) {
+    reply.next_token = merged.next->first;
+    reply.next_after_key = merged.next->second;
+  } else {
     reply.done = base::BucketOf(scan.page.last_token) == base::kBuckets - 1;
     reply.next_token = reply.done ? 0 : scan.page.last_token + 1;
-  } else if (upto) {
-    reply.next_token = upto->first;
-    reply.next_after_key = upto->second;
   }
-  reply.payload_digest = base::Hash64(payload);
-  parts_.listener.OnScanDone(scan.reply, reply, payload);
+  reply.payload_digest = base::Hash64(merged.payload);
+  parts_.listener.OnScanDone(scan.reply, reply, merged.payload);
   End(id, scan);
 }
 

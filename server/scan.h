@@ -2,8 +2,8 @@
 // needs.
 //
 // A page lies within one range of the ring, so that it has one set of replicas. Each asked replica
-// answers with its entries from the cursor on, tombstones included; the newest version of each key
-// wins, and what no replica could yet have shown is left to the next page. The reads run on the
+// answers with its entries from the cursor on, tombstones included, and with what it had purged
+// before it looked; what that says together, server/scan_merge.h knows. The reads run on the
 // background lane, off the workers.
 //
 // A replica that fails is replaced by another at once, a slow one is joined by another, and when
@@ -11,27 +11,27 @@
 // it was read after the scan began. If ownership changed meanwhile, the page starts over.
 //
 // Thread:    confined to the worker whose connection asked.
-// Read next: server/entry_page.h, server/page_lane.h
+// Read next: server/scan_merge.h, server/scan_page.h, server/page_lane.h
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/slab.h"
 #include "base/timers.h"
 #include "base/world.h"
 #include "server/config.h"
-#include "server/entry_page.h"
 #include "server/mail.h"
 #include "server/met_damage.h"
 #include "server/page_lane.h"
 #include "server/peer_links.h"
 #include "server/quorum.h"
+#include "server/scan_merge.h"
 #include "server/snapshot.h"
-#include "server/wire/entries.h"
+#include "server/wire/messages.h"
+#include "storage/engine.h"
 
 namespace starling::server {
 
@@ -80,8 +80,6 @@ class Scans {
  private:
   struct Scan;
   struct LocalPage;
-  using Place = std::pair<base::Token, base::Bytes>;  // In the order of storage.
-  using Newest = std::map<Place, wire::PackedEntry>;
 
   bool Locate(std::uint64_t id, Scan& scan);
   bool Admit(std::uint64_t id, Scan& scan);
@@ -90,11 +88,10 @@ class Scans {
   void Ask(std::uint64_t id, Scan& scan, int replica);
   Scan* FindRound(std::uint64_t id, std::uint64_t round);
   void OnLocal(LocalPage& page);
-  void OnPart(std::uint64_t id, Scan& scan, int replica, std::string packed, bool done);
+  void OnPage(std::uint64_t id, Scan& scan, int replica, ReplicaPage page);
   void OnReplicaFailed(std::uint64_t id, Scan& scan, int replica, const base::Status& why);
   void RetryLater(std::uint64_t id, Scan& scan);
   void Retry(std::uint64_t id, Scan& scan);
-  static Newest Collect(const Scan& scan, std::optional<Place>& upto, bool& all_done);
   void Merge(std::uint64_t id, Scan& scan);
   void Fail(std::uint64_t id, Scan& scan, base::Code code, std::string message);
   void FailShort(std::uint64_t id, Scan& scan, base::Code code, std::string_view why);

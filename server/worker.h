@@ -129,6 +129,7 @@ class Worker final : public base::Actor, ReplicaListener, PeerLinksListener, Rep
   void HandleBucketPull(const ReplyTo& reply, const wire::Frame& frame);
   void ReadForPeer(std::unique_ptr<PageWork> work, const ReplyTo& reply);
   void OnPeerPage(PeerPage& page);
+  void AnswerScan(const PeerPage& page);
   void AnswerParts(const PeerPage& page);
   // Large values, in pieces: server/worker_pieces.cc
   void HandleValuePiece(const ReplyTo& reply, const wire::Frame& frame);

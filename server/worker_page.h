@@ -8,6 +8,7 @@
 #include "server/bucket_parts.h"
 #include "server/entry_page.h"
 #include "server/page_lane.h"
+#include "server/scan_page.h"
 #include "server/worker.h"
 
 namespace starling::server {
@@ -28,7 +29,8 @@ class Worker::PeerPage final : public PageWork {
     worker_.memory_.Take(summary_.size());
   }
 
-  // kPull: what we say of ourselves, as of when it was asked.
+  // kScan, kPull: what we say of ourselves, as of when it was asked. Of a scan the epoch, or 0: it
+  // is read without marks.
   void KeepFacts(const purge::Source& facts) { facts_ = facts; }
   // kPull: another bucket that is asked for, behind those before it, and our mark of it.
   void AddFurther(const WholeBucket& bucket, std::uint64_t purged) {
@@ -39,7 +41,7 @@ class Worker::PeerPage final : public PageWork {
   void Run() noexcept override {
     storage::Engine& engine = worker_.shared_.engine;
     switch (kind_) {
-      case Kind::kScan: page_ = ReadPage(engine, request_); return;
+      case Kind::kScan: RunScan(engine); return;
       case Kind::kPull:
         page_ = ReadMissing(engine, request_, summary_);
         ReadFurther(engine, request_, further_, page_);
@@ -53,6 +55,16 @@ class Worker::PeerPage final : public PageWork {
 
  private:
   friend class Worker;
+  void RunScan(storage::Engine& engine) noexcept {
+    if (facts_.epoch == 0) {
+      page_ = ReadPage(engine, request_);
+    } else {
+      ScanPage read = ReadScanPage(engine, request_);
+      page_ = std::move(read.page);
+      purged_ = std::move(read.purged);
+      told_upto_ = read.told_upto;
+    }
+  }
   // What another worker handed over is its to look for.
   bool connected() const { return to_.home != worker_.id_ || worker_.conns_.contains(to_.conn); }
   bool Wanted() const override { return connected() && worker_.world_.Now() < ends_; }
@@ -81,6 +93,8 @@ class Worker::PeerPage final : public PageWork {
   std::vector<std::uint64_t> further_purged_;
   PartsRead parts_;
   Page page_;
+  std::string purged_;  // As of ScanPage.
+  base::Token told_upto_ = 0;
 };
 
 }  // namespace starling::server

@@ -188,12 +188,13 @@ void Worker::HandleReplicaScan(const ReplyTo& reply, const wire::Frame& frame) {
   if (status.ok() && !snapshot_->ready())
     status = base::Unavailable("this node serves no read until it has caught up");
   if (!status.ok()) return Reply(reply, wire::ErrorOf(status));
-  ReadForPeer(std::make_unique<PeerPage>(
-                  *this, PeerPage::Kind::kScan, reply, EndOf(reply, scan->deadline_ms),
-                  PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key),
-                              scan->last_token,
-                              std::clamp<std::size_t>(scan->bytes_max, 4096, kPageBytesStandard)}),
-              reply);
+  auto page = std::make_unique<PeerPage>(
+      *this, PeerPage::Kind::kScan, reply, EndOf(reply, scan->deadline_ms),
+      PageRequest{scan->keyspace, scan->from_token, std::string(scan->after_key), scan->last_token,
+                  std::clamp<std::size_t>(scan->bytes_max, 4096, kPageBytesStandard)});
+  // 0: without marks, which an older version would not understand.
+  page->KeepFacts({.epoch = scan->with_marks ? snapshot_->topology->epoch : 0});
+  ReadForPeer(std::move(page), reply);
 }
 
 void Worker::HandleSliceHashes(const ReplyTo& reply, base::NodeNumber peer,
@@ -302,15 +303,27 @@ void Worker::AnswerParts(const PeerPage& page) {
   Reply(page.to_, wire::BucketPartsReply{base::Hash64(bits)}, bits);
 }
 
+void Worker::AnswerScan(const PeerPage& page) {
+  const Page& read = page.page_;
+  shared_.met_damage.Note(read.status);
+  if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
+  wire::ReplicaScanReply reply{read.done, base::Hash64(read.packed)};
+  reply.told_upto = page.told_upto_;
+  if (page.facts_.epoch != 0 && page.facts_.epoch == snapshot_->topology->epoch) {
+    reply.epoch = page.facts_.epoch;
+    reply.purged = page.purged_;
+  }
+  Reply(page.to_, reply, read.packed);
+}
+
 void Worker::OnPeerPage(PeerPage& page) {
   if (page.kind_ == PeerPage::Kind::kParts) return AnswerParts(page);
+  if (page.kind_ == PeerPage::Kind::kScan) return AnswerScan(page);
   const Page& read = page.page_;
   shared_.met_damage.Note(read.status);
   shared_.met_damage.Note(read.unreadable.first);
   if (!read.status.ok()) return Reply(page.to_, wire::ErrorOf(read.status));
   const std::uint64_t digest = base::Hash64(read.packed);
-  if (page.kind_ == PeerPage::Kind::kScan)
-    return Reply(page.to_, wire::ReplicaScanReply{read.done, digest}, read.packed);
   RepairStats& stats = repair_.mutable_stats();
   stats.entries_sent += read.entries;
   stats.bytes_sent += read.packed.size();

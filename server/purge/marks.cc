@@ -103,12 +103,17 @@ void Marks::StoreDirty(storage::Batch& batch) {
   for (const auto& [keyspace, slice] : dirty_) {
     Page& page = *pages_.at(keyspace)[slice];
     DropUnused(page);
-    std::string key(kPrefix);
-    base::AppendBig(key, keyspace);
+    std::string key = KeyspacePrefix(keyspace);
     key.push_back(static_cast<char>(slice));
     batch.Put(storage::Family::kMeta, key, Encode(page));
   }
   dirty_.clear();
+}
+
+std::string Marks::KeyspacePrefix(base::KeyspaceId keyspace) {
+  std::string prefix(kPrefix);
+  base::AppendBig(prefix, keyspace);
+  return prefix;
 }
 
 base::Result<std::pair<base::KeyspaceId, std::uint8_t>> Marks::ParseKey(base::Bytes key) {

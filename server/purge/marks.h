@@ -43,6 +43,7 @@ class Marks {
   void Close(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t closed);
   void Purge(base::KeyspaceId keyspace, std::uint16_t bucket, std::uint64_t purged);
 
+  bool empty() const { return pages_.empty(); }  // No mark was ever raised.
   bool dirty() const { return !dirty_.empty(); }
   // Puts a record of each slice that changed since the last call into the batch.
   void StoreDirty(storage::Batch& batch);
@@ -52,6 +53,7 @@ class Marks {
   // --- records in Family::kMeta: kPrefix | keyspace u32 big-endian | slice u8 ---
   static constexpr base::Bytes kPrefix = "purge.marks/";
   static base::Result<std::pair<base::KeyspaceId, std::uint8_t>> ParseKey(base::Bytes key);
+  static std::string KeyspacePrefix(base::KeyspaceId keyspace);
   // At start. Fails with Corruption when malformed.
   base::Status Load(base::KeyspaceId keyspace, std::uint8_t slice, base::Bytes value);
 

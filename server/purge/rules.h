@@ -84,16 +84,22 @@ struct ReadAnswer {
   std::uint64_t purged = 0;
 };
 
-// The version that an answer counts for beside the others: of two in one epoch, what the
+// Up to where an answer counts for nothing beside the others: of two in one epoch, what the
 // lower-marked one has at or below the other's mark is nothing. Else a read whose answers straddle
 // a purge would return what was deleted.
-inline base::Version Weigh(std::span<const ReadAnswer> answers, std::size_t index) {
+inline std::uint64_t NothingUpto(std::span<const ReadAnswer> answers, std::size_t index) {
   const ReadAnswer& one = answers[index];
+  std::uint64_t upto = 0;
   for (const ReadAnswer& other : answers)
-    if (other.there && other.epoch == one.epoch && other.purged > one.purged &&
-        one.version.timestamp <= other.purged)
-      return {};
-  return one.version;
+    if (other.there && other.epoch == one.epoch && other.purged > one.purged)
+      upto = std::max(upto, other.purged);
+  return upto;
+}
+
+// The version that it counts for.
+inline base::Version Weigh(std::span<const ReadAnswer> answers, std::size_t index) {
+  const base::Version& version = answers[index].version;
+  return version.timestamp <= NothingUpto(answers, index) ? base::Version{} : version;
 }
 
 }  // namespace starling::server::purge

@@ -17,6 +17,7 @@ inline constexpr std::size_t kCommandBytesMax = 64;
 inline constexpr std::size_t kErrorBytesMax = 4096;                // Encoders cut a longer message.
 inline constexpr std::size_t kReplicasMax = 32;                    // Of one key.
 inline constexpr std::size_t kCursorBytesMax = kKeyBytesMax + 16;  // A stored key: token and key.
+inline constexpr std::size_t kPurgedBytesMax = 40 * 1024;  // Marks of a page's buckets, in runs.
 
 // What an entry may say of itself; an engine stores nothing else.
 inline constexpr std::uint8_t kEntryFlagsKnown = 3;  // As in storage/entry.h.

@@ -156,6 +156,7 @@ void EncodeTo(const ReplicaScan& message, std::string& out) {
   pb.set_bytes_max(message.bytes_max);
   pb.set_epoch(message.epoch);
   pb.set_deadline_ms(message.deadline_ms);
+  pb.set_with_marks(message.with_marks);
   parts::AppendTo(pb, out);
 }
 
@@ -173,13 +174,17 @@ Result<ReplicaScan> Decode(Bytes header) {
                      .last_token = pb->last_token(),
                      .bytes_max = pb->bytes_max(),
                      .epoch = pb->epoch(),
-                     .deadline_ms = pb->deadline_ms()};
+                     .deadline_ms = pb->deadline_ms(),
+                     .with_marks = pb->with_marks()};
 }
 
 void EncodeTo(const ReplicaScanReply& message, std::string& out) {
   auto& pb = parts::ToFill<v1::ReplicaScanReply>();
   pb.set_done(message.done);
   pb.set_payload_digest(message.payload_digest);
+  pb.set_epoch(message.epoch);
+  pb.set_purged(message.purged.data(), message.purged.size());
+  pb.set_told_upto(message.told_upto);
   parts::AppendTo(pb, out);
 }
 
@@ -187,7 +192,17 @@ template <>
 Result<ReplicaScanReply> Decode(Bytes header) {
   const auto* pb = parts::Parse<v1::ReplicaScanReply>(header);
   if (pb == nullptr) return parts::RefuseBytes("ReplicaScanReply");
-  return ReplicaScanReply{.done = pb->done(), .payload_digest = pb->payload_digest()};
+  RETURN_IF_ERROR(
+      parts::CheckSize("ReplicaScanReply", "purged", pb->purged().size(), kPurgedBytesMax));
+  if (pb->epoch() == 0 && !pb->purged().empty())
+    return parts::Refuse("ReplicaScanReply", "marks of no epoch");
+  if (pb->done() && pb->told_upto() != 0)
+    return parts::Refuse("ReplicaScanReply", "it is done, and told up to some token only");
+  return ReplicaScanReply{.done = pb->done(),
+                          .payload_digest = pb->payload_digest(),
+                          .epoch = pb->epoch(),
+                          .purged = pb->purged(),
+                          .told_upto = pb->told_upto()};
 }
 
 void EncodeTo(const ControlRequest& message, std::string& out) {

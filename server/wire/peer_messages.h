@@ -82,6 +82,7 @@ struct ReplicaScan {
   std::uint32_t bytes_max = 0;
   std::uint64_t epoch = 0;
   std::uint32_t deadline_ms = 0;  // As of ReplicaRead.
+  bool with_marks = false;        // Else the answer has none of what comes after its digest.
 };
 
 // Payload: packed entries.
@@ -89,6 +90,9 @@ struct ReplicaScanReply {
   static constexpr Kind kKind = Kind::kReplicaScanReply;
   bool done = false;  // Nothing more up to last_token.
   std::uint64_t payload_digest = 0;
+  std::uint64_t epoch = 0;    // That the replica is in; 0: it tells no marks.
+  base::Bytes purged{};       // Of its buckets: server/purge/purged_runs.h.
+  base::Token told_upto = 0;  // Not 0, nor done: all up to this token was told.
 };
 
 // A coordinator that has written nothing to a node for a while: all its writes there with numbers

@@ -228,11 +228,13 @@ class OneWorker {
     sim_.RunFor(base::milliseconds(50));
   }
 
-  // A snapshot in which these, and we ourselves, are up and ready; we: if `ready` says so. Of the
-  // others, some are reachable and held back (Snapshot::Peer::held).
-  void Publish(const std::set<base::NodeNumber>& up, const std::set<base::NodeNumber>& held = {}) {
+  // A snapshot in which these, and we ourselves, are up and ready; we: if `ready` says so. It is
+  // so many epochs on, in which nothing else changed.
+  void Publish(const std::set<base::NodeNumber>& up, std::uint64_t epochs = 0) {
     auto snapshot = std::make_shared<Snapshot>();
-    snapshot->topology = topology_;
+    topology::Topology later = *topology_;
+    later.epoch += epochs;
+    snapshot->topology = topology::Share(std::move(later));
     snapshot->ring = ring_;
     snapshot->ring_epoch = topology_->epoch;
     for (const topology::Node& node : topology_->nodes) {
@@ -308,6 +310,7 @@ class OneWorker {
 
   Config config;
   bool ready = true;  // As of the next snapshot.
+  std::set<base::NodeNumber> held;  // Likewise: the others that are reachable, and held back.
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine;
   std::string guard_file;

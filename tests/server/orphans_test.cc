@@ -56,10 +56,12 @@ TEST_SUITE("server/orphans") {
     Write(node, "key", 1, "value");
     node.RunFor(base::seconds(5));
     EXPECT(Asked(node, wire::Kind::kReplicaWrite).empty());  // Its coordinator lives.
-    node.Publish({3}, {2});
+    node.held = {2};
+    node.Publish({3});
     node.RunFor(base::seconds(60));
     EXPECT(Asked(node, wire::Kind::kReplicaWrite).empty());  // It does, and is not trusted.
 
+    node.held.clear();
     node.Publish({3});
     node.RunFor(base::seconds(60));
     const auto sent = Asked(node, wire::Kind::kReplicaWrite);

@@ -1,5 +1,6 @@
 // Goal:   a scan's page is one that a frame carries, whatever replicas hold and however they
-//         differ; a peer's page that cannot be is refused; replicas that fail are made up for.
+//         differ, and has nothing that one of them has purged; a peer's page that cannot be is
+//         refused; replicas that fail are made up for.
 // Method: a real worker with data of its own; the test plays the other replica and the client.
 #include "server/scan.h"
 
@@ -9,6 +10,8 @@
 #include <string>
 
 #include "base/hash.h"
+#include "server/purge/marks.h"
+#include "server/scan_page.h"
 #include "server/wire/entries.h"
 #include "storage/entry.h"
 #include "tests/server/one_worker.h"
@@ -18,6 +21,7 @@ namespace starling::server {
 namespace {
 
 constexpr base::NodeNumber kPeer = 2;
+constexpr std::uint64_t kStamped = std::uint64_t{1} << 40;  // All entries.
 
 struct ScanStore {
   explicit ScanStore(storage::Engine& of, OneWorker& one) : engine(of), node(one) {}
@@ -25,15 +29,25 @@ struct ScanStore {
     std::string data_key, entry;
     storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
     storage::EncodeEntryTo(
-        {.version = {std::uint64_t{1} << 40, 1, 1}, .value_digest = storage::ValueDigest(value)},
-        value, entry);
+        {.version = {kStamped, 1, 1}, .value_digest = storage::ValueDigest(value)}, value, entry);
     storage::Batch batch;
     batch.Put(storage::Family::kData, data_key, entry);
+    Write(batch);
+  }
+  // What its bucket had up to then is deleted.
+  void Purge(const std::string& key, std::uint64_t upto) {
+    marks.Purge(kDefault, base::BucketOf(node.TokenOf(key)), upto);
+    storage::Batch batch;
+    marks.StoreDirty(batch);
+    Write(batch);
+  }
+  void Write(const storage::Batch& batch) {
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(engine.Write(batches, storage::Sync::kNo).ok());
   }
   storage::Engine& engine;
   OneWorker& node;
+  purge::Marks marks;
 };
 
 // The other replica's answers, from what it has.
@@ -50,18 +64,24 @@ struct PeerStore {
                        wire::ErrorReply{base::Code::kUnavailable, "no", {}});
       }
       if (silent) return std::string();
-      Page page = ReadPage(engine, {kDefault, scan->from_token, std::string(scan->after_key),
-                                    scan->last_token, scan->bytes_max});
-      if (spoil) spoil(page);
-      return FrameOf(asked_frame.request_id,
-                     wire::ReplicaScanReply{page.done, base::Hash64(page.packed)}, page.packed);
+      EXPECT(scan->with_marks);
+      ScanPage read =
+          ReadScanPage(engine, {kDefault, scan->from_token, std::string(scan->after_key),
+                                scan->last_token, scan->bytes_max});
+      if (spoil) spoil(read.page);
+      wire::ReplicaScanReply reply{read.page.done, base::Hash64(read.page.packed)};
+      reply.epoch = epoch;
+      if (epoch != 0) reply.purged = read.purged;
+      reply.told_upto = read.told_upto;
+      return FrameOf(asked_frame.request_id, reply, read.page.packed);
     };
   }
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine{disk};
   ScanStore store;
   std::function<void(Page&)> spoil;
-  int failures = 0;  // So many answers are errors.
+  std::uint64_t epoch = 1;  // 0: of a version that knows no marks.
+  int failures = 0;         // So many answers are errors.
   bool silent = false;
   int asked = 0;
   std::uint32_t deadline_ms = 0;  // Of the last request.
@@ -186,6 +206,43 @@ TEST_SUITE("server/scan") {
     const auto keys = ScanAll(node, 4096);
     EXPECT(keys.size() == 600);
     for (const auto& [key, times] : keys) EXPECT(times == 1);
+  }
+
+  TEST_CASE("what one replica has purged, a page that counts it does not show from another") {
+    OneWorker node(topology::FoundedBy(2));
+    PeerStore peer(node);
+    ScanStore mine(node.engine, node);
+    // Each has what the other has let go.
+    peer.store.Put("theirs", "value");
+    mine.Purge("theirs", kStamped);
+    mine.Put("mine", "value");
+    peer.store.Purge("mine", kStamped);
+    peer.store.Put("kept", "value");
+    mine.Purge("kept", kStamped - 1);
+    node.Start({kPeer});
+    using Keys = std::map<std::string, int>;
+    EXPECT(ScanAll(node) == Keys{{"kept", 1}});
+    peer.epoch = 2;  // A point read does not weigh either, if they are in different ones.
+    EXPECT(ScanAll(node) == Keys{{"kept", 1}, {"mine", 1}, {"theirs", 1}});
+    peer.epoch = 0;
+    EXPECT(ScanAll(node) == Keys{{"kept", 1}, {"mine", 1}, {"theirs", 1}});
+  }
+
+  TEST_CASE("replicas whose marks are too many for a page are scanned to the end, each key once") {
+    OneWorker node(topology::FoundedBy(2));
+    PeerStore peer(node);
+    ScanStore mine(node.engine, node);
+    for (int i = 0; i < 100; ++i) peer.store.Put(fmt::format("k{}", i), "value");
+    for (std::uint32_t bucket = 0; bucket < base::kBuckets; ++bucket)
+      peer.store.marks.Purge(kDefault, static_cast<std::uint16_t>(bucket), bucket % 7);
+    mine.Purge("k7", kStamped);
+    peer.store.Purge("k8", kStamped + 1);
+    node.Start({kPeer});
+    const auto keys = ScanAll(node);
+    EXPECT(keys.size() == 99);
+    EXPECT(!keys.contains("k7"));
+    for (const auto& [key, times] : keys) EXPECT(times == 1);
+    EXPECT(peer.asked >= 16);
   }
 
   TEST_CASE("a page that cannot be is an error to the client") {

@@ -1,10 +1,14 @@
 // Goal:   a node that has not caught up answers no read, neither another node's nor a client's,
-//         and takes writes all the same; a replica behind in purging is told all of a bucket.
+//         and takes writes all the same; a replica behind in purging is told all of a bucket, and
+//         a scan what was purged before its page was read.
 // Method: a real worker that control calls ready or not, with an entry or a mark in its engine;
 //         peers and a client ask it.
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "server/purge/marks.h"
+#include "server/purge/purged_runs.h"
 #include "server/purge/round.h"
 #include "server/purge/rules.h"
 #include "storage/entry.h"
@@ -138,6 +142,43 @@ TEST_SUITE("server/worker: a replica that is pulled from") {
                                              .epoch = node.topology().epoch})
                .kind == wire::Kind::kReplicaScanReply);
     EXPECT(node.Now() - scanned < base::milliseconds(300));
+  }
+}
+
+TEST_SUITE("server/worker: a peer's page of a scan") {
+  TEST_CASE("comes with what was purged before, if it asks for that and the epoch stays") {
+    OneWorker node(topology::FoundedBy(2));
+    purge::Marks marks;
+    marks.Purge(kDefault, 3, 70);
+    storage::Batch batch;
+    marks.StoreDirty(batch);
+    const storage::Batch* const batches[] = {&batch};
+    REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
+    node.Start({2});
+    wire::ReplicaScan scan{.keyspace = kDefault,
+                           .after_key = {},
+                           .last_token = base::LastToken(3),
+                           .bytes_max = 4096,
+                           .epoch = node.topology().epoch,
+                           .with_marks = true};
+    const auto ask = [&](const std::function<void()>& meanwhile) {
+      node.Tell(FromPeer(FrameOf(1, scan)));
+      meanwhile();
+      const auto answer = node.Hear<ReplyMail>();
+      wire::Frame frame;
+      REQUIRE(*wire::CutFrame(answer->frame, &frame) == answer->frame.size());
+      const auto reply = wire::Decode<wire::ReplicaScanReply>(frame.header);
+      REQUIRE(reply.has_value());
+      EXPECT(reply->done);
+      return std::pair(reply->epoch, std::string(reply->purged));
+    };
+    const std::string purged = purge::EncodeRuns({{3, 0}, {1, 70}});
+    EXPECT(ask([] {}) == std::pair(node.topology().epoch, purged));
+    scan.with_marks = false;
+    EXPECT(ask([] {}) == std::pair(std::uint64_t{0}, std::string()));
+    scan.with_marks = true;
+    EXPECT(ask([&] { node.Publish({2}, 1); }) == std::pair(std::uint64_t{0}, std::string()));
+    EXPECT(ask([] {}) == std::pair(node.topology().epoch + 1, purged));
   }
 }
 

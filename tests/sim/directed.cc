@@ -304,7 +304,7 @@ Play EverywhereIsToldToAll() {
 
 }  // namespace
 
-const std::array<Schedule, 23> kSchedules{{
+const std::array<Schedule, 24> kSchedules{{
     {"a replica that was down gets what it missed by hint", "skip-hint", HintReachesWhoWasDown},
     {"a put of a slow clock is stamped again, not lost", "drop-restamp", PutOfASlowClockIsNotLost},
     {"a replica that was down gets what it missed by repair", "forget-leaf",
@@ -335,6 +335,8 @@ const std::array<Schedule, 23> kSchedules{{
     {"what is purged leaves the tree", "purge-keeps-the-leaf", PurgedEntriesLeaveTheTree},
     {"a fast clock purges nothing that has not expired", "purge-by-the-clock",
      FastClockPurgesNothing},
+    {"a scan shows nothing that some of its replicas have purged", "scan-counts-no-marks",
+     ScanShowsNothingThatIsPurged},
     {"a node that was declared absent brings back nothing that was deleted", "absent-not-stale",
      AbsentNodeBringsNothingBack},
     {"a write that is older than what was purged does not come in by a node that was away",

@@ -25,6 +25,6 @@ struct Schedule {
   Play (*play)();
 };
 
-extern const std::array<Schedule, 23> kSchedules;
+extern const std::array<Schedule, 24> kSchedules;
 
 }  // namespace starling::sim

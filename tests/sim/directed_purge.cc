@@ -45,6 +45,25 @@ void ReadWithC(Stage& stage) {
   stage.Heal(stage.e, stage.b);
 }
 
+// One replica has closed and reported, and dies before COMMIT reaches it; the others purge the key.
+// Gives that one, which is back.
+std::uint32_t MissTheCommit(Stage& stage) {
+  const std::uint32_t last = std::max({stage.a, stage.b, stage.c});  // The first one begins rounds.
+  stage.SetLatency(milliseconds(20));
+  stage.Must(stage.cluster.sim().Await(seconds(30), [&] { return HasMark(stage, last); }),
+             "a replica closes");
+  stage.Run(milliseconds(25));
+  stage.Must(stage.cluster.HasEntry(last, kKey), "the entry is there when it dies");
+  stage.cluster.Kill(last);
+  stage.Run(seconds(2));
+  for (const std::uint32_t node : {stage.a, stage.b, stage.c})
+    stage.Must(node == last || !stage.cluster.HasEntry(node, kKey), "the others have purged it");
+  stage.SetLatency(milliseconds(1));
+  stage.cluster.Start(last);
+  stage.Must(stage.cluster.AwaitAllUp(seconds(20)), "it comes back");
+  return last;
+}
+
 // c has nothing of the key, or the play ends in this violation.
 Play EndWithoutTheKey(Stage& stage, const char* violation) {
   ReadWithC(stage);
@@ -113,30 +132,40 @@ Play LateHintStaysDeleted() {
   return EndWithoutTheKey(stage, "a replica took a hint that is older than what was purged");
 }
 
-// It has closed and reported, and dies before COMMIT reaches it.
 Play MissedCommitIsAdopted() {
   ClusterOptions options = Purging();
   options.config.repair.enabled = true;
   Stage stage(options);
   stage.Must(stage.Put(stage.a), "the put");
   stage.Must(Delete(stage, stage.a), "the delete");
-  const std::uint32_t last = std::max({stage.a, stage.b, stage.c});  // The first one begins rounds.
-  stage.SetLatency(milliseconds(20));
-  stage.Must(stage.cluster.sim().Await(seconds(30), [&] { return HasMark(stage, last); }),
-             "a replica closes");
-  stage.Run(milliseconds(25));
-  stage.Must(stage.cluster.HasEntry(last, kKey), "the tombstone is there when it dies");
-  stage.cluster.Kill(last);
-  stage.Run(seconds(2));
-  for (const std::uint32_t node : {stage.a, stage.b, stage.c})
-    stage.Must(node == last || !stage.cluster.HasEntry(node, kKey), "the others have purged it");
-  stage.SetLatency(milliseconds(1));
-  stage.cluster.Start(last);
-  stage.Must(stage.cluster.AwaitAllUp(seconds(20)), "it comes back");
+  MissTheCommit(stage);
   if (!AwaitGone(stage, {stage.a, stage.b, stage.c}))
     stage.play.violation = "the tombstone stays where COMMIT did not come";
   if (const auto unequal = stage.cluster.CheckReplicas()) stage.play.violation += *unequal;
   return stage.End();
+}
+
+// By the clock of who scans it, what one replica still has would be live. A point read counts it as
+// nothing.
+Play ScanShowsNothingThatIsPurged() {
+  Stage stage(Purging());
+  const History::Id put =
+      stage.cluster.watcher(stage.a).Put(kKey, stage.cluster.history().NextValue(), seconds(3));
+  stage.cluster.Await(put);
+  stage.Must(put, "the put that expires");
+  const std::uint32_t last = MissTheCommit(stage);
+  stage.Must(stage.cluster.HasEntry(last, kKey), "it has the key still");
+  stage.cluster.host(stage.d).SetWallOffset(-600'000);
+  const History::Id get = stage.Get(stage.d);
+  stage.Must(get, "the read");
+  stage.Must(stage.ValueOf(get) == 0, "a point read finds nothing");
+  const SimScan& scan = stage.cluster.watcher(stage.d).Scan(wire::Consistency::kAll, 1 << 20);
+  stage.Must(stage.cluster.sim().Await(seconds(20), [&] { return scan.done; }) && scan.status.ok(),
+             "the scan comes to its end");
+  stage.Must(!scan.rows.empty(), "it finds what is there");
+  if (scan.rows.contains(kKey))
+    stage.play.violation = "a scan shows what some of its replicas have purged";
+  return stage.play;  // The check of histories knows no expiry.
 }
 
 Play PurgedEntriesLeaveTheTree() {

@@ -12,6 +12,7 @@ Play UnequalReplicasKeepTheTombstone();
 Play LateWriteStaysDeleted();
 Play LateHintStaysDeleted();
 Play MissedCommitIsAdopted();
+Play ScanShowsNothingThatIsPurged();
 Play PurgedEntriesLeaveTheTree();
 Play FastClockPurgesNothing();
 

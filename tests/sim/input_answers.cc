@@ -1,5 +1,6 @@
 // tests/sim/input_answers.cc: what a peer may answer, right or wrong.
 #include "base/bytes.h"
+#include "server/purge/purged_runs.h"
 #include "server/purge/round.h"
 #include "tests/sim/input_draw.h"
 
@@ -31,9 +32,18 @@ std::string Draw::Answer(const wire::Frame& asked, double chance) {
                                          .purged = Mark()};
       return Framed(id, reply, Value(), chance, &wire::ReplicaReadReply::value_digest);
     }
-    case Kind::kReplicaScan:
-      return Framed(id, wire::ReplicaScanReply{.done = random_.Chance(0.7)}, Packed(), chance,
-                    &wire::ReplicaScanReply::payload_digest);
+    case Kind::kReplicaScan: {
+      const std::string purged =
+          random_.Chance(0.7) ? server::purge::EncodeRuns(
+                                    {{1 + static_cast<std::uint32_t>(random_.Below(65536)), Mark()},
+                                     {1 + static_cast<std::uint32_t>(random_.Below(300)), Mark()}})
+                              : Noise(random_, 40);
+      const wire::ReplicaScanReply reply{.done = random_.Chance(0.7),
+                                         .epoch = Epoch(),
+                                         .purged = purged,
+                                         .told_upto = random_.Chance(0.2) ? Odd(random_) : 0};
+      return Framed(id, reply, Packed(), chance, &wire::ReplicaScanReply::payload_digest);
+    }
     case Kind::kSliceHashes:
       return Framed(id, wire::SliceHashesReply{.epoch = Epoch()},
                     std::string(1024, static_cast<char>(random_.Below(3))), chance,

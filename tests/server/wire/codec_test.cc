@@ -4,6 +4,7 @@
 
 #include "server/wire/client.pb.h"
 #include "server/wire/codec.h"
+#include "server/wire/frame.h"
 #include "server/wire/limits.h"
 #include "server/wire/peer.pb.h"
 #include "tests/server/wire/encoded.h"
@@ -158,6 +159,29 @@ TEST_SUITE("server/wire/codec") {
                 .has_value());
     EXPECT(
         !Decode<ReplicaWriteReply>(Encoded(ReplicaWriteReply{.held = {~0ULL, 1, 1}})).has_value());
+  }
+
+  TEST_CASE("a page's marks are of an epoch, and it is done or told up to a token") {
+    const std::string most(kPurgedBytesMax, 'x'), more(kPurgedBytesMax + 1, 'x');
+    const auto taken = [](const ReplicaScanReply& reply) {
+      return Decode<ReplicaScanReply>(Encoded(reply)).has_value();
+    };
+    EXPECT(Encoded(ReplicaScanReply{.epoch = 1, .purged = most}).size() < kHeaderBytesMax);
+    EXPECT(taken({.epoch = 1, .purged = most}));
+    EXPECT(!taken({.epoch = 1, .purged = more}));
+    EXPECT(!taken({.purged = most}));
+    EXPECT(taken({.told_upto = 5}));
+    EXPECT(!taken({.done = true, .told_upto = 5}));
+  }
+
+  TEST_CASE("a page of a version that knows no marks tells none") {
+    v1::ReplicaScanReply pb;
+    pb.set_done(true);
+    const auto reply = Decode<ReplicaScanReply>(pb.SerializeAsString());
+    REQUIRE(reply.has_value());
+    EXPECT(reply->epoch == 0);
+    EXPECT(reply->purged.empty());
+    EXPECT(reply->told_upto == 0);
   }
 
   TEST_CASE("a value is announced with its key, and pieces are asked for within it") {

@@ -211,9 +211,14 @@ TEST_SUITE("server/wire/round_trips") {
                                        .last_token = from | Draw<std::uint64_t>(),
                                        .bytes_max = Draw<std::uint32_t>(),
                                        .epoch = Draw<std::uint64_t>(),
-                                       .deadline_ms = Draw<std::uint32_t>()}));
-      RC_ASSERT(RoundTrips(
-          ReplicaScanReply{.done = Draw<bool>(), .payload_digest = Draw<std::uint64_t>()}));
+                                       .deadline_ms = Draw<std::uint32_t>(),
+                                       .with_marks = Draw<bool>()}));
+      const auto done = Draw<bool>();
+      RC_ASSERT(RoundTrips(ReplicaScanReply{.done = done,
+                                            .payload_digest = Draw<std::uint64_t>(),
+                                            .epoch = Draw<std::uint64_t>() | 1,
+                                            .purged = key,
+                                            .told_upto = done ? 0 : Draw<std::uint64_t>()}));
     }));
   }
 
