@@ -9,6 +9,7 @@
 #include <set>
 
 #include "tests/sim/cluster.h"
+#include "tests/sim/scan_watch.h"
 #include "tests/sim/storm.h"
 
 namespace starling::sim {
@@ -63,8 +64,9 @@ std::string ReadAll(Cluster& cluster) {
 }
 
 // What must hold once no fault is left.
-std::string CheckCalm(Cluster& cluster) {
+std::string CheckCalm(Cluster& cluster, ScanWatch& scans) {
   EndLoad(cluster);
+  scans.Stop();
   if (!cluster.AwaitIdle(base::seconds(30))) return "an operation never ends";
   if (!cluster.AwaitAllUp(kHealLimit)) return "not all nodes see all nodes up after the storm";
   if (auto failure = AwaitEqualReplicas(cluster); !failure.empty()) return failure;
@@ -73,17 +75,21 @@ std::string CheckCalm(Cluster& cluster) {
   if (auto failure = ReadAll(cluster); !failure.empty()) return failure;
   if (auto failure = cluster.CheckTrees()) return *failure;
   if (auto failure = cluster.history().Check()) return *failure;
+  if (!scans.failure().empty()) return scans.failure();
   return cluster.exits();
 }
 
-std::string StormAndCalm(Cluster& cluster, std::uint64_t seed) {
+std::string StormAndCalm(Cluster& cluster, std::uint64_t seed, SeedRun& run) {
   if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
   Storm storm(cluster, seed);
   Load(cluster, seed);
+  ScanWatch scans(cluster);
   storm.Begin(cluster.sim().now() + kStorm);
   cluster.sim().RunFor(kStorm);
   storm.Heal();
-  return CheckCalm(cluster);
+  std::string failure = CheckCalm(cluster, scans);
+  run.scans = scans.completed();
+  return failure;
 }
 
 // One node after the other is away for so long that the others may declare it absent, and purge
@@ -176,15 +182,18 @@ class Outages {
   std::set<std::uint64_t> declared_;
 };
 
-std::string OutagesAndCalm(Cluster& cluster, std::uint64_t seed, std::uint64_t* declared) {
+std::string OutagesAndCalm(Cluster& cluster, std::uint64_t seed, SeedRun& run) {
   if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
   Outages outages(cluster, seed);
   Load(cluster, seed);
+  ScanWatch scans(cluster);
   outages.Play();
-  *declared = outages.declared();
+  run.declared_absent = outages.declared();
   if (!outages.AwaitReady())
     return "not all nodes are ready after the outages" + outages.Laggards();
-  return CheckCalm(cluster);
+  std::string failure = CheckCalm(cluster, scans);
+  run.scans = scans.completed();
+  return failure;
 }
 
 ClusterOptions OftenPurging(std::uint64_t seed) {
@@ -216,7 +225,7 @@ std::string Commit() {
 SeedRun RunSeed(std::uint64_t seed) {
   SeedRun run;
   Cluster cluster(OftenPurging(seed));
-  run.failure = StormAndCalm(cluster, seed);
+  run.failure = StormAndCalm(cluster, seed, run);
   Summarize(cluster, run);
   return run;
 }
@@ -226,7 +235,7 @@ SeedRun RunOutages(std::uint64_t seed) {
   ClusterOptions options = OftenPurging(seed);
   options.config.purge.outage_max = Outages::kOutageMax;
   Cluster cluster(options);
-  run.failure = OutagesAndCalm(cluster, seed, &run.declared_absent);
+  run.failure = OutagesAndCalm(cluster, seed, run);
   Summarize(cluster, run);
   return run;
 }

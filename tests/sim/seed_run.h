@@ -18,6 +18,7 @@ struct SeedRun {
   std::uint64_t events = 0;
   double virtual_seconds = 0;
   std::uint64_t declared_absent = 0;  // Of RunOutages: how often a node was.
+  std::uint64_t scans = 0;            // That came to their end, and were looked at.
   History::Summary summary;
 };
 

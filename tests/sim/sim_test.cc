@@ -1,5 +1,6 @@
 // Goal:   whole nodes keep what they promise under every fault at once: a key is linearizable at
-//         QUORUM, acknowledged writes stay, replicas become equal, every node comes back.
+//         QUORUM, acknowledged writes stay, scans show what they must and nothing that is over,
+//         replicas become equal, every node comes back.
 // Method: five nodes with three workers each, real clients, a storm of faults from a seed, then
 //         calm; and nodes that are away for so long that they are declared absent.
 //         STARLING_SIM_SEEDS=N runs seeds 1..N, STARLING_SIM_SEED=N that one.
@@ -43,6 +44,7 @@ void Judge(std::uint64_t seed, const SeedRun& run, std::string_view test) {
   EXPECT(run.failure.empty());
   EXPECT(run.virtual_seconds >= 60);
   EXPECT(run.summary.operations >= 2000);
+  EXPECT(run.scans > 0);
 }
 
 // Runs the seeds that were asked for; how often a node was declared absent in them.
@@ -52,9 +54,10 @@ std::uint64_t Campaign(std::uint64_t standard, SeedRun (*play)(std::uint64_t),
     const SeedRun run = play(seed);
     fmt::print(
         "seed {}: {} operations ({} acknowledged, {} unknown, {} refused), {} events, "
-        "{:.0f} virtual seconds, {} times absent, trace {:016x}\n",
+        "{:.0f} virtual seconds, {} times absent, {} scans, trace {:016x}\n",
         seed, run.summary.operations, run.summary.acknowledged, run.summary.unknown,
-        run.summary.refused, run.events, run.virtual_seconds, run.declared_absent, run.trace_hash);
+        run.summary.refused, run.events, run.virtual_seconds, run.declared_absent, run.scans,
+        run.trace_hash);
     Judge(seed, run, test);
     return run.declared_absent;
   }
