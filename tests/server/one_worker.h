@@ -309,7 +309,7 @@ class OneWorker {
   base::Token TokenOf(base::Bytes key) const { return base::TokenOf(key, topology_->token_seed); }
 
   Config config;
-  bool ready = true;  // As of the next snapshot.
+  bool ready = true;                // As of the next snapshot.
   std::set<base::NodeNumber> held;  // Likewise: the others that are reachable, and held back.
   std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
   storage::MemoryEngine engine;
