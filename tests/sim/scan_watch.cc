@@ -9,8 +9,6 @@
 namespace starling::sim {
 namespace {
 
-using Kind = Operation::Kind;
-
 constexpr base::Duration kLookEvery = base::milliseconds(200);
 constexpr std::uint32_t kPageBytes = 4096;  // Several pages a scan.
 
@@ -20,7 +18,7 @@ using Writes = std::vector<const Operation*>;
 std::map<std::string, Writes> WritesByKey(const History& history) {
   std::map<std::string, Writes> writes;
   for (const Record& record : history.records())
-    if (!record.refused && record.operation.kind != Kind::kGet)
+    if (!record.refused && record.operation.kind != Operation::Kind::kGet)
       writes[record.key].push_back(&record.operation);
   return writes;
 }
@@ -29,12 +27,12 @@ std::map<std::string, Writes> WritesByKey(const History& history) {
 std::string CheckRow(const Writes& writes, std::uint64_t value, base::Instant began) {
   const Operation* put = nullptr;
   for (const Operation* write : writes)
-    if (write->kind == Kind::kPut && write->value == value) put = write;
+    if (write->kind == Operation::Kind::kPut && write->value == value) put = write;
   if (put == nullptr) return "nobody put it";
   for (const Operation* write : writes)
     if (write->invoked > put->returned && write->returned < began)
       return fmt::format("a {} that was acknowledged at {} s came after it",
-                         write->kind == Kind::kPut ? "put" : "delete",
+                         write->kind == Operation::Kind::kPut ? "put" : "delete",
                          base::ToSeconds(write->returned.since_start));
   return "";
 }
@@ -42,11 +40,11 @@ std::string CheckRow(const Writes& writes, std::uint64_t value, base::Instant be
 // A key that no row has: each put that was acknowledged before may be deleted.
 std::string CheckAbsent(const Writes& writes, base::Instant began, base::Instant ended) {
   for (const Operation* put : writes) {
-    if (put->kind != Kind::kPut || put->returned >= began) continue;
+    if (put->kind != Operation::Kind::kPut || put->returned >= began) continue;
     bool deleted = false;
     for (const Operation* write : writes)
-      deleted = deleted || (write->kind == Kind::kDelete && write->returned >= put->invoked &&
-                            write->invoked <= ended);
+      deleted = deleted || (write->kind == Operation::Kind::kDelete &&
+                            write->returned >= put->invoked && write->invoked <= ended);
     if (!deleted)
       return fmt::format("a put of it was acknowledged at {} s, and never deleted",
                          base::ToSeconds(put->returned.since_start));
