@@ -76,7 +76,10 @@ std::string CheckScan(const History& history, const SimScan& scan, base::Instant
   return "";
 }
 
-ScanWatch::ScanWatch(Cluster& cluster) : cluster_(cluster), client_(cluster.AddClient()) { Look(); }
+ScanWatch::ScanWatch(Cluster& cluster, base::Duration gap)
+    : cluster_(cluster), client_(cluster.AddClient()), gap_(gap), next_(cluster.sim().now()) {
+  Look();
+}
 
 void ScanWatch::Look() {
   const base::Instant now = cluster_.sim().now();
@@ -86,9 +89,10 @@ void ScanWatch::Look() {
       if (failure_.empty()) failure_ = CheckScan(cluster_.history(), *scan_, began_, now);
     }
     scan_ = nullptr;
+    next_ = now + gap_;
   }
-  if (scan_ == nullptr) {
-    if (stopped_) return;
+  if (scan_ == nullptr && stopped_) return;
+  if (scan_ == nullptr && now >= next_) {
     began_ = now;
     scan_ = &client_.Scan(wire::Consistency::kQuorum, kPageBytes);
   }

@@ -23,8 +23,10 @@ std::string CheckScan(const History& history, const SimScan& scan, base::Instant
 
 class ScanWatch {
  public:
-  // From now until Stop(): by a client that routes.
-  explicit ScanWatch(Cluster& cluster);
+  // From now until Stop(): by a client that routes, with such a gap from one scan to the next. A
+  // scan takes as much of the machine as many writes: shorter gaps see more moments of a
+  // course, of fewer courses in the same time.
+  ScanWatch(Cluster& cluster, base::Duration gap);
   void Stop() { stopped_ = true; }
 
   unsigned completed() const { return completed_; }
@@ -36,6 +38,8 @@ class ScanWatch {
 
   Cluster& cluster_;
   SimClient& client_;
+  const base::Duration gap_;
+  base::Instant next_;
   const SimScan* scan_ = nullptr;  // Under way.
   base::Instant began_;
   unsigned completed_ = 0;

@@ -83,7 +83,7 @@ std::string StormAndCalm(Cluster& cluster, std::uint64_t seed, SeedRun& run) {
   if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
   Storm storm(cluster, seed);
   Load(cluster, seed);
-  ScanWatch scans(cluster);
+  ScanWatch scans(cluster, base::seconds(2));
   storm.Begin(cluster.sim().now() + kStorm);
   cluster.sim().RunFor(kStorm);
   storm.Heal();
@@ -186,7 +186,7 @@ std::string OutagesAndCalm(Cluster& cluster, std::uint64_t seed, SeedRun& run) {
   if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
   Outages outages(cluster, seed);
   Load(cluster, seed);
-  ScanWatch scans(cluster);
+  ScanWatch scans(cluster, base::seconds(10));
   outages.Play();
   run.declared_absent = outages.declared();
   if (!outages.AwaitReady())
