@@ -1,6 +1,5 @@
 #include "storage/memory_engine.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -20,7 +19,7 @@ struct MemoryDisk::Applier {
   std::uint64_t bytes = 0;
 
   void Put(Family family, base::Bytes key, base::Bytes value) {
-    Table& table = disk.table(family);
+    Table& table = disk.Changed(family);
     bytes += key.size() + value.size();
     const auto at = table.lower_bound(key);
     if (at != table.end() && at->first == key) {
@@ -32,7 +31,7 @@ struct MemoryDisk::Applier {
   }
 
   void Delete(Family family, base::Bytes key) {
-    Table& table = disk.table(family);
+    Table& table = disk.Changed(family);
     bytes += key.size();
     const auto at = table.find(key);
     if (at == table.end()) return;
@@ -41,14 +40,24 @@ struct MemoryDisk::Applier {
   }
 };
 
+MemoryDisk::MemoryDisk() {
+  for (std::shared_ptr<Table>& table : tables_) table = std::make_shared<Table>();
+}
+
+MemoryDisk::Table& MemoryDisk::Changed(Family family) {
+  std::shared_ptr<Table>& table = tables_[static_cast<std::size_t>(family)];
+  if (table.use_count() > 1) table = std::make_shared<Table>(*table);
+  return *table;
+}
+
 void MemoryDisk::UndoLastWrite() {
   CHECK(!unsynced_.empty());
   std::vector<Undo>& undos = unsynced_.back();
   for (auto undo = undos.rbegin(); undo != undos.rend(); ++undo) {
     if (undo->old_value)
-      table(undo->family).insert_or_assign(std::move(undo->key), *std::move(undo->old_value));
+      Changed(undo->family).insert_or_assign(std::move(undo->key), *std::move(undo->old_value));
     else
-      table(undo->family).erase(undo->key);
+      Changed(undo->family).erase(undo->key);
   }
   sequence_ -= undos.size();
   unsynced_.pop_back();
@@ -75,7 +84,7 @@ void MemoryDisk::FailSyncs(base::Status status) {
 std::shared_ptr<MemoryDisk> MemoryDisk::Copy() const {
   const std::lock_guard lock(mutex_);
   auto copy = std::make_shared<MemoryDisk>();
-  copy->tables_ = tables_;
+  for (std::size_t i = 0; i < kFamilies; ++i) *copy->tables_[i] = *tables_[i];
   copy->unsynced_ = unsynced_;
   copy->sequence_ = sequence_;
   return copy;
@@ -86,24 +95,35 @@ std::size_t MemoryDisk::unsynced_writes() const {
   return unsynced_.size();
 }
 
-// Walks a copy: what the engine does after Scan() changes nothing here.
+// Walks over the table as it is: a write takes another (MemoryDisk::Changed).
 class MemoryEngine::SnapshotCursor final : public Cursor {
  public:
-  explicit SnapshotCursor(std::vector<std::pair<std::string, std::string>> entries,
-                          std::shared_ptr<MemoryDisk> disk, std::uint64_t& bytes_read)
-      : entries_(std::move(entries)),
-        at_(entries_.size()),
-        disk_(std::move(disk)),
-        bytes_read_(bytes_read) {}
+  using Table = MemoryDisk::Table;
+
+  // Under the disk's mutex.
+  SnapshotCursor(std::shared_ptr<MemoryDisk> disk, std::shared_ptr<const Table> table,
+                 base::Bytes begin, base::Bytes end, std::uint64_t& bytes_read)
+      : disk_(std::move(disk)),
+        table_(std::move(table)),
+        begin_(table_->lower_bound(begin)),
+        end_(end.empty() ? table_->end() : table_->lower_bound(end)),
+        at_(end_),
+        bytes_read_(bytes_read) {
+    if (!end.empty() && end < begin) begin_ = at_ = end_;
+  }
+  // A writer that finds the table its own must see that this one is done with it.
+  ~SnapshotCursor() override {
+    const std::lock_guard lock(disk_->mutex_);
+    table_.reset();
+  }
 
   void Seek(base::Bytes key) override {
-    const auto found =
-        std::lower_bound(entries_.begin(), entries_.end(), key,
-                         [](const auto& entry, base::Bytes k) { return entry.first < k; });
-    at_ = static_cast<std::size_t>(found - entries_.begin());
+    at_ = table_->lower_bound(key);
+    if (begin_ == end_ || (begin_ != table_->end() && key < begin_->first)) at_ = begin_;
+    if (end_ != table_->end() && key >= end_->first) at_ = end_;
     CountRead();
   }
-  bool Valid() const override { return at_ < entries_.size(); }
+  bool Valid() const override { return at_ != end_; }
   void Next() override {
     CHECK(Valid());
     ++at_;
@@ -111,11 +131,11 @@ class MemoryEngine::SnapshotCursor final : public Cursor {
   }
   base::Bytes key() const override {
     CHECK(Valid());
-    return entries_[at_].first;
+    return at_->first;
   }
   base::Bytes value() const override {
     CHECK(Valid());
-    return entries_[at_].second;
+    return at_->second;
   }
   base::Status status() const override { return base::Ok(); }
 
@@ -123,12 +143,12 @@ class MemoryEngine::SnapshotCursor final : public Cursor {
   void CountRead() {
     if (!Valid()) return;
     const std::lock_guard lock(disk_->mutex_);
-    bytes_read_ += entries_[at_].first.size() + entries_[at_].second.size();
+    bytes_read_ += at_->first.size() + at_->second.size();
   }
 
-  const std::vector<std::pair<std::string, std::string>> entries_;
-  std::size_t at_;
   const std::shared_ptr<MemoryDisk> disk_;
+  std::shared_ptr<const Table> table_;
+  Table::const_iterator begin_, end_, at_;
   std::uint64_t& bytes_read_;  // The engine's, guarded by the disk's mutex.
 };
 
@@ -179,16 +199,9 @@ base::Status MemoryEngine::SyncLog() {
 }
 
 std::unique_ptr<Cursor> MemoryEngine::Scan(Family family, base::Bytes begin, base::Bytes end) {
-  std::vector<std::pair<std::string, std::string>> entries;
-  {
-    const std::lock_guard lock(disk_->mutex_);
-    const MemoryDisk::Table& table = disk_->table(family);
-    for (auto at = table.lower_bound(begin); at != table.end(); ++at) {
-      if (!end.empty() && at->first >= end) break;
-      entries.emplace_back(*at);
-    }
-  }
-  return std::make_unique<SnapshotCursor>(std::move(entries), disk_, stats_.iter_bytes_read);
+  const std::lock_guard lock(disk_->mutex_);
+  return std::make_unique<SnapshotCursor>(disk_, disk_->tables_[static_cast<std::size_t>(family)],
+                                          begin, end, stats_.iter_bytes_read);
 }
 
 std::uint64_t MemoryEngine::sequence() const {

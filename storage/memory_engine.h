@@ -13,7 +13,7 @@
 //   engine = std::make_unique<MemoryEngine>(disk);
 //
 // Thread:    any; one mutex. Under one thread everything is a function of the calls and the seed.
-// Ownership: engines and cursors share the disk or copy from it.
+// Ownership: engines and cursors share the disk.
 // Read next: tests/storage/engine_suite.h.
 #pragma once
 
@@ -34,6 +34,8 @@ namespace starling::storage {
 
 class MemoryDisk {
  public:
+  MemoryDisk();
+
   // Loses power. REQUIRES: no engine is used on this disk any more.
   void Crash(std::size_t keep);      // Keeps the first `keep` writes after the last sync.
   void Crash(base::Random& random);  // Keeps any number of them, drawn.
@@ -63,13 +65,15 @@ class MemoryDisk {
   };
   struct Applier;
 
-  Table& table(Family family) { return tables_[static_cast<std::size_t>(family)]; }
+  const Table& table(Family family) const { return *tables_[static_cast<std::size_t>(family)]; }
+  // To be changed: a copy, if a cursor walks over the one that is there.
+  Table& Changed(Family family);
   void UndoLastWrite();
 
   mutable std::mutex mutex_;
-  std::array<Table, kFamilies> tables_;
-  std::vector<std::vector<Undo>> unsynced_;  // One element a Write().
-  std::uint64_t sequence_ = 0;               // Changes made and not undone.
+  std::array<std::shared_ptr<Table>, kFamilies> tables_;  // Shared with cursors.
+  std::vector<std::vector<Undo>> unsynced_;               // One element a Write().
+  std::uint64_t sequence_ = 0;                            // Changes made and not undone.
   base::Status write_failure_;
   base::Status sync_failure_;
 };
@@ -88,7 +92,7 @@ class MemoryEngine final : public Engine {
   void Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) override;
   base::Status Write(std::span<const Batch* const> batches, Sync sync) override;
   base::Status SyncLog() override;
-  // Copies the range: O(what is in it).
+  // A write while the cursor lives costs a copy of the family, once.
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
   std::uint64_t sequence() const override;
   base::Status Flush() override;    // Syncs: flushed tables survive a power loss.
