@@ -1,6 +1,8 @@
 #include "server/held_memory.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
 
 #include "base/check.h"
 #include "base/mutants.h"
@@ -8,59 +10,74 @@
 
 namespace starling::server {
 
-HeldMemory::HeldMemory(std::size_t records_max) : records_max_(records_max) {
-  CHECK(records_max > 0);
+HeldMemory::HeldMemory(std::size_t notes_max)
+    // Few heads stay in the processor's cache, and chains of four are short enough to ask.
+    : notes_max_(notes_max), heads_(std::bit_ceil(std::max<std::size_t>(notes_max / 4, 1))) {
+  CHECK(notes_max > 0);
+  notes_.reserve(notes_max);  // Untouched until used; and never moved while a write waits.
 }
 
 std::uint64_t HeldMemory::KeyOf(base::KeyspaceId keyspace, base::Token token) {
   return token ^ base::Mix64(keyspace);
 }
 
+std::uint64_t& HeldMemory::HeadOf(std::uint64_t key) {
+  return heads_[base::Mix64(key) & (heads_.size() - 1)];
+}
+
 void HeldMemory::Note(base::KeyspaceId keyspace, base::Token token, const base::Version& replaced,
                       const base::Version& held) {
-  const std::uint64_t key = KeyOf(keyspace, token);
-  const auto [it, begun] = records_.try_emplace(key);
-  Record& record = it->second;
-  if (begun) {
-    record.base = replaced;
-    if (ring_.size() < records_max_) {
-      ring_.push_back(key);
-    } else {
-      records_.erase(ring_[oldest_]);  // Never `key` itself: that one had no record until now.
-      ring_[oldest_] = key;
-      oldest_ = (oldest_ + 1) % records_max_;
-    }
-  }
-  Add(record, held);
+  Add(KeyOf(keyspace, token), replaced, held);
 }
 
 void HeldMemory::NotePulled(base::KeyspaceId keyspace, base::Token token,
                             const base::Version& held) {
-  if (const auto it = records_.find(KeyOf(keyspace, token)); it != records_.end())
-    Add(it->second, held);
+  const std::uint64_t key = KeyOf(keyspace, token);
+  std::optional<base::Version> current;
+  Walk(key, [&](const Change& newest) {
+    current = newest.held;
+    return false;
+  });
+  if (current) Add(key, *current, held);
 }
 
-void HeldMemory::Add(Record& record, const base::Version& held) {
-  if (record.held.size() == kVersionsMax) {
-    const auto lowest = std::min_element(record.held.begin(), record.held.end());
-    record.base = std::max(record.base, *lowest);
-    record.held.erase(lowest);
+void HeldMemory::Add(std::uint64_t key, const base::Version& replaced, const base::Version& held) {
+  std::uint64_t& head = HeadOf(key);
+  const Change change{.key = key, .replaced = replaced, .held = held, .before = head};
+  if (notes_.size() < notes_max_)
+    notes_.push_back(change);
+  else
+    notes_[noted_ % notes_max_] = change;
+  head = noted_++;
+}
+
+// A chain ends at what was overwritten since: all before that was, too. The first head of all is
+// position 0, which may be of another chain; its key tells.
+template <typename Look>
+void HeldMemory::Walk(std::uint64_t key, Look&& look) const {
+  std::uint64_t at = heads_[base::Mix64(key) & (heads_.size() - 1)];
+  for (int step = 0; step < kStepsMax && at < noted_ && noted_ - at <= notes_.size(); ++step) {
+    const Change& change = notes_[at % notes_max_];
+    if (change.key == key && !look(change)) return;
+    if (change.before >= at) return;
+    at = change.before;
   }
-  record.held.push_back(held);
 }
 
 HeldMemory::Answer HeldMemory::Ask(base::KeyspaceId keyspace, base::Token token,
                                    const base::Version& version) const {
-  const auto it = records_.find(KeyOf(keyspace, token));
-  if (it == records_.end())
-    return base::Mutant("never-held-after-restart") ? Answer::kNeverHeld : Answer::kUnknown;
-  const Record& record = it->second;
-  if (version == record.base) return Answer::kHeld;
-  if (std::find(record.held.begin(), record.held.end(), version) != record.held.end())
-    return Answer::kHeld;
+  bool held = false;
+  std::optional<base::Version> oldest;  // Current when the oldest note was made.
+  int versions = 0;
+  Walk(KeyOf(keyspace, token), [&](const Change& change) {
+    oldest = change.replaced;
+    held = version == change.held || version == change.replaced;
+    return !held && ++versions < kVersionsMax;
+  });
+  if (held) return Answer::kHeld;
   if (base::Mutant("never-held-after-restart")) return Answer::kNeverHeld;
-  return version > record.base && version.timestamp > floor_ ? Answer::kNeverHeld
-                                                             : Answer::kUnknown;
+  return oldest && version > *oldest && version.timestamp > floor_ ? Answer::kNeverHeld
+                                                                   : Answer::kUnknown;
 }
 
 }  // namespace starling::server

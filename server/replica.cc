@@ -34,7 +34,7 @@ Replica::Replica(base::World& world, storage::Engine& engine, Committer& committ
       listener_(listener),
       options_(options),
       journal_(JournalOf(options)),
-      held_(options.held_records_max),
+      held_(options.held_notes_max),
       fresh_(options.began_empty) {}
 
 Replica::~Replica() = default;

@@ -112,7 +112,7 @@ struct ReplicaOptions {
   unsigned workers = 1;
   std::uint64_t digest_seed = 0;  // The cluster's token seed.
   bool began_empty = false;       // HoldsNothing said so (server/fresh_keys.h).
-  std::size_t held_records_max = 1 << 17;
+  std::size_t held_notes_max = 1 << 18;
   // Of values answered in a turn. Higher: fewer turns for large values; lower: less waits to be
   // sent at once.
   std::size_t turn_bytes_max = 16 << 20;

@@ -26,8 +26,8 @@ base::Version KeptAt(std::uint64_t timestamp) {
 }
 
 // A memory in which the key went through `versions`, the first being there before.
-HeldMemory After(const std::vector<std::uint64_t>& versions, std::size_t records_max = 10) {
-  HeldMemory memory(records_max);
+HeldMemory After(const std::vector<std::uint64_t>& versions, std::size_t notes_max = 10) {
+  HeldMemory memory(notes_max);
   for (std::size_t i = 1; i < versions.size(); ++i)
     memory.Note(kRemembered, kToken, KeptAt(versions[i - 1]), KeptAt(versions[i]));
   return memory;
@@ -112,20 +112,39 @@ TEST_SUITE("server/held_memory: what is not known any more") {
     }
   }
 
-  TEST_CASE("the oldest record gives way when there are too many, and only that one") {
-    HeldMemory memory(2);
+  TEST_CASE("the oldest note gives way when there are too many, and only that one") {
+    HeldMemory memory(4);
     for (const base::Token token : {1, 2, 3}) {
       memory.Note(kRemembered, token, KeptAt(10), KeptAt(20));
       memory.Note(kRemembered, token, KeptAt(20), KeptAt(30));
     }
-    EXPECT(memory.size() == 2);
+    EXPECT(memory.size() == 4);
     EXPECT(memory.Ask(kRemembered, 1, KeptAt(25)) == Answer::kUnknown);
-    EXPECT(memory.Ask(kRemembered, 2, KeptAt(25)) == Answer::kNeverHeld);
+    EXPECT(memory.Ask(kRemembered, 2, KeptAt(15)) == Answer::kNeverHeld);
     EXPECT(memory.Ask(kRemembered, 3, KeptAt(25)) == Answer::kNeverHeld);
-    memory.Note(kRemembered, 1, KeptAt(30), KeptAt(40));  // Back, as a record that begins now.
+    memory.Note(kRemembered, 1, KeptAt(30), KeptAt(40));  // Back, and known from now on.
     EXPECT(memory.Ask(kRemembered, 1, KeptAt(25)) == Answer::kUnknown);
     EXPECT(memory.Ask(kRemembered, 1, KeptAt(35)) == Answer::kNeverHeld);
-    EXPECT(memory.Ask(kRemembered, 2, KeptAt(25)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered, 2, KeptAt(15)) == Answer::kUnknown);
+    EXPECT(memory.Ask(kRemembered, 2, KeptAt(20)) == Answer::kHeld);
+    EXPECT(memory.Ask(kRemembered, 2, KeptAt(25)) == Answer::kNeverHeld);
+  }
+
+  TEST_CASE("behind many notes of keys of the same chain a key is not known, nor told wrongly") {
+    int known = 0;
+    int unknown = 0;
+    for (base::Token other = 0; other < 2000; ++other) {  // One in 128 is in the key's chain.
+      HeldMemory memory(400);
+      memory.Note(kRemembered, kToken, KeptAt(10), KeptAt(20));
+      for (std::uint64_t i = 1; i < 100; ++i)
+        memory.Note(kRemembered, other, KeptAt(i), KeptAt(i + 1));
+      const Answer answer = Ask(memory, 15);
+      known += answer == Answer::kNeverHeld;
+      unknown += answer == Answer::kUnknown;
+    }
+    EXPECT(known + unknown == 2000);
+    EXPECT(known > 1900);
+    EXPECT(unknown > 0);
   }
 
   TEST_CASE("of many versions of a key the eight newest are told apart, the others unknown") {
