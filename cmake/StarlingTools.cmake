@@ -112,6 +112,14 @@ function(starling_precompile_test target)
   starling_unite(${target})
 endfunction()
 
+# What others wrote takes a third of the time to compile without a sanitizer's checks, which are for
+# what we write. (ThreadSanitizer is to see all accesses, whoever makes them.)
+function(starling_unchecked target)
+  if(STARLING_SANITIZE MATCHES address)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all)
+  endif()
+endfunction()
+
 # starling_wire(NAME FILE.proto...): generated messages, seen as a system include by their path from
 # the root, without our warnings. (protobuf_generate would name them by the caller's folder.)
 function(starling_wire name)
@@ -130,6 +138,7 @@ function(starling_wire name)
     list(APPEND generated ${stem}.pb.cc ${stem}.pb.h)
   endforeach()
   add_library(${name} STATIC ${generated})
+  starling_unchecked(${name})
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR})
 endfunction()

@@ -1,8 +1,12 @@
-// tests/storage/temp_directory.h: a directory of a test's own, gone with it.
+// tests/storage/temp_directory.h: a directory of a test's own, gone with it; and whole files of
+// one.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <ios>
 #include <string>
 #include <system_error>
 
@@ -12,8 +16,16 @@ namespace starling::storage {
 
 class TempDirectory {
  public:
-  TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "starling-test-XXXXXX").string();
+  enum class Place : std::uint8_t { kWhereverFast, kDisk };
+
+  // Most tests make files by the thousands, and lose them by other means than a disk's: they are in
+  // memory, if tests/run has found some for them. kDisk: where temporary files are, as ever.
+  explicit TempDirectory(Place place = Place::kWhereverFast) {
+    const char* memory = std::getenv("STARLING_TEST_MEMORY");
+    const std::filesystem::path parent = place == Place::kWhereverFast && memory != nullptr
+                                             ? std::filesystem::path(memory)
+                                             : std::filesystem::temp_directory_path();
+    std::string name = (parent / "starling-test-XXXXXX").string();
     CHECK(mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
@@ -29,5 +41,13 @@ class TempDirectory {
  private:
   std::string path_;
 };
+
+inline std::string WholeFile(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string content(std::filesystem::file_size(path), '\0');
+  in.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<std::size_t>(in.gcount()));
+  return content;
+}
 
 }  // namespace starling::storage

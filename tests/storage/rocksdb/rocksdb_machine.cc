@@ -22,9 +22,15 @@ std::unique_ptr<Engine> OpenSmall(const std::string& directory) {
   return Opened(RocksDbEngine::Open(SmallOptions(directory)));
 }
 
-RocksDbMachine::RocksDbMachine() { Start(); }
+RocksDbMachine::RocksDbMachine()
+    : directory_(std::make_unique<TempDirectory>(TempDirectory::Place::kDisk)) {
+  Start();
+}
 
-RocksDbMachine::RocksDbMachine(std::shared_ptr<UnsyncedFs> fs) : fs_(std::move(fs)) { Start(); }
+RocksDbMachine::RocksDbMachine(std::shared_ptr<UnsyncedFs> fs)
+    : directory_(std::make_unique<TempDirectory>()), fs_(std::move(fs)) {
+  Start();
+}
 
 void RocksDbMachine::Start() {
   engine_ = Opened(RocksDbEngine::Open(SmallOptions(directory_->path(), fs_)));

@@ -38,7 +38,7 @@ class RocksDbMachine final : public Machine {
  private:
   void Start();
 
-  std::unique_ptr<TempDirectory> directory_ = std::make_unique<TempDirectory>();
+  std::unique_ptr<TempDirectory> directory_;
   std::shared_ptr<UnsyncedFs> fs_;
   std::unique_ptr<Engine> engine_;
 };

@@ -5,8 +5,6 @@
 #include <fmt/core.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "tests/storage/engine_suite.h"
 #include "tests/storage/rocksdb/damage.h"
@@ -44,10 +42,8 @@ void MakeHurt(const std::string& directory) {
 
 std::map<std::string, std::string> FilesOf(const std::string& directory) {
   std::map<std::string, std::string> files;
-  for (const auto& file : fs::directory_iterator(directory)) {
-    std::ifstream in(file.path(), std::ios::binary);
-    files[file.path().filename().string()] = {std::istreambuf_iterator<char>(in), {}};
-  }
+  for (const auto& file : fs::directory_iterator(directory))
+    files[file.path().filename().string()] = WholeFile(file.path());
   files.erase("LOCK");
   return files;
 }

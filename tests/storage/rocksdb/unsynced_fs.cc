@@ -4,9 +4,9 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "base/check.h"
+#include "tests/storage/temp_directory.h"
 
 namespace starling::storage {
 namespace {
@@ -17,11 +17,6 @@ using rocksdb::IOStatus;
 using rocksdb::Slice;
 
 constexpr std::chrono::milliseconds kBeginMax{100};
-
-std::string ReadWhole(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::string FolderOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().lexically_normal().string();
@@ -89,7 +84,7 @@ std::map<std::string, std::string> UnsyncedFs::CutFiles(const std::string& direc
   std::map<std::string, std::string> files;  // In the order of names: logs in that of numbers.
   for (const auto& file : std::filesystem::directory_iterator(directory))
     if (file.is_regular_file())
-      files.emplace(file.path().string(), ReadWhole(file.path().string()));
+      files.emplace(file.path().string(), WholeFile(file.path().string()));
 
   bool logs_end_here = false;
   for (auto at = files.begin(); at != files.end();) {
@@ -272,7 +267,7 @@ IOStatus UnsyncedFs::RenameFile(const std::string& from, const std::string& to,
   if (IOStatus failure = MayFail(from); !failure.ok()) return failure;
   const std::lock_guard lock(mutex_);
   Rename rename{from, to, std::nullopt};
-  if (std::filesystem::exists(to)) rename.replaced = ReadWhole(to);
+  if (std::filesystem::exists(to)) rename.replaced = WholeFile(to);
   IOStatus status = target()->RenameFile(from, to, options, debug);
   if (!status.ok()) return status;
   files_.erase(to);
