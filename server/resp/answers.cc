@@ -14,9 +14,11 @@ namespace {
 // The Redis whose manners these are: libraries choose by it what they may send.
 constexpr std::string_view kRedisVersion = "7.0.0";
 
-void UnknownSubcommand(const Parser& request, std::string_view command, std::string& out) {
-  AppendError(out, fmt::format("ERR unknown subcommand '{}'. Try {} HELP.",
-                               request.arg(1).substr(0, 128), command));
+// Begins as Redis's message, which clients may look for.
+void UnknownSubcommand(const Parser& request, std::string_view command, std::string_view known,
+                       std::string& out) {
+  AppendError(out, fmt::format("ERR unknown subcommand '{}': {} is answered with {} alone",
+                               request.arg(1).substr(0, 128), command, known));
 }
 
 void Ping(const Parser& request, std::string& out) {
@@ -67,7 +69,7 @@ void DescribeCommands(const Parser& request, std::string& out) {
   } else if (EqualsIgnoringCase(request.arg(1), "docs")) {
     AppendArray(out, 0);  // None are told: redis-cli then does without hints.
   } else {
-    UnknownSubcommand(request, "COMMAND", out);
+    UnknownSubcommand(request, "COMMAND", "INFO, COUNT and DOCS", out);
   }
 }
 
@@ -78,7 +80,8 @@ void Config(const Parser& request, const Facts& facts, std::string& out) {
     return AppendError(out,
                        "ERR CONFIG SET is not supported: settings are given to starlingd at its "
                        "start");
-  if (!EqualsIgnoringCase(request.arg(1), "get")) return UnknownSubcommand(request, "CONFIG", out);
+  if (!EqualsIgnoringCase(request.arg(1), "get"))
+    return UnknownSubcommand(request, "CONFIG", "GET", out);
   if (request.args() < 3) return AppendError(out, WrongArity("config|get"));
   const auto asked = [&](const auto& setting) {
     for (std::size_t i = 2; i < request.args(); ++i)
@@ -134,7 +137,8 @@ void Client(const Parser& request, ClientInfo& client, std::string& out) {
   const auto* const found =
       std::find_if(std::begin(kSubcommands), std::end(kSubcommands),
                    [&](const auto& one) { return EqualsIgnoringCase(request.arg(1), one.name); });
-  if (found == std::end(kSubcommands)) return UnknownSubcommand(request, "CLIENT", out);
+  if (found == std::end(kSubcommands))
+    return UnknownSubcommand(request, "CLIENT", "SETNAME, GETNAME, SETINFO and ID", out);
   if (request.args() != found->args)
     return AppendError(out, WrongArity(fmt::format("client|{}", found->name)));
   if (found->name == "setname") {

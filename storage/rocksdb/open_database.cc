@@ -86,8 +86,8 @@ base::Result<OpenDatabase> OpenToWrite(const rocksdb::DBOptions& database,
     if (removed > 0) status = OpenQuietly(database, directory, families, opened);
   }
   if (LockIsHeld(status))
-    return base::Fail(base::FailedPrecondition(
-        fmt::format("data directory {} is in use by another process", directory)));
+    return base::Fail(
+        base::FailedPrecondition(fmt::format("another process has {} open", directory)));
   RETURN_IF_ERROR(ToOpenStatus(status, fmt::format("opening the data directory {}", directory)));
   return opened;
 }

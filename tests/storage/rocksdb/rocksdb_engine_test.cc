@@ -162,8 +162,7 @@ TEST_SUITE("storage/rocksdb") {
     const auto second = RocksDbEngine::Open(SmallOptions(directory.path()));
     REQUIRE(!second.has_value());
     EXPECT(second.error() ==
-           base::FailedPrecondition(
-               fmt::format("data directory {} is in use by another process", directory.path())));
+           base::FailedPrecondition(fmt::format("another process has {} open", directory.path())));
     first.reset();
     EXPECT(RocksDbEngine::Open(SmallOptions(directory.path())).has_value());
   }
