@@ -119,13 +119,7 @@ void Control::OnMail(std::unique_ptr<base::Mail> mail) {
     case MailKind::kPullDone: repair_.OnPulled(static_cast<const PullDoneMail&>(*mail)); return;
     case MailKind::kStats: {
       auto& stats = static_cast<StatsMail&>(*mail);
-      const auto it = stats_gathers_.find(stats.serial);
-      if (it == stats_gathers_.end()) return;
-      it->second.stats.push_back(std::move(stats.stats));
-      if (--it->second.missing > 0) return;
-      const StatsGather done = std::move(it->second);
-      stats_gathers_.erase(it);
-      done.then(done.stats);
+      gathers_.Take(stats.serial, std::move(stats.stats));
       return;
     }
     case MailKind::kStop: Stop(); return;
@@ -177,9 +171,8 @@ void Control::HandleCreateKeyspace(const FrameMail& mail) {
       answer_by - world_.Now());
 }
 
-void Control::GatherStats(std::function<void(const std::vector<WorkerStats>&)> then) {
-  const std::uint64_t serial = ++serial_;
-  stats_gathers_[serial] = {shared_.workers, {}, std::move(then)};
+void Control::GatherStats(StatsGathers::Then then) {
+  const std::uint64_t serial = gathers_.Begin(shared_.workers, std::move(then));
   for (unsigned worker = 0; worker < shared_.workers; ++worker) {
     auto query = std::make_unique<StatsQueryMail>();
     query->serial = serial;
@@ -205,7 +198,7 @@ void Control::OnWake() {
     DriveProposer();
   }
   if (now >= next_tick_) {
-    NoteLag(now - next_tick_);
+    lag_.Note(now, now - next_tick_);
     Tick();
     next_tick_ = now + kTick;
   }

@@ -29,6 +29,7 @@
 #include "server/greeting_queue.h"
 #include "server/http_port.h"
 #include "server/joining.h"
+#include "server/loop_lag.h"
 #include "server/mail.h"
 #include "server/metrics.h"
 #include "server/moving.h"
@@ -41,6 +42,7 @@
 #include "server/scrub.h"
 #include "server/seed_book.h"
 #include "server/snapshot.h"
+#include "server/stats_gathers.h"
 #include "server/topology/changes.h"
 #include "server/topology/founding.h"
 #include "server/topology/paxos.h"
@@ -111,12 +113,6 @@ class Control final : public base::Actor, PeerLinksListener {
     ChangeDone done;
     base::Instant ends;
   };
-  // A gather of WorkerStats, and whoever waits until all live nodes have adopted an epoch.
-  struct StatsGather {
-    unsigned missing = 0;
-    std::vector<WorkerStats> stats;
-    std::function<void(const std::vector<WorkerStats>&)> then;
-  };
   // A member was asked what it remembers of us.
   struct Asked {
     base::Address at;
@@ -127,6 +123,7 @@ class Control final : public base::Actor, PeerLinksListener {
     base::Status why;
     base::Instant ends;
   };
+  // Somebody waits until all live nodes have adopted an epoch.
   struct EpochWait {
     std::uint64_t epoch = 0;
     base::Instant ends;
@@ -269,7 +266,6 @@ class Control final : public base::Actor, PeerLinksListener {
   PurgeMetrics MetricsOf(const topology::Keyspace& keyspace,
                          const std::vector<WorkerStats>& stats) const;
   std::int64_t EqualAgeMs(base::KeyspaceId keyspace) const;
-  void NoteLag(base::Duration lag);
 
   // --- connections: server/control_connections.cc; frames: server/control_frames.cc ---
   bool OnHello(base::ConnId conn, Conn& state, const wire::Frame& frame, std::size_t* used);
@@ -291,7 +287,7 @@ class Control final : public base::Actor, PeerLinksListener {
   void HandleClient(const FrameMail& mail);
   void HandleAdmin(const FrameMail& mail);
   void HandleCreateKeyspace(const FrameMail& mail);
-  void GatherStats(std::function<void(const std::vector<WorkerStats>&)> then);
+  void GatherStats(StatsGathers::Then then);
   void RenewClockBound();
   void Tick();
   void Rearm();
@@ -329,9 +325,7 @@ class Control final : public base::Actor, PeerLinksListener {
   HttpPort http_;
   base::Instant started_;
   base::Instant next_tick_;
-  // How late ticks were, at worst: in this window and in the one before.
-  base::Duration lag_{}, lag_before_{};
-  base::Instant lag_window_ends_;
+  LoopLag lag_;
   bool retired_ = false;         // Clients are served no more.
   bool asked_if_quiet_ = false;  // The workers are being asked.
   base::Instant quiet_ends_;     // It goes on then, whatever is under way.
@@ -397,8 +391,7 @@ class Control final : public base::Actor, PeerLinksListener {
   std::string heal_waits_for_;    // As was told last.
   base::Instant next_load_look_;
   base::Instant next_log_sync_;
-  std::map<std::uint64_t, StatsGather> stats_gathers_;
-  std::uint64_t serial_ = 0;
+  StatsGathers gathers_;
 };
 
 }  // namespace starling::server

@@ -11,12 +11,6 @@
 #include "server/version.h"
 
 namespace starling::server {
-namespace {
-
-constexpr base::Duration kLagWindow = base::seconds(10);
-
-}  // namespace
-
 base::Status Control::ListenHttp() {
   const std::uint16_t port = shared_.config.ports.metrics;
   return port == 0 ? base::Ok() : world_.Listen(kHttpListener, self_.client.WithPort(port));
@@ -59,7 +53,7 @@ std::string Control::Metrics(const std::vector<WorkerStats>& stats) const {
   NodeMetrics metrics;
   metrics.healthy = Ailment().empty();
   metrics.uptime = world_.Now() - started_;
-  metrics.loop_lag = std::max(lag_, lag_before_);
+  metrics.loop_lag = lag_.worst();
   metrics.disk_full = disk_.full();
   metrics.disk_free_bytes = disk_.space().free_bytes;
   metrics.disk_reserve_bytes = disk_.reserve_bytes();
@@ -127,16 +121,6 @@ std::int64_t Control::EqualAgeMs(base::KeyspaceId keyspace) const {
     }
   }
   return world_.WallMs() - oldest;
-}
-
-// The worst lateness of the last window and of the one under way.
-void Control::NoteLag(base::Duration lag) {
-  const base::Instant now = world_.Now();
-  if (now >= lag_window_ends_) {
-    lag_window_ends_ = now + kLagWindow;
-    lag_before_ = std::exchange(lag_, base::Duration(0));
-  }
-  lag_ = std::max(lag_, lag);
 }
 
 }  // namespace starling::server

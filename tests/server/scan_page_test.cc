@@ -16,7 +16,7 @@
 namespace starling::server {
 namespace {
 
-constexpr base::KeyspaceId kScanned = 7;
+constexpr base::KeyspaceId kPageKeyspace = 7;
 constexpr base::Token kScanEnd = ~base::Token{0};
 
 using purge::PurgedRun;
@@ -32,7 +32,7 @@ struct MarkedStore {
   }
   void Put(base::Token token, base::Bytes value = "value") {
     std::string data_key, entry;
-    storage::EncodeDataKeyTo({kScanned, token, "key"}, data_key);
+    storage::EncodeDataKeyTo({kPageKeyspace, token, "key"}, data_key);
     storage::EncodeEntryTo({.version = {5, 1, 1}}, value, entry);
     storage::Batch batch;
     batch.Put(storage::Family::kData, data_key, entry);
@@ -44,13 +44,13 @@ struct MarkedStore {
     Write(batch);
   }
   void Purge(std::uint16_t bucket, std::uint64_t purged) {
-    marks.Purge(kScanned, bucket, purged);
+    marks.Purge(kPageKeyspace, bucket, purged);
     StoreMarks();
   }
 };
 
 PageRequest PageFrom(base::Token from, base::Token last = kScanEnd) {
-  return {kScanned, from, {}, last, 4096};
+  return {kPageKeyspace, from, {}, last, 4096};
 }
 
 std::vector<PurgedRun> RunsTold(const ScanPage& page, std::uint16_t first) {
@@ -65,7 +65,7 @@ TEST_SUITE("server/scan_page") {
     MarkedStore store;
     store.Put(base::FirstToken(3), std::string(3000, 'x'));
     store.Put(base::FirstToken(300), std::string(3000, 'y'));
-    store.marks.Purge(kScanned + 1, 3, 99);  // Another keyspace's.
+    store.marks.Purge(kPageKeyspace + 1, 3, 99);  // Another keyspace's.
     store.StoreMarks();
     EXPECT(RunsTold(ReadScanPage(store.engine, PageFrom(0)), 0).empty());
 
@@ -87,7 +87,7 @@ TEST_SUITE("server/scan_page") {
   TEST_CASE("law: whatever buckets a page has, it tells the marks that they have") {
     MarkedStore store;
     for (const std::uint32_t bucket : {0U, 1U, 254U, 255U, 256U, 300U, 511U, 65000U, 65535U})
-      store.marks.Purge(kScanned, static_cast<std::uint16_t>(bucket), bucket + 1);
+      store.marks.Purge(kPageKeyspace, static_cast<std::uint16_t>(bucket), bucket + 1);
     store.StoreMarks();
     for (const std::uint32_t from : {0U, 1U, 250U, 255U, 256U, 301U, 65000U, 65535U}) {
       for (const std::uint32_t buckets : {1U, 2U, 5U, 46U, 255U, 256U, 257U, 65536U}) {
@@ -98,7 +98,7 @@ TEST_SUITE("server/scan_page") {
         const auto runs = RunsTold(page, first);
         // No marks at all are none of 0.
         if (runs.empty()) continue;
-        EXPECT(runs == purge::RunsOf(store.marks, kScanned, first, last));
+        EXPECT(runs == purge::RunsOf(store.marks, kPageKeyspace, first, last));
       }
     }
   }
@@ -122,7 +122,7 @@ TEST_SUITE("server/scan_page") {
   TEST_CASE("a page of more marks than may be told ends before them, with entries or without") {
     MarkedStore store;
     for (std::uint32_t bucket = 0; bucket < base::kBuckets; bucket += 2)
-      store.marks.Purge(kScanned, static_cast<std::uint16_t>(bucket), 1 + bucket);
+      store.marks.Purge(kPageKeyspace, static_cast<std::uint16_t>(bucket), 1 + bucket);
     store.StoreMarks();
     constexpr std::uint32_t kMost = purge::kPurgedRunsMax;
     store.Put(base::FirstToken(5));
@@ -145,14 +145,15 @@ TEST_SUITE("server/scan_page") {
     }
     EXPECT(pages == 16);
     EXPECT(entries == 3);
-    EXPECT(told == purge::RunsOf(store.marks, kScanned, 0, 65535, base::kBuckets));
+    EXPECT(told == purge::RunsOf(store.marks, kPageKeyspace, 0, 65535, base::kBuckets));
   }
 
   TEST_CASE("a record of marks that is damaged fails the page") {
     MarkedStore store;
     store.Put(base::FirstToken(3));
     storage::Batch batch;
-    batch.Put(storage::Family::kMeta, purge::Marks::KeyspacePrefix(kScanned) + '\x03', "damaged");
+    batch.Put(storage::Family::kMeta, purge::Marks::KeyspacePrefix(kPageKeyspace) + '\x03',
+              "damaged");
     store.Write(batch);
     EXPECT(ReadScanPage(store.engine, PageFrom(0)).page.status.code() == base::Code::kCorruption);
   }
