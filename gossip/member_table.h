@@ -44,10 +44,12 @@ class MemberTable {
     const Row& row = rows_[slot];
     return {roster_->at(row.record).generation, row.incarnation, LivenessAt(slot)};
   }
-  // Membership::DigestOf and BucketOf it, the host, and its Guards::SpotOf. REQUIRES: Has(slot).
+  // Membership::DigestOf and BucketOf it, the host, its domain, and its Guards::SpotOf. REQUIRES:
+  // Has(slot).
   std::uint64_t DigestAt(Slot slot) const;
   base::HostId HostAt(Slot slot) const { return roster_->host(slot); }
   std::size_t BucketAt(Slot slot) const { return roster_->at(rows_[slot].record).bucket; }
+  std::uint32_t DomainAt(Slot slot) const { return roster_->at(rows_[slot].record).domain; }
   std::uint64_t GuardSpotAt(Slot slot) const { return roster_->at(rows_[slot].record).guard_spot; }
   // Without touching the roster. REQUIRES: Has(slot).
   Liveness LivenessAt(Slot slot) const { return static_cast<Liveness>(rows_[slot].liveness); }

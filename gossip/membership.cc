@@ -31,10 +31,9 @@ Membership::Membership(const GossipOptions& options, MemberInfo self,
       counters_(counters),
       self_(std::move(self)),
       table_(std::move(roster)),
+      census_(self_.domain),
       guards_(self_.host, options.guards),
-      health_(options.mode) {
-  ++domains_[self_.domain];
-}
+      health_(options.mode) {}
 
 Membership::Heard Membership::Hear(base::Instant now, const Claim& claim, Source source) {
   if (claim.host == self_.host) return HearOfSelf(now, claim);
@@ -87,7 +86,7 @@ void Membership::Remember(base::Instant now, const Claim& claim) {
   const std::optional<Slot> slot = table_.Insert(claim, now - claim.age);
   if (!slot) return;
   AddToDigests(*slot, +1);
-  Count(*slot, claim.liveness, claim.domain, +1);
+  census_.Add(*slot, RowAt(*slot));
   Attend(nullptr, *slot);
 }
 
@@ -172,7 +171,7 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
     before = {member.liveness, member.generation, member.incarnation, member.since,
               member.metadata != claim.metadata || member.address != claim.address};
     AddToDigests(*slot, -1);
-    if (counts_change) Count(*slot, member.liveness, member.domain, -1);
+    if (counts_change) census_.Remove(*slot, RowAt(*slot));
   }
   const bool same_state =
       before && before->liveness == claim.liveness && before->generation == claim.generation;
@@ -182,7 +181,7 @@ void Membership::TakeAt(base::Instant now, std::optional<Slot> slot, const Claim
   else
     slot = table_.Put(claim, since);
   AddToDigests(*slot, +1);
-  if (counts_change) Count(*slot, claim.liveness, claim.domain, +1);
+  if (counts_change) census_.Add(*slot, RowAt(*slot));
   const Before* const was = before ? &*before : nullptr;
   Attend(was, *slot);
   if (IsOnTrial(claim.liveness)) {
@@ -222,25 +221,9 @@ void Membership::Attend(const Before* before, Slot changed) {
   }
 }
 
-void Membership::Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign) {
-  const auto signed_one = static_cast<std::size_t>(sign);  // Wraps around, on purpose.
-  if (!IsGone(liveness)) present_ += signed_one;
-  if (liveness == Liveness::kDead) {
-    if (sign > 0)
-      dead_.push_back(slot);
-    else
-      std::erase(dead_, slot);
-  }
-  if (liveness == Liveness::kAlive) {
-    alive_ += signed_one;
-    if (table_.MetAt(slot)) CountWitness(domain, sign);
-  }
-}
-
-void Membership::CountWitness(std::uint32_t domain, int sign) {
-  const auto signed_one = static_cast<std::size_t>(sign);
-  witnesses_ += signed_one;
-  if ((domains_[domain] += signed_one) == 0) domains_.erase(domain);
+// REQUIRES: table_.Has(slot).
+Census::Row Membership::RowAt(Slot slot) const {
+  return {table_.LivenessAt(slot), table_.DomainAt(slot), table_.MetAt(slot)};
 }
 
 void Membership::AddToDigests(Slot slot, int sign) {
@@ -304,13 +287,13 @@ void Membership::Leave(base::Instant now) {
 }
 
 void Membership::Sweep(base::Instant now) {
-  if (present_ == table_.size()) return;
+  if (present() == table_.size()) return;
   for (Slot slot = 0; slot < table_.slots(); ++slot) {
     if (!table_.Has(slot) || PresentIn(slot)) continue;
     const Member member = table_.At(slot);
     if (now - member.since < options_.dead_kept) continue;
     AddToDigests(slot, -1);
-    Count(slot, member.liveness, member.domain, -1);
+    census_.Remove(slot, RowAt(slot));
     updates_.Remove(SubjectAt(slot));
     updates_.ForgetTarget(SubjectAt(slot));
     table_.Erase(slot);
@@ -319,7 +302,7 @@ void Membership::Sweep(base::Instant now) {
 
 void Membership::AddUpdatesFor(base::HostId target, base::Instant now, std::size_t bytes_max,
                                std::vector<Claim>& claims) {
-  updates_.SendTo({.target = SubjectOf(target), .others = present_},
+  updates_.SendTo({.target = SubjectOf(target), .others = present()},
                   [&](UpdateQueue::Subject subject) {
                     return AddClaim(MemberOf(subject), now, bytes_max, claims);
                   });
@@ -369,8 +352,9 @@ std::vector<Member> Membership::DrawAlive(std::size_t count, base::HostId except
 }
 
 std::optional<Member> Membership::DrawDead() {
-  if (dead_.empty()) return std::nullopt;
-  return table_.At(dead_[random_.Below(dead_.size())]);
+  const std::vector<Slot>& dead = census_.dead();
+  if (dead.empty()) return std::nullopt;
+  return table_.At(dead[random_.Below(dead.size())]);
 }
 
 std::optional<Member> Membership::Find(base::HostId host) const {

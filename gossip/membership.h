@@ -22,6 +22,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "gossip/census.h"
 #include "gossip/deadlines.h"
 #include "gossip/guards.h"
 #include "gossip/local_health.h"
@@ -148,7 +149,7 @@ class Membership {
   }
   std::vector<MemberInfo> members() const;  // All known, by host id.
   std::size_t size() const { return table_.size(); }
-  std::size_t present() const { return present_; }  // Alive or suspect, this node excluded.
+  std::size_t present() const { return census_.present(); }  // Not gone, nor this node.
   std::optional<base::HostId> PresentAt(base::Address address) const;
 
   // Over this node and all members, by ShortId's top eight bits: equal tables have equal digests.
@@ -197,8 +198,7 @@ class Membership {
   void TakeAt(base::Instant now, std::optional<Slot> slot, const Claim& claim,
               std::string_view reason, PassOn pass_on);
   void Tell(const Member& member, const Before* before, std::string_view reason);
-  void Count(Slot slot, Liveness liveness, std::uint32_t domain, int sign);
-  void CountWitness(std::uint32_t domain, int sign);
+  Census::Row RowAt(Slot slot) const;
   void AddToDigests(Slot slot, int sign);
   void Hurry() { hurried_rounds_ = kHurriedRounds; }
   void Attend(const Before* before, Slot changed);
@@ -224,7 +224,7 @@ class Membership {
   void JudgeAll(base::Instant now);
   void Execute(base::Instant now, base::HostId host);
   void SetVerdict(base::HostId host, const Trial& trial);
-  Witnesses witnesses() const;
+  Witnesses witnesses() const { return census_.witnesses(); }
   Member Known(base::HostId host) const { return table_.At(*table_.SlotOf(host)); }
 
   const GossipOptions& options_;
@@ -234,14 +234,7 @@ class Membership {
 
   MemberInfo self_;
   MemberTable table_;
-  std::size_t present_ = 0;
-  // Those who could find a member silent: alive, and met; of their domains, this node's among them,
-  // how many are in each.
-  std::size_t witnesses_ = 0;
-  std::map<std::uint32_t, std::size_t> domains_;
-  bool met_any_ = false;
-  std::size_t alive_ = 0;   // Met or not.
-  std::vector<Slot> dead_;  // Their slots, so that one can be drawn without looking for it.
+  Census census_;
   std::uint64_t members_digest_ = 0;  // Sum over table_.
   Buckets bucket_digests_{};          // Likewise.
   UpdateQueue updates_;               // May hold kSelf.

@@ -36,7 +36,7 @@ void Membership::Vouch(base::Instant now, base::HostId host) {
 }
 
 std::vector<Member> Membership::DrawConfirmers(std::size_t count, base::HostId accused) {
-  if (domains_.size() < 2) return DrawAlive(count, accused);
+  if (witnesses().domains < 2) return DrawAlive(count, accused);
   std::vector<Member> drawn, spare;
   std::size_t neighbours = 0;
   const Permutation order(random_.Next(), table_.slots());
@@ -64,14 +64,9 @@ Accuser Membership::AsAccuser(base::HostId host) const {
 void Membership::Meet(base::HostId host) {
   const std::optional<Slot> slot = table_.SlotOf(host);
   if (!slot || table_.MetAt(*slot)) return;
+  census_.Remove(*slot, RowAt(*slot));
   table_.SetMet(*slot);
-  met_any_ = true;
-  if (table_.LivenessAt(*slot) == Liveness::kAlive) CountWitness(table_.At(*slot).domain, +1);
-}
-
-// A node that nobody has answered yet is no witness alone: it may be itself that is cut off.
-Witnesses Membership::witnesses() const {
-  return {(met_any_ ? witnesses_ : alive_) + 1, domains_.size()};
+  census_.Add(*slot, RowAt(*slot));
 }
 
 Claim Membership::ClaimToItself(const Member& member, base::Instant now) const {
@@ -181,7 +176,7 @@ void Membership::Try(base::Instant now, const Claim& claim, bool is_new_trial) {
 void Membership::SetVerdict(base::HostId host, const Trial& trial) {
   const bool confirmed = Known(host).liveness == Liveness::kUnreachable;
   const std::size_t accusers = confirmed ? Accusers::kMax : trial.accusers.size();
-  verdicts_.Set(host, trial.began + SuspicionTimeout(options_, present_ + 1, accusers));
+  verdicts_.Set(host, trial.began + SuspicionTimeout(options_, present() + 1, accusers));
 }
 
 // Did enough others find this suspect silent?
