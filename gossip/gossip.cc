@@ -54,7 +54,8 @@ Gossip::Gossip(const GossipOptions& options, const Self& self, std::uint64_t see
       passing_spreader_(options_, membership_, passing_, courier_, random_),
       goodbye_(options_, membership_, courier_, random_),
       comparer_(membership_, rumors_, exchange_, courier_),
-      refusals_(outputs_, counters_) {
+      refusals_(outputs_, counters_),
+      unanswered_(outputs_) {
   CHECK(!self.host.empty());
   CHECK(self.metadata.size() <= options_.metadata_bytes_max);
 }
@@ -80,6 +81,7 @@ Gossip::Letter Gossip::Read(base::Instant now, const Sender& from, base::Bytes b
   const base::Status read = Decode(opened.body, options_, message_);
   if (read.ok() && message_.header.from != membership_.self().host) return {&message_, opened.way};
   if (!read.ok()) refusals_.TellMalformed(now, from, read);
+  if (read.ok() && from.way == Sender::Way::kStream) unanswered_.ReachedItself();
   ++counters_.rejected;
   ClearItems(message_);
   return {};
@@ -244,10 +246,12 @@ std::string Gossip::Answer(base::Instant now, const Message& message) {
 
 void Gossip::OnStreamReply(base::Instant now, base::Bytes reply, base::Address from) {
   counters_.stream_bytes_in += reply.size();
-  if (reply.empty() || yielded()) return;  // A shell that passes on "no answer".
+  if (yielded()) return;
+  if (reply.empty()) return unanswered_.OnNothing(now, from, envelope_.way());
   NoticeLateness(now);
   const Message* const message = Read(now, {from, Sender::Way::kStream}, reply).message;
   if (message == nullptr) return;
+  unanswered_.OnAnswer();
   rumors_.Advance(now);
   OnAnswer(now, *message);
   ClearItems(message_);
@@ -354,6 +358,7 @@ Report Gossip::report() const {
                 .probe_interval = health.Scale(options_.probe_interval),
                 .ack_timeout = health.Scale(options_.ack_timeout),
                 .stream_only = prober_.round_trips().stream_only(),
+                .unanswered = unanswered_.in_a_row(),
                 .pending_claims = membership_.pending_updates(),
                 .hot_rumors = rumors_.hot_count(),
                 .counters = counters_,

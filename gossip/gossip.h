@@ -47,6 +47,7 @@
 #include "gossip/report.h"
 #include "gossip/rumors.h"
 #include "gossip/spreader.h"
+#include "gossip/unanswered.h"
 #include "gossip/vitals.h"
 
 namespace starling::gossip {
@@ -84,6 +85,7 @@ class Gossip {
   // The answer to send back; "" to garbage, to another cluster, and to what is not for us. `from`
   // is for what is told of a packet that is refused: who sends with an old key?
   std::string OnStreamRequest(base::Instant now, base::Bytes request, base::Address from = {});
+  // "" too, if the peer answered nothing: that is told once it is no accident.
   void OnStreamReply(base::Instant now, base::Bytes reply, base::Address from = {});
   // A stream of ours came to nothing. Only a refusal says something: no process listens there.
   enum class StreamFailure : std::uint8_t { kRefused, kOther };
@@ -202,6 +204,7 @@ class Gossip {
   Goodbye goodbye_;
   Comparer comparer_;
   Refusals refusals_;
+  Unanswered unanswered_;
   Message message_;  // The one being handled; its room is used for one after another.
   std::optional<base::Instant> last_stream_warning_;
   base::Instant noticed_;  // Until then this process's lateness is dealt with.

@@ -49,9 +49,11 @@ struct Event {
     kMalformed,        // Somebody's packets are not what a sound node sends. Likewise.
     kOtherVersion,     // Of our cluster, in a format that this release does not read. At most one
                        // a minute of each address, and so many of all.
+    kUnanswered,       // Streams of ours were opened, and brought no answer, several in a row. At
+                       // most one a minute.
   };
   Kind kind = kJoined;
-  MemberInfo member{};  // Of the last four the address alone; of kRumor nothing.
+  MemberInfo member{};  // Of the last five the address alone; of kRumor nothing.
   std::string rumor_key{};
   std::uint64_t rumor_version = 0;
   std::string rumor_payload{};

@@ -32,6 +32,7 @@ struct Report {
   base::Duration probe_interval{};  // As multiplied.
   base::Duration ack_timeout{};
   std::size_t stream_only = 0;
+  std::size_t unanswered = 0;  // Streams of this node in a row that brought no answer.
   std::size_t pending_claims = 0;
   std::size_t hot_rumors = 0;
   Counters counters;

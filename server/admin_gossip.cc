@@ -91,6 +91,7 @@ Json Admin::FailureDetector() const {
           {"late", counters.late},
           {"slept", counters.slept},
           {"stream_only", report.stream_only},
+          {"unanswered_streams", report.unanswered},
           {"conflicts", counters.conflicts},
           {"members", members}};
 }

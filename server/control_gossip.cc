@@ -32,6 +32,7 @@ std::string_view NameOf(gossip::Event::Kind kind) {
     case gossip::Event::kUnopened: return "sends what cannot be opened";
     case gossip::Event::kMalformed: return "sends what no sound node does";
     case gossip::Event::kOtherVersion: return "speaks another format of gossip";
+    case gossip::Event::kUnanswered: return "answers nothing";
   }
   return "?";
 }
@@ -41,7 +42,7 @@ bool IsOfMember(gossip::Event::Kind kind) {
   return kind != gossip::Event::kClusterMismatch && kind != gossip::Event::kConflict &&
          kind != gossip::Event::kYielded && kind != gossip::Event::kUnopened &&
          kind != gossip::Event::kMalformed && kind != gossip::Event::kOtherVersion &&
-         kind != gossip::Event::kStreamOnly;
+         kind != gossip::Event::kStreamOnly && kind != gossip::Event::kUnanswered;
 }
 
 void SayGossip(const gossip::Gossip& gossip, const gossip::Event& event) {

@@ -225,6 +225,8 @@ void WriteGossip(Exposition& out, const gossip::Report& report) {
   }
   out.Gauge("starling_gossip_stream_only_members", "Members whose datagrams do not arrive.",
             Number(report.stream_only));
+  out.Gauge("starling_gossip_unanswered_streams",
+            "Streams in a row that others opened and did not answer.", Number(report.unanswered));
   out.Gauge("starling_gossip_health_score", "How far this node doubts itself: 0 (sound) to 7.",
             static_cast<double>(report.health_score));
   out.Gauge("starling_gossip_pending_claims", "Members with news that waits to be told.",

@@ -98,7 +98,8 @@ class Invariants {
   void OnEvent(base::Instant now, NodeIndex observer, const Event& event) {
     if (event.kind == Event::kRumor) return OnRumor(observer, event);
     if (event.kind == Event::kUnopened || event.kind == Event::kMalformed ||
-        event.kind == Event::kOtherVersion || event.kind == Event::kClusterMismatch)
+        event.kind == Event::kOtherVersion || event.kind == Event::kClusterMismatch ||
+        event.kind == Event::kUnanswered)
       return Violated("I6", observer, "cannot read what a node sent: " + event.reason);
     if (event.kind == Event::kConflict || event.kind == Event::kStreamOnly) return;
     const NodeIndex subject = net_.IndexOf(event.member.host);

@@ -169,6 +169,33 @@ class Keyring(case.ClusterCase):
         self.assert_refused(run, "not done on", three.address)
         self.assertEqual(len(json.loads(run.stdout)["nodes"]), 3)
 
+    def test_a_node_whose_key_the_others_removed_says_so_itself(self):
+        nodes, old_id = self.sealed_cluster()
+        one, two, three = nodes.nodes
+        key, new_id = self.generate()
+        self.keyring(one, "add", key, "--all")
+        for node in (one, two):
+            self.keyring(node, "use", new_id)
+        for node in (one, two):
+            self.keyring(node, "remove", old_id, "--force")
+
+        def says():
+            return three.log_text().count("answers nothing")
+
+        cluster.wait_for(lambda: says() > 0, 30, "node 3 to say that nobody answers")
+        line = next(each for each in three.log_text().splitlines() if "answers nothing" in each)
+        for words in (old_id, "not installed there", "nodetool keyring use"):
+            self.assertIn(words, line)
+        self.assertGreater(three.nodetool("failuredetector")["unanswered_streams"], 4)
+        self.assertEqual(one.nodetool("failuredetector")["unanswered_streams"], 0)
+        self.assertNotIn("answers nothing", one.log_text() + two.log_text())
+        # As it says.
+        self.keyring(three, "use", new_id)
+        nodes.wait_whole()
+        cluster.wait_for(lambda: three.nodetool("failuredetector")["unanswered_streams"] == 0, 30,
+                         "node 3 to be answered")
+        self.assertEqual(says(), 1)
+
     def test_a_node_with_another_key_or_none_does_not_get_in(self):
         nodes, _ = self.sealed_cluster()
         one, _, three = nodes.nodes

@@ -248,7 +248,7 @@ void Network::Serve(Happening& happening) {
         node.tick_at = base::Instant::Never();
         core.OnTick(now);
         break;
-      case Kind::kReply: core.OnStreamReply(now, happening.bytes); break;
+      case Kind::kReply: core.OnStreamReply(now, happening.bytes, happening.address); break;
       case Kind::kFailure: core.OnStreamFailed(now, happening.address, happening.failure); break;
       case Kind::kReset: core.ReportConnectionLost(now, host(happening.peer)); break;
       default: CHECK(false);
@@ -289,7 +289,7 @@ void Network::Request(Happening& happening) {
   With(*target, [&](Gossip& core, base::Instant now) {
     outcome.bytes = core.OnStreamRequest(now, happening.bytes);
   });
-  if (!outcome.bytes.empty()) Schedule(StreamDelay(kSegmentRetransmit), std::move(outcome));
+  Schedule(StreamDelay(kSegmentRetransmit), std::move(outcome));
 }
 
 void Network::Drain(NodeIndex index) {

@@ -47,6 +47,7 @@ bool IsBelief(gossip::Event::Kind kind) {
     case gossip::Event::kMalformed:
     case gossip::Event::kOtherVersion:
     case gossip::Event::kYielded:
+    case gossip::Event::kUnanswered:
     case gossip::Event::kStreamOnly: return false;
   }
   return false;
