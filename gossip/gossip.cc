@@ -58,6 +58,7 @@ Gossip::Gossip(const GossipOptions& options, const Self& self, std::uint64_t see
       unanswered_(outputs_) {
   CHECK(!self.host.empty());
   CHECK(self.metadata.size() <= options_.metadata_bytes_max);
+  membership_.SetVouchedFor(self.keyring.required());
 }
 
 void Gossip::Join(base::Instant now, std::span<const base::Address> seeds) {
@@ -343,6 +344,11 @@ bool Gossip::PublishPassing(base::Instant now, const std::string& key, std::uint
 
 void Gossip::SetMetadata(base::Instant now, std::string metadata) {
   membership_.SetMetadata(now, std::move(metadata));
+}
+
+void Gossip::SetKeyring(const Keyring& keyring) {
+  envelope_.SetKeyring(keyring);
+  membership_.SetVouchedFor(keyring.required());
 }
 
 void Gossip::Leave(base::Instant now) {

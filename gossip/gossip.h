@@ -107,7 +107,7 @@ class Gossip {
                std::string payload);
 
   // From now on packets are sealed and opened by these keys.
-  void SetKeyring(const Keyring& keyring) { envelope_.SetKeyring(keyring); }
+  void SetKeyring(const Keyring& keyring);
 
   // Tells the members that are here now, once; whom that leaves out is for another mechanism to
   // find (gossip/passing_rumors.h). False: refused, too much being told already.

@@ -76,8 +76,9 @@ class Membership {
   void Vouch(base::Instant now, base::HostId host);
   Accuser AsAccuser(base::HostId host) const;  // This node, or a member.
   // The host answered this node: from now on it counts among those who could find a member silent.
-  // Who is only spoken of does not, be it a forger's or long gone: a verdict would wait for it.
   void Meet(base::HostId host);
+  // Nothing is taken without a seal: all that are alive count so (gossip/census.h).
+  void SetVouchedFor(bool vouched_for) { census_.SetVouchedFor(vouched_for); }
 
   // What the host should know first: that it is not seen as alive (Lifeguard's buddy notice).
   // nullopt if it is, or without Features::buddy_notice.

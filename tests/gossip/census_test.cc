@@ -43,6 +43,22 @@ TEST_SUITE("gossip/census") {
     EXPECT(census.witnesses().domains == 2);
   }
 
+  TEST_CASE("where nothing is taken without a seal all that are alive are witnesses") {
+    Census census(kOwn);
+    census.Add(0, Row(Liveness::kAlive, kOwn, true));
+    for (const Slot slot : {1, 2}) census.Add(slot, Row(Liveness::kAlive, kOther, false));
+    EXPECT(census.witnesses().hosts == 2);
+    EXPECT(census.witnesses().domains == 1);
+    census.SetVouchedFor(true);
+    EXPECT(census.witnesses().hosts == 4);
+    EXPECT(census.witnesses().domains == 2);
+    for (const Slot slot : {1, 2})
+      Change(census, slot, Row(Liveness::kAlive, kOther, false),
+             Row(Liveness::kDead, kOther, false));
+    EXPECT(census.witnesses().hosts == 2);
+    EXPECT(census.witnesses().domains == 1);
+  }
+
   TEST_CASE("who is on trial is no witness, nor is its domain one if it was the last there") {
     Census census(kOwn);
     census.Add(0, Row(Liveness::kAlive, kOwn, true));

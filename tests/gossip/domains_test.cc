@@ -1,6 +1,9 @@
-// Goal:   a verdict that needs two failure domains comes in time, however unlike they are in size.
-// Method: whole clusters on the virtual network of gossip-sim, a host or two in another domain.
+// Goal:   a verdict that needs two failure domains comes in time, however unlike they are in size;
+//         and does need them.
+// Method: whole clusters on the virtual network of gossip-sim, a host or two in another domain; a
+//         core by hand that was just started.
 #include "tests/gossip/gossip_net.h"
+#include "tests/gossip/hand.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
@@ -29,7 +32,46 @@ base::Duration UntilUnreachable(NodeIndex elsewhere, std::uint64_t seed) {
   return net.now() - began;
 }
 
+// Node 1, just started, was told of 2 to 5, of which 5 is of another domain, and has met nobody.
+// Now three of one domain accuse 4.
+Liveness ToldOfThreeAccusers(Hand& hand) {
+  std::vector<Claim> all;
+  for (const std::uint64_t number : {2, 3, 4, 5, 6}) {
+    all.push_back(ClaimBy(number));
+    all.back().domain = number == 5 ? 2 : 0;
+  }
+  hand.Learn(At(0), all);
+  Claim accused = all[2];
+  accused.liveness = Liveness::kSuspect;
+  for (const std::uint64_t number : {2, 3, 6}) accused.accusers.Add({ShortId(Host(number)), 0});
+  hand.Hear(At(1), 2, Spread{1}, {accused});
+  return hand.LivenessOf(4);
+}
+
 TEST_SUITE("gossip/domains") {
+  TEST_CASE("a node that was just restarted goes by no single domain's word where all is sealed") {
+    SUBCASE("from its start") {
+      Hand hand(kQuiet, 7, KeyringOf(1));
+      EXPECT(ToldOfThreeAccusers(hand) == Liveness::kSuspect);
+    }
+    SUBCASE("not while it takes what is not sealed: any member may be invented") {
+      Keyring keyring;
+      REQUIRE(keyring.Add(KeyBytes{1}).ok());
+      REQUIRE(keyring.Use(Fingerprint(KeyBytes{1})).ok());
+      Hand hand(kQuiet, 7, keyring);
+      EXPECT(ToldOfThreeAccusers(hand) == Liveness::kUnreachable);
+    }
+    SUBCASE("from when it requires seals on") {
+      Keyring keyring;
+      REQUIRE(keyring.Add(KeyBytes{1}).ok());
+      REQUIRE(keyring.Use(Fingerprint(KeyBytes{1})).ok());
+      Hand hand(kQuiet, 7, keyring);
+      REQUIRE(keyring.Require().ok());
+      hand.core->SetKeyring(keyring);
+      EXPECT(ToldOfThreeAccusers(hand) == Liveness::kSuspect);
+    }
+  }
+
   TEST_CASE("a silent host is unreachable in 2.5 s also where one domain is a host or two") {
     for (const NodeIndex elsewhere : {1U, 2U}) {
       for (std::uint64_t seed = 1; seed <= 4; ++seed)
