@@ -7,10 +7,13 @@
 
 #include "tests/gossip/gossip_net.h"
 #include "tests/gossip/hand.h"
+#include "tests/stride.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
 namespace {
+
+constexpr std::uint64_t kSeeds = 10;  // Of cases that take a fraction of a second each.
 
 // Who was declared dead by anybody.
 struct Deaths {
@@ -132,27 +135,33 @@ TEST_SUITE("gossip/cluster") {
   }
 
   TEST_CASE("F3: two halves that were apart for an hour are one within 30 s") {
-    Cluster cluster(10, {.gossip = {}, .seed = 4});
-    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
-    for (NodeIndex node = 5; node < 10; ++node) cluster.net.SetSide(node, 1);
-    cluster.net.RunFor(std::chrono::hours(1));
-    for (NodeIndex node = 5; node < 10; ++node) EXPECT(cluster.Sees(0, node) == Liveness::kDead);
-    cluster.net.Heal();
-    EXPECT(cluster.AgreesWithin(base::seconds(30)));
+    for (std::uint64_t seed = 1; seed <= kSeeds; seed += Stride()) {
+      DOCTEST_CAPTURE(seed);
+      Cluster cluster(10, {.gossip = {}, .seed = seed});
+      REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+      for (NodeIndex node = 5; node < 10; ++node) cluster.net.SetSide(node, 1);
+      cluster.net.RunFor(std::chrono::hours(1));
+      for (NodeIndex node = 5; node < 10; ++node) EXPECT(cluster.Sees(0, node) == Liveness::kDead);
+      cluster.net.Heal();
+      EXPECT(cluster.AgreesWithin(base::seconds(30)));
+    }
   }
 
   TEST_CASE("F6, F7: members that were paused wrong nobody when they wake") {
-    Cluster cluster(20, {.gossip = {}, .seed = 5});
-    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
-    Deaths deaths(cluster);
-    for (const std::int64_t seconds : {1, 2, 5, 30, 60}) {
-      for (const NodeIndex node : {3, 4}) cluster.net.Pause(node);
-      cluster.net.RunFor(base::seconds(seconds));
-      for (const NodeIndex node : {3, 4}) cluster.net.Resume(node);
-      cluster.net.RunFor(base::seconds(10));
-      EXPECT(cluster.net.AllAgree());
+    for (std::uint64_t seed = 1; seed <= kSeeds; seed += Stride()) {
+      DOCTEST_CAPTURE(seed);
+      Cluster cluster(20, {.gossip = {}, .seed = seed});
+      REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+      Deaths deaths(cluster);
+      for (const std::int64_t seconds : {1, 2, 5, 30, 60}) {
+        for (const NodeIndex node : {3, 4}) cluster.net.Pause(node);
+        cluster.net.RunFor(base::seconds(seconds));
+        for (const NodeIndex node : {3, 4}) cluster.net.Resume(node);
+        cluster.net.RunFor(base::seconds(10));
+        EXPECT(cluster.net.AllAgree());
+      }
+      EXPECT(deaths.of == std::set<NodeIndex>{3, 4});  // 30 s are more than they had to refute.
     }
-    EXPECT(deaths.of == std::set<NodeIndex>{3, 4});  // 30 s are more than they had to refute.
   }
 
   TEST_CASE(
@@ -184,20 +193,26 @@ TEST_SUITE("gossip/cluster") {
   }
 
   TEST_CASE("F9: a way that is cut in one direction for 10 minutes kills nobody") {
-    Cluster cluster(7, {.gossip = {}, .seed = 6});
-    REQUIRE(cluster.AgreesWithin(base::seconds(5)));
-    Deaths deaths(cluster);
-    cluster.net.CutOneWay(2, 3);
-    cluster.net.RunFor(base::seconds(600));
-    EXPECT(deaths.of.empty());
+    for (std::uint64_t seed = 1; seed <= kSeeds; seed += Stride()) {
+      DOCTEST_CAPTURE(seed);
+      Cluster cluster(7, {.gossip = {}, .seed = seed});
+      REQUIRE(cluster.AgreesWithin(base::seconds(5)));
+      Deaths deaths(cluster);
+      cluster.net.CutOneWay(2, 3);
+      cluster.net.RunFor(base::seconds(600));
+      EXPECT(deaths.of.empty());
+    }
   }
 
   TEST_CASE("F10: 10 % loss for 10 minutes kills nobody") {
-    Cluster cluster(24, {.gossip = {}, .seed = 7, .loss = 0.1});
-    REQUIRE(cluster.AgreesWithin(base::seconds(10)));
-    Deaths deaths(cluster);
-    cluster.net.RunFor(base::seconds(600));
-    EXPECT(deaths.of.empty());
+    for (std::uint64_t seed = 1; seed <= kSeeds; seed += Stride()) {
+      DOCTEST_CAPTURE(seed);
+      Cluster cluster(24, {.gossip = {}, .seed = seed, .loss = 0.1});
+      REQUIRE(cluster.AgreesWithin(base::seconds(10)));
+      Deaths deaths(cluster);
+      cluster.net.RunFor(base::seconds(600));
+      EXPECT(deaths.of.empty());
+    }
   }
 
   TEST_CASE("F16: who says goodbye and ends at once has left for all, and is dead for nobody") {
