@@ -147,6 +147,10 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
       ->capture_default_str();
   app->add_option("--one-way", options.one_way, "Pairs with one way cut during the span")
       ->capture_default_str();
+  app->add_option("--elsewhere", options.elsewhere,
+                  "So many are in a failure domain of their own, all others in another; 0: three "
+                  "domains of one size")
+      ->capture_default_str();
   app->add_option("--data-peers", options.data_peers,
                   "So many others have a connection to a killed process; 0: all")
       ->capture_default_str();

@@ -32,6 +32,10 @@ base::Status Check(const SwimOptions& options) {
         fmt::format("--one-way is {}, and must be at most {}, half of all ways between {} nodes",
                     options.one_way, ways / 2, options.nodes));
   }
+  if (options.elsewhere >= options.nodes) {
+    return base::InvalidArgument(fmt::format("--elsewhere is {}, and must be below --nodes ({})",
+                                             options.elsewhere, options.nodes));
+  }
   if (options.data_peers >= options.nodes) {
     return base::InvalidArgument(fmt::format("--data-peers is {}, and must be below --nodes ({})",
                                              options.data_peers, options.nodes));

@@ -37,6 +37,8 @@ struct SwimOptions {
   base::Duration duration = base::seconds(60);
   std::uint64_t seed = 1;
   Death death = Death::kProcess;
+  // So many nodes are in a failure domain of their own, all others in another. 0: three alike.
+  std::uint32_t elsewhere = 0;
   bool sealed = false;            // Packets are sealed, and bytes counted so.
   bool changing_load = false;     // Each node's vitals change each second.
   bool data_connections = false;  // Connections of the killed are reset, and that is reported.

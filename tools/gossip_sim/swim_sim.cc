@@ -119,7 +119,9 @@ class Play {
   }
 
   NodeIndex AddNode() {
-    const std::uint32_t rack = static_cast<std::uint32_t>(network_.size()) % kRacks;
+    const auto index = static_cast<std::uint32_t>(network_.size());
+    const std::uint32_t rack =
+        options_.elsewhere == 0 ? index % kRacks : (index < options_.elsewhere ? 0 : 1);
     return network_.Add(fmt::format("dc=dc1 rack=r{} tokens=16", rack), 1 + rack);
   }
 

@@ -28,6 +28,8 @@ TEST_SUITE("tools/gossip_sim/swim_options") {
     EXPECT(Refusal({.loss = -0.1}).starts_with("--loss is -0.1"));
     EXPECT(Refusal({.nodes = 3, .kill = 1, .one_way = 4}) ==
            "--one-way is 4, and must be at most 3, half of all ways between 3 nodes");
+    EXPECT(Refusal({.nodes = 3, .elsewhere = 3}) ==
+           "--elsewhere is 3, and must be below --nodes (3)");
     EXPECT(Refusal({.nodes = 3, .kill = 1, .data_connections = true, .data_peers = 3}) ==
            "--data-peers is 3, and must be below --nodes (3)");
     EXPECT(Refusal({.duration = base::milliseconds(999)}).starts_with("--duration"));

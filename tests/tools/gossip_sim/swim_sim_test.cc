@@ -207,6 +207,16 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     EXPECT(all < few);
   }
 
+  TEST_CASE("where one host is a failure domain of its own, no verdict has to wait for it") {
+    SwimOptions options = {.nodes = 64, .kill = 3, .death = Death::kHost, .sealed = true};
+    const std::uint64_t three_alike = Play(options).trace_hash;
+    options.elsewhere = 1;
+    const SwimReport report = Play(options);
+    EXPECT(report.trace_hash != three_alike);
+    EXPECT(report.all_unreachable_s.count == 3);
+    EXPECT(report.all_unreachable_s.max <= 2.5);
+  }
+
   TEST_CASE("at a loss of 30 % nobody healthy dies, and few are held for unreachable") {
     const SwimReport report = Play({.nodes = 64, .loss = 0.3, .kill = 0});
     EXPECT(report.false_deaths_healthy == 0);
