@@ -8,9 +8,9 @@
 
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/keyring.h"
+#include "tools/nodetool/progress.h"
 #include "tools/nodetool/quarantine.h"
 #include "tools/nodetool/render.h"
-#include "tools/nodetool/repair_progress.h"
 #include "tools/nodetool/restore_command.h"
 #include "tools/nodetool/units.h"
 #include "tools/nodetool/verify_command.h"
@@ -209,7 +209,7 @@ int Main(int argc, char** argv, Output output) {
   if (question.command == "snapshot" && question.tag.empty())
     question.tag = std::to_string(WallMs());
   const auto answer =
-      question.command == "repair" && !as_json ? AskShowingPulls(question) : Ask(question);
+      question.command == "repair" && !as_json ? AskShowing(question, PullLine) : Ask(question);
   if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {
     fmt::print("{}\n", *answer);
