@@ -63,7 +63,6 @@ class Admin {
   Json DescribeCluster() const;
   Json GossipInfo() const;
   Json FailureDetector() const;
-  Json RepairStatus() const;
   void StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void TookWhy(std::uint64_t id, base::NodeNumber from);
   void EndWhy(std::uint64_t id);
@@ -71,6 +70,7 @@ class Admin {
   void StartRepair(const ReplyTo& to, const std::string& keyspace);
   void RunOnEngine(const ReplyTo& to, base::Status (storage::Engine::*work)());
   void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);
+  Json RepairStatus(const std::vector<WorkerStats>& stats) const;
   Json NetStats(const std::vector<WorkerStats>& stats) const;
   Json TableStats(const std::vector<WorkerStats>& stats) const;
   Json PendingHints(const std::vector<WorkerStats>& stats) const;

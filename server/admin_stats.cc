@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "server/admin.h"
+#include "server/admin_progress.h"
 #include "server/control.h"
 #include "server/verify_admin.h"
 #include "storage/entry.h"
@@ -11,10 +12,6 @@ namespace starling::server {
 using base::Json;
 
 namespace {
-
-Json MsOf(const std::optional<base::Duration>& left) {
-  return left ? Json(base::ToMs(*left)) : Json();
-}
 
 Json ShowVerification(const std::optional<EntryProgress>& verification) {
   const EntryProgress progress = verification.value_or(EntryProgress{});
@@ -81,27 +78,20 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
       control_.gossip_ == nullptr ? gossip::Counters{} : control_.gossip_->counters();
   const storage::EngineStats engine = control_.shared_.engine.stats();
   const ScrubProgress& scrub = control_.scrub_.progress();
+  Json repaired = {{"comparisons", control_.repair_.comparisons()},
+                   {"entries_sent", repair.entries_sent},
+                   {"entries_received", repair.entries_received},
+                   {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
+                   {"data_bytes_read", repair.data_bytes_read},
+                   {"unreadable", repair.unreadable}};
+  SetPulling(repaired, repair.pulling);
+  repaired.Set("descents", control_.repair_.descents());
+  repaired.Set("vain_descents", control_.repair_.vain_descents());
+  repaired.Set("piece_bytes", repair.piece_bytes);
+  repaired.Set("cut_bytes", sum.cut_bytes);
   return {
-      {"repair",
-       {{"comparisons", control_.repair_.comparisons()},
-        {"entries_sent", repair.entries_sent},
-        {"entries_received", repair.entries_received},
-        {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
-        {"data_bytes_read", repair.data_bytes_read},
-        {"unreadable", repair.unreadable},
-        {"slices_to_pull", repair.pulling.slices},
-        {"slices_pulled", repair.pulling.done},
-        {"pulling_ms", base::ToMs(repair.pulling.elapsed)},
-        {"left_ms", MsOf(repair.pulling.Left())},
-        {"descents", control_.repair_.descents()},
-        {"vain_descents", control_.repair_.vain_descents()},
-        {"piece_bytes", sum.repair.piece_bytes},
-        {"cut_bytes", sum.cut_bytes}}},
-      {"trees",
-       {{"slices_to_make", sum.making.slices},
-        {"slices_made", sum.making.done},
-        {"making_ms", base::ToMs(sum.making.elapsed)},
-        {"left_ms", MsOf(sum.making.Left())}}},
+      {"repair", repaired},
+      {"trees", ShowMaking(sum.making)},
       {"scrub",
        {{"passes", scrub.passes},
         {"tables", scrub.tables},

@@ -87,6 +87,14 @@ std::string PullLine(std::string_view netstats) {
                      AboutLeft(repair));
 }
 
+std::string MakeLine(std::string_view netstats) {
+  const Json trees = Section(netstats, "trees");
+  const std::uint64_t slices = trees.is_null() ? 0 : Number(trees, "slices_to_make");
+  if (slices == 0) return {};
+  return fmt::format("making trees anew: {} of {} slices done{}", Number(trees, "slices_made"),
+                     slices, AboutLeft(trees));
+}
+
 std::string VerifyLine(std::string_view netstats) {
   const Json verification = Section(netstats, "verification");
   const std::uint64_t entries =

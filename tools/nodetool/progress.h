@@ -18,9 +18,10 @@
 
 namespace starling::nodetool {
 
-// One line of an answer to `netstats`; empty when nothing is being pulled, or verified, or it is no
-// such answer.
+// One line of an answer to `netstats`, the first two also of one to `repairstatus`; empty when
+// nothing is being pulled, made anew or verified, or it is no such answer.
 std::string PullLine(std::string_view netstats);
+std::string MakeLine(std::string_view netstats);
 std::string VerifyLine(std::string_view netstats);
 
 // As Ask, and meanwhile what `line_of` makes of the node's netstats on standard error, every two

@@ -27,6 +27,13 @@ TEST_SUITE("tools/nodetool/progress") {
     EXPECT(PullLine("no JSON").empty());
   }
 
+  TEST_CASE("trees that are made anew, likewise") {
+    EXPECT(MakeLine(R"({"trees":{"slices_to_make":256,"slices_made":64,"left_ms":3000}})") ==
+           "making trees anew: 64 of 256 slices done, about 3.0 s left");
+    EXPECT(MakeLine(R"({"trees":{"slices_to_make":0,"slices_made":0,"left_ms":0}})").empty());
+    EXPECT(MakeLine(R"({"trees":null})").empty());
+  }
+
   TEST_CASE("entries that are checked, of how many, and how long the rest takes") {
     EXPECT(VerifyLine(R"({"verification":{"running":true,"entries_to_check":4000,)"
                       R"("entries_checked":1000,"verifying_ms":2000,"left_ms":6000}})") ==

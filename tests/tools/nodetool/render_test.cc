@@ -72,6 +72,21 @@ TEST_SUITE("tools/nodetool/render") {
     EXPECT(text.ends_with("1 of 2 ranges equal\n"));
   }
 
+  TEST_CASE("repairstatus says what runs and how long that takes, and nothing where nothing runs") {
+    const std::string runs =
+        Show("repairstatus",
+             R"({"ranges":[{"range":"0-9","equal":false}],)"
+             R"("repair":{"slices_to_pull":8,"slices_pulled":2,"pulling_ms":900,"left_ms":2700},)"
+             R"("trees":{"slices_to_make":256,"slices_made":0,"making_ms":90,"left_ms":null},)"
+             R"("oldest_proof_ms":null})");
+    EXPECT(runs.find("0 of 1 ranges equal\n"
+                     "pulling: 2 of 8 slices done, about 2.7 s left\n"
+                     "making trees anew: 0 of 256 slices done\n") != std::string::npos);
+    const std::string rests = Show("repairstatus", R"({"ranges":[{"range":"0-9","equal":true}],)"
+                                                   R"("repair":null,"trees":null})");
+    EXPECT(rests.ends_with("1 of 1 ranges equal\n"));
+  }
+
   TEST_CASE("scrubstatus shows what is not known as a dash") {
     const std::string text =
         Show("scrubstatus",
