@@ -26,6 +26,11 @@ char StateLetter(topology::NodeState state, const Snapshot::Peer& look) {
   }
 }
 
+bool HasDryRun(std::string_view command) {
+  constexpr std::string_view kThose[] = {"repair", "scrub", "declareabsent", "flush", "compact"};
+  return std::ranges::find(kThose, command) != std::end(kThose);
+}
+
 }  // namespace
 
 Admin::Admin(Control& control) : control_(control), jobs_(control.world_) {}
@@ -47,13 +52,15 @@ void Admin::Handle(const AdminCall& call) {
   if (!key) return Fail(to, key.error());
   const auto dry_run = call.arguments.Flag("dry_run");
   if (!dry_run) return Fail(to, dry_run.error());
+  if (*dry_run && !HasDryRun(command))  // It would be done.
+    return Fail(to, base::InvalidArgument(fmt::format("'{}' has no dry run", command)));
   if (command == "status") return Answer(to, Status());
   if (command == "ring") return Answer(to, Ring());
   if (command == "describecluster") return Answer(to, DescribeCluster());
   if (command == "gossipinfo") return Answer(to, GossipInfo());
   if (command == "failuredetector") return Answer(to, FailureDetector());
   if (command == "repairstatus") return WithStats(to, &Admin::RepairStatus);
-  if (command == "repair") return StartRepair(to, *keyspace);
+  if (command == "repair") return StartRepair(to, *keyspace, *dry_run);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
   if (command == "scrub") return StartScrub(to, *dry_run);
@@ -64,7 +71,9 @@ void Admin::Handle(const AdminCall& call) {
   if (command == "getendpoints") return GetEndpoints(to, *keyspace, *key);
   if (command == "why") return StartWhy(to, *keyspace, *key);
   if (command == "declareabsent") return DeclareAbsent(to, call.arguments);
+  if (command == "flush" && *dry_run) return Answer(to, DryFlush());
   if (command == "flush") return RunOnEngine(to, &storage::Engine::Flush);
+  if (command == "compact" && *dry_run) return Answer(to, DryCompact());
   if (command == "compact") return RunOnEngine(to, &storage::Engine::Compact);
   if (command == "drain") {
     // Before the goodbye: afterwards nobody can ask again.

@@ -65,14 +65,45 @@ Json Admin::RepairStatus(const std::vector<WorkerStats>& stats) const {
           {"warnings", Warnings()}};
 }
 
-void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
+// By peer, keyspace and range, as each was when it was compared. `entries_here` is what a repair
+// would read of them on this node; what it would move, the entries alone can tell.
+Json Admin::DryRepair(const Repair::Result& result) const {
+  const topology::Topology& topology = *control_.snapshot_->topology;
+  Json rows = Json::Array();
+  for (const Repair::Difference& each : result.differing) {
+    const topology::Node* peer = topology.FindNumber(each.peer);
+    for (const RangeDifference& range : each.ranges) {
+      const topology::Keyspace* keyspace = topology.FindKeyspace(range.keyspace);
+      if (peer == nullptr || keyspace == nullptr) continue;
+      rows.Append({{"peer", peer->cluster.IpString()},
+                   {"keyspace", keyspace->name},
+                   {"range", fmt::format("{:04x}-{:04x}", range.first_bucket, range.last_bucket)},
+                   {"buckets", range.last_bucket - range.first_bucket + 1},
+                   {"buckets_differ", range.buckets},
+                   {"entries_here", range.entries_here}});
+    }
+  }
+  return {{"dry_run", true},
+          {"compared", result.compared},
+          {"peers", result.peers},
+          {"differing", rows},
+          {"equal", result.equal},
+          {"reason", result.reason},
+          {"took_ms", base::ToMs(result.took)}};
+}
+
+void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace, bool dry_run) {
   base::KeyspaceId id = Repair::kAllKeyspaces;
   if (!keyspace.empty()) {
     const topology::Keyspace* space = control_.snapshot_->topology->FindKeyspace(keyspace);
     if (space == nullptr) return Fail(to, NoKeyspace(keyspace));
     id = space->id;
   }
-  control_.repair_.RunNow(id, [this, to](const Repair::Result& result) {
+  if (dry_run)
+    return control_.repair_.RunNow(
+        id, Repair::Mode::kLook,
+        [this, to](const Repair::Result& result) { Answer(to, DryRepair(result)); });
+  control_.repair_.RunNow(id, Repair::Mode::kHeal, [this, to](const Repair::Result& result) {
     Answer(to, {{"compared", result.compared},
                 {"peers", result.peers},
                 {"entries_received", result.entries_received},

@@ -193,6 +193,7 @@ std::string ShowSnapshots(Json answer, std::int64_t now_ms) {
 }
 
 std::string ShowDone(Json answer, std::int64_t now_ms) {
+  if (answer.value("dry_run", false)) return ShowGeneric(answer, now_ms);
   const bool done = answer.value("done", false);
   answer.erase("done");
   return (done ? "done\n" : "not done\n") + ShowRest(answer, now_ms);

@@ -39,6 +39,9 @@ std::string ShowRepairStatus(Json answer, std::int64_t now_ms) {
 
 std::string ShowRepair(Json answer, std::int64_t now_ms) {
   const bool equal = answer.value("equal", false);
+  if (answer.value("dry_run", false) && !equal)
+    return ShowGeneric(answer, now_ms) +
+           "nothing was moved: a repair has both sides fetch what they lack of these\n";
   return ShowGeneric(answer, now_ms) +
          (equal ? "all ranges that were compared are equal\n" : "some ranges are not equal yet\n");
 }

@@ -98,6 +98,20 @@ TEST_SUITE("tools/nodetool/render") {
     EXPECT(text.find("null") == std::string::npos);
   }
 
+  TEST_CASE("a dry run is no word of anything done") {
+    const std::string flush = Show("flush", R"({"dry_run":true,"in_memory_bytes":4096,"families":[
+             {"family":"data","changes":7,"in_memory_bytes":4096}]})");
+    EXPECT(flush.find("done") == std::string::npos);
+    EXPECT(flush.find("In memory : 4.00 KiB") != std::string::npos);
+    EXPECT(flush.find("data    7        4.00 KiB") != std::string::npos);
+    const std::string differs = Show("repair", R"({"dry_run":true,"differing":[
+        {"peer":"10.0.0.2","range":"0000-0fff","buckets_differ":3}],"equal":false})");
+    EXPECT(differs.find("0000-0fff") != std::string::npos);
+    EXPECT(differs.find("nothing was moved") != std::string::npos);
+    EXPECT(Show("repair", R"({"dry_run":true,"differing":[],"equal":true})")
+               .ends_with("all ranges that were compared are equal\n"));
+  }
+
   TEST_CASE("a repair that left out a peer fell short, and one that compared all did not") {
     EXPECT(FellShort("repair", R"({"compared":1,"peers":2,"reason":"10.0.0.3: it is down"})") ==
            "compared with 1 of 2 peers: 10.0.0.3: it is down");
