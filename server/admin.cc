@@ -26,6 +26,11 @@ char StateLetter(topology::NodeState state, const Snapshot::Peer& look) {
   }
 }
 
+bool HasDryRun(std::string_view command) {
+  constexpr std::string_view kThose[] = {"repair", "scrub", "declareabsent", "flush", "compact"};
+  return std::ranges::find(kThose, command) != std::end(kThose);
+}
+
 }  // namespace
 
 Admin::Admin(Control& control) : control_(control), jobs_(control.world_) {}
@@ -47,13 +52,15 @@ void Admin::Handle(const AdminCall& call) {
   if (!key) return Fail(to, key.error());
   const auto dry_run = call.arguments.Flag("dry_run");
   if (!dry_run) return Fail(to, dry_run.error());
+  if (*dry_run && !HasDryRun(command))  // It would be done.
+    return Fail(to, base::InvalidArgument(fmt::format("'{}' has no dry run", command)));
   if (command == "status") return Answer(to, Status());
   if (command == "ring") return Answer(to, Ring());
   if (command == "describecluster") return Answer(to, DescribeCluster());
   if (command == "gossipinfo") return Answer(to, GossipInfo());
   if (command == "failuredetector") return Answer(to, FailureDetector());
-  if (command == "repairstatus") return Answer(to, RepairStatus());
-  if (command == "repair") return StartRepair(to, *keyspace);
+  if (command == "repairstatus") return WithStats(to, &Admin::RepairStatus);
+  if (command == "repair") return StartRepair(to, *keyspace, *dry_run);
   if (command == "info") return WithStats(to, &Admin::Info);
   if (command == "netstats") return WithStats(to, &Admin::NetStats);
   if (command == "scrub") return StartScrub(to, *dry_run);
@@ -64,7 +71,9 @@ void Admin::Handle(const AdminCall& call) {
   if (command == "getendpoints") return GetEndpoints(to, *keyspace, *key);
   if (command == "why") return StartWhy(to, *keyspace, *key);
   if (command == "declareabsent") return DeclareAbsent(to, call.arguments);
+  if (command == "flush" && *dry_run) return Answer(to, DryFlush());
   if (command == "flush") return RunOnEngine(to, &storage::Engine::Flush);
+  if (command == "compact" && *dry_run) return Answer(to, DryCompact());
   if (command == "compact") return RunOnEngine(to, &storage::Engine::Compact);
   if (command == "drain") {
     // Before the goodbye: afterwards nobody can ask again.
@@ -126,53 +135,6 @@ Json Admin::DescribeCluster() const {
           {"keyspaces", keyspaces}};
 }
 
-Json Admin::RepairStatus() const {
-  const Snapshot& snapshot = *control_.snapshot_;
-  Json ranges = Json::Array();
-  for (const topology::Keyspace& keyspace : snapshot.topology->keyspaces) {
-    for (const topology::Range& range : snapshot.ring->ranges(keyspace.id)) {
-      if (std::find(range.replicas.begin(), range.replicas.end(), snapshot.self) ==
-          range.replicas.end())
-        continue;
-      Json replicas = Json::Array();
-      std::vector<std::string> blocked;
-      bool equal = true;
-      std::int64_t equal_ms = INT64_MAX;
-      for (const std::uint16_t node : range.replicas) {
-        replicas.Append(snapshot.node(node).cluster.IpString());
-        if (node == snapshot.self) continue;
-        const Repair::Standing standing = control_.repair_.StandingWith(node, keyspace.id);
-        equal = equal && standing.equal;
-        equal_ms = std::min(equal_ms, standing.equal_ms);
-        if (standing.equal) continue;
-        std::string why = snapshot.node(node).cluster.IpString();
-        if (!standing.problem.empty()) why += ": " + standing.problem;
-        blocked.push_back(why);
-      }
-      const RangeProof* proof = control_.proofs_.Find(keyspace.id, range);
-      for (const std::string& why : control_.proofs_.BlockedBy(keyspace.id, range)) {
-        const bool told = std::ranges::any_of(blocked, [&](const std::string& each) {
-          return why.starts_with(each.substr(0, why.find(':')));
-        });
-        if (!told) blocked.push_back(why);
-      }
-      if (equal_ms == INT64_MAX) equal_ms = control_.world_.WallMs();  // Nobody to differ from.
-      ranges.Append(
-          {{"keyspace", keyspace.name},
-           {"range", fmt::format("{:04x}-{:04x}", range.first_bucket, range.last_bucket)},
-           {"replicas", replicas},
-           {"equal", equal},
-           {"last_equal_ms", equal_ms == 0 ? Json() : Json(equal_ms)},
-           {"proved_through_ms", proof == nullptr ? Json() : Json(merkle::EndOf(proof->through))},
-           {"blocked_by", blocked}});
-    }
-  }
-  const RangeProof* oldest = control_.proofs_.Oldest();
-  return {{"ranges", ranges},
-          {"oldest_proof_ms", oldest == nullptr ? Json() : Json(merkle::EndOf(oldest->through))},
-          {"warnings", Warnings()}};
-}
-
 void Admin::GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key) {
   const Snapshot& snapshot = *control_.snapshot_;
   const topology::Keyspace* space = snapshot.topology->FindKeyspace(keyspace);
@@ -186,23 +148,6 @@ void Admin::GetEndpoints(const ReplyTo& to, const std::string& keyspace, const s
 }
 
 // --- what takes a while ---
-
-void Admin::StartRepair(const ReplyTo& to, const std::string& keyspace) {
-  base::KeyspaceId id = Repair::kAllKeyspaces;
-  if (!keyspace.empty()) {
-    const topology::Keyspace* space = control_.snapshot_->topology->FindKeyspace(keyspace);
-    if (space == nullptr) return Fail(to, NoKeyspace(keyspace));
-    id = space->id;
-  }
-  control_.repair_.RunNow(id, [this, to](const Repair::Result& result) {
-    Answer(to, {{"compared", result.compared},
-                {"peers", result.peers},
-                {"entries_received", result.entries_received},
-                {"equal", result.equal},
-                {"reason", result.reason},
-                {"took_ms", base::ToMs(result.took)}});
-  });
-}
 
 void Admin::RunOnEngine(const ReplyTo& to, base::Status (storage::Engine::*work)()) {
   const base::Status started = jobs_.Start(

@@ -16,6 +16,7 @@
 #include "server/admin_call.h"
 #include "server/admin_jobs.h"
 #include "server/peer_links.h"
+#include "server/repair.h"
 #include "storage/engine.h"
 
 namespace starling::server {
@@ -63,14 +64,17 @@ class Admin {
   Json DescribeCluster() const;
   Json GossipInfo() const;
   Json FailureDetector() const;
-  Json RepairStatus() const;
   void StartWhy(const ReplyTo& to, const std::string& keyspace, const std::string& key);
   void TookWhy(std::uint64_t id, base::NodeNumber from);
   void EndWhy(std::uint64_t id);
   void GetEndpoints(const ReplyTo& to, const std::string& keyspace, const std::string& key);
-  void StartRepair(const ReplyTo& to, const std::string& keyspace);
+  void StartRepair(const ReplyTo& to, const std::string& keyspace, bool dry_run);
+  Json DryRepair(const Repair::Result& result) const;
+  Json DryFlush() const;
+  Json DryCompact() const;
   void RunOnEngine(const ReplyTo& to, base::Status (storage::Engine::*work)());
   void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);
+  Json RepairStatus(const std::vector<WorkerStats>& stats) const;
   Json NetStats(const std::vector<WorkerStats>& stats) const;
   Json TableStats(const std::vector<WorkerStats>& stats) const;
   Json PendingHints(const std::vector<WorkerStats>& stats) const;

@@ -52,9 +52,13 @@ Json Admin::PurgeStatus(const std::vector<WorkerStats>& stats) const {
 Json Admin::Warnings() const {
   const Snapshot& snapshot = *control_.snapshot_;
   Json warnings = Json::Array();
-  if (const std::string& damage = control_.scrub_.damage(); !damage.empty())
-    warnings.Append(
-        fmt::format("data of this node are damaged, and its disk may be failing: {}", damage));
+  if (const std::string& damage = control_.scrub_.damage(); !damage.empty()) {
+    const std::size_t more =
+        control_.scrub_.damages().size() - 1 + control_.scrub_.damages_untold();
+    warnings.Append(fmt::format(
+        "data of this node are damaged, and its disk may be failing: {}{}", damage,
+        more == 0 ? "" : fmt::format(", and {} more: nodetool scrubstatus names them", more)));
+  }
   if (std::string why = control_.WhyNeverReady(); !why.empty()) warnings.Append(why);
   if (const std::string& why = control_.moving_.problem(); !why.empty()) warnings.Append(why);
   if (!control_.shared_.config.purge.enabled) return warnings;

@@ -48,6 +48,9 @@ Json Admin::ScrubStatus() const {
   const base::Duration until = std::max(next - control_.world_.Now(), base::Duration::zero());
   const std::string& damage = scrub.damage();
   const std::string waits = damage.empty() ? std::string() : control_.WhyNotHeal();
+  Json damages = Json::Array();
+  for (const Scrub::Damage& each : scrub.damages())
+    damages.Append({{"table", each.table}, {"problem", each.what}});
   Json left;
   if (reading && !scrub.hurried())
     left = MsFor(progress.bytes_left, scrub.options().bytes_per_second);
@@ -68,7 +71,9 @@ Json Admin::ScrubStatus() const {
       {"damage", damage.empty() ? Json() : Json(damage)},
       {"healing", damage.empty() ? Json()
                                  : Json(waits.empty() ? "waits for its turn: nodes have 10 s each"
-                                                      : "waits: " + waits)}};
+                                                      : "waits: " + waits)},
+      {"damages_untold", scrub.damages_untold()},
+      {"damages", damages}};
 }
 
 }  // namespace starling::server

@@ -2,12 +2,28 @@
 #include <algorithm>
 
 #include "server/admin.h"
+#include "server/admin_progress.h"
 #include "server/control.h"
+#include "server/verify_admin.h"
 #include "storage/entry.h"
 
 namespace starling::server {
 
 using base::Json;
+
+namespace {
+
+Json ShowVerification(const std::optional<EntryProgress>& verification) {
+  const EntryProgress progress = verification.value_or(EntryProgress{});
+  const bool counted = !verification || progress.entries > 0;  // Not before its checkpoint is made.
+  return {{"running", verification.has_value()},
+          {"entries_to_check", progress.entries},
+          {"entries_checked", progress.done},
+          {"verifying_ms", base::ToMs(progress.elapsed)},
+          {"left_ms", counted ? MsOf(progress.Left()) : Json()}};
+}
+
+}  // namespace
 
 void Admin::WithStats(const ReplyTo& to,
                       Json (Admin::*make)(const std::vector<WorkerStats>&) const) {
@@ -55,8 +71,6 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   WorkerStats sum;
   for (const WorkerStats& each : stats) sum += each;
   const RepairStats& repair = sum.repair;
-  const auto left = repair.pulling.Left();
-  const auto making_left = sum.making.Left();
   const HintStats& hints = sum.hints;
   std::uint64_t pending = 0;
   for (const auto& [target, waiting] : hints.pending) pending += waiting.hints;
@@ -64,27 +78,20 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
       control_.gossip_ == nullptr ? gossip::Counters{} : control_.gossip_->counters();
   const storage::EngineStats engine = control_.shared_.engine.stats();
   const ScrubProgress& scrub = control_.scrub_.progress();
+  Json repaired = {{"comparisons", control_.repair_.comparisons()},
+                   {"entries_sent", repair.entries_sent},
+                   {"entries_received", repair.entries_received},
+                   {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
+                   {"data_bytes_read", repair.data_bytes_read},
+                   {"unreadable", repair.unreadable}};
+  SetPulling(repaired, repair.pulling);
+  repaired.Set("descents", control_.repair_.descents());
+  repaired.Set("vain_descents", control_.repair_.vain_descents());
+  repaired.Set("piece_bytes", repair.piece_bytes);
+  repaired.Set("cut_bytes", sum.cut_bytes);
   return {
-      {"repair",
-       {{"comparisons", control_.repair_.comparisons()},
-        {"entries_sent", repair.entries_sent},
-        {"entries_received", repair.entries_received},
-        {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
-        {"data_bytes_read", repair.data_bytes_read},
-        {"unreadable", repair.unreadable},
-        {"slices_to_pull", repair.pulling.slices},
-        {"slices_pulled", repair.pulling.done},
-        {"pulling_ms", base::ToMs(repair.pulling.elapsed)},
-        {"left_ms", left ? Json(base::ToMs(*left)) : Json()},
-        {"descents", control_.repair_.descents()},
-        {"vain_descents", control_.repair_.vain_descents()},
-        {"piece_bytes", sum.repair.piece_bytes},
-        {"cut_bytes", sum.cut_bytes}}},
-      {"trees",
-       {{"slices_to_make", sum.making.slices},
-        {"slices_made", sum.making.done},
-        {"making_ms", base::ToMs(sum.making.elapsed)},
-        {"left_ms", making_left ? Json(base::ToMs(*making_left)) : Json()}}},
+      {"repair", repaired},
+      {"trees", ShowMaking(sum.making)},
       {"scrub",
        {{"passes", scrub.passes},
         {"tables", scrub.tables},
@@ -94,6 +101,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
         {"read_bytes", scrub.bytes_read},
         {"damaged_tables", scrub.damaged},
         {"last_end_ms", scrub.last_end_ms < 0 ? Json() : Json(scrub.last_end_ms)}}},
+      {"verification", ShowVerification(control_.verify_->progress())},
       {"engine", {{"bytes_read", engine.bytes_read}, {"iter_bytes_read", engine.iter_bytes_read}}},
       {"hints",
        {{"stored", hints.stored},

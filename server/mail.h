@@ -146,17 +146,27 @@ struct RangeSumsMail final : MailOf<MailKind::kRangeSums> {
 };
 
 // Pull from `peer` what we lack in these slices.
+// What a look finds of a range, in the slices that it was told of.
+struct RangeDifference {
+  base::KeyspaceId keyspace = 0;
+  std::uint16_t first_bucket = 0;  // Of the range,
+  std::uint16_t last_bucket = 0;
+  std::uint64_t buckets = 0;       // of which so many differ,
+  std::uint64_t entries_here = 0;  // and so many entries are in these here.
+};
 struct PullMail final : MailOf<MailKind::kPull> {
   std::uint64_t serial = 0;
   base::NodeNumber peer = 0;
   merkle::Generation ahead = 0;  // So much is the peer's clock ahead of ours: 0 if they agree.
   std::vector<std::pair<base::KeyspaceId, std::uint8_t>> slices;
+  bool only_look = false;  // Leaves are compared, and nothing is read or moved.
 };
 struct PullDoneMail final : MailOf<MailKind::kPullDone> {
   std::uint64_t serial = 0;
   std::uint64_t entries = 0;
   // Of the slices, those in which the peer has nothing that we lack, nor has purged further.
   std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;
+  std::vector<RangeDifference> differing;  // If it was to look only.
   base::Status status;
 };
 

@@ -105,10 +105,10 @@ void Repair::BeginDue(base::Instant now) {
     due->second.problem = "it is down";
     return;
   }
-  Begin({due->first, kAllKeyspaces, false, 0, kAnyCut, {}});
+  Begin({due->first, kAllKeyspaces, false, 0, kAnyCut, {}, Mode::kHeal});
 }
 
-void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
+void Repair::RunNow(base::KeyspaceId keyspace, Mode mode, Done done) {
   struct All {
     std::size_t open = 0;
     base::Instant began;
@@ -120,33 +120,37 @@ void Repair::RunNow(base::KeyspaceId keyspace, Done done) {
   all->open = peers_.size();
   if (all->open == 0) return all->done(all->result);
   if (wanted_.size() > kWantedMax)
-    return all->done({0, all->open, 0, false, "too many repairs wait already", {}});
+    return all->done({0, all->open, 0, false, "too many repairs wait already", {}, {}});
   // All that was written until now.
   const merkle::Generation cut_min = merkle::GenerationOf(world_.WallMs());
   all->began = world_.Now() + std::max(UntilNewest(cut_min), base::Duration(0));
   for (const auto& [number, peer] : peers_)
-    wanted_.push_back({number, keyspace, true, 0, cut_min, [this, all](const Result& one) {
-                         all->result.compared += one.compared;
-                         all->result.peers += one.peers;
-                         all->result.entries_received += one.entries_received;
-                         all->result.equal = all->result.equal && one.equal;
-                         if (!one.equal && all->result.reason.empty())
-                           all->result.reason = one.reason;
+    wanted_.push_back({number, keyspace, mode == Mode::kHeal, 0, cut_min,
+                       [this, all](const Result& one) {
+                         Result& result = all->result;
+                         result.compared += one.compared;
+                         result.peers += one.peers;
+                         result.entries_received += one.entries_received;
+                         result.equal = result.equal && one.equal;
+                         if (!one.equal && result.reason.empty()) result.reason = one.reason;
+                         result.differing.insert(result.differing.end(), one.differing.begin(),
+                                                 one.differing.end());
                          if (--all->open > 0) return;
-                         all->result.took = std::max(world_.Now() - all->began, base::Duration(0));
-                         all->done(all->result);
-                       }});
+                         result.took = std::max(world_.Now() - all->began, base::Duration(0));
+                         all->done(result);
+                       },
+                       mode});
 }
 
 void Repair::RunWith(base::NodeNumber peer, base::Bytes request, Done done) {
   if (!peers_.contains(peer))
-    return done({0, 1, 0, false, "it shares no range with this node", {}});
+    return done({0, 1, 0, false, "it shares no range with this node", {}, {}});
   if (request.size() != sizeof(base::KeyspaceId))
-    return done({0, 1, 0, false, "the request for a repair is malformed", {}});
+    return done({0, 1, 0, false, "the request for a repair is malformed", {}, {}});
   if (wanted_.size() >= kWantedMax)
-    return done({0, 1, 0, false, "too many repairs wait already", {}});
+    return done({0, 1, 0, false, "too many repairs wait already", {}, {}});
   wanted_.push_back({peer, base::LoadLittle<base::KeyspaceId>(request.data()), false, 0,
-                     merkle::GenerationOf(world_.WallMs()), std::move(done)});
+                     merkle::GenerationOf(world_.WallMs()), std::move(done), Mode::kHeal});
 }
 
 void Repair::CompareSoon(const std::set<base::NodeNumber>& peers) {

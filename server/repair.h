@@ -41,6 +41,13 @@ class Repair {
   void Adopt(SnapshotPtr snapshot);
   void OnTick(base::Instant now);
 
+  // What is done about what differs: both sides pull it, or it is told of.
+  enum class Mode : std::uint8_t { kHeal, kLook };
+  // What differs from one peer, by range.
+  struct Difference {
+    base::NodeNumber peer = 0;
+    std::vector<RangeDifference> ranges;
+  };
   // Compares with every peer now, and has them compare with us. `done` is called once.
   struct Result {
     std::uint64_t compared = 0;  // With so many peers,
@@ -50,11 +57,12 @@ class Repair {
     std::string reason;  // If not.
     // Without the wait until what was written before is old enough to be compared.
     base::Duration took{0};
+    std::vector<Difference> differing{};  // Of Mode::kLook.
   };
   using Done = std::function<void(const Result&)>;
   // Of one keyspace, or of all that are shared: ids begin at 1.
   static constexpr base::KeyspaceId kAllKeyspaces = 0;
-  void RunNow(base::KeyspaceId keyspace, Done done);
+  void RunNow(base::KeyspaceId keyspace, Mode mode, Done done);
   // The same with one peer, that asked for it by `request`.
   void RunWith(base::NodeNumber peer, base::Bytes request, Done done);
 
@@ -141,6 +149,8 @@ class Repair {
     Slices settled;             // PullDoneMail's, of a pull of what differed at the first look,
     Mark asked_as_of;           // which was as of then,
     bool asked_proven = false;  // if that proves anything.
+    Mode mode = Mode::kHeal;
+    std::map<std::pair<base::KeyspaceId, std::uint16_t>, RangeDifference> differing;
     bool answered = false;      // The peer said what differs, at least once.
     bool may_ask_peer = false;  // To pull from us: only when somebody here asked for a repair.
     Done done;                  // Empty: nobody waits for the outcome.
@@ -154,6 +164,7 @@ class Repair {
     std::uint64_t entries = 0;  // That we have pulled already.
     merkle::Generation cut_min = kAnyCut;
     Done done;
+    Mode mode = Mode::kHeal;
   };
   // A peer pulls from us because somebody here waits for a repair; then it is compared once more.
   // Meanwhile other sessions go on: the peer may be waiting for us in the same way.
@@ -185,6 +196,8 @@ class Repair {
   std::size_t IndexOf(base::NodeNumber number) const;
   std::string NameOf(base::NodeNumber number) const;
   Mark MarkOfLook() const;
+  void NoteDiffering(const RangeDifference& found);
+  static std::vector<Difference> DifferingIn(const Session& session);
   void MarkEqual(base::KeyspaceId keyspace, std::uint8_t slice, bool proven);
   void MarkContained(const Slices& differing);
 

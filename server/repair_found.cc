@@ -1,6 +1,7 @@
 // server/repair_found.cc: what comparisons have found: with whom a keyspace is equal, and whether a
 // node that is catching up has done so.
 #include <algorithm>
+#include <utility>
 
 #include "base/mutants.h"
 #include "server/repair.h"
@@ -28,6 +29,22 @@ Repair::Standing Repair::StandingWith(std::size_t index, base::KeyspaceId keyspa
                    oldest >= base::Instant{} && until >= peer->second.up_since &&
                    snapshot_->peers[index].up;
   return standing;
+}
+
+// A worker knows of its own slices alone.
+void Repair::NoteDiffering(const RangeDifference& found) {
+  const auto [sum, first] =
+      session_->differing.try_emplace({found.keyspace, found.first_bucket}, found);
+  if (first) return;
+  sum->second.buckets += found.buckets;
+  sum->second.entries_here += found.entries_here;
+}
+
+std::vector<Repair::Difference> Repair::DifferingIn(const Session& session) {
+  if (session.differing.empty()) return {};
+  Difference difference{session.peer, {}};
+  for (const auto& [range, found] : session.differing) difference.ranges.push_back(found);
+  return {std::move(difference)};
 }
 
 bool Repair::CaughtUpSince(base::Instant since) const {

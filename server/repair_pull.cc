@@ -22,6 +22,7 @@ void RepairPull::Start(const PullMail& mail) {
   order->waiting.assign(mail.slices.begin(), mail.slices.end());
   order->slices = mail.slices.size();
   order->began = parts_.world.Now();
+  order->only_look = mail.only_look;
   orders_.push_back(std::move(order));
   Next(*orders_.back());
 }
@@ -29,9 +30,11 @@ void RepairPull::Start(const PullMail& mail) {
 RepairStats RepairPull::stats() const {
   RepairStats stats = stats_;
   stats.piece_bytes = fetching_bytes_;
-  for (const auto& order : orders_)
+  for (const auto& order : orders_) {
+    if (order->only_look) continue;
     stats.pulling += {order->slices, order->slices - order->waiting.size() - order->open,
                       parts_.world.Now() - order->began};
+  }
   return stats;
 }
 
@@ -41,7 +44,8 @@ const topology::Node* RepairPull::PeerOf(const Order& order) const {
 }
 
 void RepairPull::Next(Order& order) {
-  if (order.status.ok() && parts_.replica.disk_full()) order.status = DiskFull();
+  if (order.status.ok() && !order.only_look && parts_.replica.disk_full())
+    order.status = DiskFull();
   while (order.open < kSlicesAtATime && !order.waiting.empty()) {
     const auto [keyspace, number] = order.waiting.front();
     order.waiting.pop_front();
@@ -62,6 +66,7 @@ void RepairPull::Next(Order& order) {
   done->serial = order.serial;
   done->entries = order.entries;
   done->settled = std::move(order.settled);
+  for (const auto& [range, difference] : order.differing) done->differing.push_back(difference);
   done->status = order.status;
   if (order.status.ok() && order.unreadable > 0)
     done->status = base::Corruption(
@@ -162,7 +167,9 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
     if (theirs != base::LoadLittle<std::uint32_t>(slice.hashes.data() + 4 * leaf))
       slice.buckets.push_back(base::BucketAt(slice.slice, static_cast<std::uint8_t>(leaf)));
   }
-  NextBucket(id, slice);
+  if (!slice.order->only_look) return NextBucket(id, slice);
+  NoteDiffering(slice);
+  EndSlice(id, slice, base::Ok());
 }
 
 void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {

@@ -10,7 +10,8 @@
 //
 // Thread:    confined to its worker.
 // Its parts: repair_pull.cc (orders and slices), repair_pull_parts.cc, repair_pull_entries.cc,
-//            repair_pull_values.cc (values in pieces)
+//            repair_pull_values.cc (values in pieces), repair_pull_look.cc (what differs, told
+//            only)
 // Read next: server/entry_page.h, merkle/compare.h
 #pragma once
 
@@ -119,6 +120,7 @@ class RepairPull {
   void Next(Order& order);
   void Ask(std::uint64_t id, Slice& slice);
   void OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame);
+  void NoteDiffering(Slice& slice);
   void NextBucket(std::uint64_t id, Slice& slice);
   void StartSummary(std::uint64_t id, Slice& slice);
   void OnSummary(SummaryJob& job);

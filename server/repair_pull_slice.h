@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ struct RepairPull::Order {
   std::size_t open = 0;    // Slices being worked on.
   std::size_t slices = 0;  // Of the order.
   base::Instant began;
+  bool only_look = false;
+  std::map<std::pair<base::KeyspaceId, std::uint16_t>, RangeDifference> differing;
   std::uint64_t entries = 0;
   std::vector<std::pair<base::KeyspaceId, std::uint8_t>> settled;  // PullDoneMail's.
   std::uint64_t unreadable = 0;  // Damaged entries or buckets, here and there; they were left out.

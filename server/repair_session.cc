@@ -31,6 +31,7 @@ void Repair::Begin(Wanted wanted) {
   session_->entries = wanted.entries;
   session_->cut_min = wanted.cut_min;
   session_->done = std::move(wanted.done);
+  session_->mode = wanted.mode;
   if (!peers_.contains(wanted.peer)) {
     End("it shares no range with this node");
     return;
@@ -143,7 +144,7 @@ void Repair::OnCompared(base::Bytes answer) {
     return;
   }
   if (session_->look == 1) {
-    ++descents_;
+    if (session_->mode == Mode::kHeal) ++descents_;
     Pull(differing);
     return;
   }
@@ -162,7 +163,7 @@ void Repair::AskPeer() {
   links_.Send({peer.cluster, peer.host}, {kTagRepairPeer, 0, session_->serial, 0},
               wire::ControlRequest{wire::ControlTopic::kForward, base::Hash64(request)}, request);
   peer_pulls_[session_->serial] = {{session_->peer, session_->keyspace, false, session_->entries,
-                                    session_->cut_min, std::move(session_->done)},
+                                    session_->cut_min, std::move(session_->done), Mode::kHeal},
                                    world_.Now() + kPeerPullMax};
   session_->done = {};
   End("it has yet to pull from us");
@@ -181,6 +182,7 @@ void Repair::OnPeerPulled(std::uint64_t serial, const base::Status& status) {
                 after.entries,
                 false,
                 fmt::format("{} did not pull from us: {}", NameOf(after.peer), status.message()),
+                {},
                 {}});
 }
 
@@ -198,6 +200,7 @@ void Repair::Pull(const Slices& slices) {
     order->serial = session_->serial;
     order->peer = session_->peer;
     order->ahead = session_->ahead;
+    order->only_look = session_->mode == Mode::kLook;
     ++pulling_.open;
     world_.Post(WorkerActor(worker), std::move(order));
   }
@@ -208,12 +211,15 @@ void Repair::OnPulled(const PullDoneMail& mail) {
   session_->entries += mail.entries;
   session_->pulled += mail.entries;
   session_->settled.insert(session_->settled.end(), mail.settled.begin(), mail.settled.end());
+  for (const RangeDifference& found : mail.differing) NoteDiffering(found);
   if (!mail.status.ok()) pulling_.status = mail.status;
   if (--pulling_.open > 0) return;
   if (!pulling_.status.ok()) {
     End(pulling_.status.message());
     return;
   }
+  // What differed at the first look may be equal as of the later cut of the leaves.
+  if (session_->mode == Mode::kLook) return End(session_->differing.empty() ? "" : "it differs");
   session_->ends = world_.Now() + kSessionMax;
   if (session_->entries > 0)
     base::log::Info("repair", "pulled {} entries from node {}", session_->entries, session_->peer);
@@ -223,7 +229,9 @@ void Repair::OnPulled(const PullDoneMail& mail) {
 void Repair::End(const std::string& problem) {
   const std::unique_ptr<Session> session = std::move(session_);
   // A peer that shares nothing with us any more is not remembered again.
-  if (const auto it = peers_.find(session->peer); it != peers_.end()) {
+  // Nor does a look put off the comparison that heals.
+  if (const auto it = peers_.find(session->peer);
+      it != peers_.end() && session->mode == Mode::kHeal) {
     Peer& peer = it->second;
     peer.problem = problem;
     for (const topology::Keyspace& keyspace : snapshot_->topology->keyspaces)
@@ -239,7 +247,8 @@ void Repair::End(const std::string& problem) {
                    session->entries,
                    problem.empty(),
                    problem.empty() ? "" : fmt::format("{}: {}", NameOf(session->peer), problem),
-                   {}});
+                   {},
+                   DifferingIn(*session)});
   // Who waits goes on at once, while peers answer; else with the next tick. So does a node that
   // catches up: in a large cluster it compares with many, and until it is ready nobody else can
   // join.

@@ -75,12 +75,20 @@ void Scrub::OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& 
   }
   if (damaged) {
     ++progress_.damaged;
-    if (damage_.empty()) {
-      damage_ = found.message();
-      damaged_table_ = table.name;
-    }
+    NoteDamage(table.name, found.message());
   }
   if (!running()) EndPass(now, wall_ms);
+}
+
+const Scrub::Damage& Scrub::FirstDamage() const {
+  static const Damage kNone;
+  return damages_.empty() ? kNone : damages_.front();
+}
+
+// The next pass finds it again, as long as it stays.
+void Scrub::NoteDamage(const std::string& table, const std::string& what) {
+  if (!damaged_tables_.insert(table).second || damages_.size() >= kDamagesMax) return;
+  damages_.push_back({table, what});
 }
 
 void Scrub::EndPass(base::Instant now, std::int64_t wall_ms) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,9 +77,18 @@ class Scrub {
   const ScrubProgress& progress() const { return progress_; }
   // When the next pass begins; Never: while one runs, and without an interval.
   base::Instant next_pass() const { return next_pass_; }
-  // What is damaged, the first of it; empty: nothing that is known.
-  const std::string& damage() const { return damage_; }
-  const std::string& damaged_table() const { return damaged_table_; }  // Its name in the engine.
+  // What is damaged, in the order in which it was found: each table once, kDamagesMax at most; how
+  // many more there are.
+  struct Damage {
+    std::string table;  // Its name in the engine.
+    std::string what;
+  };
+  static constexpr std::size_t kDamagesMax = 16;
+  const std::vector<Damage>& damages() const { return damages_; }
+  std::size_t damages_untold() const { return damaged_tables_.size() - damages_.size(); }
+  // The first of it; empty: nothing that is known.
+  const std::string& damage() const { return FirstDamage().what; }
+  const std::string& damaged_table() const { return FirstDamage().table; }
 
  private:
   // The first pass: not in the bustle of a start.
@@ -86,6 +96,8 @@ class Scrub {
   static constexpr base::Duration kHurryGap = base::seconds(60);
   static constexpr int kHurryGapTimes = 10;  // As long as the pass took, if that is more.
 
+  const Damage& FirstDamage() const;
+  void NoteDamage(const std::string& table, const std::string& what);
   void EndPass(base::Instant now, std::int64_t wall_ms);
 
   const ScrubOptions options_;
@@ -97,7 +109,8 @@ class Scrub {
   base::Instant hurry_again_;  // Before, it is not hurried.
   bool hurried_ = false;
   ScrubProgress progress_;
-  std::string damage_, damaged_table_;
+  std::vector<Damage> damages_;
+  std::set<std::string> damaged_tables_;  // One that is damaged costs a life, as a rule: few.
 };
 
 }  // namespace starling::server

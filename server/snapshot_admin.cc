@@ -7,6 +7,7 @@
 
 #include "server/control.h"
 #include "server/snapshot_facts.h"
+#include "server/tree_rebuild.h"
 
 namespace starling::server {
 
@@ -102,31 +103,61 @@ bool SnapshotAdmin::Handle(const AdminCall& call) {
 }
 
 Status SnapshotAdmin::Start(const AdminCall& call) {
+  if (call.command == "snapshot") {
+    ASSIGN_OR_RETURN(const bool dry_run, call.arguments.Flag("dry_run"));
+    ASSIGN_OR_RETURN(SnapshotManifest facts, Facts(call.arguments));
+    if (dry_run) {
+      control_.GatherStats(
+          [this, to = call.reply, facts = std::move(facts)](const std::vector<WorkerStats>& stats) {
+            TellOf(to, facts, stats);
+          });
+      return base::Ok();
+    }
+  }
   ASSIGN_OR_RETURN(AdminJobs::Work work, WorkOf(call));
-  return jobs_.Start(std::move(work), [this, to = call.reply](const Result<Json>& answer) {
+  return StartWork(call.reply, std::move(work));
+}
+
+Status SnapshotAdmin::StartWork(const ReplyTo& to, AdminJobs::Work work) {
+  return jobs_.Start(std::move(work), [this, to](const Result<Json>& answer) {
     return answer ? control_.ReplyJson(to, *answer) : control_.ReplyError(to, answer.error());
   });
 }
 
-Result<AdminJobs::Work> SnapshotAdmin::WorkOf(const AdminCall& call) {
-  if (call.command == "snapshot") return Taking(call.arguments);
-  if (call.command == "clearsnapshot") return Clearing(call.arguments);
-  return [this] { return List(snapshots_); };
+// A snapshot counts the leaves of its checkpoint; these are of now, and the same but for what is
+// written until then. While trees are made anew neither is known, and a snapshot is refused.
+void SnapshotAdmin::TellOf(const ReplyTo& to, SnapshotManifest facts,
+                           const std::vector<WorkerStats>& stats) {
+  SliceProgress making;
+  for (const WorkerStats& each : stats) {
+    making += each.making;
+    for (SnapshotKeyspace& keyspace : facts.keyspaces)
+      if (const auto count = each.entries.find(keyspace.id); count != each.entries.end())
+        keyspace.digest.count += count->second;
+  }
+  const Status started =
+      making.slices > making.done
+          ? TreesUnmade(making.slices - making.done)
+          : StartWork(to, [this, facts] { return WouldTake(snapshots_, facts); });
+  if (!started.ok()) control_.ReplyError(to, started);
 }
 
-Result<AdminJobs::Work> SnapshotAdmin::Taking(const base::JsonObject& arguments) {
+Result<AdminJobs::Work> SnapshotAdmin::WorkOf(const AdminCall& call) {
+  if (call.command == "clearsnapshot") return Clearing(call.arguments);
+  if (call.command == "listsnapshots") return [this] { return List(snapshots_); };
+  ASSIGN_OR_RETURN(SnapshotManifest facts, Facts(call.arguments));
+  return
+      [this, facts = std::move(facts)] { return Take(snapshots_, control_.shared_.engine, facts); };
+}
+
+Result<SnapshotManifest> SnapshotAdmin::Facts(const base::JsonObject& arguments) const {
   ASSIGN_OR_RETURN(const std::string name, arguments.Text("name"));
   ASSIGN_OR_RETURN(const std::vector<std::string> keyspaces, arguments.Texts("keyspaces"));
-  ASSIGN_OR_RETURN(const bool dry_run, arguments.Flag("dry_run"));
   RETURN_IF_ERROR(DiskSnapshots::CheckName(name));
   if (control_.snapshot_ == nullptr)
     return base::Fail(
         base::Unavailable("this node is not in a cluster yet: it waits for its seeds"));
-  ASSIGN_OR_RETURN(SnapshotManifest facts,
-                   SnapshotFacts(*control_.snapshot_, name, keyspaces, control_.world_.WallMs()));
-  if (dry_run) return [this, facts = std::move(facts)] { return WouldTake(snapshots_, facts); };
-  return
-      [this, facts = std::move(facts)] { return Take(snapshots_, control_.shared_.engine, facts); };
+  return SnapshotFacts(*control_.snapshot_, name, keyspaces, control_.world_.WallMs());
 }
 
 Result<AdminJobs::Work> SnapshotAdmin::Clearing(const base::JsonObject& arguments) {

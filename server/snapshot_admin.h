@@ -10,11 +10,15 @@
 // Read next: disk_snapshots.h
 #pragma once
 
+#include <vector>
+
 #include "base/json_object.h"
 #include "base/status.h"
 #include "server/admin_call.h"
 #include "server/admin_jobs.h"
 #include "server/disk_snapshots.h"
+#include "server/snapshot_manifest.h"
+#include "server/stats.h"
 
 namespace starling::server {
 
@@ -30,9 +34,12 @@ class SnapshotAdmin {
 
  private:
   base::Status Start(const AdminCall& call);
+  base::Status StartWork(const ReplyTo& to, AdminJobs::Work work);
+  // How many entries a snapshot would have the workers know.
+  void TellOf(const ReplyTo& to, SnapshotManifest facts, const std::vector<WorkerStats>& stats);
   // What is to be done on the lane, or why it is not.
   base::Result<AdminJobs::Work> WorkOf(const AdminCall& call);
-  base::Result<AdminJobs::Work> Taking(const base::JsonObject& arguments);
+  base::Result<SnapshotManifest> Facts(const base::JsonObject& arguments) const;
   base::Result<AdminJobs::Work> Clearing(const base::JsonObject& arguments);
 
   Control& control_;

@@ -7,37 +7,17 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string_view>
 
 #include "base/histogram.h"
 #include "base/place.h"
 #include "base/time.h"
 #include "base/version.h"
+#include "server/progress.h"
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
 
 namespace starling::server {
-
-// How far work is that is under way now, and goes by slices.
-struct SliceProgress {
-  std::uint64_t slices = 0;  // That there are to do,
-  std::uint64_t done = 0;    // and those of them that are done with.
-  base::Duration elapsed{0};
-
-  SliceProgress& operator+=(const SliceProgress& other) {
-    slices += other.slices;
-    done += other.done;
-    elapsed = std::max(elapsed, other.elapsed);
-    return *this;
-  }
-  // Tokens are hashes, so slices are much the same size. nullopt: nothing to tell it by, yet.
-  std::optional<base::Duration> Left() const {
-    if (done == 0 && slices > 0) return std::nullopt;
-    if (slices == 0) return base::Duration(0);
-    return elapsed * static_cast<std::int64_t>(slices - done) / static_cast<std::int64_t>(done);
-  }
-};
 
 struct RepairStats {
   std::uint64_t comparisons = 0;  // Exchanges with a peer that came to an end.

@@ -38,6 +38,7 @@ base::Status TreeCheck::Load() {
   stored_ = std::move(stored).TakeTrees();
   if (options_.keyspace != TreeCheckOptions::kAllKeyspaces)
     std::erase_if(stored_, [&](const auto& each) { return each.first != options_.keyspace; });
+  for (const auto& [id, tree] : stored_) entries_ += tree->Sum(merkle::BucketSet::All()).count;
   Seek(storage::BucketBegin(std::max(options_.keyspace, kFirstKeyspace), 0));
   return base::Ok();
 }
@@ -72,6 +73,7 @@ bool TreeCheck::Step(std::uint64_t bytes) {
 
 void TreeCheck::Take(base::Bytes key, base::Bytes value) {
   bytes_ += key.size() + value.size();
+  ++entries_read_;
   const auto place = storage::DecodeDataKey(key);
   if (!place) {
     ++report_.damaged_entries;

@@ -59,6 +59,9 @@ class TreeCheck {
 
   const TreeCheckReport& report() const { return report_; }
   std::uint64_t bytes() const { return bytes_; }  // Read so far.
+  // Of so many that the leaves count so many entries are read: of damaged ones not all, or more.
+  std::uint64_t entries() const { return entries_; }
+  std::uint64_t entries_read() const { return entries_read_; }
 
  private:
   using Trees = merkle::StoredTrees::Trees;
@@ -77,6 +80,8 @@ class TreeCheck {
   std::unique_ptr<storage::Cursor> cursor_;
   std::string at_;  // The last key that was read, or sought.
   std::uint64_t bytes_ = 0;
+  std::uint64_t entries_ = 0;
+  std::uint64_t entries_read_ = 0;
   TreeCheckReport report_;
 };
 

@@ -28,10 +28,14 @@ base::Status CheckTreesMade(storage::Engine& engine) {
     ++left;
   RETURN_IF_ERROR(cursor->status());
   if (left == 0) return base::Ok();
+  return TreesUnmade(left);
+}
+
+base::Status TreesUnmade(std::size_t slices) {
   return base::FailedPrecondition(
       fmt::format("the trees of {} of {} slices are being made anew: try again once netstats says "
                   "that none is left",
-                  left, base::kSlices));
+                  slices, base::kSlices));
 }
 
 struct TreeRebuild::PageJob final : base::Job {

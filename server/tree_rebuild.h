@@ -8,6 +8,7 @@
 // Read next: server/tree_making.h, server/tree_page.h
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -31,6 +32,8 @@ void UnmakeTrees(storage::Batch& batch, DamagedEntries damaged);
 // What a checkpoint says: FailedPrecondition while some trees are to be made, for then its leaves
 // say nothing.
 base::Status CheckTreesMade(storage::Engine& engine);
+// The same, of so many slices.
+base::Status TreesUnmade(std::size_t slices);
 
 struct TreeRebuildParts {
   base::World& world;

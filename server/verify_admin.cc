@@ -45,13 +45,16 @@ struct VerifyAdmin::Job final : base::Job {
     ASSIGN_OR_RETURN(checkpoint, engine->Checkpoint(directory));
     RETURN_IF_ERROR(CheckTreesMade(*checkpoint));
     check.emplace(*checkpoint, options);
-    return check->Load();
+    RETURN_IF_ERROR(check->Load());
+    entries = check->entries();
+    return base::Ok();
   }
 
   base::Status Step() {
     const std::uint64_t before = check->bytes();
     ended = check->Step(kStepBytes);
     step_bytes = check->bytes() - before;
+    entries_read = check->entries_read();
     if (ended) report = check->report();
     return base::Ok();
   }
@@ -67,6 +70,7 @@ struct VerifyAdmin::Job final : base::Job {
   std::optional<TreeCheck> check;
   TreeCheckReport report;
   std::uint64_t step_bytes = 0;
+  std::uint64_t entries = 0, entries_read = 0;
   bool ended = false;
   base::Status status;
 };
@@ -103,6 +107,7 @@ base::Status VerifyAdmin::Start(const AdminCall& call) {
   job->reply = call.reply;
   job->snapshot = control_.snapshot_;
   job->began = control_.world_.Now();
+  progress_ = {};
   job_ = std::move(job);
   GoOn(job_->began);
   return base::Ok();
@@ -113,6 +118,13 @@ void VerifyAdmin::GoOn(base::Instant now) {
   if (!resting_) control_.world_.Offload(base::Lane::kMaintenance, *job_);
 }
 
+std::optional<EntryProgress> VerifyAdmin::progress() const {
+  if (job_ == nullptr) return std::nullopt;
+  EntryProgress progress = progress_;
+  progress.elapsed = control_.world_.Now() - job_->began;
+  return progress;
+}
+
 void VerifyAdmin::OnTick(base::Instant now) {
   if (job_ != nullptr && resting_) GoOn(now);
 }
@@ -120,6 +132,8 @@ void VerifyAdmin::OnTick(base::Instant now) {
 void VerifyAdmin::OnStep() {
   const base::Instant now = control_.world_.Now();
   rate_.Count(now, job_->step_bytes);
+  progress_.entries = job_->entries;
+  progress_.done = std::min(job_->entries_read, job_->entries);
   if (!job_->ended) return GoOn(now);
   const std::unique_ptr<Job> done = std::move(job_);
   // Of another code it is about the copy that was looked at, as when there was no room for it.

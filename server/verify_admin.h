@@ -11,9 +11,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/status.h"
 #include "server/admin_call.h"
+#include "server/progress.h"
 #include "server/rate_limit.h"
 
 namespace starling::server {
@@ -31,6 +33,8 @@ class VerifyAdmin {
   // Answers, now or later, if it is this command; else false.
   bool Handle(const AdminCall& call);
   void OnTick(base::Instant now);
+  // Of the one that runs; nullopt: none does. No entries: it has yet to make its checkpoint.
+  std::optional<EntryProgress> progress() const;
 
  private:
   struct Job;
@@ -43,6 +47,7 @@ class VerifyAdmin {
   std::unique_ptr<Job> job_;
   bool resting_ = false;  // The job is not on its lane: it was fast.
   RateLimit rate_;
+  EntryProgress progress_;  // As of the last step: the job itself is its lane's.
 };
 
 }  // namespace starling::server

@@ -4,8 +4,8 @@
 // storage/memory_engine.h (simulator). Both pass tests/storage/engine_suite.h. The engine knows
 // nothing of versions: server/ decides what is written, from what it read.
 //
-// Thread:    Get, Scan, sequence, stats, ApproximateBytes, Tables, CheckTable: any. Write, SyncLog:
-// one at a time (the committer's lane).
+// Thread:    Get, Scan, sequence, stats, Families, ApproximateBytes, Tables, CheckTable: any.
+// Write, SyncLog: one at a time (the committer's lane).
 //            Flush, Compact, Checkpoint: one at a time (a background lane).
 // Read next: storage/entry.h, tests/storage/engine_suite.h.
 #pragma once
@@ -82,6 +82,15 @@ struct Table {
   std::uint64_t bytes = 0;
 };
 
+// What a family takes, on disk and in what Flush() would write.
+struct FamilySize {
+  std::string name;
+  std::uint64_t tables = 0;
+  std::uint64_t table_bytes = 0;
+  std::uint64_t memtable_entries = 0;  // Changes, of which later ones may undo earlier ones.
+  std::uint64_t memtable_bytes = 0;    // Of memory, some of it also where there are no changes.
+};
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -117,6 +126,7 @@ class Engine {
   // when it could not be looked at.
   virtual base::Status CheckTable(const std::string& name) = 0;
   virtual EngineStats stats() const = 0;
+  virtual std::vector<FamilySize> Families() const = 0;
   // What [begin, end) takes, about: `end` as of Scan. Reads no data. RocksDB tells of its files to
   // a block or two at either end, of its memtables by sampling, and counts what was replaced until
   // it is compacted; the engine in memory adds up keys and values.

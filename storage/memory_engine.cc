@@ -234,6 +234,11 @@ base::Status MemoryEngine::CheckTable(const std::string& name) {
   return base::Ok();
 }
 
+std::vector<FamilySize> MemoryEngine::Families() const {
+  const std::vector<storage::Table> tables = Tables();
+  return {{.name = "data", .tables = tables.size(), .table_bytes = tables.front().bytes}};
+}
+
 EngineStats MemoryEngine::stats() const {
   const std::lock_guard lock(disk_->mutex_);
   EngineStats stats = stats_;

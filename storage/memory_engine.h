@@ -104,6 +104,8 @@ class MemoryEngine final : public Engine {
   base::Status CheckTable(const std::string& name) override;
   // pending_compaction_bytes and memtable_bytes stay 0.
   EngineStats stats() const override;
+  // One, which is all on disk.
+  std::vector<FamilySize> Families() const override;
   // O(what is in it).
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 

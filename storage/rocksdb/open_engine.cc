@@ -270,6 +270,29 @@ EngineStats OpenEngine::stats() const {
   return stats;
 }
 
+std::vector<FamilySize> OpenEngine::Families() const {
+  using Properties = rocksdb::DB::Properties;
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db_->GetLiveFilesMetaData(&files);
+  std::vector<FamilySize> sizes;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    FamilySize& size = sizes.emplace_back(FamilySize{.name = family->GetName()});
+    for (const auto& file : files) {
+      if (file.column_family_name != size.name) continue;
+      ++size.tables;
+      size.table_bytes += file.size;
+    }
+    const auto property = [&](const std::string& name) {
+      std::uint64_t value = 0;
+      return db_->GetIntProperty(family, name, &value) ? value : 0;
+    };
+    size.memtable_entries = property(Properties::kNumEntriesActiveMemTable) +
+                            property(Properties::kNumEntriesImmMemTables);
+    size.memtable_bytes = property(Properties::kCurSizeAllMemTables);
+  }
+  return sizes;
+}
+
 std::uint64_t OpenEngine::ApproximateBytes(Family family, base::Bytes begin,
                                            base::Bytes end) const {
   // RocksDB has no word for the end of a family: no key of ours is as high as this one.

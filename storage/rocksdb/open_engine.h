@@ -51,6 +51,7 @@ class OpenEngine final : public Engine {
   std::vector<Table> Tables() const override;
   base::Status CheckTable(const std::string& name) override;
   EngineStats stats() const override;
+  std::vector<FamilySize> Families() const override;
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override;
 
  private:

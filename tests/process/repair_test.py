@@ -1,11 +1,13 @@
 """Goal:   repair sends exactly what a node missed, nothing when repeated, and reads no data to find
-        replicas equal; asked of all nodes at once, under writes, it ends on each.
+        replicas equal; asked of all nodes at once, under writes, it ends on each. What is being
+        pulled repairstatus shows, and how long that takes.
 Method: tests/process/repair_exact.py with 20,000 keys, on nodes with hints off; `nodetool repair`
         of three nodes side by side while starling-stress writes few keys over and over.
 """
 
 import concurrent.futures
 import json
+import re
 import subprocess
 import unittest
 
@@ -22,6 +24,28 @@ class Repair(case.ClusterCase):
         repair_exact.load_in_parts(nodes, ROWS)
         repair_exact.sends_only_what_differs(nodes)
         repair_exact.reads_nothing_when_equal(nodes)
+
+    def test_an_operator_sees_how_long_what_runs_will_take(self):
+        nodes = self.start_cluster(hints_enabled=False, repair_interval="1s", repair_rate="4MiB")
+        asked, behind = nodes.node(1), nodes.node(3)
+        self.assertIsNone(asked.nodetool("repairstatus")["repair"])
+        behind.kill()
+        nodes.wait_seen({behind: "DN"}, 30, by=[asked])
+        case.load(asked.cluster, case.rows(4000, value_bytes=4000))
+        behind.start()
+
+        def told():
+            repair = behind.nodetool("repairstatus")["repair"]
+            return repair is not None and repair["left_ms"]
+
+        def shown():
+            run = cluster.run_tool("nodetool", "-h", behind.address, "repairstatus")
+            return re.search(r"\npulling: \d+ of \d+ slices done, about [\d.]+ \w+ left\n",
+                             run.stdout.decode())
+
+        cluster.wait_for(told, 60, "an estimate")
+        cluster.wait_for(shown, 60, "a line of it")
+        cluster.wait_for(lambda: behind.nodetool("repairstatus")["repair"] is None, 60, "its end")
 
     def test_it_ends_on_every_node_when_all_are_asked_at_once_under_writes(self):
         nodes = self.start_cluster()

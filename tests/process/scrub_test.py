@@ -73,6 +73,29 @@ class Scrub(damages.HurtCase):
                 self.assertEqual(node.nodetool("status")["warnings"], [])
                 node.nodetool("flush")
 
+    def test_each_damaged_table_is_told_of(self):
+        nodes = self.start_cluster(size=1, scrub_interval="0s")  # Alone: the damage stays.
+        node = nodes.node(1)
+        for generation in range(2):
+            case.load(nodes, case.rows(ROWS, generation=generation))
+            node.nodetool("flush")
+        hurt = sorted(damages.files(node.data, ".sst"), key=os.path.getsize)[-2:]
+        for path in hurt:
+            damages.flip(path, 0.5)
+        node.nodetool("scrub")
+        cluster.wait_for(lambda: node.nodetool("scrubstatus")["passes"] > 0, 30, "a pass")
+        status = node.nodetool("scrubstatus")
+        self.assertEqual({os.path.basename(each["table"]) for each in status["damages"]},
+                         {os.path.basename(path) for path in hurt})
+        for each in status["damages"]:
+            self.assertIn(os.path.basename(each["table"]), each["problem"])
+        self.assertEqual(status["damages_untold"], 0)
+        warning = node.nodetool("status")["warnings"][0]
+        self.assertIn("and 1 more", warning)
+        text = cluster.run_tool("nodetool", "-h", node.address, "scrubstatus").stdout.decode()
+        for path in hurt:
+            self.assertIn(os.path.basename(path), text.split("Damages")[-1])
+
     def test_sound_tables_are_read_and_nothing_is_told(self):
         nodes = self.begin(scrub_interval="1s")
         node = nodes.node(3)

@@ -189,6 +189,7 @@ class Snapshots(case.ClusterCase):
         self.assertEqual(taken["keyspaces"][0]["entries"], 1000)
         dry = node.nodetool("snapshot", "-t", "two", "--dry-run")
         self.assertTrue(dry["dry_run"])
+        self.assertEqual(dry["keyspaces"], taken["keyspaces"])
         self.assert_refused(self.attempt(node, "snapshot", "-t", "one"), "'one'", "already")
         self.assert_refused(self.attempt(node, "snapshot", "-t", "one", "--dry-run"), "already")
         self.assert_refused(self.attempt(node, "snapshot", "-t", "../up"), "../up", "letters")

@@ -1,11 +1,13 @@
 """Goal:   nodetool verify finds a tree that is not what its entries add up to, and with --deep a
         value that is not its digest's; of what is sound it says so, and waits for proofs.
+        While it reads it says how far that is.
 Method: three nodes with rows; one ends, a leaf or a value of its data is changed by damage_tree,
         and it starts again. Writes go on while sound nodes are verified.
 """
 
 import json
 import os
+import re
 import threading
 import unittest
 
@@ -95,6 +97,28 @@ class Verify(case.ClusterCase):
         self.assertEqual(failures, [])
         for node in nodes.nodes:
             self.assertFalse(os.path.exists(os.path.join(node.data, "verifying")))
+
+    def test_who_waits_sees_how_far_it_is_and_a_reader_of_json_nothing_but_the_result(self):
+        # Steps of 4 MiB, with rests in between.
+        nodes = self.start_cluster(size=1, repair_rate="3MiB")
+        case.load(nodes, case.rows(4000, value_bytes=4000))
+        command = ("nodetool", "-h", nodes.node(1).address, "verify")
+        shown = cluster.run_tool(*command)
+        lines = shown.stderr.decode().splitlines()
+        self.assertGreater(len(lines), 0)
+        checked = []
+        for line in lines:
+            at = re.fullmatch(rf"{re.escape(nodes.node(1).address)}, node 1 of 1: (\d+) of 4000 "
+                              r"entries checked(, about [\d.]+ \w+ left)?", line)
+            self.assertIsNotNone(at, line)
+            checked.append(int(at[1]))
+        self.assertEqual(checked, sorted(checked))
+        self.assertGreater(checked[-1], 0)
+        self.assertLess(checked[-1], 4000)
+        quiet = cluster.run_tool(*command, "--json")
+        self.assertEqual(quiet.stderr, b"")
+        self.assertTrue(json.loads(quiet.stdout)["sound"])
+        self.assertFalse(nodes.node(1).nodetool("netstats")["verification"]["running"])
 
     def test_a_node_that_is_down_is_not_verified_and_an_unknown_keyspace_is_refused(self):
         nodes = self.start_cluster(size=2)

@@ -52,6 +52,7 @@ class CountingEngine final : public storage::Engine {
     return memory_.Checkpoint(directory);
   }
   storage::EngineStats stats() const override { return memory_.stats(); }
+  std::vector<storage::FamilySize> Families() const override { return memory_.Families(); }
   std::uint64_t ApproximateBytes(Family family, base::Bytes begin, base::Bytes end) const override {
     return memory_.ApproximateBytes(family, begin, end);
   }

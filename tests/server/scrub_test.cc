@@ -67,6 +67,23 @@ TEST_SUITE("server/scrub") {
     EXPECT(scrub.progress().passes == 1);
   }
 
+  TEST_CASE("each damaged table is told of once, whatever passes find it, and the rest counted") {
+    std::vector<storage::Table> tables;
+    for (std::size_t i = 0; i < Scrub::kDamagesMax + 3; ++i)
+      tables.push_back({"table" + std::to_string(i), 1});
+    Scrub scrub({}, At(0));
+    for (int pass = 0; pass < 2; ++pass) {
+      scrub.Begin(At(pass), 0, tables);
+      for (const storage::Table& table : tables)
+        scrub.OnRead(At(pass), 0, base::Corruption(table.name + " is damaged"));
+    }
+    REQUIRE(scrub.damages().size() == Scrub::kDamagesMax);
+    EXPECT(scrub.damages()[0].what == "table0 is damaged");
+    EXPECT(scrub.damages()[15].table == "table15");
+    EXPECT(scrub.damages_untold() == 3);
+    EXPECT(scrub.damaged_table() == "table0");
+  }
+
   TEST_CASE("what could not be looked at, or was replaced, does not count as read") {
     Scrub scrub = Begun();
     scrub.OnRead(At(1), 0, base::Io("too many open files"));

@@ -74,6 +74,25 @@ std::uint16_t BucketOfKey(int number) {
 }
 
 TEST_SUITE("server/tree_check") {
+  TEST_CASE("how many entries there are is known before the first is read") {
+    storage::MemoryEngine engine(std::make_shared<storage::MemoryDisk>());
+    Fill(engine, kSpace, 500);
+    Fill(engine, kOther, 20);
+    TreeCheck check(engine, {.digest_seed = kSeed});
+    REQUIRE(check.Load().ok());
+    EXPECT(check.entries() == 520);
+    EXPECT(check.entries_read() == 0);
+    REQUIRE(!check.Step(1000));
+    EXPECT(check.entries_read() > 0);
+    EXPECT(check.entries_read() < 50);
+    while (!check.Step(1 << 20)) {
+    }
+    EXPECT(check.entries_read() == 520);
+    TreeCheck one(engine, {.keyspace = kOther, .digest_seed = kSeed});
+    REQUIRE(one.Load().ok());
+    EXPECT(one.entries() == 20);
+  }
+
   TEST_CASE("a tree that its entries add up to is sound, and all of them are counted") {
     storage::MemoryEngine engine(std::make_shared<storage::MemoryDisk>());
     Fill(engine, kSpace, 500);

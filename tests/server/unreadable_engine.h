@@ -43,6 +43,7 @@ class UnreadableEngine final : public storage::Engine {
   std::vector<storage::Table> Tables() const override { return engine_.Tables(); }
   base::Status CheckTable(const std::string& name) override { return engine_.CheckTable(name); }
   storage::EngineStats stats() const override { return engine_.stats(); }
+  std::vector<storage::FamilySize> Families() const override { return engine_.Families(); }
   std::uint64_t ApproximateBytes(storage::Family family, base::Bytes begin,
                                  base::Bytes end) const override {
     return engine_.ApproximateBytes(family, begin, end);

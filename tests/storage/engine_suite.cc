@@ -164,6 +164,16 @@ void CheckSizes(const MakeMachine& make_machine) {
     EXPECT(engine.ApproximateBytes(Family::kMeta, "", "") < kRangeBytes / 4);
   };
   SUBCASE("a range's bytes are its own, while they are in memory") { ranges_are_told_apart(); }
+  SUBCASE("a family's bytes are in memory or in tables") {
+    const auto data = [&engine] { return engine.Families().front(); };
+    EXPECT(data().name == "data");
+    EXPECT(data().memtable_bytes + data().table_bytes >= 3 * kRangeBytes / 2);
+    REQUIRE(engine.Flush().ok());
+    EXPECT(data().tables > 0);
+    EXPECT(data().table_bytes >= 3 * kRangeBytes / 2);
+    EXPECT(data().memtable_entries == 0);
+    EXPECT(data().memtable_bytes < kRangeBytes / 4);
+  }
   SUBCASE("a range's bytes are its own, once they are on disk") {
     REQUIRE(engine.Flush().ok());
     ranges_are_told_apart();

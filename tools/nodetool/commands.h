@@ -16,7 +16,7 @@ namespace starling::nodetool {
 enum class Takes : std::uint8_t {
   kNothing,
   kDryRun,
-  kOptionalKeyspace,
+  kOptionalKeyspace,  // And --dry-run.
   kKeyspaceAndKey,
   kTagAndKeyspaces,  // Of a new snapshot.
   kTagOrAll,         // Of those that are there.

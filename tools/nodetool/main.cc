@@ -8,9 +8,9 @@
 
 #include "tools/nodetool/commands.h"
 #include "tools/nodetool/keyring.h"
+#include "tools/nodetool/progress.h"
 #include "tools/nodetool/quarantine.h"
 #include "tools/nodetool/render.h"
-#include "tools/nodetool/repair_progress.h"
 #include "tools/nodetool/restore_command.h"
 #include "tools/nodetool/units.h"
 #include "tools/nodetool/verify_command.h"
@@ -48,7 +48,8 @@ void AddCommands(CLI::App& app, Question& question) {
       sub->add_flag("--confirm", question.confirm, "Its process does not run, and will not soon");
     }
     if (command.takes == Takes::kDryRun || command.takes == Takes::kMember ||
-        command.takes == Takes::kTagAndKeyspaces || command.takes == Takes::kTagOrAll)
+        command.takes == Takes::kOptionalKeyspace || command.takes == Takes::kTagAndKeyspaces ||
+        command.takes == Takes::kTagOrAll)
       sub->add_flag("--dry-run", question.dry_run, "Check and show; change nothing");
     if (command.takes != Takes::kKeyspaceAndKey) continue;
     sub->add_option("KEYSPACE", question.keyspace)->required();
@@ -208,8 +209,8 @@ int Main(int argc, char** argv, Output output) {
   }
   if (question.command == "snapshot" && question.tag.empty())
     question.tag = std::to_string(WallMs());
-  const auto answer =
-      question.command == "repair" && !as_json ? AskShowingPulls(question) : Ask(question);
+  const bool pulls = question.command == "repair" && !question.dry_run;
+  const auto answer = pulls && !as_json ? AskShowing(question, PullLine) : Ask(question);
   if (!answer) return Complain(kName, output, answer.error());
   if (as_json) {
     fmt::print("{}\n", *answer);

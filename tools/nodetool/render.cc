@@ -7,114 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "tools/nodetool/render_parts.h"
+#include "tools/nodetool/render_repair.h"
 #include "tools/nodetool/table.h"
 #include "tools/nodetool/units.h"
 
 namespace starling::nodetool {
 
 namespace {
-
-// Fields keep the order in which the node wrote them.
-using Json = nlohmann::ordered_json;
-
-std::string ShowValue(std::string_view field, const Json& value, std::int64_t now_ms);
-
-// --- any document: fields on lines, lists of objects as tables ---
-
-// Wall times are far above any duration: this is 2001.
-constexpr std::int64_t kWallMsMin = 1'000'000'000'000;
-
-bool IsSize(std::string_view field) { return field.find("bytes") != std::string_view::npos; }
-
-bool IsTableOf(const Json& value) {
-  return value.is_array() && !value.empty() &&
-         std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
-}
-
-// Every field that any row has, in the order of their first appearance.
-std::vector<std::string> FieldsOf(const Json& rows) {
-  std::vector<std::string> fields;
-  for (const Json& row : rows)
-    for (const auto& [field, value] : row.items())
-      if (std::find(fields.begin(), fields.end(), field) == fields.end()) fields.push_back(field);
-  return fields;
-}
-
-std::string ShowRows(const Json& rows, std::int64_t now_ms) {
-  const std::vector<std::string> fields = FieldsOf(rows);
-  std::vector<std::string> header;
-  for (const std::string& field : fields) header.push_back(ShowName(field));
-  Table table(header);
-  for (const Json& row : rows) {
-    std::vector<std::string> cells;
-    for (const std::string& field : fields)
-      cells.push_back(row.contains(field) ? ShowValue(field, row[field], now_ms) : "");
-    table.Add(std::move(cells));
-  }
-  return table.Print();
-}
-
-std::size_t WidthOfNames(const Json& object) {
-  std::size_t width = 0;
-  for (const auto& [field, value] : object.items())
-    if (!value.is_object() && !IsTableOf(value)) width = std::max(width, ShowName(field).size());
-  return width;
-}
-
-std::string ShowValue(std::string_view field, const Json& value, std::int64_t now_ms) {
-  if (value.is_null()) return "-";
-  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number() && IsSize(field)) return ShowSize(value.get<double>());
-  if (value.is_number_integer() && field.ends_with("_ms")) {
-    const auto ms = value.get<std::int64_t>();
-    return ms >= kWallMsMin ? ShowTime(ms, now_ms) : ShowDuration(ms);
-  }
-  if (value.is_number_integer() && field.ends_with("_us"))
-    return ShowMicros(value.get<std::int64_t>());
-  if (value.is_array()) {
-    std::string list;
-    for (const Json& item : value)
-      list += fmt::format("{}{}", list.empty() ? "" : ", ", ShowValue(field, item, now_ms));
-    return list.empty() ? "-" : list;
-  }
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string ShowGeneric(const Json& document, std::int64_t now_ms) {
-  if (IsTableOf(document)) return ShowRows(document, now_ms);
-  if (!document.is_object()) return ShowValue("", document, now_ms) + '\n';
-  std::string text;
-  const std::size_t width = WidthOfNames(document);
-  for (const auto& [field, value] : document.items()) {
-    if (value.is_object() || IsTableOf(value))
-      text += fmt::format("{}{}\n{}", text.empty() ? "" : "\n", ShowName(field),
-                          ShowGeneric(value, now_ms));
-    else
-      text += fmt::format("{:<{}} : {}\n", ShowName(field), width, ShowValue(field, value, now_ms));
-  }
-  return text;
-}
-
-// --- what operators know ---
-
-// Takes a field out of an object, so that what is left is what nobody knew.
-Json Take(Json& object, const std::string& field) {
-  const auto found = object.find(field);
-  if (found == object.end()) return nullptr;
-  Json value = *found;
-  object.erase(found);
-  return value;
-}
-
-std::string TakeText(Json& object, const std::string& field, std::int64_t now_ms) {
-  return ShowValue(field, Take(object, field), now_ms);
-}
-
-// What is left of an answer, below what was shown of it.
-std::string ShowRest(const Json& rest, std::int64_t now_ms) {
-  return rest.empty() ? "" : "\n" + ShowGeneric(rest, now_ms);
-}
 
 std::string ShowShare(const Json& owns) {
   return owns.is_number() ? fmt::format("{:.1f}%", owns.get<double>() * 100) : "?";
@@ -136,17 +36,9 @@ std::vector<std::string> StatusRow(Json& node, std::int64_t now_ms) {
           TakeText(node, "address", now_ms),
           TakeText(node, "load_bytes", now_ms),
           TakeText(node, "tokens", now_ms),
-          ShowShare(Take(node, "owns")),
+          ShowShare(TakeField(node, "owns")),
           TakeText(node, "host_id", now_ms),
           TakeText(node, "rack", now_ms)};
-}
-
-std::string ShowWarnings(const Json& warnings) {
-  std::string text;
-  if (!warnings.is_array()) return text;
-  for (const Json& warning : warnings)
-    if (warning.is_string()) text += fmt::format("\nWarning: {}", warning.get<std::string>());
-  return text.empty() ? text : text + '\n';
 }
 
 std::string ShowStatus(Json answer, std::int64_t now_ms) {
@@ -160,7 +52,7 @@ std::string ShowStatus(Json answer, std::int64_t now_ms) {
     table.first->second.Add(StatusRow(node, now_ms));
   }
   std::string text;
-  const Json warnings = Take(answer, "warnings");
+  const Json warnings = TakeField(answer, "warnings");
   for (const auto& [dc, table] : by_dc) {
     const std::string title = "Datacenter: " + dc;
     text +=
@@ -232,7 +124,7 @@ std::vector<std::string> DetectorRow(const Json& member, std::int64_t now_ms) {
 std::string ShowDetector(Json answer, std::int64_t now_ms) {
   Table table({"Address", "State", "Since", "Answers by", "Last", "Mean", "p99", "Late", "Accusers",
                "Dead in"});
-  const Json members = Take(answer, "members");
+  const Json members = TakeField(answer, "members");
   for (const Json& member : members) table.Add(DetectorRow(member, now_ms));
   return ShowGeneric(answer, now_ms) +
          (members.empty() ? "\nno other member is known\n" : "\n" + table.Print());
@@ -245,29 +137,11 @@ std::string ShowEndpoints(Json answer, std::int64_t now_ms) {
   return text;
 }
 
-std::string ShowRepairStatus(Json answer, std::int64_t now_ms) {
-  const Json ranges = Take(answer, "ranges");
-  const std::string warnings = ShowWarnings(Take(answer, "warnings"));
-  if (!ranges.is_array() || ranges.empty()) return "no range of this node has other replicas\n";
-  std::size_t equal = 0;
-  for (const Json& range : ranges)
-    if (range.value("equal", false)) ++equal;
-  return ShowGeneric(ranges, now_ms) +
-         fmt::format("{} of {} ranges equal\n", equal, ranges.size()) + ShowRest(answer, now_ms) +
-         warnings;
-}
-
-std::string ShowRepair(Json answer, std::int64_t now_ms) {
-  const bool equal = answer.value("equal", false);
-  return ShowGeneric(answer, now_ms) +
-         (equal ? "all ranges that were compared are equal\n" : "some ranges are not equal yet\n");
-}
-
 // A replica's place in the columns that operators know, however many fields it has.
 std::string ShowWhy(Json answer, std::int64_t now_ms) {
   constexpr std::string_view kColumns[] = {"address",   "version",   "wall_ms", "origin",
                                            "tombstone", "expiry_ms", "error",   "wins"};
-  Json replicas = Take(answer, "replicas");
+  Json replicas = TakeField(answer, "replicas");
   if (!replicas.is_array() || replicas.empty()) return ShowRest(answer, now_ms);
   const bool all_win = std::all_of(replicas.begin(), replicas.end(),
                                    [](const Json& row) { return row.value("wins", false); });
@@ -283,7 +157,7 @@ std::string ShowWhy(Json answer, std::int64_t now_ms) {
   Json rows = Json::array();
   for (Json& replica : replicas) {
     Json row = Json::object();
-    for (const std::string& column : columns) row[column] = Take(replica, column);
+    for (const std::string& column : columns) row[column] = TakeField(replica, column);
     row.update(replica);  // What nobody knew here.
     rows.push_back(std::move(row));
   }
@@ -295,14 +169,14 @@ std::string ShowWhy(Json answer, std::int64_t now_ms) {
 }
 
 std::string ShowHints(Json answer, std::int64_t now_ms) {
-  const Json targets = Take(answer, "targets");
+  const Json targets = TakeField(answer, "targets");
   if (!targets.is_array() || targets.empty())
     return "This node does not have any pending hints\n" + ShowRest(answer, now_ms);
   return ShowGeneric(targets, now_ms) + ShowRest(answer, now_ms);
 }
 
 std::string ShowSnapshots(Json answer, std::int64_t now_ms) {
-  Json rows = Take(answer, "snapshots");
+  Json rows = TakeField(answer, "snapshots");
   if (!rows.is_array() || rows.empty())
     return "This node has no snapshots\n" + ShowRest(answer, now_ms);
   const bool sound = std::all_of(rows.begin(), rows.end(), [](const Json& row) {
@@ -319,6 +193,7 @@ std::string ShowSnapshots(Json answer, std::int64_t now_ms) {
 }
 
 std::string ShowDone(Json answer, std::int64_t now_ms) {
+  if (answer.value("dry_run", false)) return ShowGeneric(answer, now_ms);
   const bool done = answer.value("done", false);
   answer.erase("done");
   return (done ? "done\n" : "not done\n") + ShowRest(answer, now_ms);
@@ -362,20 +237,6 @@ base::Result<std::string> Render(std::string_view command, std::string_view answ
   } catch (const Json::exception&) {  // A field of another type than expected.
     return ShowGeneric(document, now_ms);
   }
-}
-
-std::string FellShort(std::string_view command, std::string_view answer) {
-  if (command != "repair") return {};
-  const Json document = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  const auto number = [&](const char* field) -> std::uint64_t {
-    const bool there = document.is_object() && document.contains(field);
-    return there && document[field].is_number_unsigned() ? document[field].get<std::uint64_t>() : 0;
-  };
-  const std::uint64_t compared = number("compared");
-  const std::uint64_t peers = number("peers");
-  if (compared >= peers) return {};
-  return fmt::format("compared with {} of {} peers: {}", compared, peers,
-                     ShowValue("reason", document.value("reason", Json()), 0));
 }
 
 }  // namespace starling::nodetool

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "tools/nodetool/commands.h"
+#include "tools/nodetool/progress.h"
 #include "tools/nodetool/table.h"
 #include "tools/nodetool/units.h"
+#include "tools/starling/progress.h"
 
 namespace starling::nodetool {
 
@@ -21,8 +23,10 @@ using Json = nlohmann::ordered_json;
 constexpr std::chrono::seconds kProofWaitMax{60};
 constexpr std::chrono::milliseconds kProofPoll{500};
 
-base::Result<Json> AskJson(const Question& question) {
-  ASSIGN_OR_RETURN(const std::string answer, Ask(question));
+// With what `line_of` makes of the node's netstats meanwhile, if there is any.
+base::Result<Json> AskJson(const Question& question, const LineOf& line_of = {}) {
+  ASSIGN_OR_RETURN(const std::string answer,
+                   line_of ? AskShowing(question, line_of) : Ask(question));
   Json document = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
   if (!document.is_object())
     return base::Fail(base::Corruption("the answer of " + question.host + " is no JSON object"));
@@ -30,7 +34,8 @@ base::Result<Json> AskJson(const Question& question) {
 }
 
 // One node's verdict, and why it could not be verified if so; what that says is in the row as well.
-Json RowOf(const VerifyQuestion& question, const Json& node, base::Status* unverified) {
+Json RowOf(const VerifyQuestion& question, const Json& node, const LineOf& line_of,
+           base::Status* unverified) {
   const std::string address = node.value("address", "");
   Json row = {{"address", address}};
   if (node.value("status", "") != "U") {
@@ -43,7 +48,8 @@ Json RowOf(const VerifyQuestion& question, const Json& node, base::Status* unver
                                .port = question.port,
                                .command = "verify",
                                .keyspace = question.keyspace,
-                               .deep = question.deep});
+                               .deep = question.deep},
+                              line_of);
   if (answer) {
     row.update(*answer);
   } else {
@@ -97,8 +103,8 @@ class Verdict {
 };
 
 // Ok: all replicas were the same at some cut after `since_ms`.
-base::Status WaitForProofs(const VerifyQuestion& question, const Json& nodes,
-                           std::int64_t since_ms) {
+base::Status WaitForProofs(const VerifyQuestion& question, const Json& nodes, std::int64_t since_ms,
+                           cli::Progress* shown) {
   const auto ends = std::chrono::steady_clock::now() + kProofWaitMax;
   while (true) {
     const auto late = Unproved(question, nodes, since_ms);
@@ -109,6 +115,9 @@ base::Status WaitForProofs(const VerifyQuestion& question, const Json& nodes,
           "{} ranges are not proved equal on all replicas {} s after they were read, the first: "
           "{}; nodetool repairstatus says what they wait for",
           late->size(), kProofWaitMax.count(), late->front()));
+    if (shown != nullptr)
+      shown->Show(fmt::format("{} ranges are yet to be proved equal, the first: {}", late->size(),
+                              late->front()));
     std::this_thread::sleep_for(kProofPoll);
   }
 }
@@ -142,16 +151,26 @@ int RunVerify(const VerifyQuestion& question, tools::Output output) {
   Json document = {{"sound", true}, {"nodes", Json::array()}};
   const std::int64_t since_ms = WallMs();
   Verdict verdict;
-  for (const Json& node : status->value("nodes", Json::array())) {
+  const bool shows = output == tools::Output::kText;
+  const Json nodes = status->value("nodes", Json::array());
+  for (const Json& node : nodes) {
     base::Status unverified;
-    document["nodes"].push_back(RowOf(question, node, &unverified));
+    const std::string which = fmt::format("{}, node {} of {}", node.value("address", ""),
+                                          document["nodes"].size() + 1, nodes.size());
+    const LineOf line_of = [&which](std::string_view netstats) {
+      const std::string line = VerifyLine(netstats);
+      return line.empty() ? line : which + ": " + line;
+    };
+    document["nodes"].push_back(RowOf(question, node, shows ? line_of : LineOf(), &unverified));
     const bool sound = document["nodes"].back().value("sound", false);
     if (!sound) document["sound"] = false;
     verdict.Add(sound, unverified);
   }
   base::Status problem = verdict.Problem();
   if (question.deep && problem.ok()) {
-    problem = WaitForProofs(question, document["nodes"], since_ms);
+    cli::Progress shown;
+    problem = WaitForProofs(question, document["nodes"], since_ms, shows ? &shown : nullptr);
+    shown.End();
     document["equal"] = problem.ok();
   }
   fmt::print("{}", output == tools::Output::kJson ? document.dump() + "\n" : Show(document));

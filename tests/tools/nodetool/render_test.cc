@@ -72,6 +72,21 @@ TEST_SUITE("tools/nodetool/render") {
     EXPECT(text.ends_with("1 of 2 ranges equal\n"));
   }
 
+  TEST_CASE("repairstatus says what runs and how long that takes, and nothing where nothing runs") {
+    const std::string runs =
+        Show("repairstatus",
+             R"({"ranges":[{"range":"0-9","equal":false}],)"
+             R"("repair":{"slices_to_pull":8,"slices_pulled":2,"pulling_ms":900,"left_ms":2700},)"
+             R"("trees":{"slices_to_make":256,"slices_made":0,"making_ms":90,"left_ms":null},)"
+             R"("oldest_proof_ms":null})");
+    EXPECT(runs.find("0 of 1 ranges equal\n"
+                     "pulling: 2 of 8 slices done, about 2.7 s left\n"
+                     "making trees anew: 0 of 256 slices done\n") != std::string::npos);
+    const std::string rests = Show("repairstatus", R"({"ranges":[{"range":"0-9","equal":true}],)"
+                                                   R"("repair":null,"trees":null})");
+    EXPECT(rests.ends_with("1 of 1 ranges equal\n"));
+  }
+
   TEST_CASE("scrubstatus shows what is not known as a dash") {
     const std::string text =
         Show("scrubstatus",
@@ -81,6 +96,20 @@ TEST_SUITE("tools/nodetool/render") {
     for (const char* shown : {"2.5 s", "table 12: checksum mismatch", "waits: it is alone"})
       EXPECT(text.find(shown) != std::string::npos);
     EXPECT(text.find("null") == std::string::npos);
+  }
+
+  TEST_CASE("a dry run is no word of anything done") {
+    const std::string flush = Show("flush", R"({"dry_run":true,"in_memory_bytes":4096,"families":[
+             {"family":"data","changes":7,"in_memory_bytes":4096}]})");
+    EXPECT(flush.find("done") == std::string::npos);
+    EXPECT(flush.find("In memory : 4.00 KiB") != std::string::npos);
+    EXPECT(flush.find("data    7        4.00 KiB") != std::string::npos);
+    const std::string differs = Show("repair", R"({"dry_run":true,"differing":[
+        {"peer":"10.0.0.2","range":"0000-0fff","buckets_differ":3}],"equal":false})");
+    EXPECT(differs.find("0000-0fff") != std::string::npos);
+    EXPECT(differs.find("nothing was moved") != std::string::npos);
+    EXPECT(Show("repair", R"({"dry_run":true,"differing":[],"equal":true})")
+               .ends_with("all ranges that were compared are equal\n"));
   }
 
   TEST_CASE("a repair that left out a peer fell short, and one that compared all did not") {
