@@ -27,7 +27,8 @@ char StateLetter(topology::NodeState state, const Snapshot::Peer& look) {
 }
 
 bool HasDryRun(std::string_view command) {
-  constexpr std::string_view kThose[] = {"repair", "scrub", "declareabsent", "flush", "compact"};
+  constexpr std::string_view kThose[] = {"repair", "scrub",   "declareabsent",
+                                         "flush",  "compact", "drain"};
   return std::ranges::find(kThose, command) != std::end(kThose);
 }
 
@@ -75,6 +76,7 @@ void Admin::Handle(const AdminCall& call) {
   if (command == "flush") return RunOnEngine(to, &storage::Engine::Flush);
   if (command == "compact" && *dry_run) return Answer(to, DryCompact());
   if (command == "compact") return RunOnEngine(to, &storage::Engine::Compact);
+  if (command == "drain" && *dry_run) return Answer(to, DryDrain());
   if (command == "drain") {
     // Before the goodbye: afterwards nobody can ask again.
     if (const base::Status room = jobs_.Room(); !room.ok()) return Fail(to, room);

@@ -72,6 +72,7 @@ class Admin {
   Json DryRepair(const Repair::Result& result) const;
   Json DryFlush() const;
   Json DryCompact() const;
+  Json DryDrain() const;
   void RunOnEngine(const ReplyTo& to, base::Status (storage::Engine::*work)());
   void WithStats(const ReplyTo& to, Json (Admin::*make)(const std::vector<WorkerStats>&) const);
   Json RepairStatus(const std::vector<WorkerStats>& stats) const;

@@ -1,4 +1,7 @@
-// server/admin_dry_run.cc: what `nodetool flush` and `compact` would write.
+// server/admin_dry_run.cc: what `nodetool flush` and `compact` would write, and whom a drain would
+// leave without enough replicas.
+#include <algorithm>
+
 #include "server/admin.h"
 #include "server/control.h"
 
@@ -38,6 +41,36 @@ Json Admin::DryCompact() const {
           {"in_memory_bytes", in_memory},
           {"disk_free_bytes", control_.disk_.space().free_bytes},
           {"families", families}};
+}
+
+// Of the ranges that this node replicates: in how many fewer than a majority would be left that are
+// up, and in how many none at all.
+Json Admin::DryDrain() const {
+  const Snapshot& snapshot = *control_.snapshot_;
+  const topology::Topology& topology = *snapshot.topology;
+  Json down = Json::Array();
+  for (const topology::Node* node : topology.members())
+    if (node->host != snapshot.me().host && !control_.SeemsAlive(*node))
+      down.Append(node->cluster.IpString());
+  const auto stays_up = [&](std::uint16_t node) {
+    return node != snapshot.self && control_.SeemsAlive(topology.nodes[node]);
+  };
+  Json keyspaces = Json::Array();
+  for (const topology::Keyspace& keyspace : topology.keyspaces) {
+    std::size_t ranges = 0, no_quorum = 0, no_replica = 0;
+    for (const topology::Range& range : snapshot.ring->ranges(keyspace.id)) {
+      if (std::ranges::find(range.replicas, snapshot.self) == range.replicas.end()) continue;
+      const auto left = static_cast<std::size_t>(std::ranges::count_if(range.replicas, stays_up));
+      ++ranges;
+      if (left < range.replicas.size() / 2 + 1) ++no_quorum;
+      if (left == 0) ++no_replica;
+    }
+    keyspaces.Append({{"keyspace", keyspace.name},
+                      {"ranges", ranges},
+                      {"without_quorum", no_quorum},
+                      {"without_replica", no_replica}});
+  }
+  return {{"dry_run", true}, {"down", down}, {"keyspaces", keyspaces}};
 }
 
 }  // namespace starling::server

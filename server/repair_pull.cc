@@ -32,8 +32,7 @@ RepairStats RepairPull::stats() const {
   stats.piece_bytes = fetching_bytes_;
   for (const auto& order : orders_) {
     if (order->only_look) continue;
-    stats.pulling += {order->slices, order->slices - order->waiting.size() - order->open,
-                      parts_.world.Now() - order->began};
+    stats.pulling += {order->slices, order->SlicesDone(), parts_.world.Now() - order->began};
   }
   return stats;
 }
@@ -46,19 +45,42 @@ const topology::Node* RepairPull::PeerOf(const Order& order) const {
 void RepairPull::Next(Order& order) {
   if (order.status.ok() && !order.only_look && parts_.replica.disk_full())
     order.status = DiskFull();
-  while (order.open < kSlicesAtATime && !order.waiting.empty()) {
-    const auto [keyspace, number] = order.waiting.front();
-    order.waiting.pop_front();
-    if (PeerOf(order) == nullptr || !order.status.ok()) continue;
-    const auto [id, slice] = slices_.Add();
-    slice->order = &order;
-    slice->keyspace = keyspace;
-    slice->slice = number;
-    slice->salt = parts_.world.random().Next();
-    ++order.open;
-    Ask(id, *slice);
+  if (order.advancing) return;  // It goes on below.
+  order.advancing = true;
+  while (order.asking < kRequestsAtATime) {
+    if (order.open < kSlicesAtATime && !order.waiting.empty()) {
+      OpenNext(order);
+    } else if (!order.ready.empty() && MayGoOn()) {
+      const std::uint64_t id = std::get<std::uint64_t>(*order.ready.begin());
+      order.ready.erase(order.ready.begin());
+      Slice& slice = *slices_.Find(id);
+      slice.asking = true;
+      ++order.asking;
+      GoOn(id, slice);
+    } else {
+      break;
+    }
   }
-  if (order.open > 0) return;
+  order.advancing = false;
+  if (order.open == 0) End(order);
+}
+
+void RepairPull::OpenNext(Order& order) {
+  const auto [keyspace, number] = order.waiting.front();
+  order.waiting.pop_front();
+  if (PeerOf(order) == nullptr || !order.status.ok()) return;
+  const auto [id, slice] = slices_.Add();
+  slice->order = &order;
+  slice->keyspace = keyspace;
+  slice->slice = number;
+  slice->salt = parts_.world.random().Next();
+  slice->asking = true;
+  ++order.open;
+  ++order.asking;
+  Ask(id, *slice);
+}
+
+void RepairPull::End(Order& order) {
   if (order.unreadable > 0)
     base::log::Warn("repair", "{} left out of what node {} has and this one lacks, the first: {}",
                     order.unreadable, order.peer, order.damage.message());
@@ -75,11 +97,15 @@ void RepairPull::Next(Order& order) {
   std::erase_if(orders_, [&](const auto& each) { return each.get() == &order; });
 }
 
+// The newest one: an order may take longer than a cut can be answered.
+merkle::Generation RepairPull::CutFor(const Slice& slice) const {
+  return std::max(merkle::NewestCut(parts_.world.WallMs()) + slice.order->ahead,
+                  parts_.replica.OldestCut(slice.keyspace));
+}
+
 void RepairPull::Ask(std::uint64_t id, Slice& slice) {
   const topology::Node* peer = PeerOf(*slice.order);
-  // The newest one: an order may take longer than a cut can be answered.
-  slice.cut = std::max(merkle::NewestCut(parts_.world.WallMs()) + slice.order->ahead,
-                       parts_.replica.OldestCut(slice.keyspace));
+  slice.cut = CutFor(slice);
   slice.hashes = HashesAt(static_cast<std::size_t>(peer - snapshot_->topology->nodes.data()),
                           slice.keyspace, slice.slice, slice.salt, slice.cut);
   const wire::SliceHashesRequest request{slice.keyspace, slice.slice, slice.salt,
@@ -167,20 +193,31 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
     if (theirs != base::LoadLittle<std::uint32_t>(slice.hashes.data() + 4 * leaf))
       slice.buckets.push_back(base::BucketAt(slice.slice, static_cast<std::uint8_t>(leaf)));
   }
+  slice.order->buckets += slice.buckets.size();
+  slice.order->buckets_left += slice.buckets.size();
+  slice.hashes = {};
+  slice.step = Slice::Step::kEntries;
   if (!slice.order->only_look) return NextBucket(id, slice);
   NoteDiffering(slice);
   EndSlice(id, slice, base::Ok());
 }
 
+// When it is its turn.
 void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
-  if (slice.buckets.empty() || PeerOf(*slice.order) == nullptr) {
-    EndSlice(id, slice, base::Ok());
-    return;
-  }
+  Order& order = *slice.order;
+  if (slice.buckets.empty()) return EndSlice(id, slice, base::Ok());
+  const bool fresh = slice.runs.empty() && slice.next == 0;
+  order.ready.emplace(fresh, slice.keyspace, base::LeafOf(slice.buckets.back()), id);
+  slice.asking = false;
+  --order.asking;
+  Next(order);
+}
+
+void RepairPull::GoOn(std::uint64_t id, Slice& slice) {
+  if (PeerOf(*slice.order) == nullptr) return EndSlice(id, slice, base::Ok());
+  if (!slice.order->status.ok()) return EndSlice(id, slice, slice.order->status);
   if (parts_.replica.disk_full()) return EndSlice(id, slice, DiskFull());
-  if (!MayGoOn())
-    held_back_.push_back(id);
-  else if (slice.runs.empty())
+  if (slice.runs.empty())
     StartSummary(id, slice);
   else
     AskEntries(id, slice);
@@ -200,7 +237,14 @@ void RepairPull::OnTurnEnd() {
   while (!held_back_.empty() && MayGoOn()) {
     const std::uint64_t id = held_back_.front();
     held_back_.pop_front();
-    if (Slice* slice = slices_.Find(id)) GoOn(id, *slice);
+    if (Slice* slice = slices_.Find(id)) AskPiece(id, *slice);
+  }
+  // Each order comes first in its turn.
+  if (!orders_.empty()) std::rotate(orders_.begin(), orders_.begin() + 1, orders_.end());
+  for (std::size_t i = 0; i < orders_.size() && MayGoOn();) {
+    Order* const order = orders_[i].get();
+    Next(*order);
+    if (i < orders_.size() && orders_[i].get() == order) ++i;  // Else it has ended.
   }
   while (!unopened_.empty() && MayGoOn()) {
     const std::uint64_t id = unopened_.front();
@@ -211,19 +255,14 @@ void RepairPull::OnTurnEnd() {
   }
 }
 
-void RepairPull::GoOn(std::uint64_t id, Slice& slice) {
-  if (slice.fetch != nullptr)
-    AskPiece(id, slice);
-  else
-    NextBucket(id, slice);
-}
-
 void RepairPull::EndSlice(std::uint64_t id, Slice& slice, const base::Status& status) {
   Order& order = *slice.order;
   GiveUpAdoption(slice);
   // When the peer is gone, or in another epoch, so it is for all slices.
   if (!status.ok() && order.status.ok()) order.status = status;
   if (status.ok() && slice.settled) order.settled.emplace_back(slice.keyspace, slice.slice);
+  order.buckets_left -= slice.buckets.size();
+  if (slice.asking) --order.asking;
   slices_.Remove(id);
   --order.open;
   Next(order);

@@ -4,7 +4,9 @@
 // them. Here a slice is narrowed to its differing buckets by short hashes of its leaves, each such
 // bucket to the parts that differ by hashes of them (server/bucket_parts.h), and these to their
 // differing entries by a summary: the sender answers with exactly the entries that are missing or
-// older here. A few slices are worked on at a time, at no more than repair.rate. A value that is
+// older here. The slices of an order go through the range of keys side by side, so that an emptied
+// node writes and its peer reads about in the order of keys; a few requests are under way at a
+// time, at no more than repair.rate. A value that is
 // larger than repair.piece is announced, and fetched in pieces before its slice goes on. An entry
 // that is damaged, on either side, is left out, counted, and told of at the end; the rest goes on.
 //
@@ -96,9 +98,11 @@ class RepairPull {
   RepairStats& mutable_stats() { return stats_; }
 
  private:
-  // Higher: more is under way from a peer that is far; lower: less is taken in one turn, for which
-  // clients' requests wait, and less in one commit.
-  static constexpr std::size_t kSlicesAtATime = 8;
+  // Of an order. Higher: more is under way from a peer that is far; lower: less is taken in one
+  // turn, for which clients' requests wait, and less in one commit.
+  static constexpr std::size_t kRequestsAtATime = 8;
+  // Of an order. Lower: tables of an emptied node overlap, and are merged again and again.
+  static constexpr std::size_t kSlicesAtATime = base::kSlices;
   // Of a page, but for a larger entry. Higher: fewer exchanges; lower: as above.
   static constexpr std::uint32_t kPageBytes = 32 << 10;
 
@@ -118,10 +122,14 @@ class RepairPull {
   };
 
   void Next(Order& order);
+  void OpenNext(Order& order);
+  void End(Order& order);
+  merkle::Generation CutFor(const Slice& slice) const;
   void Ask(std::uint64_t id, Slice& slice);
   void OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& frame);
   void NoteDiffering(Slice& slice);
   void NextBucket(std::uint64_t id, Slice& slice);
+  void GoOn(std::uint64_t id, Slice& slice);
   void StartSummary(std::uint64_t id, Slice& slice);
   void OnSummary(SummaryJob& job);
   void AskParts(std::uint64_t id, Slice& slice, std::uint32_t parts);
@@ -144,7 +152,6 @@ class RepairPull {
   static base::Status Advance(Slice& slice, const Section& section);
   static void EndRange(Slice& slice);
   bool MayGoOn() const;
-  void GoOn(std::uint64_t id, Slice& slice);
   void BeginFetch(std::uint64_t id, Slice& slice, const wire::AnnouncedValue& announced,
                   const Section& section);
   bool MayOpen(const Fetch& fetch) const;
@@ -168,10 +175,11 @@ class RepairPull {
   std::uint64_t fetching_bytes_ = 0;  // Of values for which memory was taken.
   base::Slab<Slice> slices_;
   std::vector<std::unique_ptr<SummaryJob>> jobs_;
-  std::deque<std::uint64_t> held_back_;  // Slices that wait for the disk, or their turn.
-  std::deque<std::uint64_t> unopened_;   // That wait for memory for a value,
-  std::vector<std::uint64_t> retries_;   // or for the next tick, to ask for a piece again.
-  std::uint64_t taking_bytes_ = 0;       // Of entries that are not committed yet.
+  std::deque<std::uint64_t>
+      held_back_;  // Slices amid a value that wait for the disk, or their turn;
+  std::deque<std::uint64_t> unopened_;  // that wait for memory for one,
+  std::vector<std::uint64_t> retries_;  // or for the next tick, to ask for a piece again.
+  std::uint64_t taking_bytes_ = 0;      // Of entries that are not committed yet.
   RepairStats stats_;
 };
 

@@ -159,6 +159,7 @@ void RepairPull::EndRange(Slice& slice) {
   slice.next = 0;
   slice.in_full = true;
   slice.buckets.pop_back();
+  --slice.order->buckets_left;
 }
 
 // To behind what the answer has told.

@@ -16,6 +16,7 @@ bool RepairPull::NothingOf(base::KeyspaceId keyspace, std::uint16_t bucket) cons
 
 void RepairPull::StartSummary(std::uint64_t id, Slice& slice) {
   const std::uint16_t bucket = slice.buckets.back();
+  slice.cut = CutFor(slice);
   // Of nothing nothing needs to be read: most buckets of a node that was emptied.
   if (NothingOf(slice.keyspace, bucket)) {
     TakeWhole(slice);

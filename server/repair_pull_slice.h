@@ -4,7 +4,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,8 +25,15 @@ struct RepairPull::Order {
   base::NodeNumber peer = 0;
   merkle::Generation ahead = 0;
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
-  std::size_t open = 0;    // Slices being worked on.
-  std::size_t slices = 0;  // Of the order.
+  std::size_t open = 0;    // Slices being worked on,
+  std::size_t asking = 0;  // of which so many have a request under way, or are about to;
+  // the others wait for their turn: first those amid a bucket, of which there are few at any time,
+  // then the lowest leaf, so that all are about as far.
+  std::set<std::tuple<bool, base::KeyspaceId, std::uint8_t, std::uint64_t>> ready;
+  bool advancing = false;          // In RepairPull::Next.
+  std::size_t slices = 0;          // Of the order.
+  std::uint64_t buckets = 0;       // That differ, as far as that is known,
+  std::uint64_t buckets_left = 0;  // and those of them that are not done with.
   base::Instant began;
   bool only_look = false;
   std::map<std::pair<base::KeyspaceId, std::uint16_t>, RangeDifference> differing;
@@ -33,6 +42,12 @@ struct RepairPull::Order {
   std::uint64_t unreadable = 0;  // Damaged entries or buckets, here and there; they were left out.
   base::Status damage;           // The first of what was damaged.
   base::Status status;           // Why the rest was given up.
+
+  // All slices are about as far: of those that were begun, as many as of their buckets.
+  std::uint64_t SlicesDone() const {
+    const std::uint64_t begun = slices - waiting.size();
+    return buckets == 0 ? begun - open : begun * (buckets - buckets_left) / buckets;
+  }
 };
 
 struct RepairPull::Slice {
@@ -41,7 +56,7 @@ struct RepairPull::Slice {
   std::uint8_t slice = 0;
   std::uint64_t salt = 0;
   merkle::Generation cut = 0;
-  std::string hashes;                  // Ours, as of the cut.
+  std::string hashes;                  // Ours, as of the cut; until the peer's are here.
   std::vector<std::uint16_t> buckets;  // That differ, descending; the last one is next.
   bool settled = true;  // The peer has nothing in it that we lack, nor has purged further, so far.
   // Of the bucket.
@@ -57,6 +72,7 @@ struct RepairPull::Slice {
   std::size_t further = 0;       // So many of the next buckets are asked for along with it.
   std::unique_ptr<Fetch> fetch;  // Of the value that a page has announced.
   enum class Step : std::uint8_t { kHashes, kParts, kEntries, kPieces } step = Step::kHashes;
+  bool asking = false;       // It is one of Order::asking.
   base::Instant answer_due;  // Of the request that is open.
 };
 

@@ -85,9 +85,7 @@ base::Result<OpenDatabase> OpenToWrite(const rocksdb::DBOptions& database,
     ASSIGN_OR_RETURN(const std::size_t removed, RemoveOrphans(database, directory, families));
     if (removed > 0) status = OpenQuietly(database, directory, families, opened);
   }
-  if (LockIsHeld(status))
-    return base::Fail(
-        base::FailedPrecondition(fmt::format("another process has {} open", directory)));
+  if (LockIsHeld(status)) return base::Fail(base::FailedPrecondition("in use by another process"));
   RETURN_IF_ERROR(ToOpenStatus(status, fmt::format("opening the data directory {}", directory)));
   return opened;
 }

@@ -109,6 +109,30 @@ class DryRun(case.ClusterCase):
         self.assertLess(family(node.nodetool("compact", "--dry-run"))["on_disk_bytes"],
                         family(told)["on_disk_bytes"])
 
+    def test_drain_tells_whom_it_would_leave_without_enough_replicas_and_drains_nothing(self):
+        nodes = self.start_cluster()
+        one, two, three = nodes.nodes
+
+        def told():
+            answer = one.nodetool("drain", "--dry-run")
+            self.assertTrue(answer["dry_run"])
+            (keyspace,) = answer["keyspaces"]
+            self.assertGreater(keyspace["ranges"], 0)
+            return (answer["down"], keyspace["without_quorum"] == keyspace["ranges"],
+                    keyspace["without_quorum"], keyspace["without_replica"] == keyspace["ranges"])
+
+        self.assertEqual(told(), ([], False, 0, False))
+        two.kill()
+        cluster.wait_for(lambda: told()[0] == [two.address], 30, "node 2 to be seen as down")
+        self.assertEqual(told()[1:2] + told()[3:], (True, False))
+        text = cluster.run_tool("nodetool", "-h", one.address, "drain", "--dry-run").stdout.decode()
+        self.assertIn("Without quorum", text)
+        self.assertNotIn("done", text)
+        case.load(nodes, case.rows(10))
+        three.kill()
+        cluster.wait_for(lambda: len(told()[0]) == 2, 30, "node 3 to be seen as down")
+        self.assertEqual(told()[1:2] + told()[3:], (True, True))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -416,7 +416,7 @@ class Tools(case.SharedClusterCase):
                 (["repair", "nowhere", "--dry-run"], ["nowhere"]),
                 (["flush", "default", "--dry-run"], ["default"]),
                 (["compact", "default", "--dry-run"], ["default"]),
-                (["drain", "--dry-run"], ["--dry-run"]),
+                (["drain", "default", "--dry-run"], ["default"]),
                 (["verify", "--dry-run"], ["--dry-run"]),
                 (["repairstatus", "--dry-run"], ["--dry-run"]),
                 (["repair", "--deep"], ["--deep"]),

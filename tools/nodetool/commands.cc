@@ -37,7 +37,7 @@ constexpr Command kCommands[] = {
      "What repair, hints and scrub did; what a refill or verify has left"},
     {"flush", Takes::kDryRun, "Write memory tables to disk"},
     {"compact", Takes::kDryRun, "Compact all data"},
-    {"drain", Takes::kNothing, "Stop taking requests and flush: before a stop"},
+    {"drain", Takes::kDryRun, "Stop taking requests and flush: before a stop"},
     {"snapshot", Takes::kTagAndKeyspaces, "Keep all data of this node as they are now"},
     {"listsnapshots", Takes::kNothing, "Snapshots of this node, and the room that they take"},
     {"clearsnapshot", Takes::kTagOrAll, "Delete a snapshot of this node, or all"},

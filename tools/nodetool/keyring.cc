@@ -13,12 +13,12 @@
 #include "base/base64.h"
 #include "client/client.h"
 #include "gossip/keyring.h"
+#include "tools/nodetool/json.h"
 #include "tools/nodetool/table.h"
 
 namespace starling::nodetool {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Action = KeyringQuestion::Action;
 
 constexpr base::Duration kMemberTimeout = base::seconds(3);  // Of one node; a member may hang.

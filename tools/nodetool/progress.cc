@@ -9,13 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tools/nodetool/json.h"
 #include "tools/nodetool/units.h"
 #include "tools/starling/progress.h"
 
 namespace starling::nodetool {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kShowEvery{2};
 

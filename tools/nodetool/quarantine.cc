@@ -8,13 +8,13 @@
 
 #include "base/base64.h"
 #include "client/client.h"
+#include "tools/nodetool/json.h"
 #include "tools/nodetool/table.h"
 #include "tools/nodetool/units.h"
 
 namespace starling::nodetool {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using base::Result;
 using base::Status;
 using QuarantineAction = QuarantineQuestion::Action;

@@ -6,15 +6,13 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace starling::nodetool {
+#include "tools/nodetool/json.h"
 
-// Fields keep the order in which the node wrote them.
-using Json = nlohmann::ordered_json;
+namespace starling::nodetool {
 
 // In the unit that the field's name tells; `now_ms` is the wall clock, for ages.
 std::string ShowValue(std::string_view field, const Json& value, std::int64_t now_ms);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/nodetool/commands.h"
+#include "tools/nodetool/json.h"
 #include "tools/nodetool/progress.h"
 #include "tools/nodetool/table.h"
 #include "tools/nodetool/units.h"
@@ -16,8 +17,6 @@
 namespace starling::nodetool {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // A proof is of a cut some 3 s old, and each node tries every repair.interval.
 constexpr std::chrono::seconds kProofWaitMax{60};
