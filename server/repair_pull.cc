@@ -206,8 +206,8 @@ void RepairPull::OnHashes(std::uint64_t id, Slice& slice, const wire::Frame& fra
 void RepairPull::NextBucket(std::uint64_t id, Slice& slice) {
   Order& order = *slice.order;
   if (slice.buckets.empty()) return EndSlice(id, slice, base::Ok());
-  const bool fresh = slice.runs.empty() && slice.next == 0;
-  order.ready.emplace(fresh, slice.keyspace, base::LeafOf(slice.buckets.back()), id);
+  const bool light = slice.summary.empty() && slice.adoption == 0;
+  order.ready.emplace(light, slice.keyspace, base::LeafOf(slice.buckets.back()), id);
   slice.asking = false;
   --order.asking;
   Next(order);

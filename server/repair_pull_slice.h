@@ -27,8 +27,8 @@ struct RepairPull::Order {
   std::deque<std::pair<base::KeyspaceId, std::uint8_t>> waiting;
   std::size_t open = 0;    // Slices being worked on,
   std::size_t asking = 0;  // of which so many have a request under way, or are about to;
-  // the others wait for their turn: first those amid a bucket, of which there are few at any time,
-  // then the lowest leaf, so that all are about as far.
+  // the others wait for their turn: first those that hold much for a bucket that is begun, of which
+  // there are so few at any time; then the lowest leaf, so that all are about as far.
   std::set<std::tuple<bool, base::KeyspaceId, std::uint8_t, std::uint64_t>> ready;
   bool advancing = false;          // In RepairPull::Next.
   std::size_t slices = 0;          // Of the order.
