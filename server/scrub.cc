@@ -81,8 +81,8 @@ void Scrub::OnRead(base::Instant now, std::int64_t wall_ms, const base::Status& 
 }
 
 const Scrub::Damage& Scrub::FirstDamage() const {
-  static const Damage kNone;
-  return damages_.empty() ? kNone : damages_.front();
+  static const Damage none;
+  return damages_.empty() ? none : damages_.front();
 }
 
 // The next pass finds it again, as long as it stays.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "storage/memory_engine.h"
@@ -70,7 +71,8 @@ bool Holds(storage::Engine& engine, base::Bytes key, base::Bytes value) {
 
 // A worker's batch, which looks when it is told that it is done.
 struct TestJob final : CommitJob {
-  TestJob(CountingEngine& home, std::string key_to_write) : engine(home), key(key_to_write) {
+  TestJob(CountingEngine& home, std::string key_to_write)
+      : engine(home), key(std::move(key_to_write)) {
     batch.Put(Family::kData, key, "value");
   }
   void Done() override {
@@ -235,6 +237,7 @@ TEST_SUITE("server/committer: threads") {
     Committer committer(engine, guard, Durability::kGroup);
     std::atomic<int> bad = 0;
     std::vector<std::thread> threads;
+    threads.reserve(kWorkers);
     for (int w = 0; w < kWorkers; ++w) {
       threads.emplace_back([&, w] {
         TestJob job(engine, "worker " + std::to_string(w));

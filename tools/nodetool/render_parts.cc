@@ -43,10 +43,12 @@ std::size_t WidthOfNames(const Json& object) {
 std::string ShowRows(const Json& rows, std::int64_t now_ms) {
   const std::vector<std::string> fields = FieldsOf(rows);
   std::vector<std::string> header;
+  header.reserve(fields.size());
   for (const std::string& field : fields) header.push_back(ShowName(field));
   Table table(header);
   for (const Json& row : rows) {
     std::vector<std::string> cells;
+    cells.reserve(fields.size());
     for (const std::string& field : fields)
       cells.push_back(row.contains(field) ? ShowValue(field, row[field], now_ms) : "");
     table.Add(std::move(cells));

@@ -158,7 +158,7 @@ int RunVerify(const VerifyQuestion& question, tools::Output output) {
                                           document["nodes"].size() + 1, nodes.size());
     const LineOf line_of = [&which](std::string_view netstats) {
       const std::string line = VerifyLine(netstats);
-      return line.empty() ? line : which + ": " + line;
+      return line.empty() ? line : fmt::format("{}: {}", which, line);
     };
     document["nodes"].push_back(RowOf(question, node, shows ? line_of : LineOf(), &unverified));
     const bool sound = document["nodes"].back().value("sound", false);
