@@ -132,8 +132,8 @@ std::string ShowDetector(Json answer, std::int64_t now_ms) {
 
 std::string ShowEndpoints(Json answer, std::int64_t now_ms) {
   std::string text;
-  for (const Json& endpoint : answer.value("endpoints", Json::array()))
-    text += ShowValue("", endpoint, now_ms) + '\n';
+  const Json endpoints = TakeField(answer, "endpoints");
+  for (const Json& endpoint : endpoints) text += ShowValue("", endpoint, now_ms) + '\n';
   return text;
 }
 

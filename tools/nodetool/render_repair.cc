@@ -37,6 +37,7 @@ std::string ShowRepairStatus(Json answer, std::int64_t now_ms) {
          ShowRest(answer, now_ms) + warnings;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): all that show a command's answer look alike.
 std::string ShowRepair(Json answer, std::int64_t now_ms) {
   const bool equal = answer.value("equal", false);
   if (answer.value("dry_run", false) && !equal)
