@@ -48,6 +48,14 @@ Liveness ToldOfThreeAccusers(Hand& hand) {
   return hand.LivenessOf(4);
 }
 
+// A key that is used, while what has no seal is taken too.
+Keyring TakesUnsealed() {
+  Keyring keyring;
+  REQUIRE(keyring.Add(KeyBytes{1}).ok());
+  REQUIRE(keyring.Use(Fingerprint(KeyBytes{1})).ok());
+  return keyring;
+}
+
 TEST_SUITE("gossip/domains") {
   TEST_CASE("a node that was just restarted goes by no single domain's word where all is sealed") {
     SUBCASE("from its start") {
@@ -55,16 +63,11 @@ TEST_SUITE("gossip/domains") {
       EXPECT(ToldOfThreeAccusers(hand) == Liveness::kSuspect);
     }
     SUBCASE("not while it takes what is not sealed: any member may be invented") {
-      Keyring keyring;
-      REQUIRE(keyring.Add(KeyBytes{1}).ok());
-      REQUIRE(keyring.Use(Fingerprint(KeyBytes{1})).ok());
-      Hand hand(kQuiet, 7, keyring);
+      Hand hand(kQuiet, 7, TakesUnsealed());
       EXPECT(ToldOfThreeAccusers(hand) == Liveness::kUnreachable);
     }
     SUBCASE("from when it requires seals on") {
-      Keyring keyring;
-      REQUIRE(keyring.Add(KeyBytes{1}).ok());
-      REQUIRE(keyring.Use(Fingerprint(KeyBytes{1})).ok());
+      Keyring keyring = TakesUnsealed();
       Hand hand(kQuiet, 7, keyring);
       REQUIRE(keyring.Require().ok());
       hand.core->SetKeyring(keyring);
