@@ -50,6 +50,10 @@ std::shared_ptr<rocksdb::TableFactory> TableFactory(const std::shared_ptr<rocksd
   table.checksum = rocksdb::kXXH3;  // Debian's build has no SSE4.2, so its crc32c is slow.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   table.whole_key_filtering = true;
+  // A write reads what its key had before, most likely something written lately: found in memory
+  // from the memtable's flush on, not after a read of the table that it went to.
+  table.prepopulate_block_cache =
+      rocksdb::BlockBasedTableOptions::PrepopulateBlockCache::kFlushOnly;
   // Indexes and filters stay with their tables, found without a search in the cache, and grow with
   // the data: the cache has so much less, so that both together keep to its size.
   table.cache_usage_options.options_overrides[rocksdb::CacheEntryRole::kBlockBasedTableReader] = {
