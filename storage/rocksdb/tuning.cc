@@ -134,6 +134,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> FamilyDescriptors(const RocksDbOpti
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const auto family_options = FamilyOptions(options, TableFactory(cache));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.reserve(kFamilies + 1);
   for (const char* name : kFamilyNames)
     descriptors.emplace_back(name,
                              name == kTreeName ? TreeOptions(family_options) : family_options);

@@ -19,6 +19,9 @@ import exposition
 import purge_test
 
 ROWS = 3000
+# A flush leaves its blocks in the cache, and who finds them there meets no damage of the disk: of
+# tables three times the cache's size the middle is not there.
+SMALL_CACHE = {"storage_block_cache": "1MiB"}
 ALL = os.environ.get("STARLING_DAMAGES") == "all"
 
 
@@ -110,7 +113,7 @@ class Scrub(damages.HurtCase):
 
     def test_a_read_that_meets_damage_is_answered_by_others(self):
         # A block or more each, so that some read meets the one that is damaged.
-        nodes = self.begin(case.rows(200, value_bytes=5000), scrub_interval="0s")
+        nodes = self.begin(case.rows(600, value_bytes=5000), scrub_interval="0s", **SMALL_CACHE)
         node = nodes.node(3)
         since = len(node.log_text())
         table = self.flip_largest(node, 0.4)
@@ -124,7 +127,7 @@ class Scrub(damages.HurtCase):
         self.heals(nodes, table, since, "read")
 
     def test_a_compaction_that_meets_damage_ends_no_node(self):
-        nodes = self.begin(scrub_interval="0s")
+        nodes = self.begin(case.rows(ROWS, value_bytes=1000), scrub_interval="0s", **SMALL_CACHE)
         node = nodes.node(3)
         since = len(node.log_text())
         table = self.flip_largest(node)
@@ -139,7 +142,7 @@ class Scrub(damages.HurtCase):
         self.assertTrue(node.running)
 
     def test_damage_of_a_compaction_that_no_table_shows_ends_the_node_the_second_time(self):
-        nodes = self.begin(scrub_interval="0s")
+        nodes = self.begin(case.rows(ROWS, value_bytes=1000), scrub_interval="0s", **SMALL_CACHE)
         node = nodes.node(3)
 
         def compact_in_vain(number):
