@@ -89,6 +89,13 @@ class AtStart(case.ClusterCase):
         run = cluster.run_tool("starlingd", "--config", node.config + ".not", check=False)
         self.assert_one_line(run, "starlingd", node.config + ".not", "No such file")
 
+    def test_what_is_quoted_makes_no_line_of_its_own(self):
+        for program, *arguments in (("starlingd", "--config", "no\nfile\x1b[2J"),
+                                    ("starling-stress", "run", "--workload", "no\nload\x1b[2J"),
+                                    ("gossip-sim", "rumor", "--csv", "/no\nfolder\x1b[2J/x")):
+            run = cluster.run_tool(program, *arguments, check=False)
+            self.assert_one_line(run, program, r"no\n", r"\x1b[2J")
+
     def test_a_port_in_use(self):
         node = self.one_node()
         for port, kind in ((cluster.CLUSTER_PORT, socket.SOCK_STREAM),

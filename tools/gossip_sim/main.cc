@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdint>
-#include <cstdio>
 #include <initializer_list>
 #include <limits>
 #include <string>
@@ -236,8 +235,7 @@ void AddReplay(CLI::App& root, ReplayCommand& command) {
 
 int Report(const starling::base::Status& status) {
   if (status.ok()) return 0;
-  fmt::print(stderr, "gossip-sim: {}\n", status.message());
-  return starling::tools::kExitFailed;
+  return starling::tools::ComplainPlainly("gossip-sim", starling::tools::Output::kText, status);
 }
 
 int Main(int argc, char** argv) {

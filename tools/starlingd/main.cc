@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -20,9 +19,8 @@
 namespace starling {
 namespace {
 
-int Fail(const std::string& message) {
-  std::fputs(fmt::format("starlingd: {}\n", message).c_str(), stderr);
-  return tools::kExitFailed;
+int EndFor(const base::Status& why) {
+  return tools::ComplainPlainly("starlingd", tools::Output::kText, why);
 }
 
 struct CommandLine {
@@ -81,11 +79,11 @@ int Main(int argc, char** argv) {
     return 0;
   }
   const auto config = Load(line);
-  if (!config) return Fail(config.error().message());
+  if (!config) return EndFor(config.error());
   const base::Status ended =
       RunNode(*config, line.accept_data_loss ? DataLoss::kAccept : DataLoss::kRefuse,
               line.rebuild_trees ? Trees::kRebuild : Trees::kKeep);
-  if (!ended.ok()) std::_Exit(Fail(ended.message()));
+  if (!ended.ok()) std::_Exit(EndFor(ended));
   return 0;
 }
 

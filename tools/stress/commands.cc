@@ -9,6 +9,7 @@
 
 #include "base/uv/uv_world.h"
 #include "client/client.h"
+#include "tools/say.h"
 #include "tools/stress/plan.h"
 #include "tools/stress/report.h"
 #include "tools/stress/verify.h"
@@ -25,8 +26,7 @@ constexpr std::uint16_t kStopMail = 1;
 constexpr unsigned kVerifyConnections = 2;  // A node.
 
 int Complain(const Status& status) {
-  fmt::print(stderr, "starling-stress: {}\n", status.ToString());
-  return kExitFailed;
+  return tools::Complain("starling-stress", tools::Output::kText, status);
 }
 
 class Printer final : public Generator::Listener {

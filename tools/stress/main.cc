@@ -1,6 +1,4 @@
 // tools/stress/main.cc: starling-stress. Its flags are in flags.h, what it does in commands.h.
-#include <fmt/core.h>
-
 #include "tools/say.h"
 #include "tools/stress/commands.h"
 
@@ -11,8 +9,8 @@ using namespace starling::stress;  // NOLINT: this file is nothing but their fro
 int Main(int argc, char** argv) {
   const auto request = ParseFlags({argv + 1, argv + argc});
   if (request) return Execute(*request);
-  fmt::print(stderr, "starling-stress: {}\n", request.error().message());
-  return kExitFailed;
+  return starling::tools::ComplainPlainly("starling-stress", starling::tools::Output::kText,
+                                          request.error());
 }
 
 }  // namespace
