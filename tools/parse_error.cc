@@ -36,6 +36,11 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
                  : fmt::format("'{}' is an unknown {}; did you mean {}?", word, what, nearest);
     }
   }
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError))
+    // What was to be a value may have been taken for a flag.
+    for (const std::string& word : app.remaining(true))
+      if (word.starts_with('-') && word != "-")
+        return fmt::format("'{}' is an unknown flag; before words that begin so, write --", word);
   // "--ttl: At Most 1 required but received 2"
   const std::string_view said = error.what();
   const std::size_t many = said.find(": At Most 1 required but received ");

@@ -384,6 +384,10 @@ class Tools(case.SharedClusterCase):
                                  ("restore", "PATH"), ("clearsnapshot", "--all"),
                                  ("declareabsent", "NODE")):
             self.assert_says("nodetool", command.split(), missing)
+        # Not KEY or VALUE: there are as many words as it takes.
+        for tool, *command in (("starling", "put", "-dash", "v"), ("starling", "get", "-dash"),
+                               ("nodetool", "getendpoints", "default", "-dash")):
+            self.assert_says(tool, command, "'-dash' is an unknown flag", "write --")
 
     def test_values_that_make_no_sense(self):
         hosts = ["--hosts", self.cluster.hosts]
