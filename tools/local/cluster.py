@@ -180,16 +180,21 @@ class Cluster:
         taken = ports_in_use([node.address for node in self.nodes])
         if taken:
             raise Failure("these are in use, and the nodes need them:\n  " + "\n  ".join(taken))
+        self.check_is_ours()
         if os.path.isdir(self.folder) and os.listdir(self.folder):
-            if not os.path.exists(os.path.join(self.folder, STATE)):
-                raise Failure(f"{self.folder} exists and is no cluster of ours: "
-                              "move it away, or set TMPDIR")
             shutil.rmtree(self.folder)  # Of a run that was cut off: its processes are gone.
         self.created = True
         os.makedirs(self.folder, exist_ok=True)
+        self.remember()  # First: by it the folder is ours, also if this ends here.
         for node in self.nodes:
             node.write_config(self._settings)
-        self.remember()
+
+    def check_is_ours(self):
+        """Fails if the folder has something in it that no run of ours put there."""
+        if os.path.isdir(self.folder) and os.listdir(self.folder) and \
+                not os.path.exists(os.path.join(self.folder, STATE)):
+            raise Failure(f"{self.folder} exists and is no cluster of ours: "
+                          "move it away, or set TMPDIR")
 
     def remember(self):
         pids = [node.process.pid for node in self.nodes if node.process]

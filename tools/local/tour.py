@@ -237,8 +237,10 @@ def stop_kept():
     if not os.path.isdir(FOLDER):
         print("Nothing to stop: no cluster was kept.")
         return
+    cluster = Cluster(FOLDER, "quickstart")
+    cluster.check_is_ours()
     stop_processes(pids)
-    Cluster(FOLDER, "quickstart").remove_data()
+    cluster.remove_data()
     print(f"Stopped {len(pids)} nodes and removed {FOLDER}.")
 
 
