@@ -19,7 +19,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kQuotedBytesMax = 40;  // Of what a line has in place of what belongs there.
+constexpr std::size_t kQuotedBytesMax = 40;   // Of what a line has in place of what belongs there.
+constexpr std::size_t kReasonBytesMax = 200;  // Of why it is no JSON, which quotes it, too.
 
 // The field's text, out of "name" or "name_base64"; which of the two, only one may be there.
 Result<std::optional<std::string>> TakeText(json& object, const std::string& name) {
@@ -48,8 +49,20 @@ base::Status CheckTtl(std::uint64_t ttl_ms) {
       fmt::format("ttl_ms {} is too long: {}, 20 years, is the most", ttl_ms, wire::kTtlMsMax));
 }
 
+// "syntax error while parsing value - invalid string: ill-formed UTF-8 byte; last read: '...'"
+std::string ReasonOf(const json::exception& error) {
+  const std::string_view said = error.what();  // "[json.exception.parse_error.101] parse ...: "
+  const std::size_t place = said.find(": ");
+  return base::Printable(place == said.npos ? said : said.substr(place + 2), kReasonBytesMax);
+}
+
 Result<Record> ParseJson(std::string_view line) {
-  json object = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  json object;
+  try {
+    object = json::parse(line);
+  } catch (const json::exception& error) {  // Nothing else tells why.
+    return Fail(InvalidArgument("the line is no JSON object: " + ReasonOf(error)));
+  }
   if (!object.is_object()) return Fail(InvalidArgument("the line is no JSON object"));
   Record record;
   ASSIGN_OR_RETURN(auto key, TakeText(object, "key"));

@@ -49,7 +49,12 @@ TEST_SUITE("tools/starling/lines") {
   }
 
   TEST_CASE("a bad JSON line is refused with the reason") {
-    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\"") == "the line is no JSON object");
+    EXPECT(WhyRefused("{\"key\":\"a\",\"value\":\"b\"")
+               .starts_with("the line is no JSON object: syntax error while parsing object"));
+    EXPECT(WhyRefused("{\"key\":\"\xff\"}").find("ill-formed UTF-8 byte") != std::string::npos);
+    EXPECT(WhyRefused("{\"key\":\"\\ud800\"}").find("surrogate") != std::string::npos);
+    EXPECT(WhyRefused("{\"key\":\"" + std::string(100'000, 'k')).size() < 300);
+    EXPECT(WhyRefused("{\"key\":1e999}").find("1e999") != std::string::npos);
     EXPECT(WhyRefused("[1]") == "the line is no JSON object");
     EXPECT(WhyRefused("{\"value\":\"b\"}") == "there is no key");
     EXPECT(WhyRefused("{\"key\":\"\",\"value\":\"b\"}") == "the key is empty");
