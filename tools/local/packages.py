@@ -28,7 +28,9 @@ def refresh():
                              check=False, timeout=60)
     except subprocess.TimeoutExpired:
         return "no answer within 60 s"
-    return None if run.returncode == 0 else run.stderr.strip().splitlines()[-1]
+    if run.returncode == 0:
+        return None
+    return (run.stderr.strip() or f"it ended with status {run.returncode}").splitlines()[-1]
 
 
 def stanzas():
