@@ -153,8 +153,9 @@ class Gossip {
     membership_.ForEach(visit);
   }
   const MemberInfo& self() const { return membership_.self(); }
-  // Whether anything waits to be told to others.
+  // Of how many members there is something to tell others, and how many places are held for that.
   std::size_t pending_news() const { return membership_.pending_updates(); }
+  std::size_t news_slots() const { return membership_.update_slots(); }
   std::size_t size() const { return membership_.size(); }  // Of members().
   // Of this node and all members as they are believed: equal tables have equal digests.
   std::uint64_t digest() const { return membership_.digest(); }

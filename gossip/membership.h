@@ -123,6 +123,7 @@ class Membership {
   bool hurries() const { return hurried_rounds_ > 0 && has_updates(); }
   void CountRound() { hurried_rounds_ -= hurried_rounds_ > 0 ? 1 : 0; }
   std::size_t pending_updates() const { return updates_.size(); }
+  std::size_t update_slots() const { return updates_.slots(); }
 
   // Whom this node guards on a circle. REQUIRES: circle < kGuardsMax.
   std::optional<base::HostId> Guarded(std::size_t circle) const { return guards_.Of(circle); }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/mutants.h"
 
 namespace starling::gossip {
@@ -33,6 +34,8 @@ void UpdateQueue::Push(Subject subject) {
 void UpdateQueue::Enqueue(Subject subject, std::size_t transmits) {
   if (buckets_.size() <= transmits) buckets_.resize(transmits + 1);
   buckets_[transmits].PushBack({subject, stamps_[subject] += 2});
+  ++slots_;
+  BoundSlots();
 }
 
 void UpdateQueue::PushFirst(Subject subject) {
@@ -43,8 +46,9 @@ void UpdateQueue::PushFirst(Subject subject) {
 void UpdateQueue::Remove(Subject subject) {
   if (subject >= stamps_.size() || !Waits(stamps_[subject])) return;
   ++stamps_[subject];
-  if (--waiting_ > 0) return;
+  if (--waiting_ > 0) return BoundSlots();
   for (Line<Slot>& bucket : buckets_) bucket.Clear();  // All are void.
+  slots_ = 0;
 }
 
 void UpdateQueue::ForgetTarget(Subject target) {
@@ -58,12 +62,24 @@ bool UpdateQueue::NeedsToHear(Subject subject, const Audience& audience) const {
   return std::find(told.targets.begin(), told.targets.end(), audience.target) == told.targets.end();
 }
 
-// Void slots at the front go at once; if they are most of a bucket, all go. That bounds buckets_
-// by twice the subjects plus what is pushed between two sends.
 void UpdateQueue::DropStale(Line<Slot>& bucket) {
-  while (!bucket.empty() && !Current(bucket.front())) bucket.PopFront();
-  if (bucket.size() > 2 * waiting_ + 16)
+  while (!bucket.empty() && !Current(bucket.front())) {
+    bucket.PopFront();
+    --slots_;
+  }
+}
+
+// Where more is news than packets take, no scan comes to the later buckets, whose subjects are
+// pushed anew all the time. So void slots go when they are more than the others, wherever they are:
+// for each that was made void one or two are looked at.
+void UpdateQueue::BoundSlots() {
+  if (slots_ <= SlotsMax(waiting_)) return;
+  slots_ = 0;
+  for (Line<Slot>& bucket : buckets_) {
     bucket.EraseIf([this](const Slot& slot) { return !Current(slot); });
+    slots_ += bucket.size();
+  }
+  CHECK(slots_ == waiting_);
 }
 
 void UpdateQueue::Sent(const Slot& slot, std::size_t transmits, const Audience& audience) {

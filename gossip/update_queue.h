@@ -10,8 +10,8 @@
 // would always be the same two.
 //
 // Thousands who join at once all wait in the queues of all: a subject is named by a number (a row
-// of the member table, for one), and costs 4 bytes for as long as the number is in use and 8 where
-// it waits.
+// of the member table, for one), and costs 4 bytes for as long as the number is in use and 8 to 16
+// where it waits.
 //
 // Thread:    confined to one thread.
 // Read next: gossip/membership.h
@@ -65,8 +65,13 @@ class UpdateQueue {
 
   bool empty() const { return waiting_ == 0; }
   std::size_t size() const { return waiting_; }
+  // Places that are held for those that wait: at most SlotsMax(size()), whatever comes and however
+  // little of it is sent.
+  std::size_t slots() const { return slots_; }
+  static constexpr std::size_t SlotsMax(std::size_t waiting) { return 2 * waiting + kVoidMin; }
 
  private:
+  static constexpr std::size_t kVoidMin = 16;  // So few void slots are not worth a look at all.
   static constexpr std::size_t kRefusalsMax = 4;
 
   struct Slot {
@@ -85,6 +90,7 @@ class UpdateQueue {
   bool Current(const Slot& slot) const { return stamps_[slot.subject] == slot.stamp; }
   bool NeedsToHear(Subject subject, const Audience& audience) const;
   void DropStale(Line<Slot>& bucket);
+  void BoundSlots();
   void Sent(const Slot& slot, std::size_t transmits, const Audience& audience);
   bool NoteTold(Subject subject, const Audience& audience);
 
@@ -99,6 +105,7 @@ class UpdateQueue {
   // By subject too, but none where the others were always more than are remembered.
   std::vector<Told> told_;
   std::size_t waiting_ = 0;
+  std::size_t slots_ = 0;  // In buckets_, the void ones included.
 };
 
 template <typename Offer>

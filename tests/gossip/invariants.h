@@ -70,6 +70,8 @@ class Invariants {
           core.self().liveness == Liveness::kAlive || core.self().liveness == Liveness::kLeft;
       if (!sound) Violated("I3", node, "does not hold itself for alive");
       if (core.pending_news() > core.size() + 1) Violated("I5", node, "has more news than members");
+      if (core.news_slots() > UpdateQueue::SlotsMax(core.pending_news()))
+        Violated("I5", node, "holds more places for news than it has news");
     }
     if (net_.largest_datagram() > GossipOptions{}.datagram_bytes_max)
       Violated("I6", 0, "a datagram is over its limit");

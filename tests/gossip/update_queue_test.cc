@@ -69,6 +69,24 @@ TEST_SUITE("gossip/update_queue") {
     EXPECT(queue.empty());
   }
 
+  // As in a cluster where members come and go faster than packets can tell: no packet has room for
+  // what was sent before.
+  TEST_CASE("F14: where more is news than packets take, what is held for it does not grow") {
+    constexpr Subject kSubjects = 100;
+    UpdateQueue queue;
+    for (Subject turn = 0; turn < 10'000; ++turn) {
+      queue.Push(turn % kSubjects);
+      queue.Push((turn + kSubjects / 2) % kSubjects);
+      PacketTo(queue, {.target = 1000, .others = 1000}, 1);
+      EXPECT(queue.size() <= kSubjects);
+      EXPECT(queue.slots() <= UpdateQueue::SlotsMax(queue.size()));
+    }
+    // And what many left is given back, though one goes on waiting.
+    for (Subject subject = 1; subject < kSubjects; ++subject) queue.Remove(subject);
+    EXPECT(queue.size() == 1);
+    EXPECT(queue.slots() <= UpdateQueue::SlotsMax(1));
+  }
+
   TEST_CASE("what was sent least goes first; a refutation of our own before all") {
     UpdateQueue queue;
     queue.Push(1);
