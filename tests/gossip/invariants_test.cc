@@ -3,17 +3,11 @@
 // restarts, goodbyes, and rumors drawn from seeds; half of the clusters seal their packets.
 #include "tests/gossip/invariants.h"
 
-#include <cstdlib>
-
+#include "tests/seeds.h"
 #include "tests/test.h"
 
 namespace starling::gossip {
 namespace {
-
-std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 // How many schedules, and the first of them: one that failed is played alone.
 std::uint64_t Seeds() { return FromEnvironment("STARLING_SWIM_SEEDS", 100); }
