@@ -11,12 +11,22 @@ namespace {
 
 constexpr NodeIndex kNodes = 64;
 
-// From when a host fell silent until none of the others takes it for alive or a mere suspect.
-base::Duration UntilUnreachable(NodeIndex elsewhere, std::uint64_t seed) {
-  Network net({.gossip = {}, .seed = seed});
-  for (NodeIndex node = 0; node < kNodes; ++node) net.Add("node", node < elsewhere ? 2 : 1);
+// The first hosts are in another failure domain than all others. All start at once, each knowing
+// all others, as after a power cut.
+struct Domains {
+  NodeIndex elsewhere = 1;
+  std::uint64_t seed = 1;
+  Keyring keyring{};
+};
+Network Started(const Domains& domains) {
+  Network net({.gossip = {}, .seed = domains.seed, .keyring = domains.keyring});
+  for (NodeIndex node = 0; node < kNodes; ++node) net.Add("node", node < domains.elsewhere ? 2 : 1);
   net.BootAcquainted();
-  net.RunFor(base::seconds(2 * kNodes));  // All have been answered by all: all count as witnesses.
+  return net;
+}
+
+// From when a host fell silent until none of the others takes it for alive or a mere suspect.
+base::Duration UntilUnreachable(Network& net) {
   const NodeIndex subject = kNodes / 2;
   net.Unplug(subject);
   const base::Instant began = net.now();
@@ -30,6 +40,35 @@ base::Duration UntilUnreachable(NodeIndex elsewhere, std::uint64_t seed) {
   };
   net.RunUntil(base::seconds(60), known);
   return net.now() - began;
+}
+
+// How many verdicts there are on a host that its whole failure domain has lost within a second of
+// the start, while the one host of the other domain and it hear each other.
+int VerdictsOfOneDomain(Network& net) {
+  const NodeIndex subject = kNodes / 2;
+  int verdicts = 0;
+  net.on_event = [&](base::Instant, NodeIndex, const Event& event) {
+    verdicts += event.kind == Event::kUnreachable || event.kind == Event::kDead ? 1 : 0;
+  };
+  for (NodeIndex node = 1; node < kNodes; ++node) {
+    if (node == subject) continue;
+    net.CutOneWay(node, subject);
+    net.CutOneWay(subject, node);
+  }
+  net.RunFor(base::seconds(10));
+  return verdicts;
+}
+
+// Three hosts of a third domain that are nowhere, alive and of an incarnation that none outbids: in
+// a plain packet in the name of a member.
+std::string Invented(const Network& net, std::uint32_t incarnation) {
+  Message message{.header = {net.host(1), 1, 0}, .body = Spread{5}};
+  for (const std::uint64_t number : {100, 101, 102}) {
+    Claim claim = ClaimBy(number, Liveness::kAlive, incarnation);
+    claim.domain = 3;
+    message.claims.push_back(claim);
+  }
+  return Encoded(message, NetworkOptions{}.cluster_name.c_str());
 }
 
 // Node 1, just started, was told of 2 to 5, of which 5 is of another domain, and has met nobody.
@@ -77,8 +116,54 @@ TEST_SUITE("gossip/domains") {
 
   TEST_CASE("a silent host is unreachable in 2.5 s also where one domain is a host or two") {
     for (const NodeIndex elsewhere : {1U, 2U}) {
-      for (std::uint64_t seed = 1; seed <= 4; ++seed)
-        EXPECT(UntilUnreachable(elsewhere, seed) <= base::milliseconds(2500));
+      for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+        Network net = Started({elsewhere, seed});
+        net.RunFor(base::seconds(2 * kNodes));  // All have been answered by all: all are met.
+        EXPECT(UntilUnreachable(net) <= base::milliseconds(2500));
+      }
+    }
+  }
+
+  TEST_CASE("where seals are required it is so just after the start, when few have met") {
+    for (const NodeIndex elsewhere : {1U, 2U}) {
+      for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+        DOCTEST_CAPTURE(seed);
+        Network net = Started({elsewhere, seed, KeyringOf(1)});
+        net.RunFor(base::milliseconds(500));
+        EXPECT(UntilUnreachable(net) <= base::milliseconds(2500));
+      }
+    }
+  }
+
+  TEST_CASE("and no verdict is of one domain, which is not so where packets have no seal") {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      DOCTEST_CAPTURE(seed);
+      Network sealed = Started({.seed = seed, .keyring = KeyringOf(1)});
+      EXPECT(VerdictsOfOneDomain(sealed) == 0);
+      // Those who have met nobody of the other domain don't wait for its word.
+      Network plain = Started({.seed = seed});
+      EXPECT(VerdictsOfOneDomain(plain) > 0);
+    }
+  }
+
+  TEST_CASE("without seals a verdict waits for no stranger's word, however often it is named") {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      DOCTEST_CAPTURE(seed);
+      Network net = Started({.elsewhere = 0, .seed = seed});
+      net.RunFor(base::seconds(2));
+      const NodeIndex subject = kNodes / 2;
+      net.Unplug(subject);
+      for (std::uint32_t tenth = 1; tenth <= 25; ++tenth) {
+        for (NodeIndex node = 0; node < kNodes; ++node) {
+          if (node != subject) net.Inject(node, net.address(1), Invented(net, 100 * tenth));
+        }
+        net.RunFor(base::milliseconds(100));
+      }
+      for (NodeIndex node = 0; node < kNodes; ++node) {
+        if (node == subject) continue;
+        EXPECT(net.core(node).View(Host(100))->liveness == Liveness::kAlive);
+        EXPECT(net.core(node).View(net.host(subject))->liveness == Liveness::kUnreachable);
+      }
     }
   }
 }
