@@ -59,6 +59,8 @@ std::string CommandLine(const SwimOptions& options) {
   if (options.restart == Restart::kAll) add("--boot-within", Print(options.boot_within));
   if (options.join > 0) add("--join", options.join);
   if (options.partition_for > base::Duration(0)) add("--partition", Print(options.partition_for));
+  if (options.churn_within > base::Duration(0)) add("--churn", Print(options.churn_within));
+  if (options.churn_for > base::Duration(0)) add("--churn-for", Print(options.churn_for));
   add("--probe-interval", Print(options.gossip.probe_interval));
   add("--ack-timeout", Print(options.gossip.ack_timeout));
   if (options.gossip.mode == gossip::Mode::kStarling)

@@ -58,7 +58,8 @@ base::Status Outcome(const SwimOptions& options, const SwimReport& report) {
   };
   RETURN_IF_ERROR(check(report.restarted, "the last boot"));
   RETURN_IF_ERROR(check(report.joins_known, "the joins"));
-  return check(report.healed, "the halves met");
+  RETURN_IF_ERROR(check(report.healed, "the halves met"));
+  return check(report.churned, "the last boot of the churn");
 }
 
 }  // namespace

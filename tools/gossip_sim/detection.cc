@@ -6,6 +6,28 @@
 
 namespace starling::gossip_sim {
 
+bool IsBelief(gossip::Event::Kind kind) {
+  switch (kind) {
+    case gossip::Event::kJoined:
+    case gossip::Event::kAlive:
+    case gossip::Event::kSuspect:
+    case gossip::Event::kUnreachable:
+    case gossip::Event::kDead:
+    case gossip::Event::kLeft: return true;
+    case gossip::Event::kUpdated:
+    case gossip::Event::kRumor:
+    case gossip::Event::kConflict:
+    case gossip::Event::kClusterMismatch:
+    case gossip::Event::kUnopened:
+    case gossip::Event::kMalformed:
+    case gossip::Event::kOtherVersion:
+    case gossip::Event::kYielded:
+    case gossip::Event::kUnanswered:
+    case gossip::Event::kStreamOnly: return false;
+  }
+  return false;
+}
+
 void Detection::Killed(NodeIndex node, base::Instant now) {
   Fate& fate = fates_[node];
   fate.killed_at = now;

@@ -15,6 +15,9 @@
 
 namespace starling::gossip_sim {
 
+// Whether it says how a member is seen.
+bool IsBelief(gossip::Event::Kind kind);
+
 class Detection {
  public:
   explicit Detection(std::uint32_t nodes) : fates_(nodes) {}

@@ -167,6 +167,12 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
       ->capture_default_str();
   AddDuration(*app, "--partition", options.partition_for,
               "Then cut in two halves for so long [0s]");
+  AddDuration(
+      *app, "--churn", options.churn_within,
+      "Then restart each once, at a random time within so long; each is down for up to 10 s "
+      "[0s]");
+  AddDuration(*app, "--churn-for", options.churn_for,
+              "Only those whose turn comes in the first so long; 0s: all [0s]");
   AddDuration(*app, "--pause-for", options.pause_for, "For so long [5s]");
   AddDuration(*app, "--pause-again", options.pause_again,
               "Run for so long, then are stopped again; 0s: once [0s]");
@@ -190,6 +196,8 @@ void AddCourse(CLI::App* app, SwimOptions& options) {
         RefuseGiven(*app, flag, "without --pause");
     }
     if (!options.data_connections) RefuseGiven(*app, "--data-peers", "without --data-connections");
+    if (options.churn_within == starling::base::Duration(0))
+      RefuseGiven(*app, "--churn-for", "without --churn");
     if (options.restart != Restart::kAll)
       RefuseGiven(*app, "--boot-within", "without --restart-all");
   });

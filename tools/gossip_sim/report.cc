@@ -50,6 +50,14 @@ OrderedJson Agreed(const Agreement& agreement) {
   return agreement.asked ? OrderedJson(agreement.after_s.has_value()) : OrderedJson();
 }
 
+std::string ChurnRows(const SwimReport& report) {
+  if (!report.churned.asked) return "";
+  return fmt::format(
+      "  news of the churn           {} at most, of a node, in {} places\n"
+      "  deaths by the churn         {}\n",
+      report.churn_news.waiting, report.churn_news.slots, report.deaths_by_churn);
+}
+
 OrderedJson ToJson(Restart restart) {
   switch (restart) {
     case Restart::kNone: return nullptr;
@@ -89,6 +97,8 @@ std::string Table(const SwimOptions& options, const SwimReport& report) {
     table += fmt::format("  streams of the joins        {:.3f} MB at most, of a node, in and out\n",
                          static_cast<double>(report.stream_bytes_max) / 1e6);
   add_agreed("the halves met", report.healed);
+  add_agreed("the last boot of the churn", report.churned);
+  table += ChurnRows(report);
   const auto restart_deaths = [&] {
     if (options.restart == Restart::kNone) return std::string();
     return fmt::format("  deaths by the restart       {}\n", report.deaths_by_restart);
@@ -134,6 +144,8 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"boot_within_s", base::ToSeconds(options.boot_within)},
           {"join", options.join},
           {"partition_s", base::ToSeconds(options.partition_for)},
+          {"churn_s", base::ToSeconds(options.churn_within)},
+          {"churn_for_s", base::ToSeconds(options.churn_for)},
           {"probe_interval_s", base::ToSeconds(options.gossip.probe_interval)},
           {"ack_timeout_s", base::ToSeconds(options.gossip.ack_timeout)},
           // The other modes have a formula in its place.
@@ -162,6 +174,11 @@ OrderedJson Object(const SwimOptions& options, const SwimReport& report) {
           {"joins_stream_bytes_max", report.stream_bytes_max},
           {"halves_agreed", Agreed(report.healed)},
           {"healed_s", Seconds(report.healed)},
+          {"churn_agreed", Agreed(report.churned)},
+          {"churned_s", Seconds(report.churned)},
+          {"churn_news_max", report.churn_news.waiting},
+          {"churn_news_slots_max", report.churn_news.slots},
+          {"deaths_by_churn", report.deaths_by_churn},
           {"trace_hash", fmt::format("{:016x}", report.trace_hash)}};
 }
 

@@ -51,6 +51,8 @@ struct SwimOptions {
   base::Duration boot_within = base::seconds(10);  // From the first to the last, of Restart::kAll.
   std::uint32_t join = 0;                          // New nodes that join at once, through one seed.
   base::Duration partition_for{0};                 // Two halves, for so long.
+  base::Duration churn_within{0};                  // Each is restarted once within that,
+  base::Duration churn_for{0};                     // of which so much is played. 0: all.
   gossip::GossipOptions gossip{};
   // Called now and then with what goes on, and the share of it that is over, in [0, 1].
   std::function<void(std::string_view, double)> on_progress{};

@@ -1,6 +1,7 @@
 // tools/gossip_sim/swim_report.h: what one course of events came to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -15,6 +16,13 @@ struct Agreement {
   std::optional<double> after_s{};  // nullopt: not within kAgreeLimit.
 
   bool missed() const { return asked && !after_s; }
+};
+
+// Of the node with most, at any time: of how many members news waited to be told, and how many
+// places the queue held for that.
+struct NewsMax {
+  std::size_t waiting = 0;
+  std::size_t slots = 0;
 };
 
 // How long all are waited for.
@@ -37,8 +45,11 @@ struct SwimReport {
   // Nodes that were still spreading news of who joined when the span began: from some 200 nodes
   // on that takes longer than the minute before, and the traffic above is not an idle cluster's.
   std::uint32_t had_news = 0;
-  Agreement restarted, joins_known, healed;  // After the last boot, the joins, the partition.
-  std::uint64_t deaths_by_restart = 0;       // (Observer, subject) pairs, until all agreed.
+  // After the last boot, the joins, the partition, the churn's last boot.
+  Agreement restarted, joins_known, healed, churned;
+  std::uint64_t deaths_by_restart = 0;  // (Observer, subject) pairs, until all agreed.
+  std::uint64_t deaths_by_churn = 0;    // Likewise: of who ran, in its present generation.
+  NewsMax churn_news;
   std::uint64_t stream_bytes_max = 0;  // What joining moved over streams, of the node with most.
   std::uint64_t trace_hash = 0;
 };

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "tools/gossip_sim/churn.h"
 #include "tools/gossip_sim/detection.h"
 #include "tools/gossip_sim/network.h"
 
@@ -29,29 +30,6 @@ constexpr base::Duration kRestartTakes = base::milliseconds(50);  // Of a proces
 constexpr base::Duration kJoinLimit = base::seconds(300);
 constexpr base::Duration kQuietBefore = base::seconds(60);  // For the news of joining.
 constexpr base::Duration kWarmUp = base::seconds(2);        // For rounds to find their pace.
-
-// Whether an event says how a member is seen.
-bool IsBelief(gossip::Event::Kind kind) {
-  switch (kind) {
-    case gossip::Event::kJoined:
-    case gossip::Event::kAlive:
-    case gossip::Event::kSuspect:
-    case gossip::Event::kUnreachable:
-    case gossip::Event::kDead:
-    case gossip::Event::kLeft: return true;
-    case gossip::Event::kUpdated:
-    case gossip::Event::kRumor:
-    case gossip::Event::kConflict:
-    case gossip::Event::kClusterMismatch:
-    case gossip::Event::kUnopened:
-    case gossip::Event::kMalformed:
-    case gossip::Event::kOtherVersion:
-    case gossip::Event::kYielded:
-    case gossip::Event::kUnanswered:
-    case gossip::Event::kStreamOnly: return false;
-  }
-  return false;
-}
 
 class Play {
  public:
@@ -92,11 +70,11 @@ class Play {
     Traffic();
     detection_.Fill(report_);
     network_.Heal();
-    counts_ = Counts::kNothing;
-    if (!options_.on_told) network_.on_event = nullptr;
+    StopWatching();
     if (options_.restart != Restart::kNone) RestartAll();
     if (options_.join > 0) Join();
     if (options_.partition_for > base::Duration(0)) Partition();
+    if (options_.churn_within > base::Duration(0)) Churn();
     report_.trace_hash = network_.trace_hash();
     return report_;
   }
@@ -104,7 +82,7 @@ class Play {
  private:
   enum class What : std::uint8_t { kKill, kPause, kResume };
   // What verdicts of the cores count for.
-  enum class Counts : std::uint8_t { kDetection, kRestart, kNothing };
+  enum class Counts : std::uint8_t { kDetection, kRestart, kChurn, kNothing };
   struct Step {
     base::Duration after;
     What what;
@@ -190,8 +168,7 @@ class Play {
     else
       RestartOneByOne(order);
     report_.restarted = Agree("agreement after the restarts, of the time for it");
-    counts_ = Counts::kNothing;
-    if (!options_.on_told) network_.on_event = nullptr;
+    StopWatching();
   }
 
   void RestartOneByOne(const std::vector<NodeIndex>& order) {
@@ -260,6 +237,23 @@ class Play {
     report_.healed = Agree("agreement of the halves, of the time for it");
   }
 
+  void Churn() {
+    counts_ = Counts::kChurn;
+    Watch();
+    const base::Duration whole =
+        (options_.churn_for > base::Duration(0) ? options_.churn_for : options_.churn_within) +
+        kChurnDownMax;
+    report_.churn_news = PlayChurn(
+        network_, random_,
+        {.within = options_.churn_within,
+         .length = options_.churn_for,
+         .on_progress = [&](base::Duration done) { Progress("the churn", done, whole); },
+         .on_step = [&](NodeIndex node,
+                        bool starts) { Tell(starts ? "is started again" : "is stopped", node); }});
+    report_.churned = Agree("agreement after the churn, of the time for it");
+    StopWatching();
+  }
+
   void PlanDeaths() {
     started_ = network_.now();
     std::vector<NodeIndex> order(options_.nodes);
@@ -325,8 +319,16 @@ class Play {
       // Not of those that were killed before, whom the restarted hear of again.
       const bool death = event.kind == gossip::Event::kDead && network_.running(subject);
       if (counts_ == Counts::kRestart && death) ++report_.deaths_by_restart;
+      if (counts_ == Counts::kChurn && death &&
+          event.member.generation == network_.core(subject).self().generation)
+        ++report_.deaths_by_churn;
       if (options_.on_told) TellBelief(observer, subject, event);
     };
+  }
+
+  void StopWatching() {
+    counts_ = Counts::kNothing;
+    if (!options_.on_told) network_.on_event = nullptr;
   }
 
   void Tell(std::string what, std::optional<NodeIndex> subject = std::nullopt) {

@@ -4,7 +4,7 @@
 // are killed (and some paused) at random times in the first half of the measured span, and every
 // event is noted. Large
 // clusters start acquainted instead. What disturbs all at once, a restart, many that join, a
-// partition, comes after the span, one after the other, each until all agree again.
+// partition, churn, comes after the span, one after the other, each until all agree again.
 #pragma once
 
 #include "base/status.h"

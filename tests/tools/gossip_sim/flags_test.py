@@ -134,7 +134,8 @@ class Flags(unittest.TestCase):
         courses = (("--loss", "0.15", "--pause", "2", "--pause-for", "3.5s", "--pause-again", "1s",
                     "--wakes-to", "timers",
                     "--one-way", "3", "--restart-all", "--boot-within", "1500ms", "--join", "3",
-                    "--partition", "20s", "--probe-interval", "900ms", "--ack-timeout", "250ms",
+                    "--partition", "20s", "--churn", "5s", "--churn-for", "4s",
+                    "--probe-interval", "900ms", "--ack-timeout", "250ms",
                     "--suspicion-timeout", "3s", "--data-connections", "--data-peers", "4",
                     "--sealed", "--changing-load", "--seed", "18446744073709551615"),
                    ("--mode", "lifeguard", "--death", "host", "--restart"))
@@ -214,7 +215,7 @@ class Flags(unittest.TestCase):
                       ("swim", "--wakes-to", "timers"),
                       ("swim", "--data-peers", "3"), ("swim", "--boot-within", "3s"),
                       ("swim", "--boot-within", "3s", "--restart"),
-                      ("swim", "--restart-all", "--restart"),
+                      ("swim", "--restart-all", "--restart"), ("swim", "--churn-for", "3s"),
                       ("swim", "--nodes", "1"), ("swim", "--nodes", "10001"),
                       ("swim", "--loss", "1"), ("swim", "--loss", "nan"), ("swim", "--kill", "-1"),
                       ("swim", "--kill", "100"), ("swim", "--kill", "4294967295"),

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "gossip/update_queue.h"
 #include "tests/seeds.h"
 #include "tests/stride.h"
 #include "tests/test.h"
@@ -165,6 +166,28 @@ TEST_SUITE("tools/gossip_sim/swim_sim") {
     }
     DOCTEST_MESSAGE("all agreed at most ", worst.seconds, " s after the last boot, of seed ",
                     worst.seed);
+  }
+
+  // 100 in 6 s are 1,000 % a minute; in the second course packets are few and small beside that,
+  // and most news is replaced before it was told as often as it should be.
+  TEST_CASE("F14: while all are restarted at random no more waits than there are members") {
+    constexpr std::uint32_t kNodes = 100;
+    SwimOptions options{
+        .nodes = kNodes, .kill = 0, .duration = base::seconds(1), .churn_within = base::seconds(6)};
+    SUBCASE("as nodes run") {}
+    SUBCASE("more news than packets take") {
+      options.churn_within = base::seconds(12);
+      options.gossip.gossip_interval = base::seconds(2);
+      options.gossip.gossip_fanout = 1;
+      options.gossip.datagram_bytes_max = 951;
+    }
+    const SwimReport report = Play(options);
+    REQUIRE(report.churned.after_s.has_value());
+    EXPECT(*report.churned.after_s <= 10);
+    EXPECT(report.churn_news.waiting > kNodes / 2);  // Or it was no load at all.
+    EXPECT(report.churn_news.waiting <= kNodes);
+    EXPECT(report.churn_news.slots <= gossip::UpdateQueue::SlotsMax(kNodes));
+    EXPECT(report.deaths_by_churn == 0);
   }
 
   TEST_CASE("who never agree in time are told apart from those who were not asked to") {
