@@ -9,7 +9,7 @@ import unittest
 import house
 
 PLACES = re.compile(r"(?<![\w.}/$])/(home|root|work|Users|mnt|builds?|workspace)/[\w.]+")
-BINARY = (".png", ".ico", ".gz", ".svg")
+BINARY = (".png", ".ico", ".gz", ".svg", ".bin")
 
 
 def places(content):
