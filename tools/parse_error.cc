@@ -27,6 +27,7 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
     // What it took for no subcommand of its own stands first in what remains.
     for (const std::string& word : app.remaining(true)) {
       std::vector<std::string> names;
+      names.reserve(choices.size());
       for (const CLI::App* choice : choices) names.push_back(choice->get_name());
       const std::vector<std::string_view> views(names.begin(), names.end());
       const std::string_view nearest = base::NearestName(word, views);

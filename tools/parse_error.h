@@ -8,7 +8,7 @@
 
 #include "tools/say.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's.
 class App;
 class ParseError;
 }  // namespace CLI

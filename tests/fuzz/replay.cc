@@ -98,9 +98,12 @@ std::optional<std::vector<Named>> Inputs(const std::vector<std::string>& paths, 
   std::vector<Named> inputs;
   const auto add = [&](const files::path& path) {
     auto bytes = ReadFile(path);
-    if (!bytes) why = fmt::format("'{}' cannot be read", path.string());
-    if (bytes) inputs.push_back({path.string(), *std::move(bytes)});
-    return bytes.has_value();
+    if (!bytes) {
+      why = fmt::format("'{}' cannot be read", path.string());
+      return false;
+    }
+    inputs.push_back({path.string(), *std::move(bytes)});
+    return true;
   };
   const bool folder = paths.size() == 1 && files::is_directory(paths[0]);
   if (!folder) {
