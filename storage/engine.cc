@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "base/check.h"
+
 namespace starling::storage {
 namespace {
 
@@ -16,6 +18,17 @@ struct OneSink final : GetSink {
 };
 
 }  // namespace
+
+void CheckSorted(std::span<const std::span<const SortedEntry>> tables) {
+  const SortedEntry* last = nullptr;
+  for (const std::span<const SortedEntry> table : tables) {
+    CHECK(!table.empty());
+    for (const SortedEntry& entry : table) {
+      CHECK(last == nullptr || last->key < entry.key);
+      last = &entry;
+    }
+  }
+}
 
 base::Result<std::string> GetOne(Engine& engine, Family family, base::Bytes key) {
   OneSink sink;

@@ -5,7 +5,8 @@
 // nothing of versions: server/ decides what is written, from what it read.
 //
 // Thread:    Get, Scan, sequence, stats, Families, ApproximateBytes, Tables, CheckTable: any.
-// Write, SyncLog: one at a time (the committer's lane).
+//            AddTables: any, several at once.
+//            Write, SyncLog: one at a time (the committer's lane).
 //            Flush, Compact, Checkpoint: one at a time (a background lane).
 // Read next: storage/entry.h, tests/storage/engine_suite.h.
 #pragma once
@@ -76,6 +77,12 @@ struct EngineStats {
   std::uint64_t background_errors = 0;  // Flushes and compactions that failed.
 };
 
+// What AddTables takes. Both are the caller's, during the call.
+struct SortedEntry {
+  base::Bytes key;
+  base::Bytes value;
+};
+
 // A part of what is on disk, never changed once it is written.
 struct Table {
   std::string name;
@@ -104,12 +111,24 @@ class Engine {
   virtual base::Status Write(std::span<const Batch* const> batches, Sync sync) = 0;
   // Everything written before survives a power loss once this returns.
   virtual base::Status SyncLog() = 0;
+  // Puts what is in `tables` past log and memtable, as tables of their own, one for each: for much
+  // that comes in order into ranges where nothing is stored. It becomes visible together or not at
+  // all, and survives a power loss once this returns; what was written before it and not synced
+  // need not. It counts as newer than what was written before; where a stored key lies between the
+  // first and the last of a table it costs a flush and later merges, no more. A failure (Io: no
+  // room, say; Corruption of what is stored there) leaves all as it was, and the engine usable, if
+  // not what failed was the list of tables itself: then so does the next Write.
+  // REQUIRES: in each the keys ascend, and the tables ascend as well; none is empty; nobody writes
+  // one of its keys meanwhile.
+  virtual base::Status AddTables(Family family,
+                                 std::span<const std::span<const SortedEntry>> tables) = 0;
 
   // A cursor over [begin, end) as it is now; an empty `end` means to the end of the family.
   virtual std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) = 0;
 
-  // How many changes were ever written: it grows with every write and with nothing else. After
-  // Open, of those that were recovered. Not ahead of the writes that have returned.
+  // How many changes were ever written: it grows with every write, by one for each table that was
+  // added over stored keys, and with nothing else. After Open, of those that were recovered. Not
+  // ahead of the writes that have returned.
   virtual std::uint64_t sequence() const = 0;
 
   virtual base::Status Flush() = 0;    // Memtables to disk.
@@ -133,6 +152,9 @@ class Engine {
   virtual std::uint64_t ApproximateBytes(Family family, base::Bytes begin,
                                          base::Bytes end) const = 0;
 };
+
+// CHECKs what AddTables requires of `tables`.
+void CheckSorted(std::span<const std::span<const SortedEntry>> tables);
 
 // One key, read wherever it is: for start-up and rare paths. NotFound when absent.
 base::Result<std::string> GetOne(Engine& engine, Family family, base::Bytes key);

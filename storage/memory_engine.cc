@@ -1,5 +1,6 @@
 #include "storage/memory_engine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -52,15 +53,28 @@ MemoryDisk::Table& MemoryDisk::Changed(Family family) {
 
 void MemoryDisk::UndoLastWrite() {
   CHECK(!unsynced_.empty());
-  std::vector<Undo>& undos = unsynced_.back();
+  auto& [undos, changes] = unsynced_.back();
   for (auto undo = undos.rbegin(); undo != undos.rend(); ++undo) {
     if (undo->old_value)
       Changed(undo->family).insert_or_assign(std::move(undo->key), *std::move(undo->old_value));
     else
       Changed(undo->family).erase(undo->key);
   }
-  sequence_ -= undos.size();
+  sequence_ -= changes;
   unsynced_.pop_back();
+}
+
+void MemoryDisk::ForgetUndosOf(Family family,
+                               std::span<const std::span<const SortedEntry>> tables) {
+  const auto was_added = [&](const Undo& undo) {
+    if (undo.family != family) return false;
+    const auto table = std::ranges::lower_bound(
+        tables, base::Bytes(undo.key), {},
+        [](std::span<const SortedEntry> each) { return each.back().key; });
+    return table != tables.end() &&
+           std::ranges::binary_search(*table, base::Bytes(undo.key), {}, &SortedEntry::key);
+  };
+  for (Unsynced& write : unsynced_) std::erase_if(write.undos, was_added);
 }
 
 void MemoryDisk::Crash(std::size_t keep) {
@@ -181,11 +195,12 @@ base::Status MemoryEngine::Write(std::span<const Batch* const> batches, Sync syn
   const std::lock_guard lock(disk_->mutex_);
   RETURN_IF_ERROR(disk_->write_failure_);
   if (sync == Sync::kYes) RETURN_IF_ERROR(disk_->sync_failure_);
-  std::vector<MemoryDisk::Undo>& undos = disk_->unsynced_.emplace_back();
+  auto& [undos, changes] = disk_->unsynced_.emplace_back();
   MemoryDisk::Applier applier{*disk_, undos};
   for (const Batch* batch : batches) batch->ForEach(applier);
   stats_.bytes_written += applier.bytes;
-  disk_->sequence_ += undos.size();
+  changes = undos.size();
+  disk_->sequence_ += changes;
   if (sync == Sync::kYes) disk_->unsynced_.clear();
   return base::Ok();
 }
@@ -195,6 +210,30 @@ base::Status MemoryEngine::SyncLog() {
   RETURN_IF_ERROR(disk_->write_failure_);
   RETURN_IF_ERROR(disk_->sync_failure_);
   disk_->unsynced_.clear();
+  return base::Ok();
+}
+
+base::Status MemoryEngine::AddTables(Family family,
+                                     std::span<const std::span<const SortedEntry>> tables) {
+  CheckSorted(tables);
+  const std::lock_guard lock(disk_->mutex_);
+  RETURN_IF_ERROR(disk_->write_failure_);
+  RETURN_IF_ERROR(disk_->sync_failure_);
+  if (tables.empty()) return base::Ok();
+  disk_->ForgetUndosOf(family, tables);
+  MemoryDisk::Table& stored = disk_->Changed(family);
+  for (const std::span<const SortedEntry> table : tables) {
+    auto at = stored.lower_bound(table.front().key);
+    if (at != stored.end() && at->first <= table.back().key) ++disk_->sequence_;
+    for (const auto& [key, value] : table) {
+      while (at != stored.end() && at->first < key) ++at;
+      if (at != stored.end() && at->first == key)
+        at->second = value;
+      else
+        at = stored.emplace_hint(at, key, value);
+      stats_.bytes_written += key.size() + value.size();
+    }
+  }
   return base::Ok();
 }
 

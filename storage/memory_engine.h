@@ -64,15 +64,22 @@ class MemoryDisk {
     std::optional<std::string> old_value;
   };
   struct Applier;
+  // Of one Write().
+  struct Unsynced {
+    std::vector<Undo> undos;
+    std::uint64_t changes = 0;  // More than undos, where AddTables has replaced what it wrote.
+  };
 
   const Table& table(Family family) const { return *tables_[static_cast<std::size_t>(family)]; }
   // To be changed: a copy, if a cursor walks over the one that is there.
   Table& Changed(Family family);
   void UndoLastWrite();
+  // No power loss changes these keys any more, but by undoing what is written from now on.
+  void ForgetUndosOf(Family family, std::span<const std::span<const SortedEntry>> tables);
 
   mutable std::mutex mutex_;
   std::array<std::shared_ptr<Table>, kFamilies> tables_;  // Shared with cursors.
-  std::vector<std::vector<Undo>> unsynced_;               // One element a Write().
+  std::vector<Unsynced> unsynced_;
   std::uint64_t sequence_ = 0;                            // Changes made and not undone.
   base::Status write_failure_;
   base::Status sync_failure_;
@@ -92,6 +99,9 @@ class MemoryEngine final : public Engine {
   void Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) override;
   base::Status Write(std::span<const Batch* const> batches, Sync sync) override;
   base::Status SyncLog() override;
+  // Fails as a write that is to be synced does.
+  base::Status AddTables(Family family,
+                         std::span<const std::span<const SortedEntry>> tables) override;
   // A write while the cursor lives costs a copy of the family, once.
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
   std::uint64_t sequence() const override;

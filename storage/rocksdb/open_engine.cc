@@ -163,6 +163,21 @@ base::Status OpenEngine::SyncLog() {
   return status.ok() ? base::Ok() : WriteFailed(status, "syncing the log");
 }
 
+base::Status OpenEngine::AddTables(Family family,
+                                   std::span<const std::span<const SortedEntry>> tables) {
+  CheckSorted(tables);
+  RETURN_IF_ERROR(RefuseIfFailed("adding tables"));
+  if (adder_ == nullptr)
+    return base::FailedPrecondition(
+        fmt::format("adding tables in {}: it is opened to be read only", options_.directory));
+  RETURN_IF_ERROR(adder_->Add(handle(family), tables));
+  std::uint64_t bytes = 0;
+  for (const std::span<const SortedEntry> table : tables)
+    for (const auto& [key, value] : table) bytes += key.size() + value.size();
+  added_bytes_ += bytes;
+  return base::Ok();
+}
+
 std::unique_ptr<Cursor> OpenEngine::Scan(Family family, base::Bytes begin, base::Bytes end) {
   return std::make_unique<RocksCursor>(*db_, handle(family), begin, end);
 }
@@ -248,7 +263,7 @@ EngineStats OpenEngine::stats() const {
   stats.bytes_read = statistics_->getTickerCount(rocksdb::BYTES_READ) +
                      statistics_->getTickerCount(rocksdb::NUMBER_MULTIGET_BYTES_READ);
   stats.iter_bytes_read = statistics_->getTickerCount(rocksdb::ITER_BYTES_READ);
-  stats.bytes_written = statistics_->getTickerCount(rocksdb::BYTES_WRITTEN);
+  stats.bytes_written = statistics_->getTickerCount(rocksdb::BYTES_WRITTEN) + added_bytes_;
   // What is in the memtables takes its room on the disk in the log.
   stats.live_data_bytes =
       of_data(Properties::kEstimateLiveDataSize) + of_data(Properties::kCurSizeAllMemTables);

@@ -11,6 +11,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,18 +22,23 @@
 #include "base/status.h"
 #include "storage/engine.h"
 #include "storage/rocksdb/rocksdb_engine.h"
+#include "storage/rocksdb/table_adder.h"
 
 namespace starling::storage {
 
+enum class Access : std::uint8_t { kRead, kWrite };
+
 class OpenEngine final : public Engine {
  public:
-  OpenEngine(RocksDbOptions options, std::unique_ptr<rocksdb::Env> env,
+  OpenEngine(RocksDbOptions options, Access access, std::unique_ptr<rocksdb::Env> env,
              std::shared_ptr<rocksdb::Statistics> statistics, std::unique_ptr<rocksdb::DB> db,
              std::vector<rocksdb::ColumnFamilyHandle*> families)
       : options_(std::move(options)),
         env_(std::move(env)),
         statistics_(std::move(statistics)),
         db_(std::move(db)),
+        adder_(access == Access::kWrite ? std::make_unique<TableAdder>(*db_, options_.directory)
+                                        : nullptr),
         families_(std::move(families)) {}
 
   ~OpenEngine() override {
@@ -43,6 +49,8 @@ class OpenEngine final : public Engine {
   void Get(Family family, std::span<const base::Bytes> keys, Tier tier, GetSink& sink) override;
   base::Status Write(std::span<const Batch* const> batches, Sync sync) override;
   base::Status SyncLog() override;
+  base::Status AddTables(Family family,
+                         std::span<const std::span<const SortedEntry>> tables) override;
   std::unique_ptr<Cursor> Scan(Family family, base::Bytes begin, base::Bytes end) override;
   std::uint64_t sequence() const override { return db_->GetLatestSequenceNumber(); }
   base::Status Flush() override;
@@ -68,6 +76,7 @@ class OpenEngine final : public Engine {
   const std::unique_ptr<rocksdb::Env> env_;
   const std::shared_ptr<rocksdb::Statistics> statistics_;
   const std::unique_ptr<rocksdb::DB> db_;
+  const std::unique_ptr<TableAdder> adder_;  // Null: opened to be read only.
   const std::vector<rocksdb::ColumnFamilyHandle*> families_;
 
   // The committer's lane only.
@@ -76,6 +85,7 @@ class OpenEngine final : public Engine {
 
   // Any thread: write_failure_ is set, and the background lane writes nothing more either.
   std::atomic<bool> failed_ = false;
+  std::atomic<std::uint64_t> added_bytes_ = 0;  // By AddTables, of keys and values.
 };
 
 }  // namespace starling::storage

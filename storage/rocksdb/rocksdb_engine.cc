@@ -16,6 +16,7 @@
 #include "storage/rocksdb/open_database.h"
 #include "storage/rocksdb/open_engine.h"
 #include "storage/rocksdb/room_keeper.h"
+#include "storage/rocksdb/table_adder.h"
 #include "storage/rocksdb/to_status.h"
 #include "storage/rocksdb/tuning.h"
 
@@ -26,13 +27,14 @@ std::shared_ptr<rocksdb::FileSystem> FilesOf(const RocksDbOptions& options) {
   return options.file_system ? options.file_system : rocksdb::FileSystem::Default();
 }
 
-std::unique_ptr<Engine> Hold(const RocksDbOptions& options, std::unique_ptr<rocksdb::Env> env,
-                             const rocksdb::DBOptions& database, OpenDatabase opened) {
+std::unique_ptr<Engine> Hold(const RocksDbOptions& options, Access access,
+                             std::unique_ptr<rocksdb::Env> env, const rocksdb::DBOptions& database,
+                             OpenDatabase opened) {
   CHECK(opened.families.size() == kDefaultFamilyAt + 1);
   // The handle of `default` is RocksDB's price of admission; nothing uses it.
   opened.db->DestroyColumnFamilyHandle(opened.families.back()).PermitUncheckedError();
   opened.families.pop_back();
-  return std::make_unique<OpenEngine>(options, std::move(env), database.statistics,
+  return std::make_unique<OpenEngine>(options, access, std::move(env), database.statistics,
                                       std::move(opened.db), std::move(opened.families));
 }
 
@@ -79,7 +81,10 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
     RETURN_IF_ERROR(CheckLogs(*env, options.directory, manifest));
   }
   ASSIGN_OR_RETURN(OpenDatabase opened, OpenToWrite(database, options.directory, descriptors));
-  return Hold(options, std::move(env), database, std::move(opened));
+  rocksdb::Env& files = *env;
+  auto engine = Hold(options, Access::kWrite, std::move(env), database, std::move(opened));
+  RETURN_IF_ERROR(RemoveTablesToAdd(files, options.directory));
+  return engine;
 }
 
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::OpenToRead(const RocksDbOptions& options) {
@@ -96,7 +101,7 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::OpenToRead(const RocksDbOpt
       database, options.directory, FamilyDescriptors(options), &opened.families, &db);
   opened.db.reset(db);
   RETURN_IF_ERROR(ToStatus(status, fmt::format("opening {} to read it", options.directory)));
-  return Hold(options, std::move(env), database, std::move(opened));
+  return Hold(options, Access::kRead, std::move(env), database, std::move(opened));
 }
 
 }  // namespace starling::storage

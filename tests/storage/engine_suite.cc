@@ -264,6 +264,35 @@ void CheckKills(const MakeMachine& make_machine) {
   }
 }
 
+// `count` entries from `first` on, with numbered keys after `prefix`.
+Entries Numbered(const std::string& prefix, int first, int count, const std::string& value) {
+  Entries entries;
+  for (int i = first; i < first + count; ++i)
+    entries.emplace_back(fmt::format("{}{:04}", prefix, i), value);
+  return entries;
+}
+
+void CheckAddedTables(const MakeMachine& make_machine) {
+  const auto machine = make_machine();
+  const auto data = [&](base::Bytes begin = {}, base::Bytes end = {}) {
+    return ScanAll(machine->engine(), Family::kData, begin, end);
+  };
+  SUBCASE("what is added is read, found absent, scanned and counted like what is written") {
+    const Entries added = Numbered("k", 0, 100, "added");
+    REQUIRE(AddTables(machine->engine(), {added}).ok());
+    EXPECT(data() == added);
+    EXPECT(GetMany(machine->engine(), Family::kData, {"k0099", "k0100", "a"}) ==
+           std::vector{Value("added"), kAbsent, kAbsent});
+    const EngineStats stats = machine->engine().stats();
+    EXPECT(stats.keys_estimate == 100);
+    EXPECT(stats.live_data_bytes > 0);
+    EXPECT(stats.bytes_written == 100 * (5 + 5));
+    EXPECT(machine->engine().Tables().size() == 1);
+    EXPECT(machine->engine().Families().front().tables == 1);
+    EXPECT(machine->engine().ApproximateBytes(Family::kData, "", "") > 0);
+  }
+}
+
 // Writes batch `i`: its number under "last" and under its own key, in two families.
 void WriteNumbered(Engine& engine, int i, Sync sync) {
   Batch first, second;
@@ -357,6 +386,17 @@ std::vector<Lookup> GetMany(Engine& engine, Family family, const std::vector<std
   return std::move(sink.lookups);
 }
 
+base::Status AddTables(Engine& engine, const std::vector<Entries>& tables, Family family) {
+  std::vector<std::vector<SortedEntry>> entries;
+  std::vector<std::span<const SortedEntry>> spans;
+  for (const Entries& table : tables) {
+    std::vector<SortedEntry>& sorted = entries.emplace_back();
+    for (const auto& [key, value] : table) sorted.push_back({key, value});
+  }
+  spans.assign(entries.begin(), entries.end());
+  return engine.AddTables(family, spans);
+}
+
 Entries ScanAll(Engine& engine, Family family, base::Bytes begin, base::Bytes end) {
   Entries entries;
   const auto cursor = engine.Scan(family, begin, end);
@@ -371,6 +411,7 @@ void RunEngineSuite(const MakeMachine& make_machine) {
   SUBCASE("odd input") { CheckOddInput(make_machine); }
   SUBCASE("scans") { CheckScans(make_machine); }
   SUBCASE("sizes") { CheckSizes(make_machine); }
+  SUBCASE("added tables") { CheckAddedTables(make_machine); }
   SUBCASE("kills") { CheckKills(make_machine); }
   SUBCASE("power loss") {
     if (make_machine()->can_lose_power()) CheckPowerLoss(make_machine);

@@ -43,6 +43,9 @@ Batch PutBatch(base::Bytes key, base::Bytes value, Family family = Family::kData
 base::Status WriteOne(Engine& engine, const Batch& batch, Sync sync = Sync::kNo);
 std::vector<Lookup> GetMany(Engine& engine, Family family, const std::vector<std::string>& keys,
                             Tier tier = Tier::kAll);
+// Adds one table for each of `tables`, which are in order.
+base::Status AddTables(Engine& engine, const std::vector<Entries>& tables,
+                       Family family = Family::kData);
 Entries ScanAll(Engine& engine, Family family, base::Bytes begin = {}, base::Bytes end = {});
 
 }  // namespace starling::storage

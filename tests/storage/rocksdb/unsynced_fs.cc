@@ -279,6 +279,19 @@ IOStatus UnsyncedFs::RenameFile(const std::string& from, const std::string& to,
   return status;
 }
 
+IOStatus UnsyncedFs::LinkFile(const std::string& from, const std::string& to,
+                              const IOOptions& options, IODebugContext* debug) {
+  if (IOStatus failure = MayFail(to); !failure.ok()) return failure;
+  const std::lock_guard lock(mutex_);
+  IOStatus status = target()->LinkFile(from, to, options, debug);
+  if (!status.ok()) return status;
+  const auto tracked = files_.find(from);
+  const std::uint64_t size = std::filesystem::file_size(to);
+  files_[to] = tracked == files_.end() ? Tracked{size, size, false} : tracked->second;
+  files_[to].name_synced = false;
+  return status;
+}
+
 IOStatus UnsyncedFs::DeleteFile(const std::string& path, const IOOptions& options,
                                 IODebugContext* debug) {
   const std::lock_guard lock(mutex_);

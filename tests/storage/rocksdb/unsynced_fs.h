@@ -37,7 +37,7 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   // Copies what would be left of the files of `directory` to the empty directory `to`.
   void SaveSurvivors(const std::string& directory, const std::string& to, base::Random& random);
 
-  // The nth write, sync, creation or rename from now on fails, n = 1 being the next.
+  // The nth write, sync, creation, link or rename from now on fails, n = 1 being the next.
   void FailAt(std::uint64_t n, Failing failing, Cause cause = Cause::kBroken);
   void StopFailing();
   // While it is full no table can be begun or grow, as when there is room for a log alone.
@@ -67,6 +67,10 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
+  // What is at either name counts as synced by itself: a sync through the other does not.
+  rocksdb::IOStatus LinkFile(const std::string& from, const std::string& to,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
 
