@@ -81,6 +81,7 @@ Json Admin::NetStats(const std::vector<WorkerStats>& stats) const {
   Json repaired = {{"comparisons", control_.repair_.comparisons()},
                    {"entries_sent", repair.entries_sent},
                    {"entries_received", repair.entries_received},
+                   {"entries_in_tables", repair.entries_in_tables},
                    {"bytes_sent", repair.bytes_sent + control_.repair_.bytes_sent()},
                    {"data_bytes_read", repair.data_bytes_read},
                    {"unreadable", repair.unreadable}};

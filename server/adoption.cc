@@ -114,7 +114,8 @@ void Adoption::End(std::uint64_t serial, const base::Status& error) {
   if (!error.ok()) bucket.failed = true;
   CHECK(bucket.open > 0);
   if (--bucket.open > 0 || !bucket.last) return;
-  if (!bucket.failed && bucket.epoch == epoch_) {
+  const bool filled = replica_.FillsBucket(bucket.id.first, bucket.id.second);  // By another pull.
+  if (!bucket.failed && !filled && bucket.epoch == epoch_) {
     replica_.RaisePurged(bucket.id.first, bucket.id.second, bucket.purged);
     ++adopted_;
   }

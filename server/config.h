@@ -62,6 +62,7 @@ struct Config {
     base::Duration interval = base::seconds(5);
     std::uint64_t bytes_per_second = 128ULL << 20;  // repair.rate; 0: no limit.
     std::uint64_t piece_bytes = 256ULL << 10;       // repair.piece
+    std::uint64_t run_bytes = 16ULL << 20;          // repair.run; 0: no tables of its own
   } repair;
   struct {
     bool enabled = true;

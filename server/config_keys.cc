@@ -122,6 +122,13 @@ constexpr ConfigKey kKeys[] = {
      "Values that are larger are fetched in pieces of this size. Larger: fewer exchanges; "
      "smaller:\n"
      "what else goes to the same node waits less behind one."},
+    {"repair.run",
+     FIELD(repair.run_bytes),
+     {0, 256 << 20},
+     "What a node that was emptied takes in is gathered to so much, and becomes tables at once.\n"
+     "Larger: fewer tables; smaller: less memory, of which three times as much is needed. 0: it "
+     "is\n"
+     "written like anything else."},
 
     {"purge.enabled",
      FIELD(purge.enabled),

@@ -126,6 +126,8 @@ void WriteRepair(Exposition& out, const RepairStats& repair, const NodeMetrics& 
               Number(repair.entries_sent));
   out.Counter("starling_repair_entries_received_total", "Entries that this node lacked.",
               Number(repair.entries_received));
+  out.Counter("starling_repair_entries_in_tables_total",
+              "Of these, those that became tables at once.", Number(repair.entries_in_tables));
   out.Counter("starling_repair_sent_bytes_total", "Payloads of repair's questions and answers.",
               Number(repair.bytes_sent + metrics.repair_bytes_sent));
   out.Counter("starling_repair_read_bytes_total", "Stored bytes that repair scanned.",

@@ -115,6 +115,9 @@ base::Status Purger::Check(const purge::Request& request) const {
       return base::FailedPrecondition(fmt::format("bucket {:04x} is not this node's", bucket));
     if (!parts_.replica.making().Made(bucket))
       return base::Unavailable("its tree is being made anew");
+    if (parts_.replica.FillsBucket(request.keyspace, bucket) &&
+        !base::Mutant("repair-run-proved-early"))
+      return base::Unavailable("what was pulled for it is just becoming tables");
   }
   return base::Ok();
 }

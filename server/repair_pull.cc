@@ -62,7 +62,7 @@ void RepairPull::Next(Order& order) {
     }
   }
   order.advancing = false;
-  if (order.open == 0) End(order);
+  if (order.open == 0 && !HasGathered()) End(order);
 }
 
 void RepairPull::OpenNext(Order& order) {
@@ -223,17 +223,23 @@ void RepairPull::GoOn(std::uint64_t id, Slice& slice) {
     AskEntries(id, slice);
 }
 
+bool RepairPull::MayTakeMore() const {
+  return parts_.replica.HasRoomForRepair() && taking_bytes_ < parts_.taking_bytes_max;
+}
+
 bool RepairPull::MayGoOn() const {
-  return parts_.replica.HasRoomForRepair() && taking_bytes_ < parts_.taking_bytes_max &&
-         parts_.rate.Ready(parts_.world.Now());
+  return MayTakeMore() && rest_ == nullptr && parts_.rate.Ready(parts_.world.Now()) &&
+         (gathered_bytes_ == 0 || gathered_bytes_ < GatheredBytesMax());
 }
 
 void RepairPull::OnTaken(const Ticket& ticket, const base::Status& error) {
   taking_bytes_ -= ticket.a;
-  if (ticket.b != 0) parts_.adoption.OnTaken(ticket.b, error);
+  if (ticket.b == 0) return;
+  for (std::uint64_t i = 0; i <= ticket.c; ++i) parts_.adoption.OnTaken(ticket.b, error);
 }
 
 void RepairPull::OnTurnEnd() {
+  GoOnFilling();
   while (!held_back_.empty() && MayGoOn()) {
     const std::uint64_t id = held_back_.front();
     held_back_.pop_front();

@@ -12,13 +12,14 @@
 //
 // Thread:    confined to its worker.
 // Its parts: repair_pull.cc (orders and slices), repair_pull_parts.cc, repair_pull_entries.cc,
-//            repair_pull_values.cc (values in pieces), repair_pull_look.cc (what differs, told
-//            only)
+//            repair_pull_values.cc (values in pieces), repair_pull_fill.cc (what becomes tables),
+//            repair_pull_look.cc (what differs, told only)
 // Read next: server/entry_page.h, merkle/compare.h
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@
 #include "server/memory_share.h"
 #include "server/met_damage.h"
 #include "server/peer_links.h"
+#include "server/pulled_run.h"
 #include "server/rate_shares.h"
 #include "server/replica.h"
 #include "server/shared_buckets.h"
@@ -68,6 +70,7 @@ struct RepairPullParts {
   MemoryShare& memory;
   std::uint32_t piece_bytes = 256 << 10;  // repair.piece
   std::uint64_t taking_bytes_max = kTakingBytesMax;
+  std::uint64_t run_bytes = 0;  // What is gathered for tables (repair.run). 0: nothing is.
 };
 
 class RepairPull {
@@ -151,7 +154,21 @@ class RepairPull {
   void Adopt(Slice& slice, const Section& section);
   static base::Status Advance(Slice& slice, const Section& section);
   static void EndRange(Slice& slice);
+  bool MayTakeMore() const;
   bool MayGoOn() const;
+  void Write(const LocalWrite& write);
+  // A run that is smaller is not worth tables, nor is a value that is larger worth a copy.
+  std::uint64_t RunBytesMin() const { return parts_.run_bytes / 16; }
+  // Reached when the slowest slice holds the others up; then a run need not wait for it.
+  std::uint64_t GatheredBytesMax() const { return 2 * parts_.run_bytes; }
+  bool MayGather(const Slice& slice, std::size_t bytes);
+  void Gather(const LocalWrite& write);
+  bool HasGathered() const;
+  void GoOnFilling();
+  void NextRun();
+  base::Token ReachedIn(base::KeyspaceId keyspace);
+  void SetRest(std::unique_ptr<PulledRun> rest);
+  void WriteRest();
   void BeginFetch(std::uint64_t id, Slice& slice, const wire::AnnouncedValue& announced,
                   const Section& section);
   bool MayOpen(const Fetch& fetch) const;
@@ -180,6 +197,13 @@ class RepairPull {
   std::deque<std::uint64_t> unopened_;  // that wait for memory for one,
   std::vector<std::uint64_t> retries_;  // or for the next tick, to ask for a piece again.
   std::uint64_t taking_bytes_ = 0;      // Of entries that are not committed yet.
+  // For tables; and what is written one by one, from there on, because it cannot be in one.
+  std::map<base::KeyspaceId, std::unique_ptr<PulledRun>> gathered_;
+  std::uint64_t gathered_bytes_ = 0;
+  std::uint64_t next_run_at_ = 0;  // Bytes gathered at which the next run is looked for.
+  std::unique_ptr<PulledRun> rest_;
+  std::size_t rest_next_ = 0;
+  std::uint64_t room_ = 0;  // That was taken of the memory for it.
   RepairStats stats_;
 };
 

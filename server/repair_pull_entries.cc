@@ -251,16 +251,23 @@ base::Status RepairPull::TakeEntry(Slice& slice, const wire::PackedEntry& entry,
   ++slice.order->entries;
   ++stats_.entries_received;
   const std::uint64_t bytes = entry.key.size() + entry.value.size();
-  taking_bytes_ += bytes;
-  parts_.replica.Write({slice.keyspace,
-                        token,
-                        entry.key,
-                        header,
-                        entry.value,
-                        false,
-                        {Ticket::Kind::kPull, bytes, slice.adoption, 0},
-                        source});
+  const LocalWrite write{.keyspace = slice.keyspace,
+                         .token = token,
+                         .key = entry.key,
+                         .header = header,
+                         .value = entry.value,
+                         .ticket = {Ticket::Kind::kPull, bytes, slice.adoption, 0},
+                         .source = source};
+  if (MayGather(slice, bytes))
+    Gather(write);
+  else
+    Write(write);
   return base::Ok();
+}
+
+void RepairPull::Write(const LocalWrite& write) {
+  taking_bytes_ += write.ticket.a;
+  parts_.replica.Write(write);
 }
 
 }  // namespace starling::server

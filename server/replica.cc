@@ -6,9 +6,11 @@
 #include <cstring>
 #include <utility>
 
+#include "base/mutants.h"
 #include "merkle/records.h"
 #include "server/replica_commit.h"
 #include "server/replica_fetch.h"
+#include "server/replica_fill.h"
 
 namespace starling::server {
 
@@ -225,6 +227,12 @@ void Replica::Own(Operation& operation) {
 }
 
 void Replica::Execute(Operation& operation, const Known& known) {
+  if (filling_ != nullptr && filling_->Covers(operation) &&
+      !base::Mutant("repair-run-beside-writes")) {
+    filling_->waiting.push_back(std::move(operation));
+    Own(filling_->waiting.back());
+    return;
+  }
   if (const Uncommitted::Record* newest = uncommitted_.Find(operation.stored_key)) {
     if (operation.is_write) {
       // Copies: what it writes may move the record.

@@ -10,7 +10,7 @@
 // Thread:    confined to its worker.
 // Ownership: copies what it is given before the call returns.
 // Its parts: replica.cc (the turn), replica_read.cc, replica_apply.cc (what becomes of a write),
-//            replica_purge.cc, replica_commit.cc, replica_trees.cc
+//            replica_purge.cc, replica_commit.cc, replica_trees.cc, replica_fill.cc
 // Read next: server/worker.h, server/coordinator.h
 #pragma once
 
@@ -33,6 +33,8 @@
 #include "server/committer.h"
 #include "server/fresh_keys.h"
 #include "server/held_memory.h"
+#include "server/local_write.h"
+#include "server/pulled_run.h"
 #include "server/purge/dead.h"
 #include "server/purge/marks.h"
 #include "server/purge/rules.h"
@@ -44,28 +46,6 @@
 #include "storage/entry.h"
 
 namespace starling::server {
-
-// Whose operation it was; the meaning of the numbers is the listener's.
-struct Ticket {
-  enum class Kind : std::uint8_t { kNobody, kPut, kGet, kPeer, kOrphan, kPurge, kAdopt, kPull };
-  Kind kind = Kind::kNobody;
-  std::uint64_t a = 0;
-  std::uint64_t b = 0;
-  std::uint64_t c = 0;
-};
-
-struct LocalWrite {
-  base::KeyspaceId keyspace = 0;
-  base::Token token = 0;
-  base::Bytes key;
-  storage::EntryHeader header;
-  base::Bytes value;
-  // The coordinator's own first write: the replica asks OnStamp for a version above what it holds.
-  bool stamp = false;
-  Ticket ticket;
-  // Of a repair; anything else is a direct write, however it comes.
-  purge::Source source{};
-};
 
 // Takes an entry away, if it is still the one that `header` says.
 struct LocalRemoval {
@@ -119,6 +99,8 @@ struct ReplicaOptions {
   // Of keys and values of writes that wait for their turn or their commit.
   std::uint64_t write_bytes_max = 256 << 20;
   merkle::JournalOptions journal{};  // But for its stream: that is the worker.
+  // Of the tables of a run, on the average: if they would be smaller, they are none.
+  std::size_t table_bytes_min = 1 << 20;
   // Only deletes are taken while it is true. Null: never. Outlives the replica.
   const std::atomic<bool>* disk_full = nullptr;
 };
@@ -178,6 +160,19 @@ class Replica final : public storage::GetSink {
     return options_.disk_full != nullptr && options_.disk_full->load(std::memory_order_relaxed);
   }
 
+  // --- runs of pulled entries that become tables of their own (server/replica_fill.cc) ---
+  // One is under way at a time, and what is left of the last one comes first.
+  bool MayFill() const;
+  // Takes the entries as if they were written now. REQUIRES: MayFill().
+  void StartFill(std::unique_ptr<PulledRun> fill);
+  bool fill_under_way() const { return filling_ != nullptr; }
+  // Once it is done: those to be written one by one, because something is stored of their keys, or
+  // they could not become tables. Null: none. The adoptions of the others are told by kPull
+  // tickets.
+  std::unique_ptr<PulledRun> TakeRest();
+  // Entries of the bucket may be stored that its leaf lacks.
+  bool FillsBucket(base::KeyspaceId keyspace, std::uint16_t bucket) const;
+
   // Carries out what is queued, and hands the batch over. Answers may queue more: call again until
   // it returns false.
   bool RunTurn();
@@ -211,6 +206,7 @@ class Replica final : public storage::GetSink {
     std::uint64_t too_old = 0;      // Writes at or below `closed`, refused.
     std::uint64_t removed = 0;      // Entries that were purged,
     std::uint64_t quarantined = 0;  // and those that no other owner had.
+    std::uint64_t filled = 0;       // Of the writes, those that came as tables.
   };
   const Counters& counters() const { return counters_; }
 
@@ -254,6 +250,7 @@ class Replica final : public storage::GetSink {
   };
   struct Commit;
   struct Fetch;
+  struct Filling;
   struct BytesHash {
     using is_transparent = void;
     std::size_t operator()(base::Bytes bytes) const { return base::Hash64(bytes); }
@@ -296,6 +293,8 @@ class Replica final : public storage::GetSink {
   void StartFetch(Operation& operation);
   void OffloadFetches();
   void OnFetched(Fetch& fetch);
+  void GoOnFilling();
+  void OnFilled();
   void OnCommitted(Commit& commit);
   void ReadAgain(Operation& operation);
   Commit& OpenCommit();
@@ -352,6 +351,8 @@ class Replica final : public storage::GetSink {
   FetchMap fetching_;
   std::deque<Fetch*> fetch_queue_;  // Of those, the ones not offloaded yet.
   std::size_t fetches_running_ = 0;
+  std::unique_ptr<Filling> filling_;
+  std::unique_ptr<PulledRun> rest_;                 // Of the last fill.
   std::unique_ptr<Commit> open_;                    // Filled by this turn.
   std::deque<std::unique_ptr<Commit>> committing_;  // Handed over, oldest first.
   std::vector<std::unique_ptr<Commit>> spare_;      // Kept for their buffers.

@@ -65,6 +65,7 @@ void Replica::OnCommitted(Commit& commit) {
   for (const Release& release : done->releases)
     listener_.OnLocalWrite(release.ticket, release.outcome, release.held, base::Ok());
   write_bytes_ -= done->write_bytes;
+  GoOnFilling();
   for (Operation& operation : done->reads) {
     if (TurnIsFull())
       again_.push_back(std::move(operation));

@@ -23,6 +23,7 @@ struct RepairStats {
   std::uint64_t comparisons = 0;  // Exchanges with a peer that came to an end.
   std::uint64_t entries_sent = 0;
   std::uint64_t entries_received = 0;
+  std::uint64_t entries_in_tables = 0;  // Of these, those that became tables at once.
   std::uint64_t bytes_sent = 0;       // Payloads of repair's frames, both of questions and answers.
   std::uint64_t data_bytes_read = 0;  // Stored bytes that were scanned for repair.
   std::uint64_t unreadable = 0;       // Damaged entries or buckets that its pulls left out.
@@ -33,6 +34,7 @@ struct RepairStats {
     comparisons += other.comparisons;
     entries_sent += other.entries_sent;
     entries_received += other.entries_received;
+    entries_in_tables += other.entries_in_tables;
     bytes_sent += other.bytes_sent;
     data_bytes_read += other.data_bytes_read;
     unreadable += other.unreadable;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/place.h"
+#include "server/pulled_run.h"
 #include "server/tree_making.h"
 
 namespace starling::server {
@@ -75,9 +76,20 @@ base::Status DropAll(storage::Engine& engine, std::size_t batch_bytes) {
   return chunks.Write(storage::Sync::kYes);
 }
 
+// The records of runs that were under way: tables may be stored that no tree comprises.
+base::Result<std::vector<std::string>> FillingKeys(storage::Engine& engine) {
+  std::vector<std::string> keys;
+  const auto cursor = engine.Scan(Family::kMeta, kFillingPrefix, {});
+  for (cursor->Seek(kFillingPrefix); cursor->Valid() && cursor->key().starts_with(kFillingPrefix);
+       cursor->Next())
+    keys.emplace_back(cursor->key());
+  RETURN_IF_ERROR(cursor->status());
+  return keys;
+}
+
 // No entry is doubted: what is damaged of them stays, for scrubs and reads to find.
 base::Status Unmake(storage::Engine& engine, const std::bitset<base::kSlices>& unmade,
-                    const base::Status& why) {
+                    const std::vector<std::string>& filling, const base::Status& why) {
   base::log::Warn("storage", "the trees are made anew from the entries, in the background: {}",
                   why.message());
   storage::Batch batch;
@@ -86,6 +98,7 @@ base::Status Unmake(storage::Engine& engine, const std::bitset<base::kSlices>& u
     batch.Put(Family::kMeta, TreeMaking::RecordKey(static_cast<std::uint8_t>(i)),
               TreeMaking::RecordOf(DamagedEntries::kKeep));
   }
+  for (const std::string& key : filling) batch.Delete(Family::kMeta, key);
   const storage::Batch* const batches[] = {&batch};
   return engine.Write(batches, storage::Sync::kYes);
 }
@@ -112,6 +125,10 @@ base::Status Fold(storage::Engine& engine, merkle::StoredTrees& trees, std::size
 }  // namespace
 
 base::Result<merkle::StoredTrees> ReadTrees(storage::Engine& engine) {
+  ASSIGN_OR_RETURN(const auto filling, FillingKeys(engine));
+  if (!filling.empty())
+    return base::Fail(base::Unavailable(
+        "what a pull brought is just becoming tables, and the trees lack it: try again"));
   ASSIGN_OR_RETURN(ReadBack read, ReadRecords(engine));
   RETURN_IF_ERROR(read.sound);
   return std::move(read.trees);
@@ -119,10 +136,17 @@ base::Result<merkle::StoredTrees> ReadTrees(storage::Engine& engine) {
 
 base::Status FoldTrees(storage::Engine& engine, std::size_t batch_bytes) {
   ASSIGN_OR_RETURN(const auto unmade, UnmadeSlices(engine));
+  ASSIGN_OR_RETURN(const auto filling, FillingKeys(engine));
+  if (!filling.empty()) {
+    RETURN_IF_ERROR(
+        Unmake(engine, unmade, filling,
+               base::Unavailable("the last process ended while what it had pulled became tables")));
+    return DropAll(engine, batch_bytes);
+  }
   if (unmade.all()) return DropAll(engine, batch_bytes);
   ASSIGN_OR_RETURN(ReadBack read, ReadRecords(engine));
   if (!read.sound.ok()) {
-    RETURN_IF_ERROR(Unmake(engine, unmade, read.sound));
+    RETURN_IF_ERROR(Unmake(engine, unmade, {}, read.sound));
     return DropAll(engine, batch_bytes);
   }
   if (read.trees.only_pages()) return base::Ok();

@@ -22,6 +22,13 @@ std::uint64_t PartOf(std::uint64_t all, unsigned workers) {
   return all == 0 ? 0 : std::max<std::uint64_t>(all / workers, 1);
 }
 
+// The tables of each worker lie between the keys of the others: with more of them, each would be
+// merged with most others.
+constexpr unsigned kFillWorkersMax = 4;
+std::uint64_t RunBytesOf(const NodeShared& shared) {
+  return shared.workers <= kFillWorkersMax ? shared.config.repair.run_bytes / shared.workers : 0;
+}
+
 ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   const std::uint64_t memory = shared.config.limits.memory_bytes_max / shared.workers;
   ReplicaOptions options{.worker = number, .workers = shared.workers};
@@ -29,6 +36,7 @@ ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   options.turn_bytes_max = std::min<std::uint64_t>(options.turn_bytes_max, memory / 16);
   options.write_bytes_max = memory;
   options.disk_full = &shared.disk_full;
+  options.table_bytes_min = std::max<std::size_t>(RunBytesOf(shared) / 16, 1);
   return options;
 }
 
@@ -58,7 +66,7 @@ Worker::Worker(base::World& world, NodeShared& shared, unsigned number)
       repair_({world, shared.engine, replica_, links_, shared_buckets_, adoption_,
                shared.met_damage, repair_rate_.pulls, memory_,
                static_cast<std::uint32_t>(shared.config.repair.piece_bytes),
-               kTakingBytesMax / shared.workers}),
+               kTakingBytesMax / shared.workers, RunBytesOf(shared)}),
       purger_({world, shared.config, shared.engine, replica_, shared.met_damage}),
       trees_({world, shared.engine, replica_, shared.met_damage, repair_rate_.pulls, {}}) {}
 

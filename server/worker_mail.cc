@@ -162,6 +162,7 @@ void Worker::AnswerStats(const StatsQueryMail& query) {
   stats.expired = page_lane_.dropped() + expired_reads_;
   stats.repair = repair_.stats();
   stats.repair.piece_bytes += open_values_.bytes();
+  stats.repair.entries_in_tables = counters.filled;
   stats.cut_bytes = replica_.cut_bytes();
   stats.making = trees_.progress();
   stats.hints = hints_.stats();

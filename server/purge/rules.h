@@ -45,6 +45,8 @@ struct Source {
   // The epoch that it was in, if it was a ready owner; else 0.
   std::uint64_t epoch = 0;
   std::uint64_t purged = 0;  // Its mark for the bucket.
+
+  bool operator==(const Source&) const = default;
 };
 
 enum class Admission : std::uint8_t {

@@ -31,18 +31,6 @@ std::vector<std::string> PairsOfKeys(const OneWorker& node, std::size_t buckets)
   return found;
 }
 
-std::uint64_t MarkOnDisk(OneWorker& node, std::uint16_t bucket) {
-  purge::Marks marks;
-  const auto cursor = node.engine.Scan(storage::Family::kMeta, purge::Marks::kPrefix, {});
-  for (cursor->Seek(purge::Marks::kPrefix);
-       cursor->Valid() && cursor->key().starts_with(purge::Marks::kPrefix); cursor->Next()) {
-    const auto place = purge::Marks::ParseKey(cursor->key());
-    REQUIRE(place.has_value());
-    REQUIRE(marks.Load(place->first, place->second, cursor->value()).ok());
-  }
-  return marks.Of(kDefault, bucket).purged;
-}
-
 // Else it would know that there are no old versions to be looked up (server/fresh_keys.h).
 void BeginWithSomething(OneWorker& node) {
   std::string data_key;
@@ -51,14 +39,6 @@ void BeginWithSomething(OneWorker& node) {
   batch.Put(storage::Family::kData, data_key, "whatever");
   const storage::Batch* const batches[] = {&batch};
   REQUIRE(node.engine.Write(batches, storage::Sync::kYes).ok());
-}
-
-bool HasOnDisk(OneWorker& node, const std::string& key) {
-  std::string data_key;
-  storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
-  const auto cursor = node.engine.Scan(storage::Family::kData, data_key, {});
-  cursor->Seek(data_key);
-  return cursor->Valid() && cursor->key() == base::Bytes(data_key);
 }
 
 TEST_SUITE("server/adoption") {

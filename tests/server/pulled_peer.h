@@ -14,6 +14,7 @@
 #include "merkle/tree.h"
 #include "server/bucket_parts.h"
 #include "server/entry_page.h"
+#include "server/purge/marks.h"
 #include "server/wire/entries.h"
 #include "storage/memory_engine.h"
 #include "tests/server/one_worker.h"
@@ -200,6 +201,27 @@ inline std::size_t Held(OneWorker& node) {
   const Page page = ReadPage(node.engine, {kDefault, 0, {}, ~base::Token{0}, std::size_t{1} << 30});
   REQUIRE(page.status.ok());
   return page.entries;
+}
+
+// What a crash would leave.
+inline std::uint64_t MarkOnDisk(OneWorker& node, std::uint16_t bucket) {
+  purge::Marks marks;
+  const auto cursor = node.engine.Scan(storage::Family::kMeta, purge::Marks::kPrefix, {});
+  for (cursor->Seek(purge::Marks::kPrefix);
+       cursor->Valid() && cursor->key().starts_with(purge::Marks::kPrefix); cursor->Next()) {
+    const auto place = purge::Marks::ParseKey(cursor->key());
+    REQUIRE(place.has_value());
+    REQUIRE(marks.Load(place->first, place->second, cursor->value()).ok());
+  }
+  return marks.Of(kDefault, bucket).purged;
+}
+
+inline bool HasOnDisk(OneWorker& node, const std::string& key) {
+  std::string data_key;
+  storage::EncodeDataKeyTo({kDefault, node.TokenOf(key), key}, data_key);
+  const auto cursor = node.engine.Scan(storage::Family::kData, data_key, {});
+  cursor->Seek(data_key);
+  return cursor->Valid() && cursor->key() == base::Bytes(data_key);
 }
 
 inline std::string Key(int i) { return fmt::format("key{}", i); }

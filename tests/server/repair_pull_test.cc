@@ -324,7 +324,9 @@ TEST_SUITE("server/repair_pull") {
   }
 
   TEST_CASE("no more is asked for while what was taken waits for the disk") {
-    OneWorker node(topology::FoundedBy(2));
+    Config config;
+    config.repair.run_bytes = 0;  // What is gathered for tables has a bound of its own.
+    OneWorker node(topology::FoundedBy(2), config);
     PeerStore peer(node);
     constexpr int kEntries = 400;
     constexpr std::size_t kValueBytes = 16 << 10;

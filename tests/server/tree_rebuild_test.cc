@@ -17,6 +17,7 @@
 #include "server/tree_making.h"
 #include "server/tree_page.h"
 #include "storage/memory_engine.h"
+#include "tests/server/entry_sums.h"
 #include "tests/server/one_worker.h"
 #include "tests/server/unreadable_engine.h"
 #include "tests/sim/simulation.h"
@@ -27,50 +28,10 @@ namespace {
 
 using storage::Family;
 
-constexpr std::uint64_t kDigestSeed = 42;
 constexpr std::uint64_t kLaws = 40;
-constexpr base::KeyspaceId kKeyspaces = 2;
 // Of three slices, two of them neighbours, so that a page ends in all kinds of places.
 constexpr std::uint16_t kBucketsUsed[] = {0x0000, 0x0001, 0x0100, 0x0101, 0x7f00,
                                           0xff00, 0xff01, 0xffff, 0x00ff, 0x8001};
-
-std::string KeyAsStored(const LocalWrite& write) {
-  std::string stored;
-  storage::EncodeDataKeyTo({write.keyspace, write.token, write.key}, stored);
-  return stored;
-}
-
-// What the entries add up to.
-struct Sums {
-  std::map<std::pair<base::KeyspaceId, std::uint16_t>, merkle::Digest> leaves;
-  std::map<base::KeyspaceId, purge::DeadCounts::Totals> dead;
-};
-
-Sums SumsOf(storage::Engine& engine) {
-  Sums sums;
-  purge::DeadCounts dead;
-  const auto cursor = engine.Scan(Family::kData, {}, {});
-  for (cursor->Seek({}); cursor->Valid(); cursor->Next()) {
-    const auto key = storage::DecodeDataKey(cursor->key());
-    const auto entry = storage::DecodeSoundEntry(cursor->value());
-    REQUIRE(key.has_value());
-    REQUIRE(entry.has_value());  // What was damaged is gone.
-    const storage::EntryHeader& header = entry->header;
-    const std::uint16_t bucket = base::BucketOf(key->token);
-    sums.leaves[{key->keyspace, bucket}] += merkle::DigestOf(
-        key->key, {header.version, header.flags, header.expiry_ms, header.value_digest},
-        kDigestSeed);
-    dead.Add(key->keyspace, bucket, header, cursor->key().size());
-  }
-  for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace)
-    sums.dead[keyspace] = dead.TotalsOf(keyspace);
-  return sums;
-}
-
-bool Same(const purge::DeadCounts::Totals& a, const purge::DeadCounts::Totals& b) {
-  return a.tombstones == b.tombstones && a.tombstone_bytes == b.tombstone_bytes &&
-         a.expiring == b.expiring;
-}
 
 // One life of a replica that writes at random until it is told to rest.
 class Life final : public QuietActor, ReplicaListener {
@@ -218,33 +179,7 @@ struct Machine {
     sim.RunFor(base::milliseconds(50));
   }
   // Once all is made and committed.
-  void ExpectRight() {
-    const Sums sums = SumsOf(*engine);
-    EXPECT(CheckTreesMade(*engine).ok());
-    auto trees = ReadTrees(*engine);
-    REQUIRE(trees.has_value());
-    for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace) {
-      for (std::uint32_t i = 0; i < base::kBuckets; ++i) {
-        const auto bucket = static_cast<std::uint16_t>(i);
-        const auto want = sums.leaves.find({keyspace, bucket});
-        const merkle::Digest right = want == sums.leaves.end() ? merkle::Digest{} : want->second;
-        REQUIRE(life->replica().LeafOf(keyspace, bucket) == right);
-        REQUIRE(trees->TreeOf(keyspace).Leaf(bucket) == right);
-      }
-      EXPECT(Same(life->replica().dead().TotalsOf(keyspace), sums.dead.at(keyspace)));
-    }
-    Replica& replica = life->replica();
-    purge::DeadCounts loaded;
-    const base::Bytes prefix = purge::DeadCounts::kPrefix;
-    const auto counts = engine->Scan(Family::kMeta, prefix, {});
-    for (counts->Seek(prefix); counts->Valid() && counts->key().starts_with(prefix);
-         counts->Next()) {
-      const auto place = purge::DeadCounts::ParseKey(counts->key());
-      REQUIRE(loaded.Load(place->first, place->second, counts->value()).ok());
-    }
-    for (base::KeyspaceId keyspace = 1; keyspace <= kKeyspaces; ++keyspace)
-      EXPECT(Same(loaded.TotalsOf(keyspace), replica.dead().TotalsOf(keyspace)));
-  }
+  void ExpectRight() { ExpectTreesOfEntries(*engine, life->replica()); }
 
   base::Random random;
   sim::Simulation sim;

@@ -29,10 +29,12 @@
 
 namespace starling::sim {
 
-// As a node's own, but that many values come in pieces when they are repaired.
+// As a node's own, but that many values come in pieces when they are repaired, and most others in
+// tables.
 inline server::Config SmallPieces() {
   server::Config config;
   config.repair.piece_bytes = 64;
+  config.repair.run_bytes = 6 << 10;
   return config;
 }
 

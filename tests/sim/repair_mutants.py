@@ -55,6 +55,14 @@ CAUGHT_BY = {
     "repair-adopts-early":
         ("test_server",
          "whenever it crashes, no mark is on the disk without what was pulled below it"),
+    "repair-run-covers-newer":
+        ("test_server", "law: beside whatever writes, and whenever it crashes, runs enter *"),
+    "repair-run-beside-writes":
+        ("test_server", "law: beside whatever writes, and whenever it crashes, runs enter *"),
+    "repair-run-crash-unnoticed":
+        ("test_server", "law: beside whatever writes, and whenever it crashes, runs enter *"),
+    "repair-run-proved-early":
+        ("test_server", "a bucket is not proved while a run of it becomes tables, and then it is"),
     "repair-proof-by-two":
         ("test_sim", "while one replica of three lacks a write, no proof comprises it"),
 }
