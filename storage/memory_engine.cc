@@ -68,9 +68,9 @@ void MemoryDisk::ForgetUndosOf(Family family,
                                std::span<const std::span<const SortedEntry>> tables) {
   const auto was_added = [&](const Undo& undo) {
     if (undo.family != family) return false;
-    const auto table = std::ranges::lower_bound(
-        tables, base::Bytes(undo.key), {},
-        [](std::span<const SortedEntry> each) { return each.back().key; });
+    const auto table =
+        std::ranges::lower_bound(tables, base::Bytes(undo.key), {},
+                                 [](std::span<const SortedEntry> each) { return each.back().key; });
     return table != tables.end() &&
            std::ranges::binary_search(*table, base::Bytes(undo.key), {}, &SortedEntry::key);
   };

@@ -80,7 +80,7 @@ class MemoryDisk {
   mutable std::mutex mutex_;
   std::array<std::shared_ptr<Table>, kFamilies> tables_;  // Shared with cursors.
   std::vector<Unsynced> unsynced_;
-  std::uint64_t sequence_ = 0;                            // Changes made and not undone.
+  std::uint64_t sequence_ = 0;  // Changes made and not undone.
   base::Status write_failure_;
   base::Status sync_failure_;
 };

@@ -40,9 +40,8 @@ class CountingEngine final : public storage::Engine {
     memory_.Get(family, keys, tier, sink);
   }
   base::Status SyncLog() override { return memory_.SyncLog(); }
-  base::Status AddTables(
-      storage::Family family,
-      std::span<const std::span<const storage::SortedEntry>> tables) override {
+  base::Status AddTables(storage::Family family,
+                         std::span<const std::span<const storage::SortedEntry>> tables) override {
     return memory_.AddTables(family, tables);
   }
   std::unique_ptr<storage::Cursor> Scan(Family family, base::Bytes begin,

@@ -34,9 +34,8 @@ class UnreadableEngine final : public storage::Engine {
     return engine_.Write(batches, sync);
   }
   base::Status SyncLog() override { return engine_.SyncLog(); }
-  base::Status AddTables(
-      storage::Family family,
-      std::span<const std::span<const storage::SortedEntry>> tables) override {
+  base::Status AddTables(storage::Family family,
+                         std::span<const std::span<const storage::SortedEntry>> tables) override {
     return engine_.AddTables(family, tables);
   }
   std::uint64_t sequence() const override { return engine_.sequence(); }
