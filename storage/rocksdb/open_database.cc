@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "storage/rocksdb/file_names.h"
 #include "storage/rocksdb/manifest.h"
+#include "storage/rocksdb/table_adder.h"
 #include "storage/rocksdb/to_status.h"
 
 namespace starling::storage {
@@ -46,8 +47,8 @@ rocksdb::Status OpenQuietly(const rocksdb::DBOptions& database, const std::strin
   return enabled;
 }
 
-// Removes the tables of no version; how many there were. RocksDB does the same, but only once a
-// start is over.
+// Removes the tables of no version, and those that were never added; how many there were. RocksDB
+// does the former too, and Open the latter, but only once a start is over.
 base::Result<std::size_t> RemoveOrphans(const rocksdb::DBOptions& database,
                                         const std::string& directory, const Families& families) {
   const std::string attempted = "making room in the data directory " + directory;
@@ -67,6 +68,8 @@ base::Result<std::size_t> RemoveOrphans(const rocksdb::DBOptions& database,
       base::log::Info("storage", "removed {}/{}, which was never finished", directory, name);
       ++removed;
     }
+    ASSIGN_OR_RETURN(const std::size_t never_added, RemoveTablesToAdd(files, directory));
+    removed += never_added;
     return base::Ok();
   };
   const base::Status status = remove();

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "storage/rocksdb/file_names.h"
+#include "storage/rocksdb/link_keeper.h"
 #include "storage/rocksdb/log_check.h"
 #include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/open_database.h"
@@ -70,10 +71,11 @@ base::Status CheckCurrent(rocksdb::Env& files, const std::string& directory) {
 base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& options) {
   RETURN_IF_ERROR(MakeDirectory(options.directory));
   const auto keeper = std::make_shared<RoomKeeper>(FilesOf(options), options.keep_free_bytes);
-  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(keeper);
+  const auto links = std::make_shared<LinkKeeper>(keeper);
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(links);
   RETURN_IF_ERROR(CheckCurrent(*env, options.directory));
   rocksdb::DBOptions database = DatabaseOptions(options, env.get());
-  database.listeners.push_back(keeper->listener());
+  database.listeners = {keeper->listener(), links->listener()};
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = FamilyDescriptors(options);
   if (!options.keep_sound_part) {
     ASSIGN_OR_RETURN(const Manifest manifest,
@@ -83,7 +85,8 @@ base::Result<std::unique_ptr<Engine>> RocksDbEngine::Open(const RocksDbOptions& 
   ASSIGN_OR_RETURN(OpenDatabase opened, OpenToWrite(database, options.directory, descriptors));
   rocksdb::Env& files = *env;
   auto engine = Hold(options, Access::kWrite, std::move(env), database, std::move(opened));
-  RETURN_IF_ERROR(RemoveTablesToAdd(files, options.directory));
+  if (const auto removed = RemoveTablesToAdd(files, options.directory); !removed)
+    return base::Fail(removed.error());
   return engine;
 }
 

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "storage/rocksdb/table_adder.h"
+
 namespace starling::storage {
 
 using rocksdb::IODebugContext;
@@ -35,12 +37,12 @@ class RoomKeeper::Compactions final : public rocksdb::EventListener {
 
 class RoomKeeper::File final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  File(RoomKeeper& keeper, std::string path, bool of_compaction,
+  File(RoomKeeper& keeper, std::string path, bool can_wait,
        std::unique_ptr<rocksdb::FSWritableFile> file)
       : FSWritableFileOwnerWrapper(std::move(file)),
         keeper_(keeper),
         path_(std::move(path)),
-        of_compaction_(of_compaction) {}
+        can_wait_(can_wait) {}
 
   void SetPreallocationBlockSize(std::size_t size) override {
     if (keeper_.HasRoomFor(size, path_))
@@ -59,11 +61,12 @@ class RoomKeeper::File final : public rocksdb::FSWritableFileOwnerWrapper {
 
  private:
   IOStatus Admit(std::size_t bytes) {
-    if (!of_compaction_) return IOStatus::OK();
+    if (!can_wait_) return IOStatus::OK();
     if (bytes > admitted_) {
       if (!keeper_.HasRoomFor(bytes + kLookEveryBytes, path_))
         return IOStatus::NoSpace(
-            path_, fmt::format("compactions leave {} bytes of the disk free (of storage.reserve)",
+            path_, fmt::format("compactions and added tables leave {} bytes of the disk free (of "
+                               "storage.reserve)",
                                keeper_.keep_free_bytes_));
       admitted_ = bytes + kLookEveryBytes;
     }
@@ -73,7 +76,7 @@ class RoomKeeper::File final : public rocksdb::FSWritableFileOwnerWrapper {
 
   RoomKeeper& keeper_;
   const std::string path_;
-  const bool of_compaction_;
+  const bool can_wait_;
   std::uint64_t admitted_ = 0;  // Bytes to be written before the next look.
 };
 
@@ -93,10 +96,10 @@ bool RoomKeeper::HasRoomFor(std::uint64_t bytes, const std::string& path) {
 IOStatus RoomKeeper::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
                                      IODebugContext* debug) {
-  const bool of_compaction = compactions_->Take(path);
+  const bool can_wait = compactions_->Take(path) || IsToBeAdded(path);
   std::unique_ptr<rocksdb::FSWritableFile> made;
   IOStatus status = FileSystemWrapper::NewWritableFile(path, options, &made, debug);
-  if (status.ok()) *file = std::make_unique<File>(*this, path, of_compaction, std::move(made));
+  if (status.ok()) *file = std::make_unique<File>(*this, path, can_wait, std::move(made));
   return status;
 }
 

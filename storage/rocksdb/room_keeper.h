@@ -1,9 +1,10 @@
 // storage/rocksdb/room_keeper.h: keeps room on the disk for what cannot wait.
 //
-// A log or a flush that finds no room ends the node; a compaction that finds none is made up for.
-// So a compaction ends, as on a full disk, before it takes the last of the room; and no file is
-// preallocated out of it. A preallocation that finds too little room takes all there is for a
-// moment, and a log that grows at that moment finds none.
+// A log or a flush that finds no room ends the node; a compaction that finds none is made up for,
+// and a table that is to be added (storage/rocksdb/table_adder.h) is so by its caller. So these
+// end, as on a full disk, before they take the last of the room; and no file is preallocated out of
+// it. A preallocation that finds too little room takes all there is for a moment, and a log that
+// grows at that moment finds none.
 //
 // Thread:    any.
 // Ownership: it shares the file system that it stands before.
@@ -21,7 +22,7 @@ namespace starling::storage {
 
 class RoomKeeper final : public rocksdb::FileSystemWrapper {
  public:
-  // How much a compaction writes between two looks at the room.
+  // How much a compaction, or a table to be added, writes between two looks at the room.
   static constexpr std::uint64_t kLookEveryBytes = std::uint64_t{1} << 20;
 
   RoomKeeper(std::shared_ptr<rocksdb::FileSystem> files, std::uint64_t keep_free_bytes);

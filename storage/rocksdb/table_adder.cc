@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/log.h"
 #include "storage/rocksdb/to_status.h"
 
 namespace starling::storage {
@@ -82,16 +83,19 @@ base::Status TableAdder::Add(rocksdb::ColumnFamilyHandle* family,
   return status.ok() ? base::Ok() : Failed(status, attempted);
 }
 
-base::Status RemoveTablesToAdd(rocksdb::Env& files, const std::string& directory) {
+base::Result<std::size_t> RemoveTablesToAdd(rocksdb::Env& files, const std::string& directory) {
   const std::string folder = fmt::format("{}/{}", directory, kTablesToAdd);
   const std::string attempted = "removing tables that were never added, in " + folder;
   std::vector<std::string> names;
   const rocksdb::Status listed = files.GetChildren(folder, &names);
-  if (listed.IsNotFound()) return base::Ok();
+  if (listed.IsNotFound()) return 0;
   RETURN_IF_ERROR(ToStatus(listed, attempted));
   for (const std::string& name : names)
     RETURN_IF_ERROR(ToStatus(files.DeleteFile(fmt::format("{}/{}", folder, name)), attempted));
-  return base::Ok();
+  if (!names.empty())
+    base::log::Info("storage", "removed {} tables that were never added, in {}", names.size(),
+                    folder);
+  return names.size();
 }
 
 }  // namespace starling::storage

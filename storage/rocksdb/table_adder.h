@@ -13,6 +13,7 @@
 #include <rocksdb/env.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -45,9 +46,10 @@ class TableAdder {
   std::atomic<std::uint64_t> next_number_ = 1;
 };
 
-// Removes what a process left in `directory` that ended while it added tables. To be called before
+// Removes what a process left in `directory` that ended while it added tables, and returns how many
+// there were. To be called before
 // any is added: one that stays may be the database's too, and would be written over. Io. REQUIRES:
 // no other process has the database open.
-base::Status RemoveTablesToAdd(rocksdb::Env& files, const std::string& directory);
+base::Result<std::size_t> RemoveTablesToAdd(rocksdb::Env& files, const std::string& directory);
 
 }  // namespace starling::storage

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "storage/entry.h"
+#include "tests/storage/added_tables_suite.h"
 #include "tests/test.h"
 
 namespace starling::storage {
@@ -261,35 +262,6 @@ void CheckKills(const MakeMachine& make_machine) {
     machine->Kill();
     EXPECT(ScanAll(machine->engine(), Family::kData) == before);
     EXPECT(GetIt(machine->engine(), "k010") == kAbsent);
-  }
-}
-
-// `count` entries from `first` on, with numbered keys after `prefix`.
-Entries Numbered(const std::string& prefix, int first, int count, const std::string& value) {
-  Entries entries;
-  for (int i = first; i < first + count; ++i)
-    entries.emplace_back(fmt::format("{}{:04}", prefix, i), value);
-  return entries;
-}
-
-void CheckAddedTables(const MakeMachine& make_machine) {
-  const auto machine = make_machine();
-  const auto data = [&](base::Bytes begin = {}, base::Bytes end = {}) {
-    return ScanAll(machine->engine(), Family::kData, begin, end);
-  };
-  SUBCASE("what is added is read, found absent, scanned and counted like what is written") {
-    const Entries added = Numbered("k", 0, 100, "added");
-    REQUIRE(AddTables(machine->engine(), {added}).ok());
-    EXPECT(data() == added);
-    EXPECT(GetMany(machine->engine(), Family::kData, {"k0099", "k0100", "a"}) ==
-           std::vector{Value("added"), kAbsent, kAbsent});
-    const EngineStats stats = machine->engine().stats();
-    EXPECT(stats.keys_estimate == 100);
-    EXPECT(stats.live_data_bytes > 0);
-    EXPECT(stats.bytes_written == 100 * (5 + 5));
-    EXPECT(machine->engine().Tables().size() == 1);
-    EXPECT(machine->engine().Families().front().tables == 1);
-    EXPECT(machine->engine().ApproximateBytes(Family::kData, "", "") > 0);
   }
 }
 

@@ -129,7 +129,7 @@ void UnsyncedFs::FailAt(std::uint64_t n, Failing failing, Cause cause) {
   until_failure_ = n;
   failing_ = failing;
   cause_ = cause;
-  has_failed_ = false;
+  failed_path_.clear();
 }
 
 void UnsyncedFs::StopFailing() {
@@ -160,9 +160,9 @@ void UnsyncedFs::ListAfterOthers() {
   others_began_ = false;
 }
 
-bool UnsyncedFs::has_failed() const {
+std::string UnsyncedFs::failed_path() const {
   const std::lock_guard lock(mutex_);
-  return has_failed_;
+  return failed_path_;
 }
 
 IOStatus UnsyncedFs::MayFail(const std::string& path) {
@@ -174,7 +174,7 @@ IOStatus UnsyncedFs::MayFail(const std::string& path) {
     return IOStatus::OK();
   }
   if (failing_ == Failing::kOnce) until_failure_ = 0;
-  has_failed_ = true;
+  failed_path_ = path;
   return cause_ == Cause::kFull ? IOStatus::NoSpace(path, "injected failure")
                                 : IOStatus::IOError(path, "injected failure");
 }

@@ -47,7 +47,8 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   void SetFreeBytes(std::uint64_t bytes);
   // Listings of the caller's thread wait a while for another thread to begin a table.
   void ListAfterOthers();
-  bool has_failed() const;  // Since FailAt.
+  bool has_failed() const { return !failed_path().empty(); }  // Since FailAt.
+  std::string failed_path() const;                            // Of the file that failed last.
 
   const char* Name() const override { return "UnsyncedFs"; }
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
@@ -106,7 +107,7 @@ class UnsyncedFs final : public rocksdb::FileSystemWrapper {
   bool full_ = false;
   std::string full_until_deleted_;  // Empty: until somebody says so.
   std::optional<std::uint64_t> free_bytes_;
-  bool has_failed_ = false;
+  std::string failed_path_;
   std::optional<std::thread::id> lists_last_;
   bool others_began_ = false;  // A table, since lists_last_ was set.
   std::condition_variable began_;
