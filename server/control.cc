@@ -233,9 +233,9 @@ void Control::Tick() {
     CheckReady();
     ScrubSoon();
   }
-  // Who was held may have stayed for long enough.
-  heard_more_ = heard_more_ || was_holding_;
-  was_holding_ = flaps_.HoldsAny(now);
+  // Who is held may have stayed for long enough. What was published says who is: a hold that begins
+  // and ends between two ticks (this process was stopped) is seen by none of them.
+  heard_more_ = heard_more_ || snapshot_->holds_any();
   CheckEpochWaits();
   if (now >= next_load_look_) {
     next_load_look_ = now + base::seconds(5);

@@ -366,8 +366,7 @@ class Control final : public base::Actor, PeerLinksListener {
   // What gossip last said of each host since this node started; it forgets the dead, this does not.
   std::map<base::HostId, gossip::Liveness> heard_;
   FlapGuard flaps_;
-  bool was_holding_ = false;  // At the last tick.
-  bool heard_more_ = false;   // In this turn: the snapshot may be out of date.
+  bool heard_more_ = false;  // In this turn: the snapshot may be out of date.
   std::vector<EpochWait> epoch_waits_;
 
   Repair repair_;

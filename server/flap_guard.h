@@ -45,9 +45,6 @@ class FlapGuard {
     const auto found = members_.find(host);
     return found != members_.end() && found->second.reachable && now < found->second.held_until;
   }
-  bool HoldsAny(base::Instant now) const {
-    return std::ranges::any_of(members_, [&](const auto& each) { return Holds(now, each.first); });
-  }
 
  private:
   struct Member {

@@ -46,6 +46,7 @@ struct Snapshot {
   const topology::Node& node(std::size_t index) const { return topology->nodes[index]; }
   const topology::Node& me() const { return topology->nodes[self]; }
   bool ready() const { return peers[self].ready; }
+  bool holds_any() const { return std::ranges::any_of(peers, &Peer::held); }
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

@@ -9,6 +9,7 @@
 
 #include "gossip/codec.h"
 #include "gossip/envelope.h"
+#include "server/flap_guard.h"
 #include "tests/sim/admin_answer.h"
 #include "tests/sim/calm.h"
 #include "tests/sim/cluster.h"
@@ -63,6 +64,14 @@ bool Routes(const Cluster& cluster, std::uint32_t from, std::uint32_t to) {
   const server::SnapshotPtr snapshot = cluster.SnapshotOf(from);
   for (std::size_t i = 0; i < snapshot->peers.size(); ++i)
     if (snapshot->node(i).cluster == cluster.AddressOf(to)) return snapshot->peers[i].up;
+  return false;
+}
+
+// It is reachable, and is not used yet all the same.
+bool Holds(const Cluster& cluster, std::uint32_t at, std::uint32_t node) {
+  const server::SnapshotPtr snapshot = cluster.SnapshotOf(at);
+  for (std::size_t i = 0; i < snapshot->peers.size(); ++i)
+    if (snapshot->node(i).cluster == cluster.AddressOf(node)) return snapshot->peers[i].held;
   return false;
 }
 
@@ -198,6 +207,29 @@ TEST_SUITE("sim/routing") {
     EXPECT(cluster.SnapshotOf(0)->topology->epoch == epoch);
     // And it is forgiven.
     EXPECT(cluster.sim().Await(seconds(30), [&] { return Routes(cluster, 0, 1); }));
+  }
+
+  // The hold begins and ends between two of the node's ticks, and nothing is heard of the member
+  // afterwards: what was published last is all that says that it is to be looked at again.
+  TEST_CASE("F24: who is held while this node is stopped is used once it goes on") {
+    for (std::uint64_t seed = 1; seed <= 10; seed += Stride()) {
+      DOCTEST_CAPTURE(seed);
+      ClusterOptions options = Calm(5);
+      options.seed = seed;
+      Cluster cluster(options);
+      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+      for (int fall = 0; fall <= server::FlapGuard::kFallsFree; ++fall) {
+        cluster.host(1).Pause(seconds(3));
+        REQUIRE(cluster.sim().Await(seconds(5), [&] { return !Routes(cluster, 0, 1); }));
+        // Up to the turn in which it is heard again.
+        REQUIRE(cluster.sim().Await(seconds(5), [&] {
+          return Holds(cluster, 0, 1) || Routes(cluster, 0, 1);
+        }));
+      }
+      REQUIRE(Holds(cluster, 0, 1));
+      cluster.host(0).Pause(server::FlapGuard::kHoldMin + seconds(1));
+      EXPECT(cluster.sim().Await(seconds(10), [&] { return Routes(cluster, 0, 1); }));
+    }
   }
 
   TEST_CASE("a member that comes and goes is needed all the same while another one is down") {
