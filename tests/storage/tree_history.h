@@ -1,14 +1,15 @@
 // tests/storage/tree_history.h: a random life of a replica's data and of the tree beside it.
 //
-// The law: after any history of puts, deletes, overwrites, expiries, late versions, flushes, kills
-// and power losses, over several keyspaces, the incremental tree, in memory and as stored, equals
-// the tree recomputed from the stored data.
+// The law: after any history of puts, deletes, overwrites, expiries, late versions, added tables,
+// flushes, kills and power losses, over several keyspaces, the incremental tree, in memory and as
+// stored, equals the tree recomputed from the stored data.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ class TreeWorker final : merkle::RecordSink {
   explicit TreeWorker(Engine& engine);  // Loads the trees that are stored, and folds their journal.
 
   void Apply(const Change& change);
+  // What is of keys that are not stored goes past the log, the rest as ever. REQUIRES: it is the
+  // first of its turn, which ends with a sync.
+  void ApplyPastLog(std::span<const Change> changes);
   void EndTurn(Sync sync);
 
   // Whether memory, the stored leaves and the stored data tell the same.
@@ -53,6 +57,8 @@ class TreeWorker final : merkle::RecordSink {
   std::string& BeginPut(base::Bytes key) override { return batch_.BeginPut(Family::kTree, key); }
   void EndPut() override { batch_.EndPut(); }
   merkle::Tree& TreeOf(base::KeyspaceId keyspace);
+  // In tree and overlay, instead of what was there.
+  void Note(const Change& change, const std::string& data_key, const std::optional<Stored>& old);
   // What this turn or the engine holds of a key; nullopt when neither does.
   std::optional<Stored> Find(const std::string& data_key) const;
 
