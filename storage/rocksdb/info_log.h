@@ -13,7 +13,8 @@
 
 namespace starling::storage {
 
-// Its warnings and errors, as lines of the module `rocksdb`; nothing else.
+// Its warnings and errors, as lines of the module `rocksdb`; nothing else, and not what it says of
+// each thousandth table that is added.
 std::shared_ptr<rocksdb::Logger> MakeInfoLog();
 // Nothing at all; without a log RocksDB would make a file of messages.
 std::shared_ptr<rocksdb::Logger> MakeSilentLog();
