@@ -222,9 +222,8 @@ TEST_SUITE("sim/routing") {
         cluster.host(1).Pause(seconds(3));
         REQUIRE(cluster.sim().Await(seconds(5), [&] { return !Routes(cluster, 0, 1); }));
         // Up to the turn in which it is heard again.
-        REQUIRE(cluster.sim().Await(seconds(5), [&] {
-          return Holds(cluster, 0, 1) || Routes(cluster, 0, 1);
-        }));
+        REQUIRE(cluster.sim().Await(seconds(5),
+                                    [&] { return Holds(cluster, 0, 1) || Routes(cluster, 0, 1); }));
       }
       REQUIRE(Holds(cluster, 0, 1));
       cluster.host(0).Pause(server::FlapGuard::kHoldMin + seconds(1));
