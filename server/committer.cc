@@ -24,8 +24,11 @@ void Committer::Run(CommitJob& job) {
     running_.swap(waiting_);
   }
   batches_.clear();
-  for (const CommitJob* each : running_) batches_.push_back(&each->batch);
-  const auto sync = durability_ == Durability::kGroup ? storage::Sync::kYes : storage::Sync::kNo;
+  auto sync = durability_ == Durability::kGroup ? storage::Sync::kYes : storage::Sync::kNo;
+  for (const CommitJob* each : running_) {
+    batches_.push_back(&each->batch);
+    if (each->must_sync) sync = storage::Sync::kYes;
+  }
   const base::Status status = engine_.Write(batches_, sync);
   if (status.ok() && sync == storage::Sync::kYes) guard_.Synced(engine_.sequence());
   for (CommitJob* each : running_) {

@@ -23,7 +23,8 @@ class Committer;
 // One worker's batch of one turn.
 struct CommitJob : base::Job {
   storage::Batch batch;
-  base::Status status;  // Of the write; not ok: the node must end (G2).
+  bool must_sync = false;  // Whatever the mode.
+  base::Status status;     // Of the write; not ok: the node must end (G2).
 
   virtual ~CommitJob() = default;
 

@@ -77,6 +77,7 @@ void Replica::OnCommitted(Commit& commit) {
     done->releases.clear();
     done->reads.clear();
     done->write_bytes = 0;
+    done->must_sync = false;
     done->keys.Reset();
     spare_.push_back(std::move(done));
   }

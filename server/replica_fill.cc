@@ -59,10 +59,10 @@ void Replica::StartFill(std::unique_ptr<PulledRun> fill) {
       if (const auto each = static_cast<std::uint16_t>(bucket);
           filling_->fill->buckets().Contains(each) && !tree->Leaf(each).empty())
         filling_->begun.push_back(each);
+  Commit& commit = OpenCommit();
+  commit.must_sync = true;  // Tables survive a power loss, so what tells of them must.
   if (!base::Mutant("repair-run-crash-unnoticed"))
-    batch().Put(Family::kMeta, FillingKey(options_.worker), "\1");
-  else
-    OpenCommit();
+    commit.batch.Put(Family::kMeta, FillingKey(options_.worker), "\1");
   filling_->after = last_commit_;
 }
 

@@ -47,9 +47,8 @@ class TableAdder {
 };
 
 // Removes what a process left in `directory` that ended while it added tables, and returns how many
-// there were. To be called before
-// any is added: one that stays may be the database's too, and would be written over. Io. REQUIRES:
-// no other process has the database open.
+// there were. To be called before any is added: one that stays may be the database's too, and would
+// be written over. Io. REQUIRES: no other process has the database open.
 base::Result<std::size_t> RemoveTablesToAdd(rocksdb::Env& files, const std::string& directory);
 
 }  // namespace starling::storage

@@ -37,11 +37,11 @@ class RunTaker final : public QuietActor, ReplicaListener {
 
   // `owed`: what was acknowledged, by this life and those before.
   RunTaker(base::World& world, storage::Engine& engine, storage::Guard& guard, base::Random& random,
-           Highest& owed)
+           Highest& owed, Durability durability)
       : world_(world),
         random_(random),
         owed_(owed),
-        committer_(engine, guard, Durability::kGroup),
+        committer_(engine, guard, durability),
         replica_(world, engine, committer_, *this,
                  {.digest_seed = kDigestSeed,
                   .began_empty = HoldsNothing(engine),
@@ -155,7 +155,7 @@ struct FilledMachine {
   void Begin() {
     REQUIRE(FoldTrees(*engine).ok());
     base::World& world = host->MakeWorld(base::kControlActor);
-    life = std::make_unique<RunTaker>(world, *engine, guard, random, owed);
+    life = std::make_unique<RunTaker>(world, *engine, guard, random, owed, durability);
     host->Attach(base::kControlActor, *life);
     host->Start();
   }
@@ -164,6 +164,8 @@ struct FilledMachine {
     life.reset();
     engine.reset();
     if (by_power_loss) disk->Crash(random);
+    // It takes what was acknowledged and not synced.
+    if (by_power_loss && durability == Durability::kPeriodic) owed.clear();
     engine = std::make_unique<storage::MemoryEngine>(disk);
   }
   bool FillingIsNoted() const {
@@ -192,6 +194,7 @@ struct FilledMachine {
   std::string guard_file;
   storage::MemoryGuard guard{guard_file};
   RunTaker::Highest owed;
+  Durability durability = Durability::kGroup;
   std::unique_ptr<RunTaker> life;
 };
 
@@ -202,6 +205,7 @@ TEST_SUITE("server/replica_fill") {
     for (std::uint64_t seed = 1; seed <= kRuns; ++seed) {
       DOCTEST_CAPTURE(seed);
       FilledMachine machine(seed);
+      if (seed % 2 == 0) machine.durability = Durability::kPeriodic;
       for (std::uint64_t life = machine.random.Below(4); life > 0; --life) {
         machine.Begin();
         machine.sim.RunFor(
