@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <utility>
 
 #include "storage/rocksdb/table_adder.h"
 
@@ -23,8 +22,8 @@ class LinkKeeper::Manifest final : public rocksdb::EventListener {
   std::atomic<bool> in_doubt_ = false;
 };
 
-LinkKeeper::LinkKeeper(std::shared_ptr<rocksdb::FileSystem> files)
-    : FileSystemWrapper(std::move(files)), manifest_(std::make_shared<Manifest>()) {}
+LinkKeeper::LinkKeeper(const std::shared_ptr<rocksdb::FileSystem>& files)
+    : FileSystemWrapper(files), manifest_(std::make_shared<Manifest>()) {}
 
 std::shared_ptr<rocksdb::EventListener> LinkKeeper::listener() const { return manifest_; }
 

@@ -21,7 +21,7 @@ namespace starling::storage {
 
 class LinkKeeper final : public rocksdb::FileSystemWrapper {
  public:
-  explicit LinkKeeper(std::shared_ptr<rocksdb::FileSystem> files);
+  explicit LinkKeeper(const std::shared_ptr<rocksdb::FileSystem>& files);
 
   // For DBOptions::listeners: without it no failure of MANIFEST is known.
   std::shared_ptr<rocksdb::EventListener> listener() const;

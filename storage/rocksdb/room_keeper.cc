@@ -80,8 +80,9 @@ class RoomKeeper::File final : public rocksdb::FSWritableFileOwnerWrapper {
   std::uint64_t admitted_ = 0;  // Bytes to be written before the next look.
 };
 
-RoomKeeper::RoomKeeper(std::shared_ptr<rocksdb::FileSystem> files, std::uint64_t keep_free_bytes)
-    : FileSystemWrapper(std::move(files)),
+RoomKeeper::RoomKeeper(const std::shared_ptr<rocksdb::FileSystem>& files,
+                       std::uint64_t keep_free_bytes)
+    : FileSystemWrapper(files),
       keep_free_bytes_(keep_free_bytes),
       compactions_(std::make_shared<Compactions>()),
       listener_(compactions_) {}

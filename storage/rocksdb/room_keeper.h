@@ -25,7 +25,7 @@ class RoomKeeper final : public rocksdb::FileSystemWrapper {
   // How much a compaction, or a table to be added, writes between two looks at the room.
   static constexpr std::uint64_t kLookEveryBytes = std::uint64_t{1} << 20;
 
-  RoomKeeper(std::shared_ptr<rocksdb::FileSystem> files, std::uint64_t keep_free_bytes);
+  RoomKeeper(const std::shared_ptr<rocksdb::FileSystem>& files, std::uint64_t keep_free_bytes);
 
   // For DBOptions::listeners: without it no table is known to be a compaction's.
   const std::shared_ptr<rocksdb::EventListener>& listener() const { return listener_; }

@@ -277,6 +277,7 @@ void CheckAddedTables(const MakeMachine& make_machine) {
   SUBCASE("several threads may add at once, beside one that writes") {
     const auto machine = make_machine();
     std::vector<std::thread> threads;
+    threads.reserve(3);
     for (int i = 0; i < 3; ++i)
       threads.emplace_back([&machine, prefix = fmt::format("t{}", i)] {
         for (int run = 0; run < 5; ++run)
