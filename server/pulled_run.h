@@ -40,7 +40,7 @@ class PulledRun {
 
   // REQUIRES: `write` is of this keyspace, and a repair's.
   void Add(const LocalWrite& write);
-  // The same of an entry of another fill of the keyspace.
+  // The same of an entry of another run of the keyspace.
   void Add(const PulledRun& other, const Entry& entry);
 
   // Keeps the entries of which keeps(entry) is true, and gives the others.

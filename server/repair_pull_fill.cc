@@ -26,11 +26,11 @@ bool RepairPull::MayGather(const Slice& slice, std::size_t bytes) {
 }
 
 void RepairPull::Gather(const LocalWrite& write) {
-  std::unique_ptr<PulledRun>& fill = gathered_[write.keyspace];
-  if (fill == nullptr) fill = std::make_unique<PulledRun>(write.keyspace);
-  const std::size_t before = fill->bytes();
-  fill->Add(write);
-  gathered_bytes_ += fill->bytes() - before;
+  std::unique_ptr<PulledRun>& run = gathered_[write.keyspace];
+  if (run == nullptr) run = std::make_unique<PulledRun>(write.keyspace);
+  const std::size_t before = run->bytes();
+  run->Add(write);
+  gathered_bytes_ += run->bytes() - before;
 }
 
 bool RepairPull::HasGathered() const {
@@ -97,9 +97,11 @@ void RepairPull::SetRest(std::unique_ptr<PulledRun> rest) {
 void RepairPull::WriteRest() {
   if (rest_ == nullptr) return;
   const std::vector<PulledRun::Entry>& entries = rest_->entries();
+  const std::size_t before = rest_next_;
   while (rest_next_ < entries.size() && MayTakeMore()) Write(rest_->WriteOf(entries[rest_next_++]));
+  const bool wrote = rest_next_ > before;
   if (rest_next_ == entries.size()) rest_ = nullptr;
-  parts_.world.Again();  // The turn's writes are carried out already.
+  if (wrote) parts_.world.Again();  // This turn's writes are carried out already.
 }
 
 }  // namespace starling::server

@@ -22,6 +22,16 @@ void PutMany(PeerStore& peer) {
   for (int i = 0; i < kManyKeys; ++i) peer.PutAt(Key(i), std::string(100, 'x'), 1'600'000'000'000);
 }
 
+void ExpectAllWithoutTables(const Config& config) {
+  OneWorker node(topology::FoundedBy(2), config);
+  PeerStore peer(node);
+  PutMany(peer);
+  node.Start({kPeer});
+  EXPECT(PullAll(node)->entries == kManyKeys);
+  EXPECT(Held(node) == kManyKeys);
+  EXPECT(node.Stats().repair.entries_in_tables == 0);
+}
+
 TEST_SUITE("server/repair_pull: tables") {
   TEST_CASE("what an emptied node lacks becomes tables, and its trees comprise it") {
     OneWorker node(topology::FoundedBy(2), RunsOf(16 << 10));
@@ -41,26 +51,12 @@ TEST_SUITE("server/repair_pull: tables") {
     EXPECT(node.Stats().entries.at(kDefault) == kManyKeys);
   }
 
-  TEST_CASE("a little becomes no table") {
-    OneWorker node(topology::FoundedBy(2), RunsOf(4 << 20));
-    PeerStore peer(node);
-    PutMany(peer);
-    node.Start({kPeer});
-    EXPECT(PullAll(node)->entries == kManyKeys);
-    EXPECT(Held(node) == kManyKeys);
-    EXPECT(node.Stats().repair.entries_in_tables == 0);
-  }
+  TEST_CASE("a little becomes no table") { ExpectAllWithoutTables(RunsOf(4 << 20)); }
 
   TEST_CASE("where there is no memory to gather, it is written like anything else") {
     Config config = RunsOf(16 << 10);
     config.limits.memory_bytes_max = 40 << 10;
-    OneWorker node(topology::FoundedBy(2), config);
-    PeerStore peer(node);
-    PutMany(peer);
-    node.Start({kPeer});
-    EXPECT(PullAll(node)->entries == kManyKeys);
-    EXPECT(Held(node) == kManyKeys);
-    EXPECT(node.Stats().repair.entries_in_tables == 0);
+    ExpectAllWithoutTables(config);
   }
 
   TEST_CASE("a disk that is full takes no table, and the order ends and says so") {

@@ -18,6 +18,7 @@
 #include "server/pulled_run.h"
 #include "server/tree_rebuild.h"
 #include "storage/memory_engine.h"
+#include "tests/server/engine_lives.h"
 #include "tests/server/entry_sums.h"
 #include "tests/server/one_worker.h"
 #include "tests/sim/simulation.h"
@@ -144,39 +145,21 @@ class RunTaker final : public QuietActor, ReplicaListener {
   std::uint64_t serial_ = 0;
 };
 
-// A data directory through its lives.
-struct FilledMachine {
-  explicit FilledMachine(std::uint64_t seed) : random(seed), sim(seed) {
+struct FilledMachine : EngineLives<RunTaker> {
+  FilledMachine(std::uint64_t seed, Durability mode) : EngineLives(seed), durability(mode) {
     sim.faults().background_max = base::milliseconds(2);
     sim.faults().sync_max = base::milliseconds(1);
-    host = &sim.AddHost(0x7f000001);
-    engine = std::make_unique<storage::MemoryEngine>(disk);
   }
-  void Begin() {
-    REQUIRE(FoldTrees(*engine).ok());
-    base::World& world = host->MakeWorld(base::kControlActor);
-    life = std::make_unique<RunTaker>(world, *engine, guard, random, owed, durability);
-    host->Attach(base::kControlActor, *life);
-    host->Start();
-  }
+  void Begin() { EngineLives::Begin(owed, durability); }
   void End(bool by_power_loss) {
-    host->Crash(sim::SimHost::How::kKilled);
-    life.reset();
-    engine.reset();
-    if (by_power_loss) disk->Crash(random);
+    EngineLives::End(by_power_loss);
     // It takes what was acknowledged and not synced.
     if (by_power_loss && durability == Durability::kPeriodic) owed.clear();
-    engine = std::make_unique<storage::MemoryEngine>(disk);
   }
   bool FillingIsNoted() const {
     const auto cursor = engine->Scan(storage::Family::kMeta, kFillingPrefix, {});
     cursor->Seek(kFillingPrefix);
     return cursor->Valid() && cursor->key().starts_with(kFillingPrefix);
-  }
-  void RestUntilQuiet() {
-    life->resting = true;
-    REQUIRE(sim.Await(base::seconds(60), [&] { return life->Quiet(); }));
-    sim.RunFor(base::milliseconds(50));
   }
   void ExpectNothingOwed() {
     for (const auto& [key, version] : owed) {
@@ -186,16 +169,8 @@ struct FilledMachine {
     }
   }
 
-  base::Random random;
-  sim::Simulation sim;
-  sim::SimHost* host = nullptr;
-  std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
-  std::unique_ptr<storage::MemoryEngine> engine;
-  std::string guard_file;
-  storage::MemoryGuard guard{guard_file};
   RunTaker::Highest owed;
-  Durability durability = Durability::kGroup;
-  std::unique_ptr<RunTaker> life;
+  const Durability durability;
 };
 
 TEST_SUITE("server/replica_fill") {
@@ -204,8 +179,7 @@ TEST_SUITE("server/replica_fill") {
     std::uint64_t filled = 0, one_by_one = 0;
     for (std::uint64_t seed = 1; seed <= kRuns; ++seed) {
       DOCTEST_CAPTURE(seed);
-      FilledMachine machine(seed);
-      if (seed % 2 == 0) machine.durability = Durability::kPeriodic;
+      FilledMachine machine(seed, seed % 2 == 0 ? Durability::kPeriodic : Durability::kGroup);
       for (std::uint64_t life = machine.random.Below(4); life > 0; --life) {
         machine.Begin();
         machine.sim.RunFor(

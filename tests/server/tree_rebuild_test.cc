@@ -17,6 +17,7 @@
 #include "server/tree_making.h"
 #include "server/tree_page.h"
 #include "storage/memory_engine.h"
+#include "tests/server/engine_lives.h"
 #include "tests/server/entry_sums.h"
 #include "tests/server/one_worker.h"
 #include "tests/server/unreadable_engine.h"
@@ -133,28 +134,11 @@ class Life final : public QuietActor, ReplicaListener {
   std::map<std::string, storage::EntryHeader> written_;
 };
 
-// A data directory through its lives.
-struct Machine {
-  explicit Machine(std::uint64_t seed) : random(seed), sim(seed) {
+struct Machine : EngineLives<Life> {
+  explicit Machine(std::uint64_t seed) : EngineLives(seed) {
     sim.faults().background_max = base::milliseconds(2);
     sim.faults().slow_job = 0.05;
     sim.faults().slow_job_max = base::milliseconds(20);
-    host = &sim.AddHost(0x7f000001);
-    engine = std::make_unique<storage::MemoryEngine>(disk);
-  }
-  void Begin() {
-    REQUIRE(FoldTrees(*engine).ok());
-    base::World& world = host->MakeWorld(base::kControlActor);
-    life = std::make_unique<Life>(world, *engine, guard, random);
-    host->Attach(base::kControlActor, *life);
-    host->Start();
-  }
-  void End(bool by_power_loss) {
-    host->Crash(sim::SimHost::How::kKilled);
-    life.reset();
-    engine.reset();
-    if (by_power_loss) disk->Crash(random);
-    engine = std::make_unique<storage::MemoryEngine>(disk);
   }
   // Leaves that say nothing, and some damaged entries; all is to be made anew.
   void Unmake() {
@@ -173,22 +157,8 @@ struct Machine {
     REQUIRE(engine->Write(batches, storage::Sync::kYes).ok());
     REQUIRE(CheckTreesMade(*engine).code() == base::Code::kFailedPrecondition);
   }
-  void RestUntilMade() {
-    life->resting = true;
-    REQUIRE(sim.Await(base::seconds(60), [&] { return life->Quiet(); }));
-    sim.RunFor(base::milliseconds(50));
-  }
   // Once all is made and committed.
   void ExpectRight() { ExpectTreesOfEntries(*engine, life->replica()); }
-
-  base::Random random;
-  sim::Simulation sim;
-  sim::SimHost* host = nullptr;
-  std::shared_ptr<storage::MemoryDisk> disk = std::make_shared<storage::MemoryDisk>();
-  std::unique_ptr<storage::MemoryEngine> engine;
-  std::string guard_file;
-  storage::MemoryGuard guard{guard_file};
-  std::unique_ptr<Life> life;
 };
 
 TEST_SUITE("tree_rebuild") {
@@ -219,7 +189,7 @@ TEST_SUITE("tree_rebuild") {
           return now;
         };
       machine.sim.RunFor(base::milliseconds(100));
-      machine.RestUntilMade();
+      machine.RestUntilQuiet();
       EXPECT(machine.life->met_damage.Take() == (unread > unread_before));
       machine.ExpectRight();
       machine.End(false);
@@ -252,7 +222,7 @@ TEST_SUITE("tree_rebuild") {
     EXPECT(making.Made(0xffff));
     EXPECT(machine.life->met_damage.Take());
     machine.life->pages.unreadable = [](base::Bytes) { return false; };
-    machine.RestUntilMade();
+    machine.RestUntilQuiet();
     machine.ExpectRight();
     machine.End(false);
   }
@@ -271,7 +241,7 @@ TEST_SUITE("tree_rebuild") {
     const storage::Batch* const batches[] = {&batch};
     REQUIRE(machine.engine->Write(batches, storage::Sync::kYes).ok());
     machine.Begin();
-    machine.RestUntilMade();
+    machine.RestUntilQuiet();
     EXPECT(machine.life->met_damage.Take());
     EXPECT(machine.life->replica().LeafOf(1, 0).count == 1);
     EXPECT(storage::GetOne(*machine.engine, Family::kData, key).has_value());

@@ -83,6 +83,19 @@ gossip::Liveness Sees(Cluster& cluster, std::uint32_t from, std::uint32_t to) {
   return liveness;
 }
 
+// Five calm nodes that see each other.
+template <typename Play>
+void ForTenSeeds(Play&& play) {
+  for (std::uint64_t seed = 1; seed <= 10; seed += Stride()) {
+    DOCTEST_CAPTURE(seed);
+    ClusterOptions options = Calm(5);
+    options.seed = seed;
+    Cluster cluster(options);
+    REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    play(cluster);
+  }
+}
+
 TEST_SUITE("sim/routing") {
   TEST_CASE("a put that needs a falsely suspected replica is tried, not refused") {
     Cluster cluster(Calm(5));
@@ -126,12 +139,7 @@ TEST_SUITE("sim/routing") {
   }
 
   TEST_CASE("F9: who cannot reach a member reads around it within a second, and nobody is dead") {
-    for (std::uint64_t seed = 1; seed <= 10; seed += Stride()) {
-      DOCTEST_CAPTURE(seed);
-      ClusterOptions options = Calm(5);
-      options.seed = seed;
-      Cluster cluster(options);
-      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    ForTenSeeds([](Cluster& cluster) {
       cluster.sim().RunFor(seconds(5));
       const auto replicas = cluster.ReplicasOf("key");
       const std::uint32_t coordinator = replicas[0];
@@ -174,7 +182,7 @@ TEST_SUITE("sim/routing") {
       }
       cluster.host(other).Pause(milliseconds(200));
       EXPECT(get_takes() < kAtOnce);
-    }
+    });
   }
 
   TEST_CASE("F24: a member that comes and goes for three minutes is used again few times") {
@@ -212,12 +220,7 @@ TEST_SUITE("sim/routing") {
   // The hold begins and ends between two of the node's ticks, and nothing is heard of the member
   // afterwards: what was published last is all that says that it is to be looked at again.
   TEST_CASE("F24: who is held while this node is stopped is used once it goes on") {
-    for (std::uint64_t seed = 1; seed <= 10; seed += Stride()) {
-      DOCTEST_CAPTURE(seed);
-      ClusterOptions options = Calm(5);
-      options.seed = seed;
-      Cluster cluster(options);
-      REQUIRE(cluster.AwaitAllUp(seconds(30)));
+    ForTenSeeds([](Cluster& cluster) {
       for (int fall = 0; fall <= server::FlapGuard::kFallsFree; ++fall) {
         cluster.host(1).Pause(seconds(3));
         REQUIRE(cluster.sim().Await(seconds(5), [&] { return !Routes(cluster, 0, 1); }));
@@ -228,7 +231,7 @@ TEST_SUITE("sim/routing") {
       REQUIRE(Holds(cluster, 0, 1));
       cluster.host(0).Pause(server::FlapGuard::kHoldMin + seconds(1));
       EXPECT(cluster.sim().Await(seconds(10), [&] { return Routes(cluster, 0, 1); }));
-    }
+    });
   }
 
   TEST_CASE("a member that comes and goes is needed all the same while another one is down") {
