@@ -9,12 +9,14 @@
 // Thread: confined.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "base/random.h"
 #include "server/stored_trees.h"
+#include "storage/guard.h"
 #include "storage/memory_engine.h"
 #include "tests/sim/simulation.h"
 #include "tests/test.h"
