@@ -104,6 +104,11 @@ std::shared_ptr<MemoryDisk> MemoryDisk::Copy() const {
   return copy;
 }
 
+std::uint64_t MemoryDisk::entries_in_tables() const {
+  const std::lock_guard lock(mutex_);
+  return entries_in_tables_;
+}
+
 std::size_t MemoryDisk::unsynced_writes() const {
   const std::lock_guard lock(mutex_);
   return unsynced_.size();
@@ -223,6 +228,7 @@ base::Status MemoryEngine::AddTables(Family family,
   disk_->ForgetUndosOf(family, tables);
   MemoryDisk::Table& stored = disk_->Changed(family);
   for (const std::span<const SortedEntry> table : tables) {
+    disk_->entries_in_tables_ += table.size();
     auto at = stored.lower_bound(table.front().key);
     if (at != stored.end() && at->first <= table.back().key) ++disk_->sequence_;
     for (const auto& [key, value] : table) {

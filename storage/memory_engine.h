@@ -49,6 +49,7 @@ class MemoryDisk {
   std::shared_ptr<MemoryDisk> Copy() const;
 
   std::size_t unsynced_writes() const;
+  std::uint64_t entries_in_tables() const;  // That AddTables brought.
 
  private:
   friend class MemoryEngine;
@@ -81,6 +82,7 @@ class MemoryDisk {
   std::array<std::shared_ptr<Table>, kFamilies> tables_;  // Shared with cursors.
   std::vector<Unsynced> unsynced_;
   std::uint64_t sequence_ = 0;  // Changes made and not undone.
+  std::uint64_t entries_in_tables_ = 0;
   base::Status write_failure_;
   base::Status sync_failure_;
 };

@@ -302,6 +302,12 @@ std::size_t Cluster::Tombstones() {
   return count;
 }
 
+std::uint64_t Cluster::EntriesInTables() const {
+  std::uint64_t count = 0;
+  for (const SimNode& node : nodes_) count += node.disk->entries_in_tables();
+  return count;
+}
+
 std::optional<std::string> Cluster::CheckTrees() {
   for (std::uint32_t i = 0; i < size(); ++i) {
     std::map<std::string, merkle::Digest> sums;  // By the leaf's stored key.

@@ -108,6 +108,8 @@ class Cluster {
   std::optional<std::string> CheckReplicas();
   // How many tombstones all nodes hold together.
   std::size_t Tombstones();
+  // How many entries came onto the nodes' disks in tables of their own.
+  std::uint64_t EntriesInTables() const;
   // Each node's stored leaves are those of its stored entries.
   std::optional<std::string> CheckTrees();
 

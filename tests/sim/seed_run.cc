@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "tests/sim/cluster.h"
 #include "tests/sim/scan_watch.h"
@@ -18,6 +19,9 @@ namespace {
 constexpr std::uint32_t kClients = 6;
 constexpr base::Duration kStorm = base::seconds(60);
 constexpr std::size_t kOperationsMin = 2000;
+// Where disks are lost: keys that are written before the storm and by nobody in it, so that most
+// of them are lacking where the host in the lost one's place begins to pull.
+constexpr std::uint64_t kQuietKeys = 150;
 // After the storm: all nodes see each other, hints and repair have moved what differs.
 constexpr base::Duration kHealLimit = base::seconds(60);
 
@@ -28,6 +32,19 @@ void Load(Cluster& cluster, std::uint64_t seed) {
   load.gets = 0.3 + random.Unit() * 0.4;
   load.deletes = random.Unit() * 0.15;
   for (std::uint32_t i = 0; i < kClients; ++i) cluster.AddClient().StartLoad(load);
+}
+
+std::string PutQuietKeys(Cluster& cluster) {
+  std::vector<History::Id> puts;
+  for (std::uint64_t i = 0; i < kQuietKeys; ++i)
+    puts.push_back(cluster.watcher(static_cast<std::uint32_t>(i % cluster.size()))
+                       .Put(fmt::format("quiet {}", i), cluster.history().NextValue()));
+  if (!cluster.AwaitIdle(base::seconds(30))) return "a put before the storm never ends";
+  for (const History::Id put : puts)
+    if (const Record& record = cluster.history().record(put); !record.status.ok())
+      return fmt::format("key {} can't be put before the storm: {}", record.key,
+                         record.status.ToString());
+  return "";
 }
 
 void EndLoad(Cluster& cluster) {
@@ -66,9 +83,12 @@ std::string ReadAll(Cluster& cluster) {
 // What must hold once no fault is left.
 std::string CheckCalm(Cluster& cluster, ScanWatch& scans) {
   EndLoad(cluster);
-  scans.Stop();
   if (!cluster.AwaitIdle(base::seconds(30))) return "an operation never ends";
   if (!cluster.AwaitAllUp(kHealLimit)) return "not all nodes see all nodes up after the storm";
+  const unsigned scans_before = scans.completed();
+  if (!cluster.sim().Await(kHealLimit, [&] { return scans.completed() > scans_before; }))
+    return "no scan comes to its end after the storm";
+  scans.Stop();
   if (auto failure = AwaitEqualReplicas(cluster); !failure.empty()) return failure;
   if (auto failure = AwaitNoTombstones(cluster); !failure.empty()) return failure;
   if (auto failure = AwaitEqualReplicas(cluster); !failure.empty()) return failure;
@@ -82,11 +102,14 @@ std::string CheckCalm(Cluster& cluster, ScanWatch& scans) {
 std::string StormAndCalm(Cluster& cluster, std::uint64_t seed, SeedRun& run) {
   if (!cluster.AwaitAllUp(base::seconds(30))) return "the cluster does not come up";
   Storm storm(cluster, seed);
+  if (storm.loses_disks())
+    if (std::string failure = PutQuietKeys(cluster); !failure.empty()) return failure;
   Load(cluster, seed);
   ScanWatch scans(cluster, base::seconds(2));
   storm.Begin(cluster.sim().now() + kStorm);
   cluster.sim().RunFor(kStorm);
   storm.Heal();
+  run.disks_lost = storm.disks_lost();
   std::string failure = CheckCalm(cluster, scans);
   run.scans = scans.completed();
   return failure;
@@ -207,6 +230,7 @@ ClusterOptions OftenPurging(std::uint64_t seed) {
 void Summarize(Cluster& cluster, SeedRun& run) {
   run.trace_hash = cluster.sim().trace_hash();
   run.events = cluster.sim().events();
+  run.entries_in_tables = cluster.EntriesInTables();
   run.virtual_seconds = base::ToSeconds(cluster.sim().now().since_start);
   run.summary = cluster.history().Summarize();
 }

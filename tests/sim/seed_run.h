@@ -17,8 +17,10 @@ struct SeedRun {
   std::uint64_t trace_hash = 0;
   std::uint64_t events = 0;
   double virtual_seconds = 0;
-  std::uint64_t declared_absent = 0;  // Of RunOutages: how often a node was.
-  std::uint64_t scans = 0;            // That came to their end, and were looked at.
+  std::uint64_t declared_absent = 0;    // Of RunOutages: how often a node was.
+  std::uint64_t disks_lost = 0;         // Of RunSeed.
+  std::uint64_t entries_in_tables = 0;  // Of what nodes pulled: on their last disks.
+  std::uint64_t scans = 0;              // That came to their end, and were looked at.
   History::Summary summary;
 };
 

@@ -11,6 +11,7 @@ Storm::Storm(Cluster& cluster, std::uint64_t seed)
   options_.clocks = random_.Chance(0.7);
   options_.resets = random_.Chance(0.5);
   options_.gap_max = base::milliseconds(random_.Between(500, 8000));
+  options_.lost_disks = random_.Chance(0.4);
 }
 
 void Storm::Begin(base::Instant end) {
@@ -50,7 +51,7 @@ void Storm::ScheduleNext() {
 }
 
 void Storm::Episode() {
-  switch (random_.Below(6)) {
+  switch (random_.Below(7)) {
     case 0:
     case 1:
       if (options_.cuts) CutSome();
@@ -69,6 +70,9 @@ void Storm::Episode() {
     case 5:
       if (options_.resets)
         cluster_.sim().ResetBetween(cluster_.host(AnyNode()), cluster_.host(AnyNode()));
+      break;
+    case 6:
+      if (options_.lost_disks) LoseDisk();
       break;
   }
 }
@@ -110,6 +114,24 @@ void Storm::CrashSome() {
       if (!over_) cluster_.Start(node);
     });
   }
+}
+
+// An acknowledged write is on two disks of three at the least. So one may be lost, and another one
+// once the host in the first one's place says that it is ready.
+void Storm::LoseDisk() {
+  if (emptied_) {
+    const server::SnapshotPtr its = cluster_.SnapshotOf(*emptied_);
+    if (its == nullptr || !its->ready()) return;
+  }
+  const std::uint32_t node = AnyNode();
+  emptied_ = node;
+  ++disks_lost_;
+  cluster_.Kill(node);
+  cluster_.EmptyDisk(node);
+  cluster_.config(node).node.replace = cluster_.AddressOf(node).ToString();
+  cluster_.sim().At(cluster_.sim().now() + UpTo(base::seconds(8)), [this, node] {
+    if (!over_) cluster_.Start(node);
+  });
 }
 
 std::uint32_t Storm::AnyNode() {
