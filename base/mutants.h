@@ -72,7 +72,7 @@ inline constexpr std::array<MutantName, 20> kGossipMutants{{
 }};
 
 // Of comparisons at cuts, narrowing, proofs and damage, likewise (tests/sim/repair_mutants.py).
-inline constexpr std::array<MutantName, 23> kRepairMutants{{
+inline constexpr std::array<MutantName, 24> kRepairMutants{{
     {"repair-cut-is-now", "leaves are compared as they are, whatever the cut"},
     {"repair-cut-keeps-replaced", "what a later write replaced is left out of a cut's digest"},
     {"repair-far-stamps-wait", "a stamp far in the future is compared once clocks are there"},
@@ -95,6 +95,7 @@ inline constexpr std::array<MutantName, 23> kRepairMutants{{
     {"repair-run-covers-newer", "a run that becomes tables passes over no key that is stored"},
     {"repair-run-beside-writes", "writes go on in buckets of which a run becomes tables"},
     {"repair-run-crash-unnoticed", "a crash between tables and trees leaves no trace"},
+    {"repair-run-unsynced", "the record of a run that becomes tables is not synced"},
     {"repair-run-proved-early", "a bucket is proved while a run of it becomes tables"},
 }};
 

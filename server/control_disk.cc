@@ -7,6 +7,11 @@
 namespace starling::server {
 namespace {
 
+// Free beyond the reserve, or no run of pulled entries becomes tables (server/replica_fill.cc).
+// Workers together gather twice repair.run and have as much under way, all of which may be on the
+// disk before the next look; and tables beside compactions that find no room pile up.
+constexpr std::uint64_t kRunsThatFit = 8;
+
 std::string Mebibytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
 }
@@ -35,7 +40,10 @@ void Control::OnDiskLook(DiskJob& job) {
 }
 
 void Control::TakeDiskSpace(const DiskSpace& space) {
-  if (!disk_.Look(space)) return;
+  const bool changed = disk_.Look(space);
+  shared_.room_for_runs.store(disk_.room_bytes() >= kRunsThatFit * shared_.config.repair.run_bytes,
+                              std::memory_order_relaxed);
+  if (!changed) return;
   shared_.disk_full.store(disk_.full(), std::memory_order_relaxed);
   if (disk_.full())
     base::log::Error("storage",

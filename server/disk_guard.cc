@@ -22,6 +22,10 @@ std::uint64_t ReserveOf(std::uint64_t asked_bytes, std::uint64_t total_bytes) {
   return std::min(asked_bytes, total_bytes / 5);
 }
 
+std::uint64_t DiskGuard::room_bytes() const {
+  return space_.free_bytes - std::min(space_.free_bytes, reserve_bytes());
+}
+
 bool DiskGuard::Look(const DiskSpace& space) {
   space_ = space;
   const bool was = full_;

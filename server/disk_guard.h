@@ -41,6 +41,8 @@ class DiskGuard {
   bool full() const { return full_; }
   const DiskSpace& space() const { return space_; }
   std::uint64_t reserve_bytes() const { return ReserveOf(asked_bytes_, space_.total_bytes); }
+  // What is free beyond the reserve.
+  std::uint64_t room_bytes() const;
   // Full, it takes puts again once so much is free: a tenth more, so that it does not go to and
   // fro.
   std::uint64_t resume_bytes() const { return reserve_bytes() + reserve_bytes() / 10; }

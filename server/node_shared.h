@@ -56,6 +56,8 @@ struct NodeShared {
   std::atomic<std::uint64_t> clock_used{0};
   // Written by control, as DiskGuard has it: replicas take deletes and nothing else.
   std::atomic<bool> disk_full{false};
+  // Likewise: no run of pulled entries is gathered for tables while it is false.
+  std::atomic<bool> room_for_runs{true};
   MetDamage met_damage;
   // Clients' connections, of both protocols: control counts up and gives them away, the worker that
   // has one counts down.

@@ -15,7 +15,7 @@ namespace starling::server {
 
 bool RepairPull::MayGather(const Slice& slice, std::size_t bytes) {
   if (!slice.summary.empty() || bytes > RunBytesMin() || gathered_bytes_ >= GatheredBytesMax() ||
-      parts_.replica.making().left() > 0)
+      parts_.replica.making().left() > 0 || !parts_.replica.room_for_runs())
     return false;
   if (room_ > 0) return true;
   const std::uint64_t room = GatheredBytesMax() + parts_.run_bytes;  // One is under way beside it.

@@ -103,6 +103,8 @@ struct ReplicaOptions {
   std::size_t table_bytes_min = 1 << 20;
   // Only deletes are taken while it is true. Null: never. Outlives the replica.
   const std::atomic<bool>* disk_full = nullptr;
+  // No run is taken while it is false. Null: always. Outlives the replica.
+  const std::atomic<bool>* room_for_runs = nullptr;
 };
 
 class Replica final : public storage::GetSink {
@@ -163,6 +165,10 @@ class Replica final : public storage::GetSink {
   // --- runs of pulled entries that become tables of their own (server/replica_fill.cc) ---
   // One is under way at a time, and what is left of the last one comes first.
   bool MayFill() const;
+  bool room_for_runs() const {
+    return options_.room_for_runs == nullptr ||
+           options_.room_for_runs->load(std::memory_order_relaxed);
+  }
   // Takes the entries as if they were written now. REQUIRES: MayFill().
   void StartFill(std::unique_ptr<PulledRun> fill);
   bool fill_under_way() const { return filling_ != nullptr; }

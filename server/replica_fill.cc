@@ -28,7 +28,8 @@ using storage::EntryHeader;
 using storage::Family;
 
 bool Replica::MayFill() const {
-  return filling_ == nullptr && rest_ == nullptr && making_.left() == 0 && !disk_full();
+  return filling_ == nullptr && rest_ == nullptr && making_.left() == 0 && !disk_full() &&
+         room_for_runs();
 }
 
 bool Replica::FillsBucket(base::KeyspaceId keyspace, std::uint16_t bucket) const {
@@ -60,7 +61,8 @@ void Replica::StartFill(std::unique_ptr<PulledRun> fill) {
           filling_->fill->buckets().Contains(each) && !tree->Leaf(each).empty())
         filling_->begun.push_back(each);
   Commit& commit = OpenCommit();
-  commit.must_sync = true;  // Tables survive a power loss, so what tells of them must.
+  // Tables survive a power loss, so what tells of them must.
+  commit.must_sync = !base::Mutant("repair-run-unsynced");
   if (!base::Mutant("repair-run-crash-unnoticed"))
     commit.batch.Put(Family::kMeta, FillingKey(options_.worker), "\1");
   filling_->after = last_commit_;

@@ -36,6 +36,7 @@ ReplicaOptions OptionsOf(const NodeShared& shared, unsigned number) {
   options.turn_bytes_max = std::min<std::uint64_t>(options.turn_bytes_max, memory / 16);
   options.write_bytes_max = memory;
   options.disk_full = &shared.disk_full;
+  options.room_for_runs = &shared.room_for_runs;
   options.table_bytes_min = std::max<std::size_t>(RunBytesOf(shared) / 16, 1);
   return options;
 }

@@ -4,8 +4,11 @@
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
 
+#include <charconv>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/log.h"
@@ -33,6 +36,20 @@ rocksdb::Status WriteTable(const rocksdb::Options& options, rocksdb::ColumnFamil
 base::Status Failed(const rocksdb::Status& status, std::string_view attempted) {
   const auto code = status.IsCorruption() ? base::Code::kCorruption : base::Code::kIo;
   return {code, fmt::format("{}: {}", attempted, status.ToString())};
+}
+
+// Where RocksDB slows down its writers, and further on stops them: what is added behind its back
+// must not bring it there.
+base::Status CheckLevelZero(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, int files_max,
+                            std::string_view attempted) {
+  std::string text;
+  int files = 0;
+  if (!db.GetProperty(family, rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &text) ||
+      std::from_chars(text.data(), text.data() + text.size(), files).ec != std::errc())
+    return base::Ok();
+  if (files < files_max) return base::Ok();
+  return base::Overloaded(
+      fmt::format("{}: {} tables wait in level 0 to be merged", attempted, files));
 }
 
 }  // namespace
@@ -69,6 +86,7 @@ base::Status TableAdder::Add(rocksdb::ColumnFamilyHandle* family,
   const std::string attempted =
       fmt::format("adding {} tables to {} by way of {}", tables.size(), family->GetName(), folder_);
   const rocksdb::Options options = db_.GetOptions(family);
+  RETURN_IF_ERROR(CheckLevelZero(db_, family, options.level0_slowdown_writes_trigger, attempted));
   Written written(*options.env);
   // Its name need not survive a power loss: what is in it is of no use then.
   rocksdb::Status status = options.env->CreateDirIfMissing(folder_);

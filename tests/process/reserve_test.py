@@ -10,6 +10,7 @@ import json
 import os
 import random
 import subprocess
+import time
 import unittest
 
 import case
@@ -17,6 +18,7 @@ import cluster
 import small_disk
 
 ROWS_MAX = 1600  # 160 MB: more than there is room for.
+ROWS_TOO_MANY = 45_000  # Of 1 KB each, for 40 MB of which a fifth is kept.
 ROOM_AGAIN = "room on the disk again"
 
 
@@ -140,6 +142,31 @@ class Reserve(small_disk.SmallDiskCase):
         cluster.wait_for(lambda: not self.is_full(full), 10, "the node to see the room")
         nodes.wait_equal(cluster.wall_ms())
         self.assertEqual(case.difference(case.export_alone(full), left), "")
+
+    def test_one_that_takes_in_what_does_not_fit(self):
+        nodes = self.make_cluster(3, storage_memtables="8MiB", hints_enabled=False)
+        nodes.start()
+        rows = {f"row{number:05d}": value_of(number)[:1000] for number in range(ROWS_TOO_MANY)}
+        case.load(nodes, rows)
+        emptied = nodes.node(3)
+        emptied.kill()
+        emptied.wipe()
+        disk = self.small_disk(nodes, emptied, "40m")
+        emptied.start({"node.replace": emptied.address, "repair.run": "1MiB",
+                       "repair.rate": "6MiB", "repair.interval": "1s"})
+        cluster.wait_for(lambda: "the disk is full" in emptied.log_text(), 60,
+                         "the disk to be full")
+        during = {f"during{number}": "x" for number in range(100)}
+        for key, value in during.items():
+            nodes.node(1).alone("put", key, value)
+        # Compactions give room back and take it, for as long as somebody would need to see to it.
+        time.sleep(10)
+        self.assertTrue(emptied.running, emptied.log_text()[-2000:])
+
+        self.mount(disk, "remount,size=400m")
+        cluster.wait_for(lambda: not self.is_full(emptied), 10, "the node to see the room")
+        nodes.wait_equal(cluster.wall_ms(), seconds=60)
+        self.assertEqual(case.difference(case.export_alone(emptied), {**rows, **during}), "")
 
 
 if __name__ == "__main__":

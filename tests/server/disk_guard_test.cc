@@ -23,6 +23,9 @@ TEST_SUITE("server/disk_guard") {
     EXPECT(guard.Look({guard.resume_bytes(), 100 * kGiB}));
     EXPECT(!guard.full());
     EXPECT(guard.resume_bytes() == kGiB + kGiB / 10);
+    EXPECT(guard.room_bytes() == kGiB / 10);
+    guard.Look({kGiB - 1, 100 * kGiB});
+    EXPECT(guard.room_bytes() == 0);
   }
 
   TEST_CASE("of a small disk a fifth is kept") {

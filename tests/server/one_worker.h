@@ -299,6 +299,7 @@ class OneWorker {
     return sim_.Await(limit, done);
   }
   void SetDiskFull(bool full) { shared_->disk_full = full; }
+  void SetRoomForRuns(bool room) { shared_->room_for_runs = room; }
   // Whether it met damage of its own since this was asked last.
   bool MetDamage() { return shared_->met_damage.Take(); }
   base::Instant Now() const { return sim_.now(); }

@@ -22,11 +22,12 @@ void PutMany(PeerStore& peer) {
   for (int i = 0; i < kManyKeys; ++i) peer.PutAt(Key(i), std::string(100, 'x'), 1'600'000'000'000);
 }
 
-void ExpectAllWithoutTables(const Config& config) {
+void ExpectAllWithoutTables(const Config& config, bool room_on_disk = true) {
   OneWorker node(topology::FoundedBy(2), config);
   PeerStore peer(node);
   PutMany(peer);
   node.Start({kPeer});
+  node.SetRoomForRuns(room_on_disk);
   EXPECT(PullAll(node)->entries == kManyKeys);
   EXPECT(Held(node) == kManyKeys);
   EXPECT(node.Stats().repair.entries_in_tables == 0);
@@ -57,6 +58,10 @@ TEST_SUITE("server/repair_pull: tables") {
     Config config = RunsOf(16 << 10);
     config.limits.memory_bytes_max = 40 << 10;
     ExpectAllWithoutTables(config);
+  }
+
+  TEST_CASE("where the disk has little room beyond its reserve, likewise") {
+    ExpectAllWithoutTables(RunsOf(16 << 10), false);
   }
 
   TEST_CASE("a disk that is full takes no table, and the order ends and says so") {

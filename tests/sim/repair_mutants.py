@@ -61,6 +61,8 @@ CAUGHT_BY = {
         ("test_server", "law: beside whatever writes, and whenever it crashes, runs enter *"),
     "repair-run-crash-unnoticed":
         ("test_server", "law: beside whatever writes, and whenever it crashes, runs enter *"),
+    "repair-run-unsynced":
+        ("test_server", "law: beside whatever writes, and whenever it crashes, runs enter *"),
     "repair-run-proved-early":
         ("test_server", "a bucket is not proved while a run of it becomes tables, and then it is"),
     "repair-proof-by-two":

@@ -49,8 +49,10 @@ std::string PutQuietKeys(Cluster& cluster) {
 
 void EndLoad(Cluster& cluster) {
   // In a bad storm most operations take as long as their time-outs.
-  cluster.sim().Await(base::seconds(240),
-                      [&] { return cluster.history().records().size() >= kOperationsMin; });
+  cluster.sim().Await(base::seconds(240), [&] {
+    return cluster.history().records().size() >= kOperationsMin &&
+           cluster.sim().now().since_start >= kStorm;
+  });
   for (const auto& client : cluster.clients()) client->StopLoad();
 }
 

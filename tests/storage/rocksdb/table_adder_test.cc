@@ -203,6 +203,28 @@ TEST_SUITE("storage/rocksdb/table_adder") {
     EXPECT(AddTables(*engine, TablesAt(Where::kApart)).ok());
   }
 
+  TEST_CASE("where compactions lag behind it is refused before writers are slowed down") {
+    constexpr std::uint64_t kKeptFree = std::uint64_t{64} << 20;
+    constexpr int kWritesMax = 2000;
+    const TempDirectory directory;
+    const auto file_system = std::make_shared<UnsyncedFs>();
+    RocksDbOptions options = SmallOptions(directory.path(), file_system);
+    options.keep_free_bytes = kKeptFree;
+    const auto engine = Opened(RocksDbEngine::Open(options));
+    file_system->SetFreeBytes(kKeptFree);  // No compaction finds room.
+    base::Status refused;
+    for (int i = 0; i < kWritesMax && refused.code() != base::Code::kOverloaded; ++i) {
+      // From both ends, so that what is flushed overlaps.
+      const std::string key = fmt::format("{}{}", i % 2 == 0 ? "a" : "z", i);
+      REQUIRE(WriteOne(*engine, PutBatch(key, Noise(64 << 10)), Sync::kNo).ok());
+      refused = AddTables(*engine, {{{"m", "more"}}});
+    }
+    EXPECT(refused.code() == base::Code::kOverloaded);
+    EXPECT(refused.message().find("tables wait in level 0") != std::string::npos);
+    EXPECT(FilesToAdd(directory.path()) == 0);
+    REQUIRE(WriteOne(*engine, PutBatch("b", "1"), Sync::kYes).ok());
+  }
+
   TEST_CASE(
       "in a database that has nothing there they lie on the bottom, with nothing to compact") {
     const TempDirectory directory;
