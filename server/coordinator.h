@@ -132,6 +132,9 @@ class Coordinator {
   void OnReplicaFailed(std::uint64_t id, GetOp& op, int replica);
   void RetryLater(std::uint64_t id, GetOp& op);
   void Retry(std::uint64_t id, GetOp& op);
+  void RetryAmongNewOwners(std::uint64_t id, GetOp& before);
+  void StartOver(std::uint64_t id, GetOp& op);
+  void Place(GetOp& op, const ReplicaSet& replicas, const Requirement& requirement) const;
   void OnHolds(std::uint64_t id, GetOp& op, int replica, const storage::EntryHeader& header,
                bool has_value, base::Bytes value, std::uint64_t epoch, std::uint64_t purged);
   static void Weigh(GetOp& op);

@@ -45,12 +45,7 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   const auto [id, op] = gets_.Add();
   op->began = parts_.world.Now();
   op->reply = reply;
-  op->snapshot = snapshot_;
-  op->replicas = replicas;
-  op->requirement = requirement;
-  op->tally = ReadTally(requirement);
-  op->answers.resize(replicas.nodes.size());
-  op->counted_as.resize(replicas.nodes.size());
+  Place(*op, replicas, requirement);
   op->keyspace = request.keyspace;
   op->token = token;
   op->key = request.key;
@@ -64,6 +59,17 @@ void Coordinator::Get(const ReplyTo& reply, const wire::GetRequest& request, bas
   for (int asked = 0; asked < requirement.needed; ++asked)
     if (!AskAnother(id, *op)) break;
   if (silent_.any()) ProbeSilent(id, *op);
+}
+
+// Who decides it: the owners as they are known now.
+void Coordinator::Place(GetOp& op, const ReplicaSet& replicas,
+                        const Requirement& requirement) const {
+  op.snapshot = snapshot_;
+  op.replicas = replicas;
+  op.requirement = requirement;
+  op.tally = ReadTally(requirement);
+  op.answers.assign(replicas.nodes.size(), {});
+  op.counted_as.assign(replicas.nodes.size(), {});
 }
 
 void Coordinator::ProbeSilent(std::uint64_t id, GetOp& op) {
@@ -191,10 +197,28 @@ void Coordinator::RetryLater(std::uint64_t id, GetOp& op) {
 
 void Coordinator::Retry(std::uint64_t id, GetOp& op) {
   op.retrying = false;
+  if (snapshot_->ring_epoch != op.snapshot->ring_epoch) return RetryAmongNewOwners(id, op);
   // Who is down by now need not be waited for. (The order of the replicas is that of the ring.)
-  if (snapshot_->ring_epoch == op.snapshot->ring_epoch)
-    op.replicas.readable =
-        ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token), Purpose::kRead).readable;
+  op.replicas.readable =
+      ReplicasOf(*snapshot_, op.keyspace, base::BucketOf(op.token), Purpose::kRead).readable;
+  StartOver(id, op);
+}
+
+// What is asked under the epoch that it began in they refuse. It goes on under another id, so that
+// answers that are still under way, from places among the owners before, find nobody.
+void Coordinator::RetryAmongNewOwners(std::uint64_t id, GetOp& before) {
+  const auto [next, op] = gets_.Add();
+  *op = std::move(before);
+  gets_.Remove(id);
+  get_timers_.Cancel(op->timer);
+  op->timer = get_timers_.Add(op->ends, next);
+  const ReplicaSet replicas =
+      ReplicasOf(*snapshot_, op->keyspace, base::BucketOf(op->token), Purpose::kRead);
+  Place(*op, replicas, RequirementOf(op->level, replicas.all, replicas.local));
+  StartOver(next, *op);
+}
+
+void Coordinator::StartOver(std::uint64_t id, GetOp& op) {
   if (!op.requirement.reachable(op.replicas.readable)) {
     FailGet(id, op, base::Code::kUnavailable, "too few replicas answered, the others are down");
     return;

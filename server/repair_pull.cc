@@ -62,7 +62,7 @@ void RepairPull::Next(Order& order) {
     }
   }
   order.advancing = false;
-  if (order.open == 0 && !HasGathered()) End(order);
+  if (order.open == 0 && AllStored()) End(order);
 }
 
 void RepairPull::OpenNext(Order& order) {
@@ -238,8 +238,23 @@ void RepairPull::OnTaken(const Ticket& ticket, const base::Status& error) {
   for (std::uint64_t i = 0; i <= ticket.c; ++i) parts_.adoption.OnTaken(ticket.b, error);
 }
 
+// Of what any order brought. One that ended before would have another peer send the rest again:
+// until an entry's old version is looked up, no tree knows of it.
+bool RepairPull::AllStored() const { return !HasGathered() && taking_bytes_ == 0; }
+
+void RepairPull::EndWhoeverWaited() {
+  for (std::size_t i = 0; i < orders_.size() && AllStored();) {
+    Order& order = *orders_[i];
+    if (order.open == 0 && order.waiting.empty())
+      End(order);
+    else
+      ++i;
+  }
+}
+
 void RepairPull::OnTurnEnd() {
   GoOnFilling();
+  EndWhoeverWaited();
   while (!held_back_.empty() && MayGoOn()) {
     const std::uint64_t id = held_back_.front();
     held_back_.pop_front();

@@ -164,6 +164,8 @@ class RepairPull {
   bool MayGather(const Slice& slice, std::size_t bytes);
   void Gather(const LocalWrite& write);
   bool HasGathered() const;
+  bool AllStored() const;
+  void EndWhoeverWaited();
   void GoOnFilling();
   void NextRun();
   base::Token ReachedIn(base::KeyspaceId keyspace);

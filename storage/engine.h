@@ -116,8 +116,8 @@ class Engine {
   // all, and survives a power loss once this returns; what was written before it and not synced
   // need not. It counts as newer than what was written before; where a stored key lies between the
   // first and the last of a table it costs a flush and later merges, no more. A failure (Io: no
-  // room, say; Corruption of what is stored there) leaves all as it was, and the engine usable; if
-  // it was of that flush, or of the list of tables, then as the next Write says.
+  // room, say; Overloaded: merges lag behind; Corruption of what is there) leaves all as it was,
+  // and the engine usable; if of that flush, or of the list of tables, then as the next Write says.
   // REQUIRES: in each the keys ascend, and the tables ascend as well; none is empty; nobody writes
   // one of its keys meanwhile.
   virtual base::Status AddTables(Family family,

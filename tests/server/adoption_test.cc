@@ -71,6 +71,19 @@ TEST_SUITE("server/adoption") {
     }
   }
 
+  TEST_CASE("an order ends once all that it brought is stored, however long that takes") {
+    OneWorker node(topology::FoundedBy(2), {}, {.miss_probability = 1});
+    PeerStore peer(node);
+    const std::vector<std::string> keys = PairsOfKeys(node, 4);
+    for (const std::string& key : keys) peer.Put(key, "value");
+    node.faults().read_max = base::milliseconds(500);
+    BeginWithSomething(node);
+    node.Start({kPeer});
+    node.Tell(OrderOfAll());
+    EXPECT(node.Hear<PullDoneMail>()->entries == keys.size());
+    for (const std::string& key : keys) EXPECT(HasOnDisk(node, key));
+  }
+
   TEST_CASE("a bucket of which an entry is not taken keeps its mark, and the others rise") {
     OneWorker node(topology::FoundedBy(2));
     PeerStore peer(node);

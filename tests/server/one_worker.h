@@ -229,14 +229,16 @@ class OneWorker {
   }
 
   // A snapshot in which these, and we ourselves, are up and ready; we: if `ready` says so. It is
-  // so many epochs on, in which nothing else changed.
-  void Publish(const std::set<base::NodeNumber>& up, std::uint64_t epochs = 0) {
+  // so many epochs on, in which nothing else changed; the owners did, and are who they were, if
+  // `new_owners` says so.
+  void Publish(const std::set<base::NodeNumber>& up, std::uint64_t epochs = 0,
+               bool new_owners = false) {
     auto snapshot = std::make_shared<Snapshot>();
     topology::Topology later = *topology_;
     later.epoch += epochs;
     snapshot->topology = topology::Share(std::move(later));
     snapshot->ring = ring_;
-    snapshot->ring_epoch = topology_->epoch;
+    snapshot->ring_epoch = topology_->epoch + (new_owners ? epochs : 0);
     for (const topology::Node& node : topology_->nodes) {
       const bool there = node.number == 1 || up.contains(node.number);
       snapshot->peers.push_back({.up = there,

@@ -65,6 +65,31 @@ TEST_SUITE("server/worker: a node that is not ready") {
     EXPECT(AskAsPeer(node, scan).kind == wire::Kind::kReplicaScanReply);
   }
 
+  TEST_CASE("a read that began before the owners changed is answered by the new ones") {
+    OneWorker node(topology::FoundedBy(3));
+    const std::uint64_t changed = node.topology().epoch + 1;
+    std::size_t refused = 0;
+    const auto answer = [&](const wire::Frame& asked) {
+      if (asked.kind != wire::Kind::kReplicaRead) return std::string();
+      if (wire::Decode<wire::ReplicaRead>(asked.header)->epoch < changed) {
+        ++refused;
+        return FrameOf(asked.request_id, wire::ErrorOf(base::FailedPrecondition("owners changed")));
+      }
+      return FrameOf(asked.request_id,
+                     wire::ReplicaReadReply{.version = {1ULL << 50, 1, 2},
+                                            .value_digest = storage::ValueDigest("value")},
+                     "value");
+    };
+    node.peer(2).answer = node.peer(3).answer = answer;
+    node.ready = false;  // So that it takes both of the others.
+    node.Start({2, 3});
+    const std::uint64_t read = node.Begin(
+        wire::GetRequest{.keyspace = kDefault, .key = "key", .level = wire::Consistency::kQuorum});
+    REQUIRE(node.Await(base::seconds(1), [&] { return refused >= 2; }));
+    node.Publish({2, 3}, 1, true);
+    EXPECT(node.AnswerTo(read).payload == "value");
+  }
+
   TEST_CASE("answers a client's get at ONE from another replica, and with none not at all") {
     OneWorker node(topology::FoundedBy(2));
     node.ready = false;
