@@ -4,7 +4,9 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "base/check.h"
 #include "storage/entry.h"
@@ -21,6 +23,10 @@ rocksdb::Slice ToSlice(base::Bytes bytes) { return {bytes.data(), bytes.size()};
 base::Bytes ToBytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 constexpr base::Bytes kLastChangeKey = "last_change";  // Of Family::kMeta: no value.
+
+// A write that RocksDB holds back and will not wait with.
+constexpr std::chrono::seconds kHeldBackMax{60};
+constexpr std::chrono::milliseconds kHeldBackLook{20};
 
 // What one call of Get needs, kept from call to call so that a call allocates nothing.
 struct GetScratch {
@@ -153,7 +159,14 @@ base::Status OpenEngine::Write(std::span<const Batch* const> batches, Sync sync)
   if (merged_.Count() == 0) return sync == Sync::kYes ? SyncLog() : base::Ok();
   rocksdb::WriteOptions options;
   options.sync = sync == Sync::kYes;
-  const rocksdb::Status status = db_->Write(options, &merged_);
+  rocksdb::Status status = db_->Write(options, &merged_);
+  // While compactions fail, for want of room say, RocksDB does not wait with a writer that it holds
+  // back: it writes nothing and says so. Where a flush was too slow, it soon lets it go on.
+  const auto ends = std::chrono::steady_clock::now() + kHeldBackMax;
+  while (status.IsIncomplete() && std::chrono::steady_clock::now() < ends) {
+    std::this_thread::sleep_for(kHeldBackLook);
+    status = db_->Write(options, &merged_);
+  }
   return status.ok() ? base::Ok() : WriteFailed(status, "writing to the log");
 }
 
