@@ -125,7 +125,7 @@ class Coordinator {
   void EndPut(std::uint64_t id, PutOp& op);
   void MarkHandled(const std::vector<SentWrite>& writes);
 
-  // Gets: server/coordinator_get.cc
+  // Gets: server/coordinator_get.cc, server/coordinator_retry.cc
   void Ask(std::uint64_t id, GetOp& op, int replica, bool want_value);
   bool AskAnother(std::uint64_t id, GetOp& op);
   void ProbeSilent(std::uint64_t id, GetOp& op);
